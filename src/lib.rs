@@ -1,0 +1,2 @@
+//! sluicegate: forwards only the sensor messages that exceed a live threshold.
+#![forbid(unsafe_code)]
