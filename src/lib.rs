@@ -1,2 +1,3 @@
 //! sluicegate: forwards only the sensor messages that exceed a live threshold.
 #![forbid(unsafe_code)]
+pub mod mqtt;

@@ -1,0 +1,19 @@
+//! One MQTT 3.1.1 client connection and the session that outlives it.
+//!
+//! - In: bytes from a socket. Out: batches of decoded packets, bytes to the same socket.
+//! - Runs on whichever thread polls it; holds no thread of its own.
+//! - Bounds: [`connection::READ_BYTES`] a turn, [`connection::WRITE_HIGH_WATER_BYTES`] waiting to be
+//!   written, [`inflight::WINDOW_MAX`] publishes without PUBACK. At a bound the caller is told to
+//!   wait; nothing is dropped.
+//! - Knows neither Azure nor JSON.
+
+pub mod backoff;
+pub mod connection;
+pub mod inflight;
+pub mod transport;
+
+pub use connection::{Connection, ConnectionError};
+pub use inflight::Inflight;
+pub use rumqttc::mqttbytes::QoS;
+pub use rumqttc::mqttbytes::v4 as packet;
+pub use transport::{ConnectError, Endpoint, Stream};

@@ -1,0 +1,62 @@
+//! How long to wait before the next attempt: exponential, bounded, with jitter.
+
+use std::time::Duration;
+
+/// Bounds of one retry series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Wait after the first failure.
+    pub first: Duration,
+    /// Longest wait.
+    pub longest: Duration,
+}
+
+/// A broken or refused connection: the gateway may be back at once.
+pub const TRANSIENT: Bounds =
+    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(20) };
+/// A refused identity: only a person can mend it, so ask rarely.
+pub const AUTHENTICATION: Bounds =
+    Bounds { first: Duration::from_secs(3), longest: Duration::from_secs(60) };
+
+/// Counts consecutive failures.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Forgets the failures: call once a connection has proved itself.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The wait before the next attempt: `first` doubled per failure, at most `longest`, of which
+    /// a share between one half and the whole is taken. `jitter` is uniform in 0..1; modules that
+    /// lost the same gateway must not all return in the same instant.
+    pub fn next(&mut self, bounds: Bounds, jitter: f64) -> Duration {
+        let doubled = bounds.first.saturating_mul(1 << self.failures.min(20));
+        self.failures = self.failures.saturating_add(1);
+        doubled.min(bounds.longest).mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_to_the_bound_and_starts_over_after_reset() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<_> = (0..10).map(|_| backoff.next(TRANSIENT, 1.0).as_millis()).collect();
+        assert_eq!(waits[..4], [100, 200, 400, 800]);
+        assert_eq!(waits[9], 20_000);
+        backoff.reset();
+        assert_eq!(backoff.next(TRANSIENT, 0.0).as_millis(), 50);
+    }
+
+    #[test]
+    fn never_overflows() {
+        let mut backoff = Backoff { failures: u32::MAX };
+        assert_eq!(backoff.next(AUTHENTICATION, 1.0), AUTHENTICATION.longest);
+    }
+}

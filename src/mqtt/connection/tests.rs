@@ -1,0 +1,144 @@
+use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+fn publish(topic: &str, id: u16, size: usize) -> Publish {
+    let mut publish = Publish::new(topic, QoS::AtLeastOnce, vec![b'x'; size]);
+    publish.pkid = id;
+    publish
+}
+
+fn pair(buffer: usize) -> (Connection<DuplexStream>, DuplexStream) {
+    let (ours, theirs) = duplex(buffer);
+    (Connection::new(ours, Duration::from_secs(60)), theirs)
+}
+
+fn encode(packets: &[Packet]) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    for packet in packets {
+        packet.write(&mut bytes, PACKET_BYTES_MAX).unwrap();
+    }
+    bytes
+}
+
+/// However the stream is cut, the same packets come out in the same order.
+#[tokio::test]
+async fn packets_survive_any_chunking() {
+    let sent: Vec<_> =
+        (1..40).map(|id| Packet::Publish(publish("t/1", id, usize::from(id) * 37))).collect();
+    let bytes = encode(&sent);
+    for chunk in [1, 2, 3, 7, 64, 1000, bytes.len()] {
+        let (mut connection, mut peer) = pair(chunk.max(16));
+        let bytes = bytes.clone();
+        let writer = tokio::spawn(async move {
+            for part in bytes.chunks(chunk) {
+                peer.write_all(part).await.unwrap();
+            }
+            peer
+        });
+        let mut inbox = Vec::new();
+        while inbox.len() < sent.len() {
+            connection.turn(&mut inbox, &Notify::new(), true).await.unwrap();
+        }
+        assert_eq!(inbox, sent, "chunks of {chunk}");
+        drop(writer.await.unwrap());
+    }
+}
+
+/// A peer that never reads does not stop us from reading, and the write buffer says it is full.
+#[tokio::test]
+async fn reading_goes_on_while_writing_is_blocked() {
+    let (mut connection, mut peer) = pair(1024);
+    while connection.is_writable() {
+        connection.publish(&publish("out", 1, 1000)).unwrap();
+    }
+    // More than the pipe takes, so that the mark stays passed.
+    connection.publish(&publish("out", 1, 4000)).unwrap();
+    peer.write_all(&encode(&[Packet::Publish(publish("in", 9, 10))])).await.unwrap();
+    let mut inbox = Vec::new();
+    while inbox.is_empty() {
+        connection.turn(&mut inbox, &Notify::new(), true).await.unwrap();
+    }
+    assert_eq!(inbox.len(), 1);
+    assert!(!connection.is_writable());
+}
+
+#[tokio::test]
+async fn a_turn_without_reading_leaves_the_bytes_in_the_socket() {
+    let (mut connection, mut peer) = pair(4096);
+    peer.write_all(&encode(&[Packet::PingResp])).await.unwrap();
+    let wake = Notify::new();
+    wake.notify_one();
+    let mut inbox = Vec::new();
+    connection.turn(&mut inbox, &wake, false).await.unwrap();
+    assert!(inbox.is_empty());
+    connection.turn(&mut inbox, &wake, true).await.unwrap();
+    assert_eq!(inbox, [Packet::PingResp]);
+}
+
+/// Everything that one turn queued leaves in one write.
+#[tokio::test]
+async fn one_write_per_batch() {
+    let (mut connection, mut peer) = pair(1 << 20);
+    for id in 1..=100 {
+        connection.acknowledge(id).unwrap();
+    }
+    connection.flush().await.unwrap();
+    let mut bytes = vec![0; 4096];
+    let count = peer.read(&mut bytes).await.unwrap();
+    assert_eq!(count, 400);
+    assert_eq!(bytes[..4], [0x40, 2, 0, 1]);
+}
+
+#[tokio::test]
+async fn packets_before_the_end_of_the_stream_are_delivered_first() {
+    let (mut connection, mut peer) = pair(4096);
+    peer.write_all(&encode(&[Packet::PingResp])).await.unwrap();
+    drop(peer);
+    let mut inbox = Vec::new();
+    connection.turn(&mut inbox, &Notify::new(), true).await.unwrap();
+    assert_eq!(inbox.len(), 1);
+    let end = connection.turn(&mut inbox, &Notify::new(), true).await;
+    assert!(matches!(end, Err(ConnectionError::Closed)), "{end:?}");
+}
+
+#[tokio::test]
+async fn an_oversized_packet_is_an_error_not_an_allocation() {
+    let (mut connection, mut peer) = pair(4096);
+    peer.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]).await.unwrap();
+    let end = connection.turn(&mut Vec::new(), &Notify::new(), true).await;
+    assert!(matches!(end, Err(ConnectionError::Protocol(_))), "{end:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_answered_with_pingreq_and_then_with_an_error() {
+    let (mut connection, mut peer) = pair(4096);
+    let mut inbox = Vec::new();
+    let start = Instant::now();
+    let end = loop {
+        match connection.turn(&mut inbox, &Notify::new(), true).await {
+            Ok(()) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(end, ConnectionError::KeepAlive(_)), "{end:?}");
+    let silence = start.elapsed();
+    assert!((60..63).contains(&silence.as_secs()), "{silence:?}");
+    let mut ping = [0; 2];
+    peer.read_exact(&mut ping).await.unwrap();
+    assert_eq!(ping, [0xc0, 0]);
+}
+
+proptest::proptest! {
+    /// Any bytes from the peer end in packets or an error, never in a panic.
+    #[test]
+    fn any_bytes_decode_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (mut connection, mut peer) = pair(4096);
+            peer.write_all(&bytes).await.unwrap();
+            drop(peer);
+            let mut inbox = Vec::new();
+            while connection.turn(&mut inbox, &Notify::new(), true).await.is_ok() {}
+        });
+    }
+}

@@ -1,0 +1,132 @@
+//! Publishes that wait for their PUBACK, in the order they were sent (MQTT 3.1.1 §4.6).
+//!
+//! Packet ids are given out in a circle of 65,535, so the entries form one contiguous run of ids
+//! and a PUBACK finds its entry by subtraction. The table outlives connections: after a reconnect
+//! everything in it is sent again with its own id, in the original order, DUP set (§4.4).
+
+use std::collections::VecDeque;
+
+use rumqttc::mqttbytes::v4::Publish;
+
+/// Most publishes without PUBACK: every packet id there is (MQTT 3.1.1 §2.3.1).
+pub const WINDOW_MAX: usize = 65_535;
+
+#[derive(Debug)]
+enum Slot<T> {
+    Waiting {
+        publish: Publish,
+        token: T,
+    },
+    /// A SUBSCRIBE's id: occupied until its SUBACK, never sent again by this table.
+    Reserved,
+    Done,
+}
+
+/// The table of outgoing QoS 1 publishes; `T` is what the caller gets back at the PUBACK.
+#[derive(Debug)]
+pub struct Inflight<T> {
+    slots: VecDeque<Slot<T>>,
+    /// Packet id of the first slot; 1..=65,535.
+    first_id: u16,
+    waiting: usize,
+}
+
+impl<T> Default for Inflight<T> {
+    fn default() -> Self {
+        Self { slots: VecDeque::new(), first_id: 1, waiting: 0 }
+    }
+}
+
+impl<T> Inflight<T> {
+    /// Whether the next [`push`](Self::push) would find no free packet id.
+    pub fn is_full(&self) -> bool {
+        self.slots.len() >= WINDOW_MAX
+    }
+
+    /// Publishes without PUBACK.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Gives the publish the next packet id and keeps it until its PUBACK; returns it as it is to
+    /// be written, or hands both back when every id is taken.
+    ///
+    /// # Errors
+    /// `Err((publish, token))` when the window is full.
+    pub fn push(&mut self, mut publish: Publish, token: T) -> Result<&Publish, (Publish, T)> {
+        if self.is_full() {
+            return Err((publish, token));
+        }
+        publish.pkid = self.next_id();
+        self.waiting += 1;
+        self.slots.push_back(Slot::Waiting { publish, token });
+        match self.slots.back() {
+            Some(Slot::Waiting { publish, .. }) => Ok(publish),
+            _ => unreachable!("the slot was pushed one line above"),
+        }
+    }
+
+    /// Takes a packet id for a SUBSCRIBE; `None` when every id is taken.
+    pub fn reserve(&mut self) -> Option<u16> {
+        let id = (!self.is_full()).then(|| self.next_id())?;
+        self.slots.push_back(Slot::Reserved);
+        Some(id)
+    }
+
+    /// Ends the entry of `packet_id`: the token of a publish, `None` for a reserved id and for an
+    /// id that is not waiting (a second PUBACK, or one for nothing: MQTT allows ignoring both).
+    pub fn complete(&mut self, packet_id: u16) -> Option<T> {
+        let index = self.index_of(packet_id)?;
+        let slot = self.slots.get_mut(index)?;
+        let token = match std::mem::replace(slot, Slot::Done) {
+            Slot::Waiting { token, .. } => {
+                self.waiting -= 1;
+                Some(token)
+            }
+            Slot::Reserved | Slot::Done => None,
+        };
+        self.drop_done();
+        token
+    }
+
+    /// Prepares for a new connection: reserved ids are free again, every publish is marked DUP.
+    /// Returns the publishes to write, in their original order.
+    pub fn resend(&mut self) -> impl Iterator<Item = &Publish> {
+        for slot in &mut self.slots {
+            match slot {
+                Slot::Waiting { publish, .. } => publish.dup = true,
+                Slot::Reserved => *slot = Slot::Done,
+                Slot::Done => {}
+            }
+        }
+        self.drop_done();
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Waiting { publish, .. } => Some(publish),
+            _ => None,
+        })
+    }
+
+    fn next_id(&self) -> u16 {
+        let length = u32::try_from(self.slots.len()).expect("at most WINDOW_MAX slots");
+        let id = (u32::from(self.first_id) - 1 + length) % 65_535 + 1;
+        u16::try_from(id).expect("1..=65,535")
+    }
+
+    fn index_of(&self, packet_id: u16) -> Option<usize> {
+        if packet_id == 0 {
+            return None;
+        }
+        let distance = u32::from(packet_id) + 65_535 - u32::from(self.first_id);
+        usize::try_from(distance % 65_535).ok()
+    }
+
+    fn drop_done(&mut self) {
+        while matches!(self.slots.front(), Some(Slot::Done)) {
+            self.slots.pop_front();
+            self.first_id = if self.first_id == u16::MAX { 1 } else { self.first_id + 1 };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+use super::*;
+use proptest::prelude::*;
+use rumqttc::mqttbytes::QoS;
+
+fn publish(name: &str) -> Publish {
+    Publish::new(name, QoS::AtLeastOnce, Vec::new())
+}
+
+fn push(table: &mut Inflight<u32>, token: u32) -> u16 {
+    table.push(publish(&token.to_string()), token).expect("room").pkid
+}
+
+#[test]
+fn ids_run_from_1_and_come_back_with_their_token() {
+    let mut table = Inflight::default();
+    assert_eq!((push(&mut table, 10), push(&mut table, 20)), (1, 2));
+    assert_eq!(table.complete(2), Some(20));
+    assert_eq!(table.complete(2), None, "a second PUBACK is ignored");
+    assert_eq!(table.complete(9), None, "a PUBACK for nothing is ignored");
+    assert_eq!(table.complete(0), None);
+    assert_eq!(table.complete(1), Some(10));
+    assert_eq!(table.waiting(), 0);
+}
+
+#[test]
+fn the_window_holds_every_packet_id_and_refuses_one_more() {
+    let mut table = Inflight::default();
+    for token in 0..65_535 {
+        push(&mut table, token);
+    }
+    assert!(table.is_full());
+    assert!(table.push(publish("one more"), 0).is_err());
+    assert_eq!(table.reserve(), None);
+    assert_eq!(table.complete(1), Some(0));
+    assert_eq!(push(&mut table, 7), 1, "the circle closes without id 0");
+}
+
+#[test]
+fn resend_keeps_ids_and_order_sets_dup_and_frees_reserved_ids() {
+    let mut table = Inflight::default();
+    let reserved = table.reserve();
+    for token in 0..4 {
+        push(&mut table, token);
+    }
+    assert_eq!(reserved, Some(1));
+    assert_eq!(table.complete(3), Some(1));
+    let sent: Vec<_> = table.resend().map(|p| (p.pkid, p.dup, p.topic.clone())).collect();
+    let expected = [(2, "0"), (4, "2"), (5, "3")].map(|(id, t)| (id, true, t.to_owned()));
+    assert_eq!(sent, expected);
+}
+
+proptest! {
+    /// For any order of PUBACKs, each token comes back exactly once, under the id it was sent with.
+    #[test]
+    fn every_token_returns_once(order in prop::collection::vec(any::<u16>(), 1..300), start in any::<u16>()) {
+        let mut table = Inflight::<u32>::default();
+        for token in 0..u32::from(start % 5000) {
+            let id = push(&mut table, token);
+            prop_assert_eq!(table.complete(id), Some(token));
+        }
+        let mut open = Vec::new();
+        for (token, pick) in (0u32..).zip(&order) {
+            let id = push(&mut table, token);
+            open.push((id, token));
+            if pick % 3 != 0 {
+                let (id, token) = open.swap_remove(usize::from(*pick) % open.len());
+                prop_assert_eq!(table.complete(id), Some(token));
+            }
+        }
+        prop_assert_eq!(table.waiting(), open.len());
+        for (id, token) in open {
+            prop_assert_eq!(table.complete(id), Some(token));
+        }
+        prop_assert!(table.slots.is_empty());
+    }
+}
