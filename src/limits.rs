@@ -1,0 +1,36 @@
+//! Every bound of the pipeline, in one place. ARCHITECTURE.md tells what happens at each.
+
+use std::time::Duration;
+
+/// Batches handed to the parser pool and not yet back. At the bound, ingest gathers messages into
+/// larger batches until one comes back.
+pub const PIPELINE_BATCHES_MAX: usize = 64;
+/// Most messages in one batch: one read of 64 KiB holds at most some thousand.
+pub const BATCH_MESSAGES_MAX: usize = 4096;
+/// Most messages received and not yet acknowledged: all packet ids of MQTT 3.1.1.
+pub const HELD_MESSAGES_MAX: usize = 65_535;
+/// Most bytes of such messages (default of the setting `held-bytes`). Beyond it nothing is read,
+/// unless only the hub's own acknowledgements can free some; see [`HELD_OVERDRAFT`].
+pub const HELD_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+/// How many times the held bounds may be passed while PUBACKs are looked for behind inputs, before
+/// the connection is closed for the hub to deliver again.
+pub const HELD_OVERDRAFT: usize = 2;
+/// Longest topic that MQTT can carry (MQTT 3.1.1 §1.5.3).
+pub const TOPIC_BYTES_MAX: usize = 65_535;
+/// How long inputs wait for the first twin document before the default threshold judges them.
+pub const FIRST_TWIN_WAIT: Duration = Duration::from_secs(5);
+/// How long a twin request may stay without answer before it is sent again.
+pub const TWIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How long SUBACK may take.
+pub const SUBACK_WAIT: Duration = Duration::from_secs(10);
+/// A connection that lived this long has proved itself: the next failure starts at the first wait.
+pub const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+/// How long DISCONNECT may take to leave.
+pub const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
+/// Log lines about bad messages: at most this many in [`LOG_WINDOW`]; the rest is counted.
+pub const LOG_LINES_MAX: u32 = 10;
+/// See [`LOG_LINES_MAX`].
+pub const LOG_WINDOW: Duration = Duration::from_secs(10);
+
+const _: () = assert!(HELD_MESSAGES_MAX <= crate::mqtt::inflight::WINDOW_MAX);
+const _: () = assert!(HELD_BYTES_DEFAULT > 4 * crate::mqtt::connection::PACKET_BYTES_MAX);

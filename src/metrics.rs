@@ -1,0 +1,60 @@
+//! What the module counted, for the `stats` method, the log and the summary.
+
+use serde::Serialize;
+
+use crate::parse::Malformed;
+
+/// Counters since the process started. Plain numbers: the ingest thread alone counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Messages received for `input1`, redeliveries included.
+    pub received: u64,
+    /// Bytes of their bodies.
+    pub received_bytes: u64,
+    /// Messages received for other inputs: acknowledged and ignored.
+    pub other_inputs: u64,
+    /// Messages that exceeded the threshold.
+    pub alerts: u64,
+    /// Alerts that the hub acknowledged.
+    pub forwarded: u64,
+    /// Alerts that no MQTT packet can carry.
+    pub too_large: u64,
+    /// Alerts sent again after a reconnect.
+    pub resent: u64,
+    /// Valid messages that are no alert.
+    pub below: u64,
+    /// Bodies that are not UTF-8.
+    pub not_utf8: u64,
+    /// Bodies that are not JSON.
+    pub not_json: u64,
+    /// Bodies whose temperature is not a number.
+    pub temperature_not_a_number: u64,
+    /// QoS 0 messages dropped while everything held waited for the hub.
+    pub dropped_at_most_once: u64,
+    /// PUBACKs sent to the source, plus messages that need none.
+    pub settled: u64,
+    /// Desired patches received.
+    pub twin_callbacks: u64,
+    /// Desired values refused.
+    pub twin_refused: u64,
+    /// Direct methods answered.
+    pub methods: u64,
+    /// Connections that were accepted.
+    pub connections: u64,
+    /// Packets that a client is not sent, and topics that nobody subscribed to.
+    pub unexpected: u64,
+}
+
+impl Counters {
+    /// Adds what the pool found bad in a batch.
+    pub fn add_malformed(&mut self, counts: &[u32; Malformed::ALL.len()]) {
+        for (reason, count) in Malformed::ALL.into_iter().zip(counts) {
+            let counter = match reason {
+                Malformed::NotUtf8 => &mut self.not_utf8,
+                Malformed::NotJson => &mut self.not_json,
+                Malformed::TemperatureNotANumber => &mut self.temperature_not_a_number,
+            };
+            *counter += u64::from(*count);
+        }
+    }
+}
