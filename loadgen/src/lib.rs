@@ -1,1 +1,9 @@
+//! Local development hub, simulated sensors and the demo that watch `sluicegate` work.
+//!
+//! ```text
+//! simulator -> hub (routes, stores, twins, methods) -> module over MQTT -> hub -> monitor
+//! ```
 #![forbid(unsafe_code)]
+
+pub mod hub;
+pub mod simulator;

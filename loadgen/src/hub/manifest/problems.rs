@@ -1,0 +1,72 @@
+//! What is wrong with a manifest, member by member.
+
+use std::fmt;
+
+/// Most problems listed; further ones are counted only.
+const PROBLEMS_LISTED_LIMIT: usize = 50;
+
+/// One problem and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the JSON member, members joined by dots; empty for the whole file.
+    pub path: String,
+    /// What is wrong there and what is expected.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.text)
+        } else {
+            write!(f, "{}: {}", self.path, self.text)
+        }
+    }
+}
+
+/// All problems of a refused manifest; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestError {
+    /// In the order found.
+    pub problems: Vec<Problem>,
+}
+
+impl ManifestError {
+    pub(super) fn single(path: &str, text: String) -> Self {
+        Self { problems: vec![Problem { path: path.to_owned(), text }] }
+    }
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.problems.len();
+        let plural = if count == 1 { "problem" } else { "problems" };
+        write!(f, "the deployment manifest has {count} {plural}:")?;
+        for problem in self.problems.iter().take(PROBLEMS_LISTED_LIMIT) {
+            write!(f, "\n  {problem}")?;
+        }
+        match count.checked_sub(PROBLEMS_LISTED_LIMIT) {
+            Some(more @ 1..) => write!(f, "\n  and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ManifestError {}
+
+/// Collects while parsing goes on.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    pub(super) errors: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Problems {
+    pub(super) fn error(&mut self, path: &str, text: &str) {
+        self.errors.push(Problem { path: path.to_owned(), text: text.to_owned() });
+    }
+
+    pub(super) fn warn(&mut self, path: &str, text: &str) {
+        self.warnings.push(Problem { path: path.to_owned(), text: text.to_owned() });
+    }
+}
