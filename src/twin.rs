@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::azure::topics;
 use crate::limits::TWIN_ANSWER_WAIT;
-use crate::threshold::{Threshold, ThresholdCell};
+use crate::threshold::{Setting, Threshold, ThresholdCell};
 use desired::{Change, Desired, PROPERTY};
 
 /// Something to publish on a twin topic.
@@ -209,11 +209,11 @@ impl Twin {
         let (outcome, code, text) = match desired.change {
             Change::None => return Outcome::Unrelated,
             Change::Set(threshold) => {
-                self.cell.store(threshold, self.version);
+                self.cell.store(Setting { threshold, version: self.version });
                 (Outcome::Applied(threshold), 200, "applied".to_owned())
             }
             Change::Removed => {
-                self.cell.store(self.default, self.version);
+                self.cell.store(Setting { threshold: self.default, version: self.version });
                 (Outcome::Applied(self.default), 200, "not set: the default is in force".to_owned())
             }
             Change::Bad(problem) => (Outcome::Refused(problem.clone()), 400, problem),

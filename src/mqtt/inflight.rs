@@ -89,21 +89,30 @@ impl<T> Inflight<T> {
         token
     }
 
-    /// Prepares for a new connection: reserved ids are free again, every publish is marked DUP.
-    /// Returns the publishes to write, in their original order.
-    pub fn resend(&mut self) -> impl Iterator<Item = &Publish> {
+    /// Prepares for a new connection: reserved ids are free again, every publish is marked DUP
+    /// (MQTT 3.1.1 §3.3.1.1). Returns the ids to send again, in their original order.
+    pub fn resend(&mut self) -> VecDeque<u16> {
+        let mut ids = VecDeque::with_capacity(self.waiting);
         for slot in &mut self.slots {
             match slot {
-                Slot::Waiting { publish, .. } => publish.dup = true,
+                Slot::Waiting { publish, .. } => {
+                    publish.dup = true;
+                    ids.push_back(publish.pkid);
+                }
                 Slot::Reserved => *slot = Slot::Done,
                 Slot::Done => {}
             }
         }
         self.drop_done();
-        self.slots.iter().filter_map(|slot| match slot {
+        ids
+    }
+
+    /// The publish that waits under `packet_id`.
+    pub fn publish(&self, packet_id: u16) -> Option<&Publish> {
+        match self.slots.get(self.index_of(packet_id)?)? {
             Slot::Waiting { publish, .. } => Some(publish),
-            _ => None,
-        })
+            Slot::Reserved | Slot::Done => None,
+        }
     }
 
     fn next_id(&self) -> u16 {

@@ -11,7 +11,7 @@ fn threshold(value: f64) -> Threshold {
 }
 
 fn bench() -> Bench {
-    let cell = Arc::new(ThresholdCell::new(threshold(25.0)));
+    let cell = Arc::new(ThresholdCell::default());
     let mut twin = Twin::new(cell.clone(), threshold(25.0), 7);
     twin.connected();
     Bench { twin, cell, now: Instant::now() }

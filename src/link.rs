@@ -1,0 +1,230 @@
+//! The link to the hub: the ingest thread, which owns the connection in both directions.
+//!
+//! One loop, one turn after the other: packets read in this turn are sorted in order of arrival
+//! (inputs to [`Ingest`], twin patches to the threshold at once, PUBACKs to the [`Ledger`]), judged
+//! batches are taken back, alerts and acknowledgements are added to the one write of the next turn.
+//!
+//! - Bounded: see [`limits`](crate::limits). The loop waits for the socket alone, never for a later
+//!   stage, so the two directions cannot block each other.
+//! - State that outlives a connection is here; what belongs to one connection is in [`serve`].
+
+mod dispatch;
+mod serve;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+use tracing::{error, info, warn};
+
+use crate::ack::Ledger;
+use crate::azure::{Identity, Key, sign_token, topics};
+use crate::forward::Forwarder;
+use crate::ingest::Ingest;
+use crate::limits::{FIRST_TWIN_WAIT, HEALTHY_AFTER};
+use crate::logging::LineLimit;
+use crate::metrics::Counters;
+use crate::mqtt::backoff::{AUTHENTICATION, Backoff, TRANSIENT};
+use crate::mqtt::packet::{Connect, Packet};
+use crate::mqtt::{ConnectError, Connection, ConnectionError, Endpoint, Inflight, Stream};
+use crate::pool::Pool;
+use crate::threshold::ThresholdCell;
+use crate::twin::Twin;
+
+/// What a link needs to know.
+pub struct LinkSettings {
+    /// Who the module is.
+    pub identity: Identity,
+    /// What it proves that with.
+    pub key: Key,
+    /// Where the hub listens.
+    pub endpoint: Endpoint,
+    /// MQTT keep-alive.
+    pub keep_alive: Duration,
+    /// Life of a SAS token.
+    pub token_lifetime: Duration,
+    /// Longest wait for outstanding acknowledgements at shutdown.
+    pub drain_timeout: Duration,
+    /// Most bytes received and not yet acknowledged.
+    pub held_bytes_max: usize,
+}
+
+/// How a shutdown went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Everything counted.
+    pub counters: Counters,
+    /// Messages received and not acknowledged: the hub delivers them again.
+    pub unacknowledged: usize,
+}
+
+/// Why one connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("the hub did not acknowledge the subscriptions in time")]
+    NoSubAck,
+    #[error("the hub refused the subscription to {0}")]
+    SubscriptionRefused(String),
+    #[error(
+        "{0} messages wait for the hub's PUBACK and it goes on sending: it will deliver again"
+    )]
+    Overrun(usize),
+}
+
+/// The link, with everything that outlives a connection.
+pub struct Link {
+    settings: LinkSettings,
+    pool: Pool,
+    wake: Arc<Notify>,
+    stop: watch::Receiver<bool>,
+    cell: Arc<ThresholdCell>,
+    twin: Twin,
+    ledger: Ledger,
+    ingest: Ingest,
+    forwarder: Forwarder,
+    /// The token of a publish is the receipt that its PUBACK settles.
+    inflight: Inflight<u64>,
+    /// Packet ids to send again before anything new.
+    resend: VecDeque<u16>,
+    counters: Counters,
+    malformed_lines: LineLimit,
+    inputs_prefix: String,
+    started: Instant,
+}
+
+impl Link {
+    /// A link that is not connected yet. `wake` is the pool's; `stop` turns true for shutdown,
+    /// together with a notification on `wake`.
+    pub fn new(
+        settings: LinkSettings,
+        pool: Pool,
+        wake: Arc<Notify>,
+        stop: watch::Receiver<bool>,
+        cell: Arc<ThresholdCell>,
+    ) -> Self {
+        let default = cell.load().threshold;
+        let mut ingest = Ingest::default();
+        ingest.hold();
+        Self {
+            twin: Twin::new(Arc::clone(&cell), default, fastrand::u32(..)),
+            forwarder: Forwarder::new(topics::output_prefix(&settings.identity, "output1")),
+            inputs_prefix: topics::inputs_prefix(&settings.identity),
+            ledger: Ledger::default(),
+            inflight: Inflight::default(),
+            resend: VecDeque::new(),
+            counters: Counters::default(),
+            malformed_lines: LineLimit::default(),
+            started: Instant::now(),
+            settings,
+            pool,
+            wake,
+            stop,
+            cell,
+            ingest,
+        }
+    }
+
+    /// Connects, serves, and connects again until told to stop.
+    pub async fn run(mut self) -> Summary {
+        let mut backoff = Backoff::default();
+        let mut inbox = Vec::new();
+        while !self.is_stopping() {
+            let mut bounds = TRANSIENT;
+            match self.connect(&mut inbox).await {
+                None => break,
+                Some(Ok(connection)) => {
+                    let since = Instant::now();
+                    let Err(end) = self.serve(connection, &mut inbox).await else { break };
+                    if since.elapsed() >= HEALTHY_AFTER {
+                        backoff.reset();
+                    }
+                    warn!("connection to {} lost: {end}", self.settings.endpoint);
+                }
+                Some(Err(refused)) => {
+                    if refused.is_authentication() {
+                        bounds = AUTHENTICATION;
+                    }
+                    error!("as {}: {refused}", self.settings.identity.client_id());
+                }
+            }
+            let wait = backoff.next(bounds, fastrand::f64());
+            info!("next attempt in {} ms", wait.as_millis());
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        }
+        let unacknowledged = self.ledger.held().messages;
+        self.pool.stop();
+        Summary { counters: self.counters, unacknowledged }
+    }
+
+    /// `None` when told to stop meanwhile.
+    async fn connect(
+        &mut self,
+        inbox: &mut Vec<Packet>,
+    ) -> Option<Result<Connection<Stream>, ConnectError>> {
+        let hello = self.hello();
+        let mut stop = self.stop.clone();
+        let connected = tokio::select! {
+            connected = crate::mqtt::transport::connect(&self.settings.endpoint, hello, inbox) => connected,
+            _ = stop.wait_for(|stop| *stop) => return None,
+        };
+        Some(connected.map(|(connection, acknowledged)| {
+            self.counters.connections += 1;
+            info!(
+                "connected to {} as {}, session present: {}",
+                self.settings.endpoint,
+                self.settings.identity.client_id(),
+                acknowledged.session_present,
+            );
+            connection
+        }))
+    }
+
+    fn hello(&self) -> Connect {
+        let LinkSettings { identity, key, keep_alive, token_lifetime, .. } = &self.settings;
+        let mut hello = Connect::new(identity.client_id());
+        hello.clean_session = false;
+        hello.keep_alive = u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX);
+        let expiry = unix_now_s().saturating_add(token_lifetime.as_secs());
+        let token = sign_token(key, &identity.resource(), expiry, None);
+        hello.set_login(identity.username(&user_agent(), None), token);
+        hello
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Messages wait for the first twin document, but not for ever.
+    fn end_hold_when_due(&mut self) {
+        if !self.ingest.is_holding() {
+            return;
+        }
+        let known = self.twin.is_known();
+        if !known && self.started.elapsed() < FIRST_TWIN_WAIT {
+            return;
+        }
+        let threshold = self.cell.load().threshold;
+        if !known {
+            warn!("no twin after {FIRST_TWIN_WAIT:?}: the default threshold {threshold} judges");
+        }
+        self.ingest.release(threshold);
+    }
+}
+
+fn user_agent() -> String {
+    let (version, os, cpu) =
+        (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    format!("sluicegate/{version} ({os}; {cpu})")
+}
+
+fn unix_now_s() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,176 @@
+//! Log lines in the form that edgeAgent's log upload reads, and a limit on repeated ones.
+//!
+//! `<severity> yyyy-MM-dd HH:mm:ss.fff zzz [LVL] - message`, with syslog severities, to standard
+//! output, where container engines collect logs.
+
+use std::fmt;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::limits::{LOG_LINES_MAX, LOG_WINDOW};
+
+/// The names of `RuntimeLogLevel`, and the level each stands for.
+pub const LEVELS: [(&str, LevelFilter); 6] = [
+    ("fatal", LevelFilter::ERROR),
+    ("error", LevelFilter::ERROR),
+    ("warning", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+    ("verbose", LevelFilter::TRACE),
+];
+
+/// Starts logging for the process. A second call changes nothing.
+pub fn start(level: LevelFilter) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .event_format(EdgeAgentFormat)
+        .with_writer(std::io::stdout)
+        .finish();
+    // Fails only when a subscriber is set: in tests, and then that one is wanted.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+struct EdgeAgentFormat;
+
+impl<S, N> FormatEvent<S, N> for EdgeAgentFormat
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let (severity, name) = severity(*event.metadata().level());
+        let time = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f +00:00");
+        write!(writer, "<{severity}> {time} [{name}] - ")?;
+        let mut message = Message(writer.by_ref(), Ok(()));
+        event.record(&mut message);
+        message.1?;
+        writeln!(writer)
+    }
+}
+
+fn severity(level: Level) -> (u8, &'static str) {
+    match level {
+        Level::ERROR => (3, "ERR"),
+        Level::WARN => (4, "WRN"),
+        Level::INFO => (6, "INF"),
+        Level::DEBUG => (7, "DBG"),
+        Level::TRACE => (7, "VRB"),
+    }
+}
+
+/// Writes the message bare and other fields as ` name=value`.
+struct Message<'a>(Writer<'a>, fmt::Result);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let written = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name if name.starts_with("log.") => Ok(()),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+        self.1 = self.1.and(written);
+    }
+}
+
+/// Lets [`LOG_LINES_MAX`] lines pass in [`LOG_WINDOW`] and counts the rest.
+#[derive(Debug, Default)]
+pub struct LineLimit {
+    window: Option<Instant>,
+    lines: u32,
+    suppressed: u64,
+}
+
+impl LineLimit {
+    /// Whether a line that stands for `count` events may be written now: then how many events went
+    /// unwritten since the last line.
+    pub fn allow(&mut self, now: Instant, count: u64) -> Option<u64> {
+        if self.window.is_none_or(|start| now - start >= LOG_WINDOW) {
+            self.window = Some(now);
+            self.lines = 0;
+        }
+        if self.lines >= LOG_LINES_MAX {
+            self.suppressed += count;
+            return None;
+        }
+        self.lines += 1;
+        self.suppressed += count - 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// The beginning of a body for a log line: printable, at most 80 bytes of it.
+pub fn excerpt(body: &[u8]) -> String {
+    const BYTES: usize = 80;
+    let mut text = body.get(..BYTES).unwrap_or(body).escape_ascii().to_string();
+    if body.len() > BYTES {
+        text.push_str("...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn lines_have_the_form_that_edge_agent_reads() {
+        #[derive(Clone, Default)]
+        struct Sink(Arc<Mutex<Vec<u8>>>);
+        impl std::io::Write for Sink {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .event_format(EdgeAgentFormat)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(count = 3, "three things");
+        });
+        let line = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let (severity, rest) = line.split_once(' ').expect("a severity");
+        assert_eq!(severity, "<4>");
+        let (time, text) = rest.split_at(30);
+        assert!(time.ends_with(" +00:00"), "{time:?}");
+        assert!(time[..10].parse::<jiff::civil::Date>().is_ok(), "{time:?}");
+        assert_eq!(text, " [WRN] - three things count=3\n");
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_counted() {
+        let mut limit = LineLimit::default();
+        let now = Instant::now();
+        for _ in 0..LOG_LINES_MAX {
+            assert_eq!(limit.allow(now, 1), Some(0));
+        }
+        assert_eq!(limit.allow(now, 5), None);
+        assert_eq!(limit.allow(now, 5), None);
+        assert_eq!(limit.allow(now + LOG_WINDOW, 3), Some(12), "5 + 5 + the 2 besides this one");
+    }
+
+    #[test]
+    fn an_excerpt_is_printable_and_short() {
+        assert_eq!(excerpt(b"a\n\xff"), "a\\n\\xff");
+        assert_eq!(excerpt(&[b'x'; 200]).len(), 83);
+    }
+}
