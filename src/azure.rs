@@ -1,0 +1,27 @@
+//! The Azure IoT wire as text and types: identities, keys and tokens, property bags, topics.
+//!
+//! Shared by the module and by the development hub. Nothing here does I/O, reads a clock or the
+//! environment, or keeps state; all input is outside input, so nothing here panics on it. What a
+//! value costs is bounded by the length of the text that it was read from.
+//!
+//! ```text
+//! ConnectionString --> Identity --> client id, username, topics
+//!                  \-> Key -------> SAS token (the password)
+//! topic --> topics::parse_received / parse_sent --> bag --> Properties
+//! bag ----> alert_topic --> the topic of the forwarded message
+//! ```
+
+pub mod alert;
+pub mod connection_string;
+pub mod identity;
+mod percent;
+pub mod properties;
+pub mod sas;
+pub mod topics;
+
+pub use alert::alert_topic;
+pub use connection_string::{ConnectionString, ConnectionStringError, ConnectionStringProblem};
+pub use identity::Identity;
+pub use percent::{percent_decode, percent_encode};
+pub use properties::{BagError, Properties};
+pub use sas::{Key, KeyError, SasError, Token, sign_token};

@@ -1,0 +1,211 @@
+//! Shared access signatures: the key, the token that proves it, and its verification.
+//!
+//! ```text
+//! sr    = percent_encode(resource)              sig = base64(HMAC-SHA256(key, sr + LF + se))
+//! token = SharedAccessSignature sr={sr}&sig={percent_encode(sig)}&se={se}[&skn={policy}]
+//! ```
+//! Clients differ in how they encode `sr` (some not at all), so a token is verified over `sr` as it
+//! was received, never over a text encoded again (IoT Hub: control access with SAS).
+
+use std::fmt;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use ring::hmac;
+
+use super::{percent_decode, percent_encode};
+
+const SCHEME: &str = "SharedAccessSignature";
+
+/// A symmetric key. `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct Key(Vec<u8>);
+
+/// Why a text is no key. Says nothing of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The text is empty.
+    #[error("the key is empty")]
+    Empty,
+    /// The text is not padded standard base64.
+    #[error("the key is not base64 (was it cut off, or its trailing '=' lost?)")]
+    NotBase64,
+}
+
+impl Key {
+    /// Reads a key as the portal shows it: standard base64 with padding.
+    ///
+    /// # Errors
+    /// When the text is empty or not base64.
+    pub fn from_base64(text: &str) -> Result<Key, KeyError> {
+        let bytes = BASE64_STANDARD.decode(text).map_err(|_| KeyError::NotBase64)?;
+        if bytes.is_empty() { Err(KeyError::Empty) } else { Ok(Key(bytes)) }
+    }
+
+    /// The key in standard base64: a secret, for files that only its owner reads.
+    pub fn to_base64(&self) -> String {
+        BASE64_STANDARD.encode(&self.0)
+    }
+
+    /// HMAC-SHA256 of `data`.
+    pub fn sign(&self, data: &[u8]) -> [u8; 32] {
+        let tag = hmac::sign(&self.hmac(), data);
+        tag.as_ref().try_into().expect("an HMAC-SHA256 tag has 32 bytes")
+    }
+
+    /// The key of one device of an enrollment group (DPS: symmetric key attestation).
+    pub fn derive(&self, registration_id: &str) -> Key {
+        Key(self.sign(registration_id.as_bytes()).to_vec())
+    }
+
+    fn hmac(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// Signs a token for `resource` that ends at `expiry_unix_s`; `policy` is `skn`, for DPS only.
+///
+/// The result is a secret until it expires.
+pub fn sign_token(key: &Key, resource: &str, expiry_unix_s: u64, policy: Option<&str>) -> String {
+    let mut token = format!("{SCHEME} sr=");
+    let sr_start = token.len();
+    percent_encode(resource, &mut token);
+    let signature =
+        key.sign(signed_text(&token[sr_start..], &expiry_unix_s.to_string()).as_bytes());
+    token.push_str("&sig=");
+    percent_encode(&BASE64_STANDARD.encode(signature), &mut token);
+    token.push_str(&format!("&se={expiry_unix_s}"));
+    if let Some(policy) = policy {
+        token.push_str("&skn=");
+        percent_encode(policy, &mut token);
+    }
+    token
+}
+
+fn signed_text(sr: &str, se: &str) -> String {
+    format!("{sr}\n{se}")
+}
+
+/// A token as received. `Debug` shows what it is for, not its signature.
+#[derive(Clone)]
+pub struct Token {
+    /// As received: what was signed.
+    sr: String,
+    se: String,
+    signature: Vec<u8>,
+    expiry_unix_s: u64,
+    policy: Option<String>,
+}
+
+/// Why a text is no token. Says nothing of its signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SasError {
+    /// Not `SharedAccessSignature`, white space, fields.
+    #[error("a token is `SharedAccessSignature` and its fields, separated by one space")]
+    Scheme,
+    /// A field without `=`.
+    #[error("a token field has no '='")]
+    Field,
+    /// A field that comes twice.
+    #[error("the token field `{0}` comes twice")]
+    Duplicate(&'static str),
+    /// A field that must be there.
+    #[error("the token field `{0}` is missing")]
+    Missing(&'static str),
+    /// `sig` is not base64.
+    #[error("the token field `sig` is not base64")]
+    Signature,
+    /// `se` is not a decimal number of seconds.
+    #[error("the token field `se` is not a number of seconds")]
+    Expiry,
+}
+
+impl Token {
+    /// Parses a token; fields in any order, names in any letter case, unknown ones ignored.
+    ///
+    /// # Errors
+    /// When the form is wrong, a field is missing or comes twice, or its value cannot be read.
+    pub fn parse(text: &str) -> Result<Token, SasError> {
+        let mut words = text.split_whitespace();
+        let (Some(SCHEME), Some(fields), None) = (words.next(), words.next(), words.next()) else {
+            return Err(SasError::Scheme);
+        };
+        let [mut sr, mut sig, mut se, mut skn] = [None; 4];
+        for field in fields.split('&') {
+            let (name, value) = field.split_once('=').ok_or(SasError::Field)?;
+            let (slot, name) = match name.to_ascii_lowercase().as_str() {
+                "sr" => (&mut sr, "sr"),
+                "sig" => (&mut sig, "sig"),
+                "se" => (&mut se, "se"),
+                "skn" => (&mut skn, "skn"),
+                _ => continue,
+            };
+            if slot.replace(value).is_some() {
+                return Err(SasError::Duplicate(name));
+            }
+        }
+        let present = |field: Option<_>, name| field.ok_or(SasError::Missing(name));
+        let (sr, sig, se) = (present(sr, "sr")?, present(sig, "sig")?, present(se, "se")?);
+        Ok(Token {
+            sr: sr.to_owned(),
+            se: se.to_owned(),
+            signature: BASE64_STANDARD
+                .decode(percent_decode(sig).as_bytes())
+                .map_err(|_| SasError::Signature)?,
+            expiry_unix_s: seconds(se).ok_or(SasError::Expiry)?,
+            policy: skn.map(|skn| percent_decode(skn).into_owned()),
+        })
+    }
+
+    /// Whether `key` signed this token, in constant time. Neither expiry nor resource are checked.
+    pub fn verify(&self, key: &Key) -> bool {
+        let signed = signed_text(&self.sr, &self.se);
+        hmac::verify(&key.hmac(), signed.as_bytes(), &self.signature).is_ok()
+    }
+
+    /// What the token grants, decoded: compare it with [`Identity::resource`], ids without regard
+    /// to case.
+    ///
+    /// [`Identity::resource`]: super::Identity::resource
+    pub fn resource(&self) -> String {
+        percent_decode(&self.sr).into_owned()
+    }
+
+    /// Last second of validity, in Unix time.
+    pub fn expiry_unix_s(&self) -> u64 {
+        self.expiry_unix_s
+    }
+
+    /// Whether the token ended more than `skew_s` seconds before `now_unix_s`; hubs allow 300.
+    pub fn is_expired(&self, now_unix_s: u64, skew_s: u64) -> bool {
+        now_unix_s > self.expiry_unix_s.saturating_add(skew_s)
+    }
+
+    /// The policy (`skn`) that signed, when it is named.
+    pub fn policy(&self) -> Option<&str> {
+        self.policy.as_deref()
+    }
+}
+
+/// Digits alone: `u64::from_str` would take a leading `+`, which is not what was signed for.
+fn seconds(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("resource", &self.resource())
+            .field("expiry_unix_s", &self.expiry_unix_s)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
