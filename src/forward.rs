@@ -113,6 +113,7 @@ mod tests {
             sequence,
             threshold: Threshold::new(25.0).expect("finite"),
             receipts: receipts.clone(),
+            messages: 3,
             alerts: receipts.map(alert).collect(),
             malformed: [0; Malformed::ALL.len()],
             sample: None,

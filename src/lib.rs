@@ -1,6 +1,44 @@
 //! sluicegate: forwards only the sensor messages that exceed a live threshold.
+//!
+//! ```text
+//!              ┌────────────────────── ingest thread (link) ──────────────────────┐
+//!   hub ─TLS──►│ mqtt ──► ingest ══ numbered batches, bounded ══► pool: N parsers │
+//!              │   ▲        ▲ threshold at arrival                       │        │
+//!              │   │        └── threshold cell ◄── twin ◄── patches      │        │
+//!   hub ◄─TLS──│ mqtt ◄── forward: order restored ◄══ judged batches ════╝        │
+//!              │   ▲                    │ PUBACK of the alert                     │
+//!              │   └────── ack ◄────────┘ then PUBACK of the input                │
+//!              └───────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Modules in the order of the flow. `parse`, `threshold`, `ingest`, `ack` and `forward` are pure: no
+//! runtime, no clock, no environment. `azure` is text and types only, shared with the local hub.
 #![forbid(unsafe_code)]
-pub mod azure;
+
 pub mod mqtt;
+
+pub mod ingest;
+
+pub mod pool;
+
 pub mod parse;
+
 pub mod threshold;
+
+pub mod twin;
+
+pub mod forward;
+
+pub mod ack;
+
+pub mod link;
+
+pub mod azure;
+
+pub mod cli;
+pub mod limits;
+pub mod logging;
+pub mod message;
+pub mod metrics;
+pub mod module;
+pub mod settings;

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
 
 use crate::ack::Ledger;
+use crate::azure::properties::Properties;
 use crate::azure::{Identity, Key, sign_token, topics};
 use crate::forward::Forwarder;
 use crate::ingest::Ingest;
@@ -31,6 +32,9 @@ use crate::mqtt::{ConnectError, Connection, ConnectionError, Endpoint, Inflight,
 use crate::pool::Pool;
 use crate::threshold::ThresholdCell;
 use crate::twin::Twin;
+
+/// The output that alerts leave by.
+const OUTPUT: &str = "output1";
 
 /// What a link needs to know.
 pub struct LinkSettings {
@@ -68,9 +72,7 @@ enum End {
     NoSubAck,
     #[error("the hub refused the subscription to {0}")]
     SubscriptionRefused(String),
-    #[error(
-        "{0} messages wait for the hub's PUBACK and it goes on sending: it will deliver again"
-    )]
+    #[error("{0} messages wait for the hub's PUBACK and it goes on sending: it will deliver again")]
     Overrun(usize),
 }
 
@@ -110,7 +112,11 @@ impl Link {
         ingest.hold();
         Self {
             twin: Twin::new(Arc::clone(&cell), default, fastrand::u32(..)),
-            forwarder: Forwarder::new(topics::output_prefix(&settings.identity, "output1")),
+            forwarder: Forwarder::new(topics::output(
+                &settings.identity,
+                OUTPUT,
+                &Properties::new(),
+            )),
             inputs_prefix: topics::inputs_prefix(&settings.identity),
             ledger: Ledger::default(),
             inflight: Inflight::default(),

@@ -21,9 +21,10 @@ pub struct Message {
 }
 
 impl Message {
-    /// The percent-encoded property bag.
+    /// The percent-encoded property bag; it ends at a raw `/`, as for the official SDKs.
     pub fn bag(&self) -> &str {
-        &self.topic[self.bag_start..]
+        let rest = &self.topic[self.bag_start..];
+        rest.split_once('/').map_or(rest, |(bag, _)| bag)
     }
 }
 
@@ -70,6 +71,8 @@ pub struct Judged {
     pub receipts: Range<u64>,
     /// In order of receipt.
     pub alerts: Vec<Alert>,
+    /// Messages in the batch.
+    pub messages: u32,
     /// Bad messages by reason, in the order of [`Malformed::ALL`].
     pub malformed: [u32; Malformed::ALL.len()],
     /// The first bad message.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::message::Judged;
 use crate::parse::Malformed;
 
 /// Counters since the process started. Plain numbers: the ingest thread alone counts.
@@ -22,7 +23,7 @@ pub struct Counters {
     /// Alerts sent again after a reconnect.
     pub resent: u64,
     /// Valid messages that are no alert.
-    pub below: u64,
+    pub not_alerts: u64,
     /// Bodies that are not UTF-8.
     pub not_utf8: u64,
     /// Bodies that are not JSON.
@@ -46,15 +47,19 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Adds what the pool found bad in a batch.
-    pub fn add_malformed(&mut self, counts: &[u32; Malformed::ALL.len()]) {
-        for (reason, count) in Malformed::ALL.into_iter().zip(counts) {
+    /// Adds what the pool found in a batch.
+    pub fn add(&mut self, batch: &Judged) {
+        let alerts = batch.alerts.len() as u64;
+        let malformed: u64 = batch.malformed.iter().copied().map(u64::from).sum();
+        self.alerts += alerts;
+        self.not_alerts += u64::from(batch.messages) - alerts - malformed;
+        for (reason, count) in Malformed::ALL.into_iter().zip(batch.malformed) {
             let counter = match reason {
                 Malformed::NotUtf8 => &mut self.not_utf8,
                 Malformed::NotJson => &mut self.not_json,
                 Malformed::TemperatureNotANumber => &mut self.temperature_not_a_number,
             };
-            *counter += u64::from(*count);
+            *counter += u64::from(count);
         }
     }
 }

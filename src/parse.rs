@@ -62,6 +62,11 @@ pub enum Malformed {
     TemperatureNotANumber,
 }
 
+impl Malformed {
+    /// Every reason, in the order of their discriminants.
+    pub const ALL: [Malformed; 3] = [Self::NotUtf8, Self::NotJson, Self::TemperatureNotANumber];
+}
+
 /// What stands at the path in a valid body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Found<'a> {

@@ -51,7 +51,7 @@ impl Pool {
         Ok(Self { batches, judged, threads })
     }
 
-    /// Ends the pool and waits for its threads; batches still queued are judged first.
+    /// Ends the pool and waits for its threads; batches that are still queued are dropped.
     pub fn stop(self) {
         drop(self.batches);
         drop(self.judged);
@@ -69,6 +69,7 @@ pub fn judge(parser: &mut Parser, batch: Batch) -> Judged {
         sequence,
         threshold,
         receipts,
+        messages: u32::try_from(messages.len()).unwrap_or(u32::MAX),
         alerts: Vec::new(),
         malformed: [0; Malformed::ALL.len()],
         sample: None,

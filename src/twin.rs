@@ -138,8 +138,7 @@ impl Twin {
 
     /// The next request to publish, if one is due.
     pub fn next_request(&mut self, now: Instant) -> Option<TwinRequest> {
-        let is_due =
-            |sent: Option<Instant>| sent.is_none_or(|sent| now - sent >= TWIN_ANSWER_WAIT);
+        let is_due = |sent: Option<Instant>| sent.is_none_or(|sent| now - sent >= TWIN_ANSWER_WAIT);
         if self.get.as_ref().is_some_and(|get| is_due(get.sent)) {
             let rid = self.next_rid();
             let topic = topics::twin_get(&rid);

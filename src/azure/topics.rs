@@ -38,6 +38,11 @@ pub fn inputs_filter(identity: &Identity) -> String {
     }
 }
 
+/// What the topic of every input of a module begins with; the input's name and `/` follow.
+pub fn inputs_prefix(identity: &Identity) -> String {
+    format!("{}/inputs/", base(identity))
+}
+
 /// Topic of telemetry: system properties first in the order of the SDKs, the others as given.
 pub fn telemetry(identity: &Identity, properties: &Properties) -> String {
     let mut topic = format!("{}/messages/events/", base(identity));

@@ -38,9 +38,9 @@ impl<T> Default for Inflight<T> {
 }
 
 impl<T> Inflight<T> {
-    /// Whether the next [`push`](Self::push) would find no free packet id.
-    pub fn is_full(&self) -> bool {
-        self.slots.len() >= WINDOW_MAX
+    /// Packet ids that the next [`push`](Self::push) and its successors can take.
+    pub fn room(&self) -> usize {
+        WINDOW_MAX - self.slots.len()
     }
 
     /// Publishes without PUBACK.
@@ -54,7 +54,7 @@ impl<T> Inflight<T> {
     /// # Errors
     /// `Err((publish, token))` when the window is full.
     pub fn push(&mut self, mut publish: Publish, token: T) -> Result<&Publish, (Publish, T)> {
-        if self.is_full() {
+        if self.room() == 0 {
             return Err((publish, token));
         }
         publish.pkid = self.next_id();
@@ -68,7 +68,7 @@ impl<T> Inflight<T> {
 
     /// Takes a packet id for a SUBSCRIBE; `None` when every id is taken.
     pub fn reserve(&mut self) -> Option<u16> {
-        let id = (!self.is_full()).then(|| self.next_id())?;
+        let id = (self.room() > 0).then(|| self.next_id())?;
         self.slots.push_back(Slot::Reserved);
         Some(id)
     }

@@ -3,6 +3,7 @@
 //! Every step is bounded by [`CONNECT_TIMEOUT`]. Each failure names the step, the host and what to
 //! do about it.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,6 +33,12 @@ pub struct Endpoint {
     pub port: u16,
     /// TLS settings, with the roots that are trusted.
     pub tls: Arc<rustls::ClientConfig>,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
 }
 
 /// The byte stream that a connection runs on.

@@ -80,7 +80,10 @@ fn a_document_without_the_property_means_the_default() {
     bench.document(r#"{"$version":5}"#);
     assert_eq!(bench.in_force(), 25.0);
     let report = bench.report();
-    assert_eq!((&report["value"], &report["ac"], &report["av"]), (&json!(25), &json!(200), &json!(5)));
+    assert_eq!(
+        (&report["value"], &report["ac"], &report["av"]),
+        (&json!(25), &json!(200), &json!(5))
+    );
 }
 
 #[test]

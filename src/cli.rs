@@ -1,0 +1,114 @@
+//! The command line: `sluicegate run`, `sluicegate check`.
+//!
+//! Exit codes: 0 after a clean stop, [`EXIT_USAGE`] for wrong arguments or settings (all problems
+//! are printed), [`EXIT_START`] when the system refuses what the module needs to start.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+use tracing::{error, info};
+
+use crate::link::Summary;
+use crate::settings::{self, Settings};
+use crate::{logging, module};
+
+/// Wrong arguments or settings (`EX_USAGE` of sysexits.h).
+pub const EXIT_USAGE: u8 = 64;
+/// The system refused a thread or a signal handler (`EX_OSERR`).
+pub const EXIT_START: u8 = 71;
+
+/// Runs the command that `args` (program name first) ask for, and returns its exit code.
+pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(refused) => {
+            // Help and version are not errors; printing fails only where nobody reads.
+            let _ = refused.print();
+            return if refused.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match matches.subcommand() {
+        Some(("run", matches)) => with_settings(matches, run),
+        Some(("check", matches)) => with_settings(matches, |settings| {
+            println!("{}", effective(&settings));
+            ExitCode::SUCCESS
+        }),
+        _ => unreachable!("clap requires one of the subcommands"),
+    }
+}
+
+fn command() -> Command {
+    let run = Command::new("run").about("Run the filter module until SIGTERM or SIGINT");
+    let check = Command::new("check").about("Check the settings, show them, and exit");
+    Command::new("sluicegate")
+        .about("Forwards only the sensor messages that exceed a live threshold")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(settings::add_flags(run))
+        .subcommand(settings::add_flags(check))
+}
+
+fn with_settings(matches: &ArgMatches, then: impl FnOnce(Settings) -> ExitCode) -> ExitCode {
+    match Settings::resolve(matches, |name| std::env::var_os(name)) {
+        Ok(settings) => then(settings),
+        Err(problems) => {
+            eprint!("sluicegate: {problems}");
+            EXIT_USAGE.into()
+        }
+    }
+}
+
+fn run(settings: Settings) -> ExitCode {
+    logging::start(settings.log_level);
+    info!("sluicegate {} starts: {}", env!("CARGO_PKG_VERSION"), effective(&settings));
+    match module::run(settings) {
+        Ok(summary) => {
+            info!("{}", summary_line(&summary));
+            ExitCode::SUCCESS
+        }
+        Err(refused) => {
+            error!("cannot start: {refused}");
+            EXIT_START.into()
+        }
+    }
+}
+
+/// One line, without secrets.
+fn effective(settings: &Settings) -> String {
+    let identity = &settings.connection.identity;
+    format!(
+        "{} at {}:{} (hub {}), {} root(s), default threshold {}, {} worker(s), keep-alive {:?}, \
+         token lifetime {:?}, drain timeout {:?}, held bytes {}",
+        identity.client_id(),
+        identity.gateway,
+        settings.gateway_port,
+        identity.hub,
+        settings.roots.len(),
+        settings.threshold,
+        settings.workers,
+        settings.keep_alive,
+        settings.token_lifetime,
+        settings.drain_timeout,
+        settings.held_bytes,
+    )
+}
+
+fn summary_line(summary: &Summary) -> String {
+    let counters = &summary.counters;
+    let malformed = counters.not_utf8 + counters.not_json + counters.temperature_not_a_number;
+    format!(
+        "stopped: {} messages received, {} alerts, {} acknowledged by the hub, {} no alert, \
+         {malformed} malformed, {} for other inputs, {} twin callbacks, {} connection(s); \
+         {} not acknowledged to the source, which delivers them again",
+        counters.received,
+        counters.alerts,
+        counters.forwarded,
+        counters.not_alerts,
+        counters.other_inputs,
+        counters.twin_callbacks,
+        counters.connections,
+        summary.unacknowledged,
+    )
+}

@@ -1,0 +1,217 @@
+//! One connection from its CONNACK to its end: turn after turn.
+
+use std::time::Instant;
+
+use tokio::time::timeout_at;
+use tracing::{debug, error, info, warn};
+
+use super::{End, Link};
+use crate::azure::topics;
+use crate::forward::Outgoing;
+use crate::limits::{
+    DISCONNECT_WAIT, HELD_MESSAGES_MAX, HELD_OVERDRAFT, PIPELINE_BATCHES_MAX, SUBACK_WAIT,
+};
+use crate::logging::excerpt;
+use crate::message::Judged;
+use crate::mqtt::connection::publish_at_least_once;
+use crate::mqtt::packet::{
+    Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
+};
+use crate::mqtt::{Connection, QoS, Stream};
+
+/// The subscriptions of a connection: made on every connect, whatever session-present says, as a
+/// hub may have lost them.
+struct Subscription {
+    packet_id: u16,
+    filters: [String; 4],
+    /// `None` once acknowledged.
+    deadline: Option<Instant>,
+}
+
+impl Link {
+    /// Serves until told to stop and drained (`Ok`), or until the connection ends.
+    pub(super) async fn serve(
+        &mut self,
+        mut connection: Connection<Stream>,
+        inbox: &mut Vec<Packet>,
+    ) -> Result<(), End> {
+        let mut subscription = self.open(&mut connection)?;
+        let mut drain_until: Option<Instant> = None;
+        loop {
+            for packet in inbox.drain(..) {
+                match packet {
+                    Packet::Publish(publish) => self.received(publish, &mut connection)?,
+                    Packet::PubAck(ack) => self.acknowledged(ack.pkid),
+                    Packet::SubAck(ack) => self.subscribed(&mut subscription, &ack)?,
+                    Packet::PingResp => {}
+                    _ => self.counters.unexpected += 1,
+                }
+            }
+            let now = Instant::now();
+            if subscription.deadline.is_some_and(|deadline| now > deadline) {
+                return Err(End::NoSubAck);
+            }
+            if self.is_stopping() && drain_until.is_none() {
+                info!("stopping: waiting for {} messages in flight", self.ledger.held().messages);
+                drain_until = Some(now + self.settings.drain_timeout);
+            }
+            self.pump(&mut connection, now)?;
+            if drain_until.is_some_and(|until| self.is_drained() || now >= until) {
+                close(connection).await;
+                return Ok(());
+            }
+            let read = self.may_read();
+            let turn = connection.turn(inbox, &self.wake, read);
+            match drain_until {
+                None => turn.await?,
+                // Past the deadline, the next round closes.
+                Some(until) => timeout_at(until.into(), turn).await.unwrap_or(Ok(()))?,
+            }
+        }
+    }
+
+    /// What every connection begins with: nothing of the last one is acknowledged on it, everything
+    /// unacknowledged is due again, and the subscriptions are made.
+    fn open(&mut self, connection: &mut Connection<Stream>) -> Result<Subscription, End> {
+        self.ledger.forget_packet_ids();
+        self.resend = self.inflight.resend();
+        let filters = [
+            topics::TWIN_RESPONSES.to_owned(),
+            topics::DESIRED_PATCHES.to_owned(),
+            topics::METHODS.to_owned(),
+            topics::inputs_filter(&self.settings.identity),
+        ];
+        // Alerts leave one packet id free for this (see `send_alerts`).
+        let Some(packet_id) = self.inflight.reserve() else {
+            return Err(End::Overrun(self.inflight.waiting()));
+        };
+        let wanted = |path: &String| SubscribeFilter::new(path.clone(), QoS::AtLeastOnce);
+        let mut subscribe = Subscribe::new_many(filters.iter().map(wanted));
+        subscribe.pkid = packet_id;
+        connection.send(&Packet::Subscribe(subscribe))?;
+        Ok(Subscription { packet_id, filters, deadline: Some(Instant::now() + SUBACK_WAIT) })
+    }
+
+    fn subscribed(&mut self, subscription: &mut Subscription, ack: &SubAck) -> Result<(), End> {
+        if ack.pkid != subscription.packet_id || subscription.deadline.take().is_none() {
+            self.counters.unexpected += 1;
+            return Ok(());
+        }
+        self.inflight.complete(ack.pkid);
+        for (filter, code) in subscription.filters.iter().zip(&ack.return_codes) {
+            if *code == SubscribeReasonCode::Failure {
+                return Err(End::SubscriptionRefused(filter.clone()));
+            }
+        }
+        self.twin.connected();
+        Ok(())
+    }
+
+    /// A PUBACK: the alert is the hub's now, and its input is settled.
+    fn acknowledged(&mut self, packet_id: u16) {
+        match self.inflight.complete(packet_id) {
+            Some(receipt) => {
+                self.counters.forwarded += 1;
+                self.ledger.settle(receipt);
+            }
+            None => self.counters.unexpected += 1,
+        }
+    }
+
+    /// Moves everything that can move without waiting.
+    fn pump(&mut self, connection: &mut Connection<Stream>, now: Instant) -> Result<(), End> {
+        self.end_hold_when_due();
+        while let Ok(judged) = self.pool.judged.try_recv() {
+            self.ingest.returned();
+            self.accept(judged, now);
+        }
+        while let Some(batch) = self.ingest.next_batch() {
+            let sent = self.pool.batches.try_send(batch);
+            assert!(sent.is_ok(), "the pool's queue holds {PIPELINE_BATCHES_MAX} batches");
+        }
+        self.send_alerts(connection)?;
+        self.counters.settled += self.ledger.release(|id| connection.acknowledge(id))?;
+        while let Some(request) = self.twin.next_request(now) {
+            connection.publish(&Publish::new(request.topic, QoS::AtMostOnce, request.body))?;
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, judged: Judged, now: Instant) {
+        let Self { forwarder, ledger, counters, malformed_lines, .. } = self;
+        forwarder.accept(judged, |batch| {
+            let alerts = batch.alerts.iter().map(|alert| alert.message.receipt);
+            ledger.settle_range(batch.receipts.clone(), alerts);
+            counters.add(batch);
+            for alert in &batch.alerts {
+                let (temperature, threshold) = (alert.temperature, batch.threshold);
+                debug!("alert: machine.temperature {temperature} exceeds {threshold}");
+            }
+            let Some(sample) = &batch.sample else { return };
+            let count = batch.malformed.iter().copied().map(u64::from).sum();
+            if let Some(suppressed) = malformed_lines.allow(now, count) {
+                let (reason, text) = (sample.reason, excerpt(&sample.body));
+                warn!("message ignored: {reason}: \"{text}\" (and {suppressed} more bad messages)");
+            }
+        });
+    }
+
+    /// Resends first, then new alerts, while the socket takes them and packet ids last. One packet
+    /// id stays free for the SUBSCRIBE of the next connection.
+    fn send_alerts(&mut self, connection: &mut Connection<Stream>) -> Result<(), End> {
+        while connection.is_writable() {
+            let Some(id) = self.resend.pop_front() else { break };
+            if let Some(publish) = self.inflight.publish(id) {
+                connection.publish(publish)?;
+                self.counters.resent += 1;
+            }
+        }
+        while connection.is_writable() && self.resend.is_empty() && self.inflight.room() > 1 {
+            match self.forwarder.next_alert() {
+                None => break,
+                Some(Outgoing::Publish { receipt, topic, body }) => {
+                    let publish = publish_at_least_once(topic, body);
+                    match self.inflight.push(publish, receipt) {
+                        Ok(publish) => connection.publish(publish)?,
+                        Err(_) => unreachable!("there was room"),
+                    }
+                }
+                Some(Outgoing::TooLarge { receipt, topic_bytes }) => {
+                    self.counters.too_large += 1;
+                    self.ledger.settle(receipt);
+                    error!(
+                        "alert lost: with its properties encoded ({topic_bytes} bytes) it is \
+                         larger than an MQTT topic (65535) or packet may be"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether to read on. At the bound reading stops, unless all that is held waits for the hub's
+    /// PUBACKs, which stand behind inputs in the same stream: then only reading can free anything.
+    fn may_read(&self) -> bool {
+        !self.is_over_bound(1) || (self.ingest.is_idle() && !self.is_over_bound(HELD_OVERDRAFT))
+    }
+
+    pub(super) fn is_over_bound(&self, times: usize) -> bool {
+        let held = self.ledger.held();
+        held.messages >= HELD_MESSAGES_MAX * times
+            || held.bytes >= self.settings.held_bytes_max.saturating_mul(times)
+    }
+
+    fn is_drained(&self) -> bool {
+        let judged = self.ingest.is_holding() || self.ingest.is_idle();
+        judged && self.forwarder.waiting() == 0 && self.inflight.waiting() == 0
+    }
+}
+
+async fn close(connection: Connection<Stream>) {
+    let deadline = Instant::now() + DISCONNECT_WAIT;
+    match timeout_at(deadline.into(), connection.disconnect()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!("DISCONNECT: {error}"),
+        Err(_) => warn!("the hub did not take DISCONNECT within {DISCONNECT_WAIT:?}"),
+    }
+}

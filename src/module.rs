@@ -1,0 +1,94 @@
+//! `sluicegate run` assembled: threads started, signals awaited, everything stopped in order.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::Builder;
+
+use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, oneshot, watch};
+use tracing::info;
+
+use crate::link::{Link, LinkSettings, Summary};
+use crate::mqtt::Endpoint;
+use crate::parse::JsonPath;
+use crate::pool::Pool;
+use crate::settings::Settings;
+use crate::threshold::{Setting, ThresholdCell};
+
+/// Why the module could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system refused a thread, a timer or a signal handler.
+    #[error("the system refused a thread or a signal handler: {0}")]
+    System(#[from] io::Error),
+    /// The certificates cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Runs until SIGTERM or SIGINT, then drains and tells what was done.
+///
+/// # Errors
+/// When it cannot start; once started it retries for ever.
+pub fn run(settings: Settings) -> Result<Summary, StartError> {
+    let wake = Arc::new(Notify::new());
+    let (stop, stopped) = watch::channel(false);
+    let cell =
+        Arc::new(ThresholdCell::new(Setting { threshold: settings.threshold, version: None }));
+    let pool = Pool::start(settings.workers, &JsonPath::default(), &wake)?;
+    let link = Link::new(link_settings(settings)?, pool, Arc::clone(&wake), stopped, cell);
+    let runtime = runtime()?;
+    let (done, finished) = oneshot::channel();
+    let ingest = Builder::new().name("ingest".to_owned()).spawn(move || {
+        let summary = runtime.block_on(link.run());
+        // Nobody is there to listen only when the signal thread has failed.
+        let _ = done.send(());
+        summary
+    })?;
+    crate::module::runtime()?.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM"),
+            _ = interrupt.recv() => info!("SIGINT"),
+            _ = finished => {}
+        }
+        Ok::<_, io::Error>(())
+    })?;
+    // The link holds the receiver until it ends.
+    let _ = stop.send(true);
+    wake.notify_one();
+    Ok(ingest.join().expect("the ingest thread panicked, which aborts release builds"))
+}
+
+fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in settings.roots {
+        roots.add(certificate)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let identity = settings.connection.identity;
+    let endpoint = Endpoint {
+        host: identity.gateway.clone(),
+        port: settings.gateway_port,
+        tls: Arc::new(tls),
+    };
+    Ok(LinkSettings {
+        identity,
+        key: settings.connection.key,
+        endpoint,
+        keep_alive: settings.keep_alive,
+        token_lifetime: settings.token_lifetime,
+        drain_timeout: settings.drain_timeout,
+        held_bytes_max: settings.held_bytes,
+    })
+}
+
+fn runtime() -> io::Result<Runtime> {
+    RuntimeBuilder::new_current_thread().enable_io().enable_time().build()
+}
