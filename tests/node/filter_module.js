@@ -1,0 +1,94 @@
+'use strict';
+
+// The tutorial's filter module on Microsoft's own Node SDK (azure-iot-device over MQTT), as a peer
+// for tests: the twin of ../python/filter_module.py, with the same output lines.
+
+const { ModuleClient } = require('azure-iot-device');
+const { Mqtt } = require('azure-iot-device-mqtt');
+
+const counters = { received: 0, forwarded: 0, ignored: 0, unexpected: 0, twin: 0 };
+let threshold = 25;
+
+/** Prints one line at once: a test may be waiting for it. */
+function say(...words) {
+  process.stdout.write(words.join(' ') + '\n');
+}
+
+/** Whether the body is JSON whose `machine.temperature` exceeds the threshold. */
+function exceeds(body) {
+  const data = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  const temperature = data.machine && data.machine.temperature;
+  return typeof temperature === 'number' && temperature > threshold;
+}
+
+/** Filters `input1`; messages for any other input are counted and ignored. */
+async function onMessage(client, input, message) {
+  // Completes locally only: over MQTT the SDK acknowledged the message before this call.
+  await client.complete(message);
+  if (input !== 'input1') {
+    counters.ignored += 1;
+    say('ignored', input);
+    return;
+  }
+  counters.received += 1;
+  if (exceeds(message.getData())) {
+    message.properties.add('MessageType', 'Alert');
+    await client.sendOutputEvent('output1', message);
+    counters.forwarded += 1;
+  }
+}
+
+/** Reports the threshold in force. */
+function report(twin, version) {
+  const value = { value: threshold, ac: 200, av: version, ad: 'applied' };
+  twin.properties.reported.update({ TemperatureThreshold: value }, (error) => {
+    if (error) unexpected(error);
+    else say('threshold', threshold, 'version', version);
+  });
+}
+
+/** Takes a new threshold from the desired properties; the first call carries all of them. */
+function onPatch(twin, patch) {
+  counters.twin += 1;
+  if ('TemperatureThreshold' in patch) {
+    threshold = patch.TemperatureThreshold;
+    report(twin, patch.$version);
+  }
+}
+
+function unexpected(error) {
+  counters.unexpected += 1;
+  say('unexpected', String(error).slice(0, 200));
+}
+
+async function main() {
+  const client = await ModuleClient.fromEnvironment(Mqtt);
+  client.on('error', unexpected);
+  client.on('connect', () => say('connected'));
+  client.on('disconnect', () => say('disconnected'));
+  await client.open();
+  client.onMethod('stats', (request, response) => {
+    response.send(200, { payload: request.payload, ...counters }, (error) => {
+      if (error) unexpected(error);
+    });
+  });
+  const twin = await client.getTwin();
+  say('twin', JSON.stringify(twin.properties.desired));
+  twin.on('properties.desired', (patch) => onPatch(twin, patch));
+  client.on('inputMessage', (input, message) => {
+    onMessage(client, input, message).catch(unexpected);
+  });
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    process.on(signal, async () => {
+      await client.close();
+      say('stopped', JSON.stringify(counters));
+      process.exit(0);
+    });
+  }
+  say('ready');
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
