@@ -90,6 +90,13 @@ pub struct Manifest {
     pub warnings: Vec<Problem>,
 }
 
+impl Default for Manifest {
+    /// [`Manifest::built_in`].
+    fn default() -> Self {
+        Self::built_in()
+    }
+}
+
 impl Manifest {
     /// The deployment of the tutorials: a simulated sensor, the filter at threshold 25, upstream.
     pub fn built_in() -> Self {
