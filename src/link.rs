@@ -234,3 +234,6 @@ fn unix_now_s() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests;

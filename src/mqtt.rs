@@ -12,7 +12,7 @@ pub mod connection;
 pub mod inflight;
 pub mod transport;
 
-pub use connection::{Connection, ConnectionError};
+pub use connection::{ByteStream, Connection, ConnectionError};
 pub use inflight::Inflight;
 pub use rumqttc::mqttbytes::QoS;
 pub use rumqttc::mqttbytes::v4 as packet;

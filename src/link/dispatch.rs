@@ -11,7 +11,7 @@ use crate::limits::HELD_OVERDRAFT;
 use crate::logging::excerpt;
 use crate::message::Message;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::{Connection, QoS, Stream};
+use crate::mqtt::{ByteStream, Connection, QoS};
 use crate::twin::Outcome;
 
 /// The one input that is filtered.
@@ -22,7 +22,7 @@ impl Link {
     pub(super) fn received(
         &mut self,
         publish: Publish,
-        connection: &mut Connection<Stream>,
+        connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
         // The hot path: `devices/{d}/modules/{m}/inputs/input1/{bag}`, as every hub writes it.
         if let Some(rest) = publish.topic.strip_prefix(&self.inputs_prefix)
@@ -125,7 +125,7 @@ impl Link {
         &mut self,
         name: &str,
         rid: &str,
-        connection: &mut Connection<Stream>,
+        connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
         self.counters.methods += 1;
         let (status, body) = match name {

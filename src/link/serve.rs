@@ -17,7 +17,7 @@ use crate::mqtt::connection::publish_at_least_once;
 use crate::mqtt::packet::{
     Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
-use crate::mqtt::{Connection, QoS, Stream};
+use crate::mqtt::{ByteStream, Connection, QoS};
 
 /// The subscriptions of a connection: made on every connect, whatever session-present says, as a
 /// hub may have lost them.
@@ -32,7 +32,7 @@ impl Link {
     /// Serves until told to stop and drained (`Ok`), or until the connection ends.
     pub(super) async fn serve(
         &mut self,
-        mut connection: Connection<Stream>,
+        mut connection: Connection<impl ByteStream>,
         inbox: &mut Vec<Packet>,
     ) -> Result<(), End> {
         let mut subscription = self.open(&mut connection)?;
@@ -72,7 +72,7 @@ impl Link {
 
     /// What every connection begins with: nothing of the last one is acknowledged on it, everything
     /// unacknowledged is due again, and the subscriptions are made.
-    fn open(&mut self, connection: &mut Connection<Stream>) -> Result<Subscription, End> {
+    fn open(&mut self, connection: &mut Connection<impl ByteStream>) -> Result<Subscription, End> {
         self.ledger.forget_packet_ids();
         self.resend = self.inflight.resend();
         let filters = [
@@ -119,7 +119,11 @@ impl Link {
     }
 
     /// Moves everything that can move without waiting.
-    fn pump(&mut self, connection: &mut Connection<Stream>, now: Instant) -> Result<(), End> {
+    fn pump(
+        &mut self,
+        connection: &mut Connection<impl ByteStream>,
+        now: Instant,
+    ) -> Result<(), End> {
         self.end_hold_when_due();
         while let Ok(judged) = self.pool.judged.try_recv() {
             self.ingest.returned();
@@ -158,7 +162,7 @@ impl Link {
 
     /// Resends first, then new alerts, while the socket takes them and packet ids last. One packet
     /// id stays free for the SUBSCRIBE of the next connection.
-    fn send_alerts(&mut self, connection: &mut Connection<Stream>) -> Result<(), End> {
+    fn send_alerts(&mut self, connection: &mut Connection<impl ByteStream>) -> Result<(), End> {
         while connection.is_writable() {
             let Some(id) = self.resend.pop_front() else { break };
             if let Some(publish) = self.inflight.publish(id) {
@@ -207,7 +211,7 @@ impl Link {
     }
 }
 
-async fn close(connection: Connection<Stream>) {
+async fn close(connection: Connection<impl ByteStream>) {
     let deadline = Instant::now() + DISCONNECT_WAIT;
     match timeout_at(deadline.into(), connection.disconnect()).await {
         Ok(Ok(())) => {}

@@ -45,7 +45,12 @@ pub enum ConnectionError {
     KeepAlive(Duration),
 }
 
-/// A connected MQTT byte stream; generic so that tests run it over memory.
+/// What a connection runs on: a socket, TLS over one, or memory in tests.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for S {}
+
+/// A connected MQTT byte stream.
 pub struct Connection<S> {
     stream: S,
     read_buffer: BytesMut,
@@ -57,7 +62,7 @@ pub struct Connection<S> {
     ping_sent: Option<Instant>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: ByteStream> Connection<S> {
     /// Wraps a stream on which nothing has been sent yet. `keep_alive` is the value announced in
     /// CONNECT; zero switches PINGREQ off.
     pub fn new(stream: S, keep_alive: Duration) -> Self {

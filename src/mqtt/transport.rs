@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::connection::{Connection, ConnectionError};
+use super::connection::{ByteStream, Connection, ConnectionError};
 
 /// Longest time for each of: name look-up with TCP connect, TLS handshake, CONNACK.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -240,8 +240,8 @@ async fn dial(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
 }
 
 /// Sends CONNECT and waits for CONNACK, which must come first (MQTT 3.1.1 §3.2.0).
-async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
-    connection: &mut Connection<S>,
+async fn greet(
+    connection: &mut Connection<impl ByteStream>,
     hello: Connect,
     inbox: &mut Vec<Packet>,
 ) -> Result<ConnAck, ConnectionError> {

@@ -1,0 +1,295 @@
+//! The link against a scripted hub over memory: what goes over the wire, in which order.
+
+use super::*;
+use bytes::Bytes;
+use tokio::io::{DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::mqtt::QoS;
+use crate::mqtt::packet::{PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode};
+use crate::parse::JsonPath;
+use crate::threshold::{Setting, Threshold};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const HOT: &str = r#"{"machine":{"temperature":99}}"#;
+const COLD: &str = r#"{"machine":{"temperature":1}}"#;
+
+fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
+    let wake = Arc::new(Notify::new());
+    let (stop, stopped) = watch::channel(false);
+    let threshold = Threshold::new(25.0).expect("finite");
+    let cell = Arc::new(ThresholdCell::new(Setting { threshold, version: None }));
+    let pool = Pool::start(2, &JsonPath::default(), &wake).expect("threads");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks TLS 1.2 and 1.3")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let settings = LinkSettings {
+        identity: Identity {
+            hub: "h.net".to_owned(),
+            gateway: "localhost".to_owned(),
+            device: "d".to_owned(),
+            module: Some("m".to_owned()),
+        },
+        key: Key::from_base64("a2V5").expect("base64"),
+        endpoint: Endpoint { host: "localhost".to_owned(), port: 1, tls: Arc::new(tls) },
+        keep_alive: Duration::from_secs(60),
+        token_lifetime: Duration::from_secs(60),
+        drain_timeout: Duration::from_secs(5),
+        held_bytes_max,
+    };
+    (Link::new(settings, pool, Arc::clone(&wake), stopped, cell), stop, wake)
+}
+
+/// The hub's end of a connection.
+struct Hub {
+    connection: Connection<DuplexStream>,
+    inbox: Vec<Packet>,
+}
+
+impl Hub {
+    async fn next(&mut self) -> Packet {
+        let never = Notify::new();
+        while self.inbox.is_empty() {
+            let turn = self.connection.turn(&mut self.inbox, &never, true);
+            timeout(PATIENCE, turn).await.expect("a packet in time").expect("an open connection");
+        }
+        self.inbox.remove(0)
+    }
+
+    async fn next_publish(&mut self) -> Publish {
+        match self.next().await {
+            Packet::Publish(publish) => publish,
+            other => panic!("expected a publish, got {other:?}"),
+        }
+    }
+
+    async fn send(&mut self, packet: Packet) {
+        self.connection.send(&packet).unwrap();
+        timeout(PATIENCE, self.connection.flush()).await.expect("room in time").unwrap();
+    }
+
+    async fn input(&mut self, id: u16, body: impl Into<Vec<u8>>) {
+        let topic = "devices/d/modules/m/inputs/input1/n=1&%24.cdid=d&%24.cmid=s";
+        let qos = if id == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+        let mut publish = Publish::new(topic, qos, body);
+        publish.pkid = id;
+        self.send(Packet::Publish(publish)).await;
+    }
+
+    async fn subscribe(&mut self) -> Subscribe {
+        match self.next().await {
+            Packet::Subscribe(subscribe) => subscribe,
+            other => panic!("expected SUBSCRIBE, got {other:?}"),
+        }
+    }
+
+    /// Grants the subscriptions and answers the twin request and the report.
+    async fn start(&mut self, threshold: u32, version: u32) {
+        let subscribe = self.subscribe().await;
+        let codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); subscribe.filters.len()];
+        self.send(Packet::SubAck(SubAck::new(subscribe.pkid, codes))).await;
+        let get = self.next_publish().await;
+        let rid = get.topic.strip_prefix("$iothub/twin/GET/?$rid=").expect("a GET").to_owned();
+        let body = format!(
+            "{{\"desired\":{{\"TemperatureThreshold\":{threshold},\"$version\":{version}}}}}"
+        );
+        self.respond(&format!("200/?$rid={rid}"), &body).await;
+    }
+
+    async fn answer_report(&mut self) -> Publish {
+        let report = self.next_publish().await;
+        let (_, rid) = report.topic.split_once("reported/?$rid=").expect("a report");
+        self.respond(&format!("204/?$rid={rid}"), "").await;
+        report
+    }
+
+    async fn respond(&mut self, rest: &str, body: &str) {
+        let topic = format!("$iothub/twin/res/{rest}");
+        self.send(Packet::Publish(Publish::new(topic, QoS::AtMostOnce, body))).await;
+    }
+}
+
+type Served = JoinHandle<(Link, Result<(), End>)>;
+
+/// Starts to serve one connection.
+fn serve(mut link: Link, buffer: usize) -> (Served, Hub) {
+    let (ours, theirs) = duplex(buffer);
+    let connection = Connection::new(ours, Duration::from_secs(60));
+    let served = tokio::spawn(async move {
+        let end = link.serve(connection, &mut Vec::new()).await;
+        (link, end)
+    });
+    (served, Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() })
+}
+
+async fn end_of(served: Served) -> (Link, Result<(), End>) {
+    timeout(PATIENCE, served).await.expect("an end in time").expect("no panic")
+}
+
+#[tokio::test]
+async fn an_input_is_acknowledged_only_after_its_alert() {
+    let (link, _stop, _wake) = link(1 << 20);
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    hub.input(7, HOT).await;
+    hub.input(8, COLD).await;
+    let alert = hub.next_publish().await;
+    let topic = "devices/d/modules/m/messages/events/%24.on=output1&n=1&MessageType=Alert";
+    assert_eq!((alert.topic.as_str(), &alert.payload), (topic, &Bytes::from(HOT)));
+    // The cold message is settled, but stands behind the hot one.
+    hub.input(9, COLD).await;
+    hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
+    for id in [7, 8, 9] {
+        assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(id)));
+    }
+}
+
+/// Whatever the next hub remembers: subscriptions are made anew, the unacknowledged alert is sent
+/// again under its id with DUP, and nothing is acknowledged for the old connection's deliveries.
+#[tokio::test]
+async fn a_new_connection_begins_with_what_the_old_one_left() {
+    let (link, _stop, _wake) = link(1 << 20);
+    let (served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    hub.input(7, HOT).await;
+    let alert = hub.next_publish().await;
+    drop(hub);
+    let (link, end) = end_of(served).await;
+    assert!(matches!(end, Err(End::Connection(_))), "{end:?}");
+
+    let (_served, mut hub) = serve(link, 1 << 16);
+    let subscribe = hub.subscribe().await;
+    let filters: Vec<_> = subscribe.filters.iter().map(|filter| filter.path.as_str()).collect();
+    assert!(filters.contains(&"devices/d/modules/m/inputs/#"), "{filters:?}");
+    assert_ne!(subscribe.pkid, alert.pkid, "both wait");
+    let again = hub.next_publish().await;
+    assert_eq!((again.pkid, again.dup, &again.topic), (alert.pkid, true, &alert.topic));
+    hub.send(Packet::PubAck(PubAck::new(again.pkid))).await;
+    hub.input(1, COLD).await;
+    assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)), "and none for 7");
+}
+
+#[tokio::test]
+async fn inputs_wait_for_the_first_twin_document() {
+    let (link, _stop, _wake) = link(1 << 20);
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.input(1, r#"{"machine":{"temperature":50}}"#).await;
+    hub.start(60, 1).await;
+    let next = [hub.next().await, hub.next().await];
+    assert!(next.contains(&Packet::PubAck(PubAck::new(1))), "50 is no alert at 60: {next:?}");
+}
+
+#[tokio::test]
+async fn a_refused_subscription_ends_the_connection() {
+    let (link, _stop, _wake) = link(1 << 20);
+    let (served, mut hub) = serve(link, 1 << 16);
+    let subscribe = hub.subscribe().await;
+    let codes = vec![SubscribeReasonCode::Failure; subscribe.filters.len()];
+    hub.send(Packet::SubAck(SubAck::new(subscribe.pkid, codes))).await;
+    let (_, end) = end_of(served).await;
+    assert!(matches!(end, Err(End::SubscriptionRefused(_))), "{end:?}");
+}
+
+/// The hub never acknowledges an alert and sends on: held messages stay under twice the bound,
+/// then the connection ends and the hub will deliver again. Nothing was acknowledged.
+#[tokio::test]
+async fn held_messages_are_bounded_when_the_output_stalls() {
+    const HELD: usize = 100_000;
+    let (link, _stop, _wake) = link(HELD);
+    let (served, hub) = serve(link, 1 << 16);
+    let (reader, end) = tokio::join!(flood(hub, 1), end_of(served));
+    let (link, end) = end;
+    assert!(matches!(end, Err(End::Overrun(_))), "{end:?}");
+    let held = link.ledger.held().bytes;
+    assert!((2 * HELD..2 * HELD + 70_000).contains(&held), "{held}");
+    assert_eq!(reader, 0, "acknowledgements");
+}
+
+/// The same at QoS 0: beyond the bound messages are dropped and counted, reading goes on.
+#[tokio::test]
+async fn at_most_once_inputs_are_dropped_at_the_bound_and_counted() {
+    const HELD: usize = 100_000;
+    let (link, stop, wake) = link(HELD);
+    let (served, hub) = serve(link, 1 << 16);
+    let (_, (link, end)) = tokio::join!(
+        async {
+            flood(hub, 0).await;
+            stop.send(true).unwrap();
+            wake.notify_one();
+        },
+        end_of(served)
+    );
+    assert!(matches!(end, Err(End::Connection(_))), "the hub went away: {end:?}");
+    assert!(link.counters.dropped_at_most_once > 0);
+    assert!(link.ledger.held().bytes < 2 * HELD + 70_000, "{:?}", link.ledger.held());
+}
+
+/// Sends hot inputs without ever acknowledging an alert, until 1 MiB went out or the link closed;
+/// returns how many PUBACKs came.
+async fn flood(mut hub: Hub, qos: u16) -> usize {
+    hub.start(25, 1).await;
+    let body = format!("{{\"machine\":{{\"temperature\":99}},\"pad\":\"{}\"}}", "x".repeat(1000));
+    let mut acknowledged = 0;
+    let never = Notify::new();
+    for id in 1..=1000 {
+        let topic = "devices/d/modules/m/inputs/input1/";
+        let level = if qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+        let mut publish = Publish::new(topic, level, body.clone());
+        publish.pkid = id * qos;
+        hub.connection.publish(&publish).unwrap();
+        never.notify_one();
+        if hub.connection.turn(&mut hub.inbox, &never, true).await.is_err() {
+            return acknowledged;
+        }
+        acknowledged += hub.inbox.drain(..).filter(|p| matches!(p, Packet::PubAck(_))).count();
+    }
+    let _ = hub.connection.flush().await;
+    acknowledged
+}
+
+#[tokio::test]
+async fn stopping_drains_disconnects_and_leaves_new_inputs_to_the_next_instance() {
+    let (link, stop, wake) = link(1 << 20);
+    let (served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    hub.input(1, HOT).await;
+    let alert = hub.next_publish().await;
+    stop.send(true).unwrap();
+    wake.notify_one();
+    hub.input(2, HOT).await;
+    hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
+    assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)));
+    assert_eq!(hub.next().await, Packet::Disconnect);
+    let (link, end) = end_of(served).await;
+    assert!(end.is_ok(), "{end:?}");
+    assert_eq!(link.counters.forwarded, 1);
+}
+
+/// A method of every name is answered: `stats` with the counters, all others with 404.
+#[tokio::test]
+async fn direct_methods_are_answered() {
+    let (link, _stop, _wake) = link(1 << 20);
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    hub.input(1, COLD).await;
+    assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)));
+    for (name, status) in [("stats", 200), ("reboot", 404), ("a%20b", 404)] {
+        let topic = format!("$iothub/methods/POST/{name}/?$rid=7f");
+        hub.send(Packet::Publish(Publish::new(topic, QoS::AtMostOnce, ""))).await;
+        let answer = hub.next_publish().await;
+        assert_eq!(answer.topic, format!("$iothub/methods/res/{status}/?$rid=7f"));
+        let body: serde_json::Value = serde_json::from_slice(&answer.payload).expect("JSON");
+        match status {
+            200 => assert_eq!(body["counters"]["received"], 1, "{body}"),
+            _ => assert!(body["error"].is_string(), "{body}"),
+        }
+    }
+}
