@@ -1,5 +1,196 @@
-//! The local development hub: the server side of an edge hub, in one process.
+//! The local development hub: the server side of an edge hub, in one process, that unmodified
+//! Azure IoT SDKs connect to.
+//!
+//! ```text
+//!            one thread, one task per connection, state without locks
+//!  clients --TLS--> admission -> connection -> dispatch --> routing --> inputs (one per module)
+//!                                    ^            |             \-----> upstream (to a reader)
+//!                                    |            v                        |
+//!                                delivery <- inputs, twins, methods        v
+//!  HubHandle --bounded commands--> service ----------------------------> HubHandle::upstream
+//! ```
+//!
+//! Everything is bounded, by the names in `config`. A full store or (lossless) upstream queue
+//! stops the reading of the publishers that would fill it; nothing accepted from a QoS 1
+//! publisher is lost while the hub lives. Stored inputs do not survive the hub; keys, sessions,
+//! twins and the development CA do, in the state folder.
 
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+mod admission;
+mod authentication;
+mod certificates;
+mod config;
+mod connection;
+mod counters;
+mod delivery;
+mod dispatch;
+mod files;
+mod handle;
+mod inputs;
 pub mod manifest;
+mod methods;
+mod packet_ids;
+mod persistence;
 pub mod route;
+mod routing;
+mod service;
+mod session;
+mod state;
+mod telemetry;
 pub mod twin_document;
+mod twins;
+mod upstream;
+
+pub use config::{HubConfig, MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
+pub use counters::HubCounters;
+pub use handle::HubHandle;
+pub use methods::MethodError;
+pub use telemetry::{HubMessage, Unroutable, UpstreamMessage};
+
+use certificates::Certificates;
+use persistence::StateFolder;
+use state::HubState;
+use twin_document::TwinError;
+use upstream::Upstream;
+
+/// Why a hub does not start, or does not do what a handle asked.
+#[derive(Debug, Error)]
+pub enum HubError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        error: std::io::Error,
+    },
+    /// A file or folder of the state is missing, damaged or in use.
+    #[error("{} {reason}", file.display())]
+    State {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Certificates or keys cannot be made.
+    #[error("no certificate: {0}")]
+    Certificate(String),
+    /// The manifest's desired properties for a module are not acceptable.
+    #[error("desired properties of {client_id}: {error}")]
+    DesiredProperties {
+        /// Client id of the module or device.
+        client_id: String,
+        /// What is wrong with them.
+        error: TwinError,
+    },
+    /// The hub's thread or its runtime cannot be started.
+    #[error("the hub's thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    /// Nobody with this name is in the manifest.
+    #[error("`{0}` is not in the manifest")]
+    UnknownModule(String),
+    /// A twin patch is not acceptable.
+    #[error(transparent)]
+    Twin(TwinError),
+    /// Stores stayed full.
+    #[error("no room: only the first {accepted} messages were taken in time")]
+    Full {
+        /// Messages taken.
+        accepted: usize,
+    },
+    /// A message is too large, or has two properties that differ only in letter case.
+    #[error("message {accepted} is not acceptable: {problem}")]
+    Message {
+        /// Messages taken before it.
+        accepted: usize,
+        /// What is wrong with it.
+        problem: Unroutable,
+    },
+    /// Too many callers wait for room.
+    #[error("too many callers are waiting for room")]
+    Busy,
+    /// The hub has stopped, or does not answer.
+    #[error("the hub has stopped")]
+    Stopped,
+}
+
+impl HubError {
+    fn state(file: &Path, reason: impl Into<String>) -> Self {
+        Self::State { file: file.to_owned(), reason: reason.into() }
+    }
+
+    fn certificate(error: impl Display) -> Self {
+        Self::Certificate(error.to_string())
+    }
+}
+
+/// Starts hubs.
+#[derive(Debug)]
+pub struct Hub;
+
+impl Hub {
+    /// Starts a hub on a thread of its own. When this returns, it accepts connections.
+    ///
+    /// # Errors
+    /// The address is taken, the state folder is damaged or in use, or the manifest's desired
+    /// properties are not acceptable.
+    pub fn start(config: HubConfig) -> Result<HubHandle, HubError> {
+        let (folder, peers) = StateFolder::open(&config)?;
+        let certificates = Certificates::open(&config.state_dir, &config.host_name)?;
+        let (listener, address) = listen(config.listen)?;
+        let upstream = Upstream::new(config.upstream_messages_max, config.lossless);
+        let receiver = upstream.receiver();
+        let (commands, taken) = crossbeam_channel::bounded(config::COMMANDS_MAX);
+        let wake = Arc::new(Notify::new());
+        let woken = Arc::clone(&wake);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(HubError::Thread)?;
+        let tls = TlsAcceptor::from(certificates.server);
+        let (state_dir, publish_timeout) = (config.state_dir.clone(), config.publish_timeout);
+        let thread = std::thread::Builder::new()
+            .name("hub".to_owned())
+            .spawn(move || {
+                let hub = Rc::new(RefCell::new(HubState::new(config, peers, folder, upstream)));
+                runtime.block_on(async {
+                    let listener = TcpListener::from_std(listener).map_err(HubError::Thread)?;
+                    hub.borrow_mut().try_save()?;
+                    service::serve(Rc::clone(&hub), listener, tls, taken, woken).await;
+                    hub.borrow_mut().try_save()
+                })
+            })
+            .map_err(HubError::Thread)?;
+        Ok(HubHandle {
+            address,
+            state_dir,
+            ca_file: certificates.ca_file,
+            publish_timeout,
+            commands,
+            wake,
+            upstream: receiver,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), HubError> {
+    let open = || {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    open().map_err(|error| HubError::Listen { address, error })
+}

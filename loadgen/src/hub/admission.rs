@@ -1,0 +1,143 @@
+//! From an accepted socket to a seated connection: TLS, the first packet, credentials.
+//!
+//! Bounded by one deadline from accept to CONNECT. A refusal is logged without what was offered
+//! as a password.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet};
+use rumqttc::mqttbytes::{self, Protocol};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::{timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+use super::authentication::{Clock, Refusal, Username, verify_token};
+use super::config::{PACKET_BYTES_MAX, READ_BYTES, REFUSAL_WAIT};
+use super::connection::{self, Stream};
+use super::state::{HubState, Seat};
+
+/// Serves one accepted socket until it closes.
+pub(super) async fn serve(hub: Rc<RefCell<HubState>>, socket: TcpStream, tls: TlsAcceptor) {
+    let deadline = tokio::time::Instant::now() + hub.borrow().config.connect_timeout;
+    let opened = timeout_at(deadline, open(&hub, socket, tls)).await;
+    let Ok(Some((stream, input, connect))) = opened else {
+        hub.borrow_mut().counters.connect_failures += 1;
+        return;
+    };
+    let admitted = hub.borrow_mut().admit(&connect);
+    match admitted {
+        Ok(admission) => connection::run(hub, stream, input, connect, admission).await,
+        Err(refusal) => refuse(&hub, stream, &connect, refusal).await,
+    }
+}
+
+/// TLS handshake and first packet; `None` when they fail.
+async fn open(
+    hub: &RefCell<HubState>,
+    socket: TcpStream,
+    tls: TlsAcceptor,
+) -> Option<(Stream, BytesMut, Connect)> {
+    // Without it a lone answer may wait for the client's delayed acknowledgement.
+    socket.set_nodelay(true).ok()?;
+    let mut stream = match tls.accept(BufReader::with_capacity(READ_BYTES, socket)).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "TLS handshake failed");
+            return None;
+        }
+    };
+    let mut input = BytesMut::with_capacity(READ_BYTES);
+    loop {
+        match Packet::read(&mut input, PACKET_BYTES_MAX) {
+            Ok(Packet::Connect(connect)) => return Some((stream, input, connect)),
+            Err(mqttbytes::Error::InsufficientBytes(_)) => {}
+            Err(mqttbytes::Error::InvalidProtocolLevel(level)) => {
+                tracing::warn!(level, "refused: not MQTT 3.1.1");
+                write_refusal(&mut stream, ConnectReturnCode::RefusedProtocolVersion).await;
+                return None;
+            }
+            Ok(_) | Err(_) => {
+                hub.borrow_mut().counters.protocol_errors += 1;
+                tracing::warn!("closed: the first packet is no CONNECT");
+                return None;
+            }
+        }
+        if stream.read_buf(&mut input).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// A connection's place in the hub, and when its token ends.
+pub(super) struct Admission {
+    pub(super) seat: Seat,
+    /// A stored session is resumed.
+    pub(super) session_present: bool,
+    pub(super) token_deadline: Option<Instant>,
+}
+
+impl HubState {
+    /// Checks credentials and identity, and seats the connection.
+    fn admit(&mut self, connect: &Connect) -> Result<Admission, Refusal> {
+        if connect.protocol != Protocol::V4 {
+            return Err(Refusal::Protocol);
+        }
+        let login =
+            connect.login.as_ref().ok_or(Refusal::NotAuthorized("no username and password"))?;
+        let username = Username::parse(&login.username)?;
+        let peer = self
+            .peer_of_client(&connect.client_id)
+            .ok_or(Refusal::NotAuthorized("the client id is not in the manifest"))?;
+        let identity = &self.peers[peer].identity;
+        if username.device != identity.device || username.module != identity.module {
+            return Err(Refusal::NotAuthorized("the username names another identity"));
+        }
+        if ![&identity.hub, &identity.gateway].iter().any(|h| h.eq_ignore_ascii_case(&username.hub))
+        {
+            return Err(Refusal::NotAuthorized("the username names another hub"));
+        }
+        let now_unix_s =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let clock = Clock { now_unix_s, skew_s: self.config.token_skew.as_secs() };
+        let expiry = verify_token(&login.password, identity, &self.peers[peer].key, clock)?;
+        let lifetime = expiry.saturating_add(clock.skew_s).saturating_sub(now_unix_s);
+        let token_deadline = Instant::now().checked_add(Duration::from_secs(lifetime));
+        let (seat, session_present) = self.attach(peer, connect.clean_session);
+        self.save();
+        let token_deadline = token_deadline.filter(|_| self.config.close_on_token_expiry);
+        Ok(Admission { seat, session_present, token_deadline })
+    }
+}
+
+async fn refuse(hub: &RefCell<HubState>, mut stream: Stream, connect: &Connect, refusal: Refusal) {
+    let (code, why) = match refusal {
+        Refusal::Protocol => (ConnectReturnCode::RefusedProtocolVersion, "not MQTT 3.1.1"),
+        Refusal::Unavailable(why) => (ConnectReturnCode::ServiceUnavailable, why),
+        Refusal::NotAuthorized(why) => (ConnectReturnCode::NotAuthorized, why),
+    };
+    tracing::warn!(client = %connect.client_id, why, "connection refused");
+    {
+        let counters = &mut hub.borrow_mut().counters;
+        match refusal {
+            Refusal::NotAuthorized(_) => counters.auth_failures += 1,
+            _ => counters.connect_failures += 1,
+        }
+    }
+    write_refusal(&mut stream, code).await;
+}
+
+async fn write_refusal(stream: &mut Stream, code: ConnectReturnCode) {
+    let mut out = BytesMut::new();
+    if ConnAck::new(code, false).write(&mut out).is_ok() {
+        let farewell = async {
+            stream.write_all(&out).await?;
+            stream.shutdown().await
+        };
+        // A client that is gone already has no need of the answer.
+        let _ = timeout(REFUSAL_WAIT, farewell).await;
+    }
+}

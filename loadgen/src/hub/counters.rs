@@ -1,0 +1,60 @@
+//! What a hub counts since its start.
+
+use serde::Serialize;
+
+/// Totals since the hub's start, except `connections`, which is now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct HubCounters {
+    /// Connections past CONNACK 0, now.
+    pub connections: u64,
+    /// CONNECTs accepted.
+    pub connects: u64,
+    /// CONNECTs refused with CONNACK 5.
+    pub auth_failures: u64,
+    /// CONNECTs refused with another code, and connections that never sent one.
+    pub connect_failures: u64,
+    /// Connections closed because their identity connected again.
+    pub evictions: u64,
+    /// Connections closed for breaking the protocol or a bound.
+    pub protocol_errors: u64,
+    /// Connections closed because nothing came for 1.5 keep-alives.
+    pub keep_alive_timeouts: u64,
+    /// Input messages stored.
+    pub inputs_stored: u64,
+    /// Input messages written to a module for the first time.
+    pub inputs_delivered: u64,
+    /// Input messages written again.
+    pub inputs_redelivered: u64,
+    /// Input messages acknowledged, or completed by being written at QoS 0.
+    pub inputs_acked: u64,
+    /// Input messages dropped because the session has no filter for their topic.
+    pub inputs_rejected: u64,
+    /// Times the oldest input in flight waited too long for its acknowledgement.
+    pub ack_timeouts: u64,
+    /// Telemetry messages received, dropped ones included.
+    pub telemetry_received: u64,
+    /// Messages handed to `$upstream`.
+    pub upstream: u64,
+    /// Messages for `$upstream` dropped because nobody read them in time.
+    pub upstream_overwritten: u64,
+    /// Messages that no route matched.
+    pub dropped_no_route: u64,
+    /// Publishes dropped for a topic or property bag that does not parse.
+    pub dropped_malformed: u64,
+    /// Messages dropped because two property names differ only in letter case.
+    pub dropped_duplicate_property: u64,
+    /// Messages whose topic names other ids than the connection's; accepted, as edgeHub does.
+    pub identity_mismatches: u64,
+    /// Twin documents asked for.
+    pub twin_gets: u64,
+    /// Reported patches applied.
+    pub twin_reported: u64,
+    /// Reported patches refused with status 400.
+    pub twin_refused: u64,
+    /// Desired patches applied.
+    pub twin_desired: u64,
+    /// Direct methods called.
+    pub method_calls: u64,
+    /// Method responses that came too late, or that nobody had asked for.
+    pub method_late: u64,
+}

@@ -1,0 +1,118 @@
+//! Reading and atomically replacing the files of the state folder.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::HubError;
+
+/// File whose lock says that a hub is using the folder.
+const LOCK_FILE: &str = "hub.lock";
+
+/// Creates the state folder and takes its lock, which is held as long as the returned file.
+///
+/// # Errors
+/// When the folder cannot be made, or another hub holds it.
+pub(super) fn lock_folder(state_dir: &Path) -> Result<File, HubError> {
+    std::fs::create_dir_all(state_dir)
+        .map_err(|error| HubError::state(state_dir, format!("cannot be created: {error}")))?;
+    let path = state_dir.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| HubError::state(&path, format!("cannot be opened: {error}")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(HubError::state(&path, "is held by another hub that uses this state folder"))
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(HubError::state(&path, format!("cannot be locked: {error}")))
+        }
+    }
+}
+
+/// The whole text of a file.
+pub(super) fn read(path: &Path) -> Result<String, HubError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| HubError::state(path, format!("cannot be read: {error}")))
+}
+
+/// The JSON value of a file, or the default when there is no such file.
+///
+/// # Errors
+/// Names the file when it is not what a hub wrote.
+pub(super) fn read_json<T: DeserializeOwned + Default>(path: &Path) -> Result<T, HubError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(T::default()),
+        Err(error) => return Err(HubError::state(path, format!("cannot be read: {error}"))),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        // The parser's message names a place, never the text: keys stay out of it.
+        HubError::state(path, format!("is damaged ({error}): repair or remove it"))
+    })
+}
+
+/// Replaces a file by `content` in one step: a reader sees the old or the new, never a part.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), HubError> {
+    write_then_rename(path, content, 0o644)
+}
+
+/// As [`replace`], readable by the owner only.
+pub(super) fn replace_secret(path: &Path, content: &[u8]) -> Result<(), HubError> {
+    write_then_rename(path, content, 0o600)
+}
+
+/// Replaces a file by `value` as JSON.
+pub(super) fn replace_json<T: Serialize>(path: &Path, value: &T) -> Result<(), HubError> {
+    replace(path, &to_json(path, value)?)
+}
+
+/// As [`replace_json`], readable by the owner only.
+pub(super) fn replace_secret_json<T: Serialize>(path: &Path, value: &T) -> Result<(), HubError> {
+    replace_secret(path, &to_json(path, value)?)
+}
+
+fn to_json<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>, HubError> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|error| HubError::state(path, format!("cannot be written: {error}")))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// No `fsync`: the state of a development hub survives the process, not a power cut.
+fn write_then_rename(path: &Path, content: &[u8], mode: u32) -> Result<(), HubError> {
+    let temporary = temporary_name(path);
+    let written = create(&temporary, mode)
+        .and_then(|mut file| file.write_all(content))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|error| HubError::state(path, format!("cannot be written: {error}")))
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+#[cfg(unix)]
+fn create(path: &Path, mode: u32) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // A leftover may have other permissions, which opening would keep.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().create_new(true).write(true).mode(mode).open(path)
+}
+
+#[cfg(not(unix))]
+fn create(path: &Path, _mode: u32) -> std::io::Result<File> {
+    File::create(path)
+}

@@ -1,0 +1,304 @@
+//! The way into a running hub from other threads.
+//!
+//! Each call is one command over a bounded channel and waits a bounded time for its answer.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::HubError;
+use super::config::ANSWER_WAIT;
+use super::counters::HubCounters;
+use super::methods::{MethodCall, MethodError};
+use super::service::{Command, Injection, Path};
+use super::state::{HubState, Peer};
+use super::telemetry::{HubMessage, UpstreamMessage};
+
+/// A running hub. Dropping it stops the hub; so does [`HubHandle::stop`], which tells how it went.
+pub struct HubHandle {
+    pub(super) address: SocketAddr,
+    pub(super) state_dir: PathBuf,
+    pub(super) ca_file: PathBuf,
+    pub(super) publish_timeout: Duration,
+    pub(super) commands: Sender<Command>,
+    pub(super) wake: Arc<Notify>,
+    pub(super) upstream: Receiver<UpstreamMessage>,
+    pub(super) thread: Mutex<Option<JoinHandle<Result<(), HubError>>>>,
+}
+
+impl fmt::Debug for HubHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubHandle").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl HubHandle {
+    /// Where the hub listens, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The state folder.
+    pub fn state_dir(&self) -> &FilePath {
+        &self.state_dir
+    }
+
+    /// The development CA's certificate in PEM, for clients to trust.
+    pub fn ca_file(&self) -> &FilePath {
+        &self.ca_file
+    }
+
+    /// The two variables that SDKs and `sluicegate` read: `EdgeHubConnectionString`, which holds
+    /// the module's key, and `EdgeModuleCACertificateFile`.
+    ///
+    /// # Errors
+    /// The module is not in the manifest.
+    pub fn environment(&self, module: &str) -> Result<Vec<(String, String)>, HubError> {
+        let connection_string = self.connection_string(module)?;
+        let ca_file = std::path::absolute(&self.ca_file).unwrap_or_else(|_| self.ca_file.clone());
+        Ok(vec![
+            ("EdgeHubConnectionString".to_owned(), connection_string),
+            ("EdgeModuleCACertificateFile".to_owned(), ca_file.display().to_string()),
+        ])
+    }
+
+    /// The connection string of a module or device. It holds the key: do not log it.
+    ///
+    /// # Errors
+    /// The name is not in the manifest.
+    pub fn connection_string(&self, name: &str) -> Result<String, HubError> {
+        self.ask_peer(name, |peer| {
+            let identity = peer.identity.clone();
+            let module = identity.module.as_ref().map(|m| format!("ModuleId={m};"));
+            format!(
+                "HostName={};GatewayHostName={};DeviceId={};{}SharedAccessKey={}",
+                identity.hub,
+                identity.gateway,
+                identity.device,
+                module.unwrap_or_default(),
+                peer.key.to_base64()
+            )
+        })
+    }
+
+    /// Names of the modules and devices of the manifest.
+    ///
+    /// # Errors
+    /// The hub has stopped.
+    pub fn names(&self) -> Result<Vec<String>, HubError> {
+        self.ask(|hub| hub.peers.iter().map(|peer| peer.name.clone()).collect())
+    }
+
+    /// Sends messages through the routes, exactly as if `source_module` had sent them to
+    /// `output`. Waits while stores are full, at most the configuration's `publish_timeout`.
+    ///
+    /// # Errors
+    /// `Full` when that time is over, `Message` when one is not acceptable (it and those after
+    /// it are not sent), `Busy`, `Stopped`.
+    pub fn publish_as(
+        &self,
+        source_module: &str,
+        output: &str,
+        messages: Vec<HubMessage>,
+    ) -> Result<(), HubError> {
+        self.inject(source_module, Path::Output(output.to_owned()), messages)
+    }
+
+    /// Puts messages into a module's input, past all routes, as if the module itself had sent
+    /// them. Waits as [`HubHandle::publish_as`] does.
+    ///
+    /// # Errors
+    /// As [`HubHandle::publish_as`]; also when the module is not in the manifest.
+    pub fn deliver(
+        &self,
+        module: &str,
+        input: &str,
+        messages: Vec<HubMessage>,
+    ) -> Result<(), HubError> {
+        self.inject(module, Path::Input(module.to_owned(), input.to_owned()), messages)
+    }
+
+    fn inject(&self, source: &str, path: Path, messages: Vec<HubMessage>) -> Result<(), HubError> {
+        let deadline = Instant::now() + self.publish_timeout;
+        let (reply, answer) = bounded(1);
+        self.command(Command::Inject(Injection {
+            source: source.to_owned(),
+            path,
+            messages: messages.into_iter(),
+            held: None,
+            accepted: 0,
+            deadline,
+            reply,
+        }))?;
+        answer.recv_timeout(self.publish_timeout + ANSWER_WAIT).map_err(|_| HubError::Stopped)?
+    }
+
+    /// Every message that takes a route into `$upstream`, from a bounded queue. When nobody reads,
+    /// the oldest are dropped and counted, or, in a lossless hub, publishers wait. Several
+    /// receivers share the messages between them.
+    pub fn upstream(&self) -> Receiver<UpstreamMessage> {
+        self.upstream.clone()
+    }
+
+    /// Merges a patch into a twin's desired properties, sends it to the module if that listens,
+    /// and gives the new version.
+    ///
+    /// # Errors
+    /// `UnknownModule`, `Twin` when the patch is not acceptable, `Stopped`.
+    pub fn set_desired(&self, name: &str, patch: Value) -> Result<u64, HubError> {
+        let unknown = HubError::UnknownModule(name.to_owned());
+        let name = name.to_owned();
+        self.ask(move |hub| match hub.peer_of_name(&name) {
+            Some(peer) => hub.set_desired(peer, &patch).map_err(HubError::Twin),
+            None => Err(unknown),
+        })?
+    }
+
+    /// A whole twin: `{"desired":{...,"$version":n},"reported":{...,"$version":m}}`.
+    ///
+    /// # Errors
+    /// `UnknownModule`, `Stopped`.
+    pub fn twin(&self, name: &str) -> Result<Value, HubError> {
+        self.ask_peer(name, |peer| peer.twin.document())
+    }
+
+    /// Desired patches written to the module: version, and how many inputs (redeliveries
+    /// included) were written before it since the hub's start. The last 1,024 are remembered.
+    ///
+    /// # Errors
+    /// `UnknownModule`, `Stopped`.
+    pub fn patches_written(&self, name: &str) -> Result<Vec<(u64, u64)>, HubError> {
+        self.ask_peer(name, |peer| peer.patches_written.iter().copied().collect())
+    }
+
+    /// Calls a direct method and waits for status and payload of the answer.
+    ///
+    /// # Errors
+    /// [`MethodError`], with the status that the service would give.
+    pub fn call_method(
+        &self,
+        module: &str,
+        name: &str,
+        payload: Value,
+        timeout: Duration,
+    ) -> Result<(u32, Value), MethodError> {
+        let (reply, answer) = bounded(1);
+        self.command(Command::Call(MethodCall {
+            peer: module.to_owned(),
+            name: name.to_owned(),
+            payload,
+            deadline: Instant::now() + timeout,
+            reply,
+        }))
+        .map_err(|_| MethodError::Stopped)?;
+        answer.recv_timeout(timeout + ANSWER_WAIT).map_err(|_| MethodError::Stopped)?
+    }
+
+    /// Whether a module or device is connected.
+    ///
+    /// # Errors
+    /// `UnknownModule`, `Stopped`.
+    pub fn is_connected(&self, name: &str) -> Result<bool, HubError> {
+        self.ask_peer(name, |peer| peer.link.is_some())
+    }
+
+    /// Whether a module is connected and its session asks for input messages.
+    ///
+    /// # Errors
+    /// `UnknownModule`, `Stopped`.
+    pub fn is_subscribed(&self, name: &str) -> Result<bool, HubError> {
+        self.ask_peer(name, |peer| {
+            use super::session::InputInterest;
+            peer.link.is_some() && !matches!(peer.interest.inputs, InputInterest::None)
+        })
+    }
+
+    /// Closes a module's or device's TCP connection without a word; `false` when there is none.
+    ///
+    /// # Errors
+    /// `UnknownModule`, `Stopped`.
+    pub fn drop_connection(&self, name: &str) -> Result<bool, HubError> {
+        let unknown = HubError::UnknownModule(name.to_owned());
+        let name = name.to_owned();
+        self.ask(move |hub| hub.peer_of_name(&name).map(|peer| hub.unseat(peer)))?.ok_or(unknown)
+    }
+
+    /// Input messages stored for a module: not delivered, or not acknowledged.
+    ///
+    /// # Errors
+    /// `UnknownModule`, `Stopped`.
+    pub fn stored(&self, name: &str) -> Result<usize, HubError> {
+        self.ask_peer(name, |peer| peer.inputs.len())
+    }
+
+    /// What the hub has counted.
+    ///
+    /// # Errors
+    /// `Stopped`.
+    pub fn counters(&self) -> Result<HubCounters, HubError> {
+        self.ask(|hub| hub.counters)
+    }
+
+    /// Closes every connection, writes the state and ends the hub's thread.
+    ///
+    /// # Errors
+    /// The state could not be written.
+    pub fn stop(self) -> Result<(), HubError> {
+        self.shut_down()
+    }
+
+    fn shut_down(&self) -> Result<(), HubError> {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(()) };
+        // An error means that the thread has ended already.
+        let _ = self.command(Command::Stop);
+        thread.join().map_err(|_| HubError::Stopped)?
+    }
+
+    fn command(&self, command: Command) -> Result<(), HubError> {
+        self.commands.send_timeout(command, ANSWER_WAIT).map_err(|_| HubError::Stopped)?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut HubState) -> T + Send + 'static,
+    ) -> Result<T, HubError> {
+        let (reply, answer) = bounded(1);
+        self.command(Command::Ask(Box::new(move |hub| {
+            // The buffer holds the one answer; whether it is still wanted does not matter here.
+            let _ = reply.try_send(question(hub));
+        })))?;
+        answer.recv_timeout(ANSWER_WAIT).map_err(|_| HubError::Stopped)
+    }
+
+    fn ask_peer<T: Send + 'static>(
+        &self,
+        name: &str,
+        question: impl FnOnce(&Peer) -> T + Send + 'static,
+    ) -> Result<T, HubError> {
+        let unknown = HubError::UnknownModule(name.to_owned());
+        let name = name.to_owned();
+        let answer = self.ask(move |hub| {
+            let peer = hub.peer_of_name(&name)?;
+            Some(question(&hub.peers[peer]))
+        })?;
+        answer.ok_or(unknown)
+    }
+}
+
+impl Drop for HubHandle {
+    fn drop(&mut self) {
+        if let Err(error) = self.shut_down() {
+            tracing::error!(%error, "hub stopped with an error");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! From a message to the stores of its receivers.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+use sluicegate::azure::percent_encode;
+
+use super::route::Sink;
+use super::state::HubState;
+use super::telemetry::Telemetry;
+
+/// Sources whose targets are remembered; at the bound all are forgotten and found again.
+const SOURCES_MAX: usize = 1024;
+
+/// Where the messages of one source go.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    inputs: Vec<InputTarget>,
+    upstream: bool,
+}
+
+#[derive(Debug)]
+struct InputTarget {
+    peer: usize,
+    /// `devices/{d}/modules/{m}/inputs/{input}/`.
+    prefix: String,
+}
+
+/// What became of a message offered to the stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It is in every store it belongs in, or belongs in none.
+    Taken,
+    /// One of them is full; it is in none. Wait for room and offer it again.
+    NoRoom,
+}
+
+/// Texts whose memory is used again for each message.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    source: String,
+    bag: String,
+    topic: String,
+}
+
+/// Targets by source.
+pub(super) type RouteCache = HashMap<String, Rc<Targets>>;
+
+impl HubState {
+    /// Hands a message to every receiver its routes name, or to none when one has no room.
+    pub(super) fn route(&mut self, telemetry: &Telemetry<'_>, now: Instant) -> Offer {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        telemetry.write_source(&mut scratch.source);
+        let targets = self.targets(&scratch.source);
+        if targets.inputs.is_empty() && !targets.upstream {
+            self.counters.dropped_no_route += 1;
+            self.scratch = scratch;
+            return Offer::Taken;
+        }
+        telemetry.write_bag(&mut scratch.bag);
+        let offer = self.store(telemetry, &targets, &mut scratch, now);
+        self.scratch = scratch;
+        offer
+    }
+
+    /// Puts a message into one input's store, past all routes.
+    pub(super) fn offer_to_input(
+        &mut self,
+        telemetry: &Telemetry<'_>,
+        peer: usize,
+        input: &str,
+        now: Instant,
+    ) -> Offer {
+        let prefix = self.input_prefix(peer, input);
+        let targets = Targets { inputs: vec![InputTarget { peer, prefix }], upstream: false };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        telemetry.write_bag(&mut scratch.bag);
+        let offer = self.store(telemetry, &targets, &mut scratch, now);
+        self.scratch = scratch;
+        offer
+    }
+
+    fn store(
+        &mut self,
+        telemetry: &Telemetry<'_>,
+        targets: &Targets,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> Offer {
+        let bytes =
+            |target: &InputTarget| target.prefix.len() + scratch.bag.len() + telemetry.body.len();
+        let has_room = targets.inputs.iter().all(|t| self.peers[t.peer].inputs.has_room(bytes(t)));
+        if !has_room {
+            return Offer::NoRoom;
+        }
+        if targets.upstream && !self.upstream.has_room() {
+            if !std::mem::replace(&mut self.upstream_blocked, true) {
+                // Readers of the queue wake nobody here: the service task watches it.
+                self.service.notify_one();
+            }
+            return Offer::NoRoom;
+        }
+        for target in &targets.inputs {
+            scratch.topic.clear();
+            scratch.topic.push_str(&target.prefix);
+            scratch.topic.push_str(&scratch.bag);
+            let peer = &mut self.peers[target.peer];
+            if peer.inputs.push(&scratch.topic, &telemetry.body) {
+                self.counters.inputs_stored += 1;
+                peer.wake();
+            } else {
+                // The hub's own properties made the topic too long for MQTT.
+                self.counters.dropped_malformed += 1;
+            }
+        }
+        if targets.upstream {
+            self.counters.upstream += 1;
+            self.counters.upstream_overwritten += self.upstream.push(telemetry.to_upstream(now));
+        }
+        Offer::Taken
+    }
+
+    fn targets(&mut self, source: &str) -> Rc<Targets> {
+        if let Some(targets) = self.route_cache.get(source) {
+            return Rc::clone(targets);
+        }
+        let mut targets = Targets::default();
+        for route in self.routes.iter().filter(|route| route.matches(source)) {
+            match &route.sink {
+                Sink::Upstream => targets.upstream = true,
+                Sink::Input { module, input } => {
+                    if let Some(peer) = self.peer_of_module(module) {
+                        let prefix = self.input_prefix(peer, input);
+                        // One message per receiver, however many routes lead there.
+                        if !targets.inputs.iter().any(|t| t.peer == peer && t.prefix == prefix) {
+                            targets.inputs.push(InputTarget { peer, prefix });
+                        }
+                    }
+                }
+            }
+        }
+        let targets = Rc::new(targets);
+        if self.route_cache.len() >= SOURCES_MAX {
+            self.route_cache.clear();
+        }
+        self.route_cache.insert(source.to_owned(), Rc::clone(&targets));
+        targets
+    }
+
+    fn input_prefix(&self, peer: usize, input: &str) -> String {
+        let mut prefix = self.peers[peer].inputs_prefix.clone();
+        percent_encode(input, &mut prefix);
+        prefix.push('/');
+        prefix
+    }
+}

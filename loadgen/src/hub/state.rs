@@ -1,0 +1,286 @@
+//! Everything the hub knows, owned by its thread: peers, routes, counters, calls.
+//!
+//! Connections and commands borrow it for one batch at a time; nothing in it waits.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::task::Waker;
+
+use bytes::Bytes;
+use sluicegate::azure::{Identity, Key};
+use tokio::sync::Notify;
+
+use super::config::{CONTROL_MAX, HubConfig};
+use super::counters::HubCounters;
+use super::inputs::{InputLimits, InputStore};
+use super::methods::Calls;
+use super::packet_ids::PacketIds;
+use super::persistence::StateFolder;
+use super::route::Route;
+use super::routing::{RouteCache, Scratch};
+use super::session::{Interest, Session};
+use super::twin_document::TwinDocument;
+use super::upstream::Upstream;
+
+/// The hub's state.
+pub(super) struct HubState {
+    pub(super) config: HubConfig,
+    pub(super) peers: Vec<Peer>,
+    by_client_id: HashMap<String, usize>,
+    pub(super) routes: Vec<Route>,
+    pub(super) route_cache: RouteCache,
+    pub(super) scratch: Scratch,
+    pub(super) upstream: Upstream,
+    /// A message could not go upstream: the service task looks when it can again.
+    pub(super) upstream_blocked: bool,
+    pub(super) counters: HubCounters,
+    pub(super) calls: Calls,
+    pub(super) folder: StateFolder,
+    generations: u64,
+    waiting: Vec<Waker>,
+    /// Wakes the task that serves handles, when it waits for room.
+    pub(super) service: Rc<Notify>,
+    pub(super) service_waits: bool,
+}
+
+/// A module or device that may connect.
+pub(super) struct Peer {
+    /// Module id, or device id of a device.
+    pub(super) name: String,
+    pub(super) identity: Identity,
+    pub(super) key: Key,
+    /// `devices/{d}/modules/{m}/inputs/`; never matches for a device.
+    pub(super) inputs_prefix: String,
+    /// Stored or live session; `None` when there is none to resume.
+    pub(super) session: Option<Session>,
+    pub(super) interest: Interest,
+    pub(super) inputs: InputStore,
+    /// Inputs written so far, redeliveries included.
+    pub(super) inputs_written: u64,
+    pub(super) twin: TwinDocument,
+    /// Desired patches written: version and inputs written before it.
+    pub(super) patches_written: VecDeque<(u64, u64)>,
+    pub(super) link: Option<Link>,
+}
+
+/// A peer's connection, as the rest of the hub sees it.
+pub(super) struct Link {
+    /// Tells this connection from an older one of the same peer.
+    pub(super) generation: u64,
+    pub(super) clean_session: bool,
+    pub(super) ids: PacketIds,
+    /// Twin answers, patches and method calls not yet written.
+    pub(super) control: VecDeque<Control>,
+    /// More than [`CONTROL_MAX`] of them: the connection closes.
+    pub(super) overrun: bool,
+    pub(super) waker: Option<Waker>,
+}
+
+/// A publish of the hub itself.
+#[derive(Debug, Clone)]
+pub(super) struct Control {
+    pub(super) topic: String,
+    pub(super) body: Bytes,
+    pub(super) qos: u8,
+    /// Version of the desired patch that this is.
+    pub(super) patch: Option<u64>,
+}
+
+/// Which connection of which peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) peer: usize,
+    pub(super) generation: u64,
+}
+
+impl Peer {
+    /// A peer that has never connected.
+    pub(super) fn new(
+        name: String,
+        identity: Identity,
+        key: Key,
+        twin: TwinDocument,
+        limits: InputLimits,
+    ) -> Self {
+        let module = identity.module.as_deref().unwrap_or_default();
+        let inputs_prefix = format!("devices/{}/modules/{module}/inputs/", identity.device);
+        Self {
+            name,
+            identity,
+            key,
+            inputs_prefix,
+            session: None,
+            interest: Interest::default(),
+            inputs: InputStore::new(limits),
+            inputs_written: 0,
+            twin,
+            patches_written: VecDeque::new(),
+            link: None,
+        }
+    }
+
+    /// Makes the connection's task look at the peer again.
+    pub(super) fn wake(&mut self) {
+        if let Some(waker) = self.link.as_mut().and_then(|link| link.waker.take()) {
+            waker.wake();
+        }
+    }
+
+    /// Reads the session's filters anew.
+    pub(super) fn refresh_interest(&mut self) {
+        self.interest = match &self.session {
+            Some(session) => session.interest(&self.inputs_prefix),
+            None => Interest::default(),
+        };
+    }
+
+    /// Queues a publish for the connection; `false` when there is none.
+    pub(super) fn send(&mut self, control: Control) -> bool {
+        let Some(link) = &mut self.link else { return false };
+        if link.control.len() < CONTROL_MAX {
+            link.control.push_back(control);
+        } else {
+            link.overrun = true;
+        }
+        self.wake();
+        true
+    }
+}
+
+impl HubState {
+    /// A hub with these peers, nobody connected.
+    pub(super) fn new(
+        config: HubConfig,
+        peers: Vec<Peer>,
+        folder: StateFolder,
+        upstream: Upstream,
+    ) -> Self {
+        let by_client_id =
+            peers.iter().enumerate().map(|(n, peer)| (peer.identity.client_id(), n)).collect();
+        Self {
+            routes: config.manifest.routes.clone(),
+            config,
+            peers,
+            by_client_id,
+            route_cache: RouteCache::default(),
+            scratch: Scratch::default(),
+            upstream,
+            upstream_blocked: false,
+            counters: HubCounters::default(),
+            calls: Calls::default(),
+            folder,
+            generations: 0,
+            waiting: Vec::new(),
+            service: Rc::new(Notify::new()),
+            service_waits: false,
+        }
+    }
+
+    /// The peer with exactly this MQTT client id.
+    pub(super) fn peer_of_client(&self, client_id: &str) -> Option<usize> {
+        self.by_client_id.get(client_id).copied()
+    }
+
+    /// The peer with this name: a module before a device.
+    pub(super) fn peer_of_name(&self, name: &str) -> Option<usize> {
+        self.peer_of_module(name).or_else(|| self.peers.iter().position(|p| p.name == name))
+    }
+
+    /// The peer that is this module.
+    pub(super) fn peer_of_module(&self, module: &str) -> Option<usize> {
+        self.peers.iter().position(|p| p.identity.module.as_deref() == Some(module))
+    }
+
+    /// Seats a new connection, which evicts an older one, and tells whether a stored session is
+    /// resumed.
+    pub(super) fn attach(&mut self, index: usize, clean_session: bool) -> (Seat, bool) {
+        self.generations += 1;
+        let generation = self.generations;
+        let peer = &mut self.peers[index];
+        if let Some(older) = &peer.link {
+            self.counters.evictions += 1;
+            self.counters.connections -= 1;
+            if older.clean_session {
+                peer.session = None;
+            }
+            peer.wake();
+        }
+        let session_present = !clean_session && peer.session.is_some();
+        if !session_present {
+            peer.session = Some(Session::default());
+            self.folder.sessions_changed = true;
+        }
+        peer.refresh_interest();
+        peer.inputs.resume();
+        peer.link = Some(Link {
+            generation,
+            clean_session,
+            ids: PacketIds::default(),
+            control: VecDeque::new(),
+            overrun: false,
+            waker: None,
+        });
+        self.counters.connections += 1;
+        self.counters.connects += 1;
+        (Seat { peer: index, generation }, session_present)
+    }
+
+    /// Gives a seat up; nothing happens when a newer connection has taken it.
+    pub(super) fn detach(&mut self, seat: Seat) {
+        if self.link(seat).is_none() {
+            return;
+        }
+        let peer = &mut self.peers[seat.peer];
+        let clean_session = peer.link.take().is_some_and(|link| link.clean_session);
+        if clean_session {
+            peer.session = None;
+            peer.refresh_interest();
+            self.folder.sessions_changed = true;
+        }
+        peer.inputs.resume();
+        self.counters.connections -= 1;
+    }
+
+    /// Takes the seat from whoever holds it: its task closes the connection.
+    pub(super) fn unseat(&mut self, peer: usize) -> bool {
+        let Some(generation) = self.peers[peer].link.as_ref().map(|link| link.generation) else {
+            return false;
+        };
+        self.peers[peer].wake();
+        self.detach(Seat { peer, generation });
+        true
+    }
+
+    /// The link of a seat, unless it was evicted.
+    pub(super) fn link(&mut self, seat: Seat) -> Option<&mut Link> {
+        self.peers[seat.peer].link.as_mut().filter(|link| link.generation == seat.generation)
+    }
+
+    /// Has a publisher woken when some store has room again.
+    pub(super) fn wait_for_room(&mut self, waker: &Waker) {
+        if !self.waiting.iter().any(|known| known.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+    }
+
+    /// Wakes everyone who waits for room.
+    fn announce_room(&mut self) {
+        self.announce_upstream_room();
+        self.service.notify_one();
+    }
+
+    /// Wakes the connections that wait for room upstream; the service task is awake.
+    pub(super) fn announce_upstream_room(&mut self) {
+        for waker in self.waiting.drain(..) {
+            waker.wake();
+        }
+    }
+
+    /// Wakes who waits for room, if enough has left the peer's store.
+    pub(super) fn announce_room_of(&mut self, peer: usize) {
+        let anyone = self.service_waits || !self.waiting.is_empty();
+        if anyone && self.peers[peer].inputs.is_below_low_water() {
+            self.announce_room();
+        }
+    }
+}

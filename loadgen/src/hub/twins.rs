@@ -1,0 +1,83 @@
+//! Twin requests of clients and desired patches of the back end (IoT Hub MQTT: retrieving and
+//! updating device twin's properties).
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sluicegate::azure::topics;
+
+use super::state::{Control, HubState, Peer, Seat};
+use super::twin_document::TwinError;
+
+/// Positions of desired patches remembered per module; older ones are forgotten.
+const PATCHES_REMEMBERED: usize = 1024;
+
+impl HubState {
+    /// Answers a request for the whole twin.
+    pub(super) fn on_twin_get(&mut self, seat: Seat, rid: &str) {
+        self.counters.twin_gets += 1;
+        let peer = &mut self.peers[seat.peer];
+        let document = peer.twin.document();
+        answer(peer, topics::twin_response(200, rid, None), body_of(&document));
+    }
+
+    /// Merges reported properties, and answers when there is a request id to answer to.
+    pub(super) fn on_twin_reported(&mut self, seat: Seat, rid: Option<&str>, body: &[u8]) {
+        let peer = &mut self.peers[seat.peer];
+        let merged = match serde_json::from_slice::<Value>(body) {
+            Ok(patch) => peer.twin.patch_reported(&patch),
+            Err(_) => Err(TwinError::NotAnObject),
+        };
+        match merged {
+            Ok(version) => {
+                self.counters.twin_reported += 1;
+                self.folder.twins_changed = true;
+                if let Some(rid) = rid {
+                    answer(peer, topics::twin_response(204, rid, Some(version)), Bytes::new());
+                }
+            }
+            Err(error) => {
+                self.counters.twin_refused += 1;
+                tracing::warn!(client = %peer.name, %error, "reported properties refused");
+                if let Some(rid) = rid {
+                    let text = json!({ "errorCode": 400_000, "message": error.to_string() });
+                    answer(peer, topics::twin_response(400, rid, None), body_of(&text));
+                }
+            }
+        }
+    }
+
+    /// Merges desired properties, tells the module if it listens, and gives the new version.
+    pub(super) fn set_desired(&mut self, peer: usize, patch: &Value) -> Result<u64, TwinError> {
+        let peer = &mut self.peers[peer];
+        let body = peer.twin.patch_desired(patch)?;
+        let version = peer.twin.desired_version();
+        self.counters.twin_desired += 1;
+        self.folder.twins_changed = true;
+        if let Some(qos) = peer.interest.desired {
+            let topic = topics::desired_patch(version);
+            peer.send(Control { topic, body: body_of(&body), qos, patch: Some(version) });
+        }
+        Ok(version)
+    }
+}
+
+impl Peer {
+    /// Remembers where in the stream of inputs a desired patch was written.
+    pub(super) fn note_patch(&mut self, version: u64) {
+        if self.patches_written.len() >= PATCHES_REMEMBERED {
+            self.patches_written.pop_front();
+        }
+        self.patches_written.push_back((version, self.inputs_written));
+    }
+}
+
+/// Sends a twin answer to a session that asked to hear them; otherwise it is dropped.
+fn answer(peer: &mut Peer, topic: String, body: Bytes) {
+    if let Some(qos) = peer.interest.twin_responses {
+        peer.send(Control { topic, body, qos, patch: None });
+    }
+}
+
+fn body_of(value: &Value) -> Bytes {
+    Bytes::from(value.to_string())
+}

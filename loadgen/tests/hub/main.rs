@@ -1,0 +1,11 @@
+//! The hub through its public surface: a raw MQTT client over TLS on one side, its handle on the
+//! other.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod client;
+mod connect;
+mod deliver;
+mod persistence;
+mod support;
+mod telemetry;
+mod twins;
