@@ -32,7 +32,8 @@ class FilterModule:
     def __init__(self, client):
         self.client = client
         self.threshold = DEFAULT_THRESHOLD
-        self.counters = {"received": 0, "forwarded": 0, "ignored": 0, "unexpected": 0, "twin": 0}
+        names = ("received", "judged", "forwarded", "ignored", "unexpected", "twin")
+        self.counters = dict.fromkeys(names, 0)
 
     async def on_message(self, message):
         """Filters `input1`; messages for any other input are counted and ignored."""
@@ -54,6 +55,8 @@ class FilterModule:
         except Exception as error:  # The tutorial's rule: log whatever it is and go on.
             self.counters["unexpected"] += 1
             say("unexpected", repr(error)[:200])
+        finally:
+            self.counters["judged"] += 1
 
     async def on_patch(self, patch):
         """Takes a new threshold from the desired properties and reports it back."""

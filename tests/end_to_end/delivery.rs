@@ -1,0 +1,99 @@
+//! No alert is lost and the order holds, whatever happens to the connection or the process.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{MODULE, Scene, numbered, numbers, take_until_seen, wait_until};
+
+/// Messages delivered in the tests that interrupt the stream.
+const STREAM: usize = 6_000;
+/// Messages that the hub may have under way.
+const WINDOW: usize = 200;
+
+/// Every second message is hot.
+fn stream() -> (Vec<loadgen::hub::HubMessage>, BTreeSet<usize>) {
+    let messages = (0..STREAM).map(|n| numbered(n, if n % 2 == 0 { 99 } else { 1 })).collect();
+    (messages, (0..STREAM).filter(|n| n % 2 == 0).collect())
+}
+
+/// Delivers the stream beside the test: delivery blocks while the hub's store is full.
+fn deliver_beside<R>(scene: &Scene, test: impl FnOnce(BTreeSet<usize>) -> R) -> R {
+    let (messages, hot) = stream();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for chunk in messages.chunks(100) {
+                scene.deliver(chunk.to_vec());
+            }
+        });
+        test(hot)
+    })
+}
+
+/// Killed at any instant, the module loses no alert: the hub delivers again what it had not
+/// acknowledged.
+#[test]
+fn killed_three_times_every_alert_arrives() {
+    let scene = Scene::start(WINDOW);
+    let mut module = scene.filter();
+    deliver_beside(&scene, |hot| {
+        let mut seen = BTreeSet::new();
+        for _ in 0..3 {
+            seen.extend(numbers(&scene.take(STREAM / 10)));
+            assert!(scene.hub.stored(MODULE) > 0, "the stream ended before the kill");
+            module.kill();
+            wait_until("the hub noticed", || !scene.hub.is_connected(MODULE));
+            module = scene.filter();
+        }
+        let missing: BTreeSet<usize> = hot.difference(&seen).copied().collect();
+        let rest = take_until_seen(&scene, &missing);
+        let forwarded: BTreeSet<usize> = seen.into_iter().chain(rest).collect();
+        assert_eq!(forwarded, hot, "only hot messages are forwarded");
+    });
+    scene.wait_until_all_acknowledged();
+}
+
+/// The hub cuts the connection in mid-stream: the module comes back by itself and nothing is lost.
+#[test]
+fn a_dropped_connection_loses_nothing() {
+    let scene = Scene::start(WINDOW);
+    let module = scene.filter();
+    deliver_beside(&scene, |hot| {
+        let mut seen = BTreeSet::new();
+        for _ in 0..3 {
+            seen.extend(numbers(&scene.take(STREAM / 10)));
+            assert!(scene.hub.stored(MODULE) > 0, "the stream ended before the drop");
+            scene.hub.drop_connection(MODULE);
+        }
+        let missing: BTreeSet<usize> = hot.difference(&seen).copied().collect();
+        let rest = take_until_seen(&scene, &missing);
+        let forwarded: BTreeSet<usize> = seen.into_iter().chain(rest).collect();
+        assert_eq!(forwarded, hot, "only hot messages are forwarded");
+    });
+    scene.wait_until_all_acknowledged();
+    assert!(module.is_running());
+}
+
+/// While nobody takes the output, inputs stay unacknowledged and the module stays responsive; once
+/// somebody does, every alert arrives once and in order.
+#[test]
+fn a_stalled_output_holds_back_and_resumes() {
+    let scene = Scene::start_with(|config| {
+        config.window = WINDOW;
+        config.lossless = true;
+        config.upstream_messages_max = 50;
+    });
+    let module = scene.filter();
+    deliver_beside(&scene, |hot| {
+        wait_until("the upstream queue is full", || scene.hub.upstream().is_full());
+        // Still alive and still obeying while its output is stuck.
+        let timeout = Duration::from_secs(10);
+        let (status, _) = scene.hub.call_method(MODULE, "stats", json!(null), timeout).unwrap();
+        assert_eq!(status, 200);
+        assert!(module.is_running());
+        assert!(scene.hub.stored(MODULE) > 0, "acknowledged what was not forwarded");
+        assert_eq!(numbers(&scene.take(hot.len())), hot.into_iter().collect::<Vec<_>>());
+    });
+    scene.assert_nothing_more_upstream();
+}

@@ -1,0 +1,140 @@
+//! A child process whose output a test can wait on, and which cannot outlive the test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use super::{patience, wait_until};
+
+/// Lines kept of one process; a test that makes more than this is broken.
+const LINES_LIMIT: usize = 100_000;
+/// Lines of output shown when a test fails.
+const LINES_SHOWN: usize = 60;
+
+/// A running program: killed on drop, its output captured, and shown when the test fails.
+pub(crate) struct Process {
+    name: &'static str,
+    child: Mutex<Child>,
+    lines: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts `command` with both outputs captured and no input.
+    pub(crate) fn spawn(name: &'static str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let readers = vec![
+            read_lines(child.stdout.take().unwrap(), Arc::clone(&lines)),
+            read_lines(child.stderr.take().unwrap(), Arc::clone(&lines)),
+        ];
+        Self { name, child: Mutex::new(child), lines, readers }
+    }
+
+    /// What the test calls this process.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether the process has not ended yet.
+    pub(crate) fn is_running(&self) -> bool {
+        self.child.lock().unwrap().try_wait().unwrap().is_none()
+    }
+
+    /// Both outputs up to now, line by line as they arrived.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// How many lines contain `text`.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until one line contains all of `texts`; gives that line.
+    #[track_caller]
+    pub(crate) fn wait_for_line(&self, texts: &[&str]) -> String {
+        let mut found = None;
+        wait_until(&format!("{} prints a line with {texts:?}", self.name), || {
+            let lines = self.lines.lock().unwrap();
+            let matches = |line: &&String| texts.iter().all(|text| line.contains(text));
+            found = lines.iter().find(matches).cloned();
+            found.is_some()
+                || !self.is_running() && self.readers.iter().all(JoinHandle::is_finished)
+        });
+        found.unwrap_or_else(|| panic!("{} ended without a line with {texts:?}", self.name))
+    }
+
+    /// Sends a signal by its name, as a shell would.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.lock().unwrap().id();
+        let kill = format!("kill -{signal} {id}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    }
+
+    /// SIGKILL: the process has no chance to tidy up. Returns when it is gone.
+    pub(crate) fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Waits until the process has ended by itself and its output is read.
+    #[track_caller]
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_until(&format!("{} ends", self.name), || {
+            status = self.child.lock().unwrap().try_wait().unwrap();
+            status.is_some()
+        });
+        let deadline = Instant::now() + patience();
+        for reader in self.readers.drain(..) {
+            assert!(Instant::now() < deadline, "{}'s output stays open", self.name);
+            reader.join().unwrap();
+        }
+        status.expect("the loop above ends with a status")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Already gone is fine.
+        let _ = child.kill();
+        let _ = child.wait();
+        drop(child);
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        if std::thread::panicking() {
+            let lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let skipped = lines.len().saturating_sub(LINES_SHOWN);
+            eprintln!("--- {} printed {} lines; the last:", self.name, lines.len());
+            for line in &lines[skipped..] {
+                eprintln!("    {line}");
+            }
+        }
+    }
+}
+
+fn read_lines(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|size| size > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let mut lines = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if lines.len() < LINES_LIMIT {
+                lines.push(text);
+            }
+            line.clear();
+        }
+    })
+}

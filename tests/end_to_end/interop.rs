@@ -1,0 +1,9 @@
+//! Peers nobody here wrote: Microsoft's SDKs against the hub, Mosquitto against the module.
+//!
+//! `tests/run tools` installs what these tests need; a missing tool fails them.
+
+mod broker;
+mod corpus;
+mod mosquitto;
+mod sdk;
+mod sdk_tests;

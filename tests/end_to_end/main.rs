@@ -1,0 +1,15 @@
+//! Behaviour of the module through its public surface: a real process, a real hub, real TLS.
+//!
+//! One binary, because each test binary links the whole product. The tests under [`interop`] need
+//! the tools that `tests/run tools` installs; the others need nothing but the workspace.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod delivery;
+mod failures;
+mod filter;
+mod harness;
+mod interop;
+mod real_data;
+mod shutdown;
+mod twin;

@@ -1,0 +1,75 @@
+//! SIGTERM and SIGINT: stop reading, drain, say what was done, disconnect, exit 0.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::harness::{MODULE, Scene, number, numbered, wait_until};
+
+/// The time a container is given to stop before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Stopped under load, the module exits 0 within the grace; what it forwarded it also
+/// acknowledged, so that its successor continues and every alert arrives exactly once.
+#[test]
+fn sigterm_under_load_drains_and_exits_zero() {
+    const STREAM: usize = 20_000;
+    let scene = Scene::start(200);
+    let mut module = scene.filter();
+    let mut seen = Vec::new();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for start in (0..STREAM).step_by(100) {
+                let hot = |n| if n % 2 == 0 { 99 } else { 1 };
+                scene.deliver((start..start + 100).map(|n| numbered(n, hot(n))).collect());
+            }
+        });
+        seen.extend(scene.take(500).iter().map(number));
+        let start = Instant::now();
+        module.signal("TERM");
+        // Keep the output flowing: a drain must not depend on luck.
+        wait_until("the module ends", || {
+            seen.extend(scene.hub.upstream().try_iter().map(|message| number(&message)));
+            !module.is_running()
+        });
+        let status = module.wait_for_exit();
+        assert_eq!(status.code(), Some(0));
+        assert!(start.elapsed() < GRACE, "took {:?}", start.elapsed());
+        assert!(scene.hub.stored(MODULE) > 0, "the stream ended before the signal");
+        module = scene.filter();
+        while seen.len() < STREAM / 2 {
+            seen.push(number(&scene.take(1)[0]));
+        }
+    });
+    let distinct: BTreeSet<usize> = seen.iter().copied().collect();
+    assert_eq!(distinct.len(), STREAM / 2, "every alert arrives, none twice");
+    scene.assert_nothing_more_upstream();
+}
+
+/// An idle module ends at once on either signal, with a summary as its last line.
+#[test]
+fn an_idle_module_stops_at_once_with_a_summary() {
+    for signal in ["TERM", "INT"] {
+        let scene = Scene::start(10);
+        let mut module = scene.filter();
+        scene.deliver((0..10).map(|n| numbered(n, 20 + n)).collect());
+        assert_eq!(scene.take(4).len(), 4);
+        scene.wait_until_all_acknowledged();
+        module.signal(signal);
+        assert_eq!(module.wait_for_exit().code(), Some(0), "SIG{signal}");
+        wait_until("the hub noticed", || !scene.hub.is_connected(MODULE));
+        let last = module.lines().pop().unwrap_or_default();
+        assert!(last.contains("10") && last.contains('4'), "no totals in the summary: {last}");
+    }
+}
+
+/// A module that cannot connect still obeys.
+#[test]
+fn sigterm_while_disconnected_exits_zero() {
+    let scene = Scene::start(10);
+    let mut command = scene.command();
+    scene.hub.stop();
+    let mut module = crate::harness::Process::spawn("sluicegate", &mut command);
+    module.wait_for_line(&["refused"]);
+    module.signal("TERM");
+    assert_eq!(module.wait_for_exit().code(), Some(0));
+}
