@@ -77,7 +77,7 @@ enum Found<'a> {
 
 /// Judges bodies one after the other, reusing its memory.
 ///
-/// It keeps at most 5 MiB, reached only by bodies of nothing but brackets; sensor messages keep it
+/// It keeps at most 4 MiB, reached only by bodies of nothing but brackets; sensor messages keep it
 /// at a few KiB.
 pub struct Parser {
     path: JsonPath,

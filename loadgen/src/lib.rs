@@ -5,5 +5,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod corpus;
 pub mod hub;
 pub mod simulator;

@@ -19,9 +19,10 @@ use super::{Found, JsonPath, Number};
 
 /// Largest body, in bytes, that is parsed here.
 ///
-/// The tape takes up to 64 times the body's size and is kept for the next message, so the bound
-/// keeps a parser below 5 MiB; larger bodies go to the exact parser, which is no slower on them.
-pub(super) const SIMD_BODY_BYTES_MAX: usize = 64 * 1024;
+/// A body of nothing but brackets makes buffers of up to 110 times its size, and they are kept for
+/// the next message: the bound keeps a parser below 4 MiB. Larger bodies go to the exact parser,
+/// which keeps nothing and is no slower on them.
+pub(super) const SIMD_BODY_BYTES_MAX: usize = 32 * 1024;
 
 /// Fewest bytes, from a number's first to the next token's, in which simd-json can overlook junk:
 /// 19 digits and one byte of junk.

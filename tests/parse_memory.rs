@@ -1,0 +1,69 @@
+//! What judging costs in memory: nothing per message once the buffers are there, and a bound on
+//! the buffers whatever came through them.
+#![cfg(test)]
+
+use allocation_counter::{AllocationInfo, measure};
+use loadgen::corpus::{Kind, corpus};
+use sluicegate::parse::{Parser, Verdict};
+use sluicegate::threshold::Threshold;
+
+fn judge_all(parser: &mut Parser, bodies: &[Vec<u8>]) -> Vec<Verdict> {
+    bodies.iter().map(|body| parser.judge(body, Threshold::DEFAULT)).collect()
+}
+
+fn measure_all(parser: &mut Parser, bodies: &[Vec<u8>]) -> AllocationInfo {
+    measure(|| {
+        for body in bodies {
+            std::hint::black_box(parser.judge(body, Threshold::DEFAULT));
+        }
+    })
+}
+
+/// For all sensor messages, once the buffers have grown: no allocation.
+#[test]
+fn sensor_messages_allocate_nothing() {
+    let bodies: Vec<_> = corpus(1, 5_000)
+        .into_iter()
+        .filter(|entry| entry.kind == Kind::Normal)
+        .map(|entry| entry.body)
+        .collect();
+    let mut parser = Parser::default();
+    let verdicts = judge_all(&mut parser, &bodies);
+    let alerts = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Alert(_))).count();
+    assert!((100..bodies.len() - 100).contains(&alerts), "{alerts} of {}", bodies.len());
+
+    assert_eq!(measure_all(&mut parser, &bodies).count_total, 0);
+}
+
+/// Bodies made to swell the buffers: brackets, commas, strings, and more than any message holds.
+fn hostile_bodies() -> Vec<Vec<u8>> {
+    let sizes = [1_000, 17_000, 32_767, 32_768, 32_769, 262_144, 4_000_000];
+    let pieces = ["[", "[]", "[[],", "{\"\":", "\"\",", "1,", "\"\\u0041", "\u{10ffff}", " "];
+    let bodies = sizes.into_iter().flat_map(|size| {
+        pieces.into_iter().map(move |piece| piece.repeat(size / piece.len()).into_bytes())
+    });
+    let valid =
+        sizes.into_iter().map(|size| format!("[{}0]", "0,".repeat(size / 2 - 2)).into_bytes());
+    bodies.chain(valid).collect()
+}
+
+/// For all bodies: a parser keeps at most 4 MiB, as its documentation says.
+#[test]
+fn kept_memory_is_bounded() {
+    let bodies = hostile_bodies();
+    let mut parser = Parser::default();
+    let kept = measure_all(&mut parser, &bodies).bytes_current;
+    assert!(kept <= 4 * 1024 * 1024, "{kept} bytes kept");
+    // The same bodies again find the buffers grown: nothing accumulates.
+    assert_eq!(measure_all(&mut parser, &bodies).bytes_current, 0);
+}
+
+/// For all bodies: judging takes a small multiple of the body and gives it back.
+#[test]
+fn peak_memory_is_in_proportion() {
+    for body in hostile_bodies() {
+        let size = u64::try_from(body.len()).unwrap();
+        let peak = measure_all(&mut Parser::default(), &[body]).bytes_max;
+        assert!(peak <= 4 * 1024 * 1024 + 4 * size, "{peak} bytes for {size}");
+    }
+}
