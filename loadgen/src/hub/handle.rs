@@ -18,10 +18,11 @@ use super::config::ANSWER_WAIT;
 use super::counters::HubCounters;
 use super::methods::{MethodCall, MethodError};
 use super::service::{Command, Injection, Path};
+use super::session::InputInterest;
 use super::state::{HubState, Peer};
 use super::telemetry::{HubMessage, UpstreamMessage};
 
-/// A running hub. Dropping it stops the hub; so does [`HubHandle::stop`], which tells how it went.
+/// A running hub. Dropping it stops the hub, as [`HubHandle::stop`] does.
 pub struct HubHandle {
     pub(super) address: SocketAddr,
     pub(super) state_dir: PathBuf,
@@ -201,57 +202,42 @@ impl HubHandle {
         answer.recv_timeout(timeout + ANSWER_WAIT).map_err(|_| MethodError::Stopped)?
     }
 
-    /// Whether a module or device is connected.
-    ///
-    /// # Errors
-    /// `UnknownModule`, `Stopped`.
-    pub fn is_connected(&self, name: &str) -> Result<bool, HubError> {
-        self.ask_peer(name, |peer| peer.link.is_some())
+    /// Whether a module or device is connected; `false` also for an unknown name.
+    pub fn is_connected(&self, name: &str) -> bool {
+        self.ask_peer(name, |peer| peer.link.is_some()).unwrap_or(false)
     }
 
-    /// Whether a module is connected and its session asks for input messages.
-    ///
-    /// # Errors
-    /// `UnknownModule`, `Stopped`.
-    pub fn is_subscribed(&self, name: &str) -> Result<bool, HubError> {
+    /// Whether a module is connected and its session asks for input messages; `false` also for
+    /// an unknown name.
+    pub fn is_subscribed(&self, name: &str) -> bool {
         self.ask_peer(name, |peer| {
-            use super::session::InputInterest;
             peer.link.is_some() && !matches!(peer.interest.inputs, InputInterest::None)
         })
+        .unwrap_or(false)
     }
 
     /// Closes a module's or device's TCP connection without a word; `false` when there is none.
-    ///
-    /// # Errors
-    /// `UnknownModule`, `Stopped`.
-    pub fn drop_connection(&self, name: &str) -> Result<bool, HubError> {
-        let unknown = HubError::UnknownModule(name.to_owned());
+    pub fn drop_connection(&self, name: &str) -> bool {
         let name = name.to_owned();
-        self.ask(move |hub| hub.peer_of_name(&name).map(|peer| hub.unseat(peer)))?.ok_or(unknown)
+        self.ask(move |hub| hub.peer_of_name(&name).is_some_and(|peer| hub.unseat(peer)))
+            .unwrap_or(false)
     }
 
-    /// Input messages stored for a module: not delivered, or not acknowledged.
-    ///
-    /// # Errors
-    /// `UnknownModule`, `Stopped`.
-    pub fn stored(&self, name: &str) -> Result<usize, HubError> {
-        self.ask_peer(name, |peer| peer.inputs.len())
+    /// Input messages stored for a module: not delivered, or not acknowledged; 0 also for an
+    /// unknown name.
+    pub fn stored(&self, name: &str) -> usize {
+        self.ask_peer(name, |peer| peer.inputs.len()).unwrap_or(0)
     }
 
-    /// What the hub has counted.
-    ///
-    /// # Errors
-    /// `Stopped`.
-    pub fn counters(&self) -> Result<HubCounters, HubError> {
-        self.ask(|hub| hub.counters)
+    /// What the hub has counted; zeros when it has stopped.
+    pub fn counters(&self) -> HubCounters {
+        self.ask(|hub| hub.counters).unwrap_or_default()
     }
 
-    /// Closes every connection, writes the state and ends the hub's thread.
-    ///
-    /// # Errors
-    /// The state could not be written.
-    pub fn stop(self) -> Result<(), HubError> {
-        self.shut_down()
+    /// Closes every connection, writes the state and ends the hub's thread. A state that cannot
+    /// be written is logged.
+    pub fn stop(self) {
+        drop(self);
     }
 
     fn shut_down(&self) -> Result<(), HubError> {

@@ -43,7 +43,7 @@ fn message_goes_to_every_route() {
     assert!(filter.take_publish().topic.contains("/modules/filter/inputs/in/"));
     assert!(other.take_publish().topic.contains("/modules/other/inputs/in%202/"));
     hub.publish_as("source", "nowhere", numbered(2)).unwrap();
-    assert_eq!(hub.counters().unwrap().dropped_no_route, 2);
+    assert_eq!(hub.counters().dropped_no_route, 2);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn one_message_is_in_flight_by_default() {
         client.acknowledge(publish.pkid);
     }
     client.assert_quiet();
-    wait(|| hub.stored("filter").unwrap() == 0);
+    wait(|| hub.stored("filter") == 0);
 }
 
 #[test]
@@ -76,13 +76,13 @@ fn window_is_filled_in_order_and_acknowledged_in_any_order() {
     client.acknowledge(1);
     assert_eq!(client.receive_publish().payload, "4");
     assert_eq!(client.receive_publish().payload, "5");
-    assert_eq!(hub.stored("filter").unwrap(), 3);
+    assert_eq!(hub.stored("filter"), 3);
     // Ids that answer nothing change nothing.
     for stray in [1, 77, 65_535] {
         client.acknowledge(stray);
     }
     client.ping();
-    assert_eq!(hub.stored("filter").unwrap(), 3);
+    assert_eq!(hub.stored("filter"), 3);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn everything_unacknowledged_comes_again_in_order_after_a_reconnect() {
     }
     assert_eq!(seen, ["0", "2", "3", "4", "5"]);
     client.assert_quiet();
-    let counters = hub.counters().unwrap();
+    let counters = hub.counters();
     assert_eq!((counters.inputs_delivered, counters.inputs_redelivered), (6, 3));
     assert_eq!(counters.inputs_acked, 6);
 }
@@ -125,18 +125,18 @@ fn unacknowledged_message_comes_again_after_the_time_out() {
     // The late acknowledgement of the first delivery answers nothing any more.
     client.acknowledge(first.pkid);
     client.ping_past_publishes();
-    assert_eq!(hub.stored("filter").unwrap(), 3);
-    assert!(hub.counters().unwrap().ack_timeouts >= 1);
+    assert_eq!(hub.stored("filter"), 3);
+    assert!(hub.counters().ack_timeouts >= 1);
 }
 
 #[test]
 fn inputs_wait_for_an_absent_or_deaf_module() {
     let hub = start();
     hub.deliver("filter", "in", numbered(2)).unwrap();
-    assert_eq!(hub.stored("filter").unwrap(), 2);
+    assert_eq!(hub.stored("filter"), 2);
     let mut client = Client::connect(&hub, "filter");
     client.assert_quiet();
-    assert!(!hub.is_subscribed("filter").unwrap());
+    assert!(!hub.is_subscribed("filter"));
     // Neither of these asks for inputs.
     client.subscribe("devices/edge1/modules/filter/inputs/in", QoS::AtLeastOnce);
     client.subscribe("devices/edge1/modules/filter/inputs/+/x", QoS::AtLeastOnce);
@@ -154,7 +154,7 @@ fn input_outside_the_filters_is_dropped() {
     hub.deliver("filter", "else", numbered(2)).unwrap();
     hub.deliver("filter", "in", vec![message("x", &[])]).unwrap();
     assert_eq!(client.take_publish().payload, "x");
-    assert_eq!(hub.counters().unwrap().inputs_rejected, 2);
+    assert_eq!(hub.counters().inputs_rejected, 2);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn qos_0_subscription_completes_by_writing() {
         let publish = client.receive_publish();
         assert_eq!((publish.qos, publish.payload), (QoS::AtMostOnce, n.to_string().into()));
     }
-    assert_eq!(hub.stored("filter").unwrap(), 0);
+    assert_eq!(hub.stored("filter"), 0);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn full_store_makes_the_handle_wait() {
         Err(HubError::Full { accepted: 10 }) => {}
         other => panic!("{other:?}"),
     }
-    assert_eq!(hub.stored("filter").unwrap(), 10);
+    assert_eq!(hub.stored("filter"), 10);
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn window_of_all_ids_goes_round() {
             }
         }
     });
-    wait(|| hub.stored("filter").unwrap() == 0);
-    assert_eq!(hub.counters().unwrap().inputs_redelivered, 0);
+    wait(|| hub.stored("filter") == 0);
+    assert_eq!(hub.counters().inputs_redelivered, 0);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn module_that_does_not_read_is_still_heard() {
     client.send(&rumqttc::mqttbytes::v4::Packet::Publish(publish));
     let heard = hub.upstream().recv_timeout(PATIENCE).unwrap();
     assert_eq!(&heard.body[..], b"heard");
-    assert!(hub.counters().unwrap().inputs_delivered < 60, "the write buffer is bounded");
+    assert!(hub.counters().inputs_delivered < 60, "the write buffer is bounded");
     for _ in 0..60 {
         assert_eq!(client.take_publish().payload.len(), 200_000);
     }

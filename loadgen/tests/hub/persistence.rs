@@ -57,7 +57,7 @@ fn state_is_on_disk_before_it_is_acknowledged() {
 fn changed_manifest_patches_the_stored_twin() {
     let TestHub { hub, dir } = start();
     hub.set_desired("filter", json!({"level": 40, "own": 1})).unwrap();
-    hub.stop().unwrap();
+    hub.stop();
     let mut changed = config(dir.path());
     changed.manifest.modules.get_mut("filter").unwrap().desired = json!({"level": 50});
     let hub = Hub::start(changed).unwrap();
@@ -69,11 +69,11 @@ fn changed_manifest_patches_the_stored_twin() {
 fn twin_of_a_peer_that_left_the_manifest_is_kept() {
     let TestHub { hub, dir } = start();
     hub.set_desired("other", json!({"mark": 1})).unwrap();
-    hub.stop().unwrap();
+    hub.stop();
     let mut smaller = config(dir.path());
     smaller.manifest.modules.remove("other");
     smaller.manifest.routes.clear();
-    Hub::start(smaller).unwrap().stop().unwrap();
+    Hub::start(smaller).unwrap().stop();
     let hub = Hub::start(config(dir.path())).unwrap();
     assert_eq!(hub.twin("other").unwrap()["desired"]["mark"], 1);
 }
@@ -104,7 +104,7 @@ fn debug_output_shows_no_key() {
 fn damaged_files_are_named() {
     for file in ["keys.json", "sessions.json", "twins.json"] {
         let TestHub { hub, dir } = start();
-        hub.stop().unwrap();
+        hub.stop();
         std::fs::write(dir.path().join(file), "{broken").unwrap();
         let error = Hub::start(config(dir.path())).unwrap_err().to_string();
         assert!(error.contains(file), "{error}");
@@ -149,7 +149,7 @@ fn stop_closes_connections_and_frees_the_port() {
     let address = hub.address();
     let mut client = Client::connect(&hub, "filter");
     let TestHub { hub, .. } = hub;
-    hub.stop().unwrap();
+    hub.stop();
     client.assert_closed();
     std::net::TcpListener::bind(address).unwrap();
 }

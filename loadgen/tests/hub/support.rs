@@ -72,15 +72,15 @@ impl TestHub {
     /// Stops the hub and starts another one in the same folder.
     pub(crate) fn restart(self) -> TestHub {
         let Self { hub, dir } = self;
-        hub.stop().unwrap();
+        hub.stop();
         TestHub { hub: Hub::start(config(dir.path())).unwrap(), dir }
     }
 
     /// Waits until the counters satisfy a condition.
     pub(crate) fn until(&self, condition: impl Fn(&HubCounters) -> bool) -> HubCounters {
-        let mut last = self.counters().unwrap();
+        let mut last = self.counters();
         wait(|| {
-            last = self.counters().unwrap();
+            last = self.counters();
             condition(&last)
         });
         last
