@@ -5,6 +5,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod corpus;
 pub mod hub;
 pub mod simulator;

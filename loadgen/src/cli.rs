@@ -1,0 +1,138 @@
+//! The command line of `loadgen`.
+//!
+//! Arguments go in, an exit code comes out; errors are one line on standard error.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod control;
+mod demo;
+mod hub;
+mod requests;
+mod sensors;
+mod shell;
+mod signals;
+mod text;
+
+use control::client::ClientError;
+
+/// State folder of hubs that were told none.
+const STATE_DEFAULT: &str = "target/hub";
+
+/// The command ran and the answer is no: a failed check, a refused patch, an error status.
+const EXIT_REFUSED: u8 = 1;
+/// The command line is wrong.
+const EXIT_USAGE: u8 = 64;
+/// The deployment manifest is wrong.
+const EXIT_MANIFEST: u8 = 65;
+/// The hub is not running, or cannot start.
+const EXIT_UNAVAILABLE: u8 = 69;
+/// Something that cannot happen did.
+const EXIT_INTERNAL: u8 = 70;
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 a check failed or the hub or module refused; \
+    64 wrong usage; 65 bad deployment manifest; 69 no hub is running, or it cannot start; \
+    70 internal error";
+
+/// Local development hub, simulated sensors and demo for sluicegate
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the filter module work: hub, sensors and module, started and ended by one command
+    Demo(demo::DemoArgs),
+    /// Run the development hub with its simulated sensors until Ctrl-C
+    Hub(hub::HubArgs),
+    /// Read or change the twin of a module of the running hub
+    #[command(subcommand)]
+    Twin(requests::TwinCommand),
+    /// Call a direct method of a module of the running hub
+    Method(requests::MethodArgs),
+    /// Print every message that goes upstream from the running hub
+    Monitor(requests::MonitorArgs),
+    /// Print the environment of a module, ready to be sourced: eval "$(loadgen env filter)"
+    Env(requests::EnvArgs),
+    /// Be the filter module: what the demo starts as its child
+    #[command(hide = true)]
+    Module {
+        /// Arguments of sluicegate
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// Runs the command line `args`, the program's name first, and gives the exit code to end with.
+pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let outcome = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Hub(args) => hub::run(args),
+        Command::Twin(command) => requests::twin(command),
+        Command::Method(args) => requests::method(args),
+        Command::Monitor(args) => requests::monitor(&args),
+        Command::Env(args) => requests::env(args),
+        Command::Module { args } => return demo::be_module(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !error.text.is_empty() {
+                eprintln!("loadgen: {error}");
+            }
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+/// Why a command failed, and the exit code that says so.
+#[derive(Debug, PartialEq, Eq)]
+struct CommandError {
+    code: u8,
+    text: String,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl CommandError {
+    fn refused(text: String) -> Self {
+        Self { code: EXIT_REFUSED, text }
+    }
+
+    fn unavailable(text: String) -> Self {
+        Self { code: EXIT_UNAVAILABLE, text }
+    }
+
+    fn internal(error: &dyn fmt::Display) -> Self {
+        Self { code: EXIT_INTERNAL, text: error.to_string() }
+    }
+
+    /// An early end that is nobody's fault.
+    fn silent() -> Self {
+        Self { code: 0, text: String::new() }
+    }
+}
+
+impl From<ClientError> for CommandError {
+    fn from(error: ClientError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,200 @@
+//! The hub's end of the control socket.
+//!
+//! Runs on the caller's runtime. Bounds: [`CONNECTIONS_MAX`] connections (further ones wait in the
+//! socket's backlog), [`REQUEST_WAIT`] for the request line, [`MONITOR_MESSAGES_MAX`] messages
+//! waiting for each monitor: a slower one loses the oldest and is told how many.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, broadcast};
+
+use super::message::MonitoredMessage;
+use super::socket::ControlSocket;
+use super::{Answer, METHOD_TIMEOUT_S_MAX, REQUEST_BYTES_LIMIT, Request};
+use crate::cli::sensors::SensorControl;
+use crate::hub::{HubHandle, UpstreamMessage};
+
+/// Connections served at once; also the most threads that wait for the hub.
+pub(crate) const CONNECTIONS_MAX: usize = 32;
+/// How long a client may take to send its request.
+const REQUEST_WAIT: Duration = Duration::from_secs(10);
+/// Messages kept for each monitor that does not keep up.
+const MONITOR_MESSAGES_MAX: usize = 1024;
+/// How often the pump looks whether it shall end.
+const PUMP_WAIT: Duration = Duration::from_millis(100);
+
+/// Everything a request may need.
+#[derive(Clone)]
+pub(crate) struct ControlServer {
+    hub: Arc<HubHandle>,
+    sensors: SensorControl,
+    monitors: broadcast::Sender<Arc<UpstreamMessage>>,
+}
+
+impl ControlServer {
+    /// A server for this hub and these simulated sensors.
+    pub(crate) fn new(hub: Arc<HubHandle>, sensors: SensorControl) -> Self {
+        Self { hub, sensors, monitors: broadcast::Sender::new(MONITOR_MESSAGES_MAX) }
+    }
+
+    /// Starts the thread that takes upstream messages from the hub to the monitors.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(crate) fn start_pump(&self, stop: Arc<AtomicBool>) -> io::Result<JoinHandle<()>> {
+        let (queue, monitors) = (self.hub.upstream(), self.monitors.clone());
+        std::thread::Builder::new()
+            .name("monitor".to_owned())
+            .spawn(move || pump(&queue, &monitors, &stop))
+    }
+
+    /// Serves until the listener fails or the future is dropped.
+    ///
+    /// # Errors
+    /// The listener cannot be used.
+    pub(crate) async fn serve(&self, socket: &ControlSocket) -> io::Result<()> {
+        let listener = socket.listener().try_clone()?;
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            let (stream, _) = listener.accept().await?;
+            let server = self.clone();
+            tokio::spawn(async move {
+                // A client that went away needs no answer.
+                let _ = server.connection(stream).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn connection(self, stream: UnixStream) -> io::Result<()> {
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::new(reader);
+        let line = tokio::time::timeout(REQUEST_WAIT, request_line(&mut reader)).await;
+        let request = match line {
+            Ok(line) => parse_request(&line?),
+            Err(_) => Err(error(408, "the request did not come in time")),
+        };
+        match request {
+            Ok(Request::Monitor {}) => self.monitor(reader, writer).await,
+            Ok(request) => {
+                let answer = tokio::task::spawn_blocking(move || self.answer(request)).await;
+                let answer = answer.unwrap_or_else(|_| error(500, "the request failed"));
+                send(&mut writer, &answer).await
+            }
+            Err(answer) => send(&mut writer, &answer).await,
+        }
+    }
+
+    /// Answers everything but a monitor; waits for the hub, within the hub's bounds.
+    fn answer(&self, request: Request) -> Answer {
+        match request {
+            Request::TwinGet { module } => match self.hub.twin(&module) {
+                Ok(document) => Answer::Twin { document },
+                Err(failure) => error(400, &failure.to_string()),
+            },
+            Request::TwinSet { module, patch } => match self.hub.set_desired(&module, patch) {
+                Ok(version) => Answer::Version { version },
+                Err(failure) => error(400, &failure.to_string()),
+            },
+            Request::Method { module, name, payload, timeout_s } => {
+                self.method(&module, &name, payload, timeout_s)
+            }
+            Request::Environment { module } => match self.hub.environment(&module) {
+                Ok(variables) => Answer::Environment { variables },
+                Err(failure) => error(404, &failure.to_string()),
+            },
+            Request::Monitor {} => error(500, "a monitor is served elsewhere"),
+        }
+    }
+
+    fn method(&self, module: &str, name: &str, payload: Value, timeout_s: u64) -> Answer {
+        // A simulated sensor has no connection of its own; a real module of its name wins.
+        if !self.hub.is_connected(module).unwrap_or(false)
+            && let Some(status) = self.sensors.method(module, name)
+        {
+            return Answer::Method { status, payload: Value::Null };
+        }
+        let timeout = Duration::from_secs(timeout_s.clamp(1, METHOD_TIMEOUT_S_MAX));
+        match self.hub.call_method(module, name, payload, timeout) {
+            Ok((status, payload)) => Answer::Method { status, payload },
+            Err(failure) => error(failure.status(), &failure.to_string()),
+        }
+    }
+
+    async fn monitor(
+        self,
+        mut reader: BufReader<OwnedReadHalf>,
+        mut writer: OwnedWriteHalf,
+    ) -> io::Result<()> {
+        let mut messages = self.monitors.subscribe();
+        // The hub's own sender in `self` would keep the queue open for ever.
+        drop(self);
+        send(&mut writer, &Answer::Listening).await?;
+        let mut nothing = [0];
+        loop {
+            let answer = tokio::select! {
+                message = messages.recv() => match message {
+                    Ok(message) => Answer::Message(Box::new(MonitoredMessage::from(&*message))),
+                    Err(broadcast::error::RecvError::Lagged(count)) => Answer::Lost { count },
+                    Err(broadcast::error::RecvError::Closed) => return Ok(()),
+                },
+                // The client has no more to say: it has gone.
+                _ = reader.read(&mut nothing) => return Ok(()),
+            };
+            send(&mut writer, &answer).await?;
+        }
+    }
+}
+
+fn pump(
+    queue: &Receiver<UpstreamMessage>,
+    monitors: &broadcast::Sender<Arc<UpstreamMessage>>,
+    stop: &AtomicBool,
+) {
+    while !stop.load(Ordering::Relaxed) {
+        match queue.recv_timeout(PUMP_WAIT) {
+            // Without a monitor there is nobody to send to: the message has been seen by no one.
+            Ok(message) => drop(monitors.send(Arc::new(message))),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+async fn request_line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let limit = REQUEST_BYTES_LIMIT as u64 + 1;
+    reader.take(limit).read_until(b'\n', &mut line).await?;
+    Ok(line)
+}
+
+fn parse_request(line: &[u8]) -> Result<Request, Answer> {
+    if line.len() > REQUEST_BYTES_LIMIT {
+        let text = format!("the request is longer than {REQUEST_BYTES_LIMIT} bytes");
+        return Err(error(413, &text));
+    }
+    serde_json::from_slice(line)
+        .map_err(|failure| error(400, &format!("the request is not understood: {failure}")))
+}
+
+async fn send(writer: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer).map_err(io::Error::other)?;
+    line.push(b'\n');
+    writer.write_all(&line).await
+}
+
+fn error(status: u32, text: &str) -> Answer {
+    Answer::Error { status, text: text.to_owned() }
+}

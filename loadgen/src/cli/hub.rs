@@ -1,0 +1,260 @@
+//! `loadgen hub`: the development hub, its simulated sensors and its control socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::control::server::{CONNECTIONS_MAX, ControlServer};
+use super::control::socket::ControlSocket;
+use super::control::socket_path;
+use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
+use super::signals::StopSignals;
+use super::text::parse_duration;
+use super::{CommandError, EXIT_MANIFEST, STATE_DEFAULT, shell};
+use crate::hub::manifest::{Manifest, Module, ModuleStatus};
+use crate::hub::{Hub, HubConfig, HubError, HubHandle, HubMessage};
+use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
+
+/// Time between two messages of a simulated sensor whose manifest names none. The module's own
+/// default is 5 s, which is slow to watch.
+const MESSAGE_DELAY_DEFAULT: Duration = Duration::from_secs(1);
+/// How long a sensor waits when its module's store is full, before its message is lost.
+const PUBLISH_WAIT: Duration = Duration::from_secs(1);
+/// How long requests in progress may hold up the end.
+const REQUESTS_WAIT: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub(crate) struct HubArgs {
+    /// Deployment manifest or template; without one: a simulated sensor, the filter, upstream
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Folder for certificates, keys, twins and sessions; created when absent
+    #[arg(long, value_name = "DIR", default_value = STATE_DEFAULT)]
+    state: PathBuf,
+    /// Address to listen on; official SDKs know no other port than 8883
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8883")]
+    listen: SocketAddr,
+    /// Input messages in flight per module; a real edge hub has 1
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=65_535))]
+    window: usize,
+    /// How long an input message may stay unacknowledged before it is sent again
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    ack_timeout: Duration,
+    /// Start no simulated sensor
+    #[arg(long)]
+    no_simulator: bool,
+    /// Time between two messages of each simulated sensor [default: the manifest's, else 1s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    message_delay: Option<Duration>,
+}
+
+pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
+    // Connections, refusals and dropped messages, with their reasons.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(io::stderr)
+        .init();
+    let manifest = read_manifest(args.manifest.as_deref())?;
+    let sensors =
+        if args.no_simulator { Vec::new() } else { sensors(&manifest, args.message_delay)? };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(CONNECTIONS_MAX)
+        .build()
+        .map_err(|error| CommandError::internal(&error))?;
+    let mut signals = StopSignals::new(&runtime).map_err(|error| CommandError::internal(&error))?;
+    let modules = describe_modules(&manifest, &sensors);
+    // Before anything in the folder is touched: another hub's folder is the likeliest mistake.
+    ControlSocket::check(&socket_path(&args.state)).map_err(CommandError::unavailable)?;
+    let hub = start_hub(HubConfig {
+        listen: args.listen,
+        state_dir: args.state.clone(),
+        manifest,
+        window: args.window,
+        ack_timeout: args.ack_timeout,
+        publish_timeout: PUBLISH_WAIT,
+        ..HubConfig::default()
+    })?;
+    let hub = Arc::new(hub);
+    let socket =
+        ControlSocket::bind(&socket_path(&args.state)).map_err(CommandError::unavailable)?;
+    let failed = |error: io::Error| CommandError::internal(&error);
+    let thread =
+        SensorThread::start(sensors, HubDestination { hub: Arc::clone(&hub), failing: false })
+            .map_err(failed)?;
+    let server = ControlServer::new(Arc::clone(&hub), thread.control());
+    let stop_pump = Arc::new(AtomicBool::new(false));
+    let pump = server.start_pump(Arc::clone(&stop_pump)).map_err(failed)?;
+    greet(&hub, &args.state, &modules);
+    let served = serve(&runtime, &server, &socket, &mut signals);
+    println!("stopping");
+    drop(socket);
+    runtime.shutdown_timeout(REQUESTS_WAIT);
+    thread.stop();
+    stop_pump.store(true, Ordering::Relaxed);
+    // A panic in the thread was already printed by the panic hook.
+    let _ = pump.join();
+    if let Ok(counters) = hub.counters() {
+        println!(
+            "{} input messages acknowledged, {} messages upstream",
+            counters.inputs_acked, counters.upstream
+        );
+    }
+    // A method call that still waits for its module holds the hub too; then it ends with us.
+    drop(server);
+    if let Some(hub) = Arc::into_inner(hub) {
+        hub.stop().map_err(|error| CommandError::internal(&error))?;
+    }
+    served.map_err(failed)
+}
+
+/// Serves the control socket until a signal comes.
+fn serve(
+    runtime: &Runtime,
+    server: &ControlServer,
+    socket: &ControlSocket,
+    signals: &mut StopSignals,
+) -> io::Result<()> {
+    runtime.block_on(async {
+        tokio::select! {
+            () = signals.wait() => Ok(()),
+            served = server.serve(socket) => served,
+        }
+    })
+}
+
+fn read_manifest(path: Option<&Path>) -> Result<Manifest, CommandError> {
+    let Some(path) = path else { return Ok(Manifest::built_in()) };
+    let manifest = Manifest::from_file(path).map_err(|error| CommandError {
+        code: EXIT_MANIFEST,
+        text: format!("{}: {error}", path.display()),
+    })?;
+    for warning in &manifest.warnings {
+        eprintln!("loadgen: {}: warning: {warning}", path.display());
+    }
+    Ok(manifest)
+}
+
+/// Starts the hub, or says what to do.
+pub(crate) fn start_hub(config: HubConfig) -> Result<HubHandle, CommandError> {
+    let listen = config.listen;
+    Hub::start(config).map_err(|error| {
+        let advice = if is_address_in_use(&error) {
+            format!(
+                ": another program has port {port} (`ss -ltnp 'sport = :{port}'` names it): stop \
+                 it, or choose another port with --listen {ip}:PORT",
+                port = listen.port(),
+                ip = listen.ip(),
+            )
+        } else {
+            String::new()
+        };
+        CommandError::unavailable(format!("{error}{advice}"))
+    })
+}
+
+/// Whether the port is somebody else's.
+pub(crate) fn is_address_in_use(error: &HubError) -> bool {
+    matches!(error, HubError::Listen { error, .. } if error.kind() == io::ErrorKind::AddrInUse)
+}
+
+/// The simulated sensors of a manifest: modules that run and are one by image or name.
+fn sensors(manifest: &Manifest, delay: Option<Duration>) -> Result<Vec<Sensor>, CommandError> {
+    let simulated = manifest.modules.values().filter(|module| {
+        module.status == ModuleStatus::Running && is_simulated_sensor(&module.name, &module.image)
+    });
+    let seed = clock_seed();
+    let (mut sensors, mut problems) = (Vec::new(), Vec::new());
+    for (number, module) in (0u64..).zip(simulated) {
+        match sensor_settings(module, delay) {
+            Ok(settings) => sensors.push(Sensor {
+                name: module.name.clone(),
+                simulator: Simulator::new(settings, seed.wrapping_add(number)),
+            }),
+            Err(texts) => problems
+                .extend(texts.iter().map(|text| format!("\n  module {}: env {text}", module.name))),
+        }
+    }
+    if problems.is_empty() {
+        Ok(sensors)
+    } else {
+        let text = format!("simulated sensors cannot start:{}", problems.concat());
+        Err(CommandError { code: EXIT_MANIFEST, text })
+    }
+}
+
+fn sensor_settings(
+    module: &Module,
+    delay: Option<Duration>,
+) -> Result<SimulatorSettings, Vec<String>> {
+    let defaults =
+        SimulatorSettings { message_delay: MESSAGE_DELAY_DEFAULT, ..SimulatorSettings::default() };
+    let mut settings = defaults.with_environment(&module.env)?;
+    settings.message_delay = delay.unwrap_or(settings.message_delay);
+    Ok(settings)
+}
+
+fn describe_modules(manifest: &Manifest, sensors: &[Sensor]) -> String {
+    let simulated = |name: &str| sensors.iter().find(|sensor| sensor.name == name);
+    let describe = |name: &String| match simulated(name) {
+        Some(sensor) => {
+            format!("{name} (simulated, every {:?})", sensor.simulator.send_interval())
+        }
+        None => name.clone(),
+    };
+    manifest.modules.keys().map(describe).collect::<Vec<_>>().join(", ")
+}
+
+fn greet(hub: &HubHandle, state: &Path, modules: &str) {
+    let program = std::env::args().next().unwrap_or_else(|| "loadgen".to_owned());
+    let program = shell::word(&program);
+    let folder = if state == Path::new(STATE_DEFAULT) {
+        String::new()
+    } else {
+        format!(" --state {}", shell::word(&state.display().to_string()))
+    };
+    println!("hub listening on {}, state in {}", hub.address(), state.display());
+    println!("modules: {modules}");
+    println!("in another terminal:");
+    println!(
+        "  eval \"$({program} env filter{folder})\"   # then start any program for the module"
+    );
+    println!("  {program} monitor{folder}");
+    println!("  {program} twin set filter '{{\"TemperatureThreshold\": 30}}'{folder}");
+    println!("  {program} method filter stats{folder}");
+    println!("Ctrl-C stops");
+}
+
+/// Publishes to the hub and obeys the sensors' twins.
+struct HubDestination {
+    hub: Arc<HubHandle>,
+    /// The last publish failed: said once, not for each message.
+    failing: bool,
+}
+
+impl Destination for HubDestination {
+    fn publish(&mut self, sensor: &str, _temperature: f64, message: HubMessage) {
+        match self.hub.publish_as(sensor, OUTPUT, vec![message]) {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                eprintln!("loadgen: messages of {sensor} are lost: {error}");
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn desired(&mut self, sensor: &str) -> Option<Value> {
+        self.hub.twin(sensor).ok().map(|mut twin| twin["desired"].take())
+    }
+}

@@ -1,0 +1,185 @@
+//! The commands that talk to a running hub: `twin`, `method`, `monitor` and `env`.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::control::client::{ask, listen};
+use super::control::{Answer, METHOD_TIMEOUT_S_MAX, Request};
+use super::{CommandError, shell};
+
+/// How long the hub may take for anything that needs no module.
+const HUB_WAIT: Duration = Duration::from_secs(15);
+
+/// Where the hub is.
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// State folder of the running hub
+    #[arg(long, value_name = "DIR", default_value = super::STATE_DEFAULT)]
+    state: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TwinCommand {
+    /// Print the twin of a module
+    Get {
+        /// Module of the manifest
+        module: String,
+        #[command(flatten)]
+        hub: StateArgs,
+    },
+    /// Merge a patch into the desired properties: null deletes, objects merge
+    Set {
+        /// Module of the manifest
+        module: String,
+        /// The patch, as {"TemperatureThreshold": 30}
+        #[arg(value_name = "JSON", value_parser = parse_json)]
+        patch: Value,
+        #[command(flatten)]
+        hub: StateArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MethodArgs {
+    /// Module of the manifest
+    module: String,
+    /// Name of the direct method
+    name: String,
+    /// Payload of the call
+    #[arg(value_name = "JSON", value_parser = parse_json, default_value = "null")]
+    payload: Value,
+    /// Seconds to wait for the module's answer, 1 to 300
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=METHOD_TIMEOUT_S_MAX))]
+    timeout: u64,
+    #[command(flatten)]
+    hub: StateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MonitorArgs {
+    /// End after this many messages
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Print each message as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    hub: StateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnvArgs {
+    /// Module of the manifest
+    module: String,
+    #[command(flatten)]
+    hub: StateArgs,
+}
+
+fn parse_json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+}
+
+pub(crate) fn twin(command: TwinCommand) -> Result<(), CommandError> {
+    match command {
+        TwinCommand::Get { module, hub } => {
+            match ask(&hub.state, &Request::TwinGet { module }, HUB_WAIT)? {
+                Answer::Twin { document } => print(&format!("{document:#}")),
+                other => Err(unexpected(other)),
+            }
+        }
+        TwinCommand::Set { module, patch, hub } => {
+            let request = Request::TwinSet { module: module.clone(), patch };
+            match ask(&hub.state, &request, HUB_WAIT)? {
+                Answer::Version { version } => {
+                    print(&format!("desired properties of {module}: version {version}"))
+                }
+                other => Err(unexpected(other)),
+            }
+        }
+    }
+}
+
+pub(crate) fn method(args: MethodArgs) -> Result<(), CommandError> {
+    let MethodArgs { module, name, payload, timeout: timeout_s, hub } = args;
+    let wait = Duration::from_secs(timeout_s) + HUB_WAIT;
+    match ask(&hub.state, &Request::Method { module, name, payload, timeout_s }, wait)? {
+        Answer::Method { status, payload } => {
+            print(&format!("{:#}", serde_json::json!({ "status": status, "payload": payload })))?;
+            if status < 400 {
+                Ok(())
+            } else {
+                Err(CommandError::refused(format!("the module answered with status {status}")))
+            }
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+pub(crate) fn env(args: EnvArgs) -> Result<(), CommandError> {
+    match ask(&args.hub.state, &Request::Environment { module: args.module }, HUB_WAIT)? {
+        Answer::Environment { variables } => {
+            let lines = variables.iter().map(|(name, value)| shell::export_line(name, value));
+            print(&lines.collect::<Vec<_>>().join("\n"))
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), CommandError> {
+    let mut left = args.count.unwrap_or(u64::MAX);
+    let mut outcome = Ok(());
+    listen(&args.hub.state, &Request::Monitor {}, None, |answer| {
+        outcome = show(answer, args.json, &mut left);
+        if outcome.is_ok() && left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    if outcome.is_ok() && left > 0 {
+        eprintln!("the hub has stopped");
+    }
+    outcome
+}
+
+fn show(answer: Answer, json: bool, left: &mut u64) -> Result<(), CommandError> {
+    match answer {
+        Answer::Listening => {
+            eprintln!("monitoring: every message that goes upstream is shown; Ctrl-C ends");
+            Ok(())
+        }
+        Answer::Message(message) => {
+            *left = left.saturating_sub(1);
+            if json {
+                print(&serde_json::to_string(&message).map_err(|e| CommandError::internal(&e))?)
+            } else {
+                print(&message.to_string())
+            }
+        }
+        Answer::Lost { count } => {
+            eprintln!("{count} messages are not shown: they came faster than they were read");
+            Ok(())
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+/// Prints one line. A reader that has gone (`| head`) is the end, not a fault.
+fn print(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CommandError::silent()),
+        Err(error) => Err(CommandError::internal(&error)),
+    }
+}
+
+fn unexpected(answer: Answer) -> CommandError {
+    match answer {
+        Answer::Error { status, text } => CommandError::refused(format!("{text} ({status})")),
+        // Not shown: it may hold a key.
+        _ => CommandError::internal(&"the hub gave an answer to another question"),
+    }
+}

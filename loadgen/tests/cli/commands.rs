@@ -1,0 +1,176 @@
+//! Exit codes and messages of the commands against a running hub, and without one.
+
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{RunningHub, file, loadgen, run, texts};
+
+#[test]
+fn wrong_usage_is_64_and_help_is_0() {
+    for args in [
+        &["hub", "--window", "0"][..],
+        &["hub", "--ack-timeout", "30"],
+        &["demo", "--for", "1s"],
+        &["demo", "--rate", "1"],
+        &["twin", "set", "filter", "{not json"],
+        &["method", "filter", "stats", "--timeout", "301"],
+        &["nonsense"],
+        &[],
+    ] {
+        let (code, out, err) = run(args);
+        assert_eq!(code, 64, "{args:?}: {out}{err}");
+        assert!(err.contains("error:") || err.contains("Usage:"), "{args:?}: {err}");
+    }
+    let (code, out, _) = run(&["--help"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("Exit codes:") && out.contains("demo"), "{out}");
+    assert!(!out.contains("module  "), "the child's own command is hidden: {out}");
+}
+
+#[test]
+fn without_a_hub_every_command_says_how_to_start_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let check = || {
+        for args in [
+            &["twin", "get", "filter"][..],
+            &["twin", "set", "filter", "{}"],
+            &["method", "filter", "stats"],
+            &["monitor"],
+            &["env", "filter"],
+        ] {
+            let (code, out, err) =
+                texts(loadgen().args(args).args(["--state", state]).output().unwrap());
+            assert_eq!((code, out.as_str()), (69, ""), "{args:?}: {err}");
+            assert!(
+                err.contains(&format!("start one with `loadgen hub --state {state}`")),
+                "{err}"
+            );
+        }
+    };
+    check();
+    // The same when a hub was killed and left its socket.
+    drop(UnixListener::bind(folder.path().join("control.sock")).unwrap());
+    check();
+}
+
+#[test]
+fn twins_are_set_and_read() {
+    let hub = RunningHub::start(&["--no-simulator"]);
+    let get = || -> Value {
+        let (code, out, err) = hub.run(&["twin", "get", "filter"]);
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str(&out).unwrap()
+    };
+    assert_eq!(get()["desired"], serde_json::json!({"TemperatureThreshold": 25, "$version": 1}));
+    let patch = r#"{"TemperatureThreshold": null, "nested": {"a": [1, "two"]}}"#;
+    let (code, out, _) = hub.run(&["twin", "set", "filter", patch]);
+    assert_eq!((code, out.trim()), (0, "desired properties of filter: version 2"));
+    let expected = serde_json::json!({"nested": {"a": [1, "two"]}, "$version": 2});
+    assert_eq!(get()["desired"], expected);
+    for (patch, part) in [("[]", "must be a JSON object"), (r#"{"a b": 1}"#, "`a b`")] {
+        let (code, _, err) = hub.run(&["twin", "set", "filter", patch]);
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains(part), "{err}");
+    }
+    assert_eq!(get()["desired"], expected, "refused patches change nothing");
+    let (code, _, err) = hub.run(&["twin", "get", "nobody"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("`nobody` is not in the manifest"), "{err}");
+}
+
+#[test]
+fn methods_of_absent_modules_are_404() {
+    let hub = RunningHub::start(&[]);
+    let (code, out, err) = hub.run(&["method", "filter", "stats"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("404") && err.contains("not connected"), "{err}");
+    let (code, _, err) = hub.run(&["method", "nobody", "stats"]);
+    assert_eq!(code, 1, "{err}");
+    let sensor = "SimulatedTemperatureSensor";
+    let (code, out, _) = hub.run(&["method", sensor, "reset"]);
+    assert_eq!(code, 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["status"], 200);
+    let (code, _, err) = hub.run(&["method", sensor, "explode"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("404"), "{err}");
+}
+
+/// What `env` prints gives a shell the two variables exactly, whatever the folder is called.
+#[test]
+fn env_goes_through_a_shell() {
+    let hub = RunningHub::start(&["--no-simulator"]);
+    let script = "eval \"$(\"$LOADGEN\" env filter --state \"$STATE\")\" && \
+        printf '%s\\n%s\\n' \"$EdgeHubConnectionString\" \"$EdgeModuleCACertificateFile\" && \
+        env | grep -c '^EdgeHubConnectionString='";
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .env("LOADGEN", env!("CARGO_BIN_EXE_loadgen"))
+        .env("STATE", hub.state())
+        .output()
+        .unwrap();
+    let (code, out, err) = texts(output);
+    assert_eq!(code, 0, "{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    let parsed: sluicegate::azure::ConnectionString = lines[0].parse().unwrap();
+    assert_eq!(parsed.identity.client_id(), "edge1/filter");
+    assert_eq!(lines[1], format!("{}/ca.pem", hub.state()));
+    assert!(std::fs::read_to_string(lines[1]).unwrap().contains("BEGIN CERTIFICATE"));
+    assert_eq!(lines[2], "1", "exported, not only set");
+    let (code, out, err) = hub.run(&["env", "nobody"]);
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+}
+
+fn sensor_to_upstream() -> (tempfile::TempDir, String) {
+    let manifest = serde_json::json!({"modulesContent": {
+        "$edgeAgent": {"properties.desired": {"modules": {"tempSensor": {
+            "env": {"MessageDelay": {"value": "00:00:00.01"}, "machineTempMin": {"value": 50}}}}}},
+        "$edgeHub": {"properties.desired": {"routes": {
+            "all": "FROM /messages/modules/tempSensor/* INTO $upstream"}}}}});
+    file("deployment.json", &manifest.to_string())
+}
+
+#[test]
+fn monitor_shows_messages_with_their_properties() {
+    let (_folder, manifest) = sensor_to_upstream();
+    let hub = RunningHub::start(&["--manifest", &manifest]);
+    let (code, out, err) = hub.run(&["monitor", "--count", "3"]);
+    assert_eq!(code, 0, "{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 3);
+    for line in lines {
+        assert!(line.starts_with("edge1/tempSensor temperatureOutput "), "{line}");
+        assert!(
+            line.contains(" sequenceNumber=") && line.contains(" $.ct=application/json"),
+            "{line}"
+        );
+        assert!(line.contains(r#" {"machine":{"temperature":"#), "{line}");
+    }
+    let (code, out, _) = hub.run(&["monitor", "--count", "1", "--json"]);
+    assert_eq!(code, 0);
+    let message: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(message["module"], "tempSensor");
+    let body: Value = serde_json::from_str(message["body"]["text"].as_str().unwrap()).unwrap();
+    assert!(body["machine"]["temperature"].as_f64().unwrap() > 49.0);
+}
+
+/// `loadgen monitor | head -1` ends quietly.
+#[test]
+fn monitor_ends_with_its_reader() {
+    let (_folder, manifest) = sensor_to_upstream();
+    let hub = RunningHub::start(&["--manifest", &manifest]);
+    let mut monitor =
+        hub.command(&["monitor"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::with_capacity(64, monitor.stdout.take().unwrap()),
+        &mut line,
+    )
+    .unwrap();
+    assert!(line.starts_with("edge1/tempSensor"), "{line}");
+    let (code, _, err) = texts(monitor.wait_with_output().unwrap());
+    assert_eq!(code, 0, "{err}");
+    assert!(!err.contains("loadgen:"), "{err}");
+}

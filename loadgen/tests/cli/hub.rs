@@ -1,0 +1,90 @@
+//! `loadgen hub`: start, stop, and what is in the way.
+
+use std::net::TcpListener;
+
+use rustix::process::Signal;
+
+use crate::support::{RunningHub, file, run};
+
+#[test]
+fn signals_stop_it_cleanly() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut hub = RunningHub::start(&["--message-delay", "5ms"]);
+        hub.send(signal);
+        assert_eq!(hub.wait().code(), Some(0), "{signal:?}");
+        assert!(!hub.socket().exists(), "the socket goes with the hub");
+    }
+}
+
+/// A killed hub leaves its socket; the next one in that folder replaces it and remembers the twins.
+#[test]
+fn a_killed_hub_is_replaced() {
+    let mut hub = RunningHub::start(&["--no-simulator"]);
+    assert_eq!(hub.run(&["twin", "set", "filter", r#"{"kept": true}"#]).0, 0);
+    hub.send(Signal::KILL);
+    hub.wait();
+    assert!(hub.socket().exists());
+    assert_eq!(hub.run(&["twin", "get", "filter"]).0, 69);
+    hub.restart(&["--no-simulator"]);
+    let (code, out, err) = hub.run(&["twin", "get", "filter"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("\"kept\": true"), "{out}");
+}
+
+#[test]
+fn a_folder_in_use_is_refused() {
+    let hub = RunningHub::start(&["--no-simulator"]);
+    let (code, _, err) = run(&["hub", "--listen", "127.0.0.1:0", "--state", hub.state()]);
+    assert_eq!(code, 69);
+    assert!(err.contains("another hub is running") && err.contains("--state"), "{err}");
+    assert_eq!(hub.run(&["twin", "get", "filter"]).0, 0, "the first one goes on");
+}
+
+#[test]
+fn a_taken_port_is_refused_with_advice() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("hub");
+    let listen = format!("127.0.0.1:{port}");
+    let (code, _, err) = run(&["hub", "--listen", &listen, "--state", state.to_str().unwrap()]);
+    assert_eq!(code, 69);
+    assert!(err.contains(&listen) && err.contains("another port with --listen"), "{err}");
+    assert!(!state.join("control.sock").exists());
+}
+
+#[test]
+fn a_bad_manifest_is_refused_whole() {
+    let (folder, manifest) = file(
+        "deployment.json",
+        r#"{"modulesContent": {
+            "$edgeAgent": {"properties.desired": {"modules": {
+                "tempSensor": {"status": "up", "env": {"MessageDelay": {"value": "soon"}}}}}},
+            "$edgeHub": {"properties.desired": {"routes": {
+                "w": "FROM /messages/* WHERE a = 1 INTO $upstream"}}}}}"#,
+    );
+    let state = folder.path().join("hub");
+    let args = ["hub", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap(), "--manifest"];
+    let (code, _, err) = run(&[&args[..], &[&manifest]].concat());
+    assert_eq!(code, 65, "{err}");
+    for part in ["2 problems", "tempSensor.status", "routes.w", "`WHERE` is not supported"] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
+    assert!(!state.exists(), "nothing was begun");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let text = text.replace("WHERE a = 1 ", "").replace(r#""status": "up", "#, "");
+    std::fs::write(&manifest, text).unwrap();
+    let (code, _, err) = run(&[&args[..], &[&manifest]].concat());
+    assert_eq!(code, 65, "{err}");
+    assert!(err.contains("module tempSensor: env MessageDelay `soon`"), "{err}");
+    let (code, _, err) = run(&[&args[..], &["/nonexistent.json"]].concat());
+    assert_eq!(code, 65, "{err}");
+    assert!(err.contains("/nonexistent.json"), "{err}");
+}
+
+#[test]
+fn an_address_on_the_port_is_named_in_the_first_line() {
+    let hub = RunningHub::start(&["--no-simulator"]);
+    assert_ne!(hub.port, 0);
+    std::net::TcpStream::connect(("127.0.0.1", hub.port)).unwrap();
+}

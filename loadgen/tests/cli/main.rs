@@ -1,0 +1,8 @@
+//! The command line of `loadgen`, run as a user runs it.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod commands;
+mod control;
+mod demo;
+mod hub;
+mod support;

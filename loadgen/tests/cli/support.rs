@@ -1,0 +1,140 @@
+//! Running the binary: to its end, or as a hub in the background.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long anything may take before it counts as hanging.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn loadgen() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_loadgen"))
+}
+
+/// Runs to the end; exit code, standard output and standard error.
+pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
+    texts(loadgen().args(args).output().unwrap())
+}
+
+pub(crate) fn texts(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// Waits until the condition holds.
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited too long: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A file in its own folder that goes with it.
+pub(crate) fn file(name: &str, text: &str) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+/// A hub in the background, on a free port, in a folder that goes with it.
+pub(crate) struct RunningHub {
+    child: Child,
+    _folder: TempDir,
+    state: PathBuf,
+    pub(crate) port: u16,
+}
+
+impl RunningHub {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        // A name that only correct quoting survives.
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("it's a $(hub)");
+        Self::start_in(folder, state, args)
+    }
+
+    fn start_in(folder: TempDir, state: PathBuf, args: &[&str]) -> Self {
+        let (child, port) = spawn_hub(&state, args);
+        Self { child, _folder: folder, state, port }
+    }
+
+    /// Starts again in the same folder; the hub must have ended.
+    pub(crate) fn restart(&mut self, args: &[&str]) {
+        (self.child, self.port) = spawn_hub(&self.state, args);
+    }
+
+    pub(crate) fn state(&self) -> &str {
+        self.state.to_str().unwrap()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.state.join("control.sock")
+    }
+
+    /// Runs a command against this hub.
+    pub(crate) fn run(&self, args: &[&str]) -> (i32, String, String) {
+        texts(self.command(args).output().unwrap())
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = loadgen();
+        command.args(args).arg("--state").arg(&self.state);
+        command
+    }
+
+    pub(crate) fn send(&self, what: Signal) {
+        signal(&self.child, what);
+    }
+
+    /// Waits until the hub has ended.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_for("the hub ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for RunningHub {
+    fn drop(&mut self) {
+        // Ended already in some tests.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn_hub(state: &Path, args: &[&str]) -> (Child, u16) {
+    let mut child = loadgen()
+        .args(["hub", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()])
+        .args(args)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().expect("the hub says where it listens").unwrap();
+    let port = first.strip_prefix("hub listening on 127.0.0.1:");
+    let port = port.unwrap_or_else(|| panic!("{first}")).split(',').next().unwrap();
+    let port = port.parse().unwrap();
+    // The rest must be read, or the hub would block on a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, port)
+}
+
+/// Whether a process exists and is no zombie.
+pub(crate) fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
+    // The state follows the name, which stands in brackets.
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+}
