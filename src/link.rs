@@ -6,7 +6,7 @@
 //!
 //! - Bounded: see [`limits`](crate::limits). The loop waits for the socket alone, never for a later
 //!   stage, so the two directions cannot block each other.
-//! - State that outlives a connection is here; what belongs to one connection is in [`serve`].
+//! - State that outlives a connection is here; what belongs to one connection is in `serve`.
 
 mod dispatch;
 mod serve;

@@ -235,11 +235,12 @@ impl Twin {
     }
 }
 
-/// A whole number is written without fraction, as people write it in a twin.
+/// A whole number is written without fraction, as people write it in a twin, unless it is larger
+/// than the integers that a twin may hold (IoT Hub: tags and properties format).
 fn number(value: f64) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() <= EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53: exact")]
+    const INTEGER_MAX: f64 = 4_503_599_627_370_495.0;
+    if value.fract() == 0.0 && value.abs() <= INTEGER_MAX {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^52: exact")]
         return json!(value as i64);
     }
     json!(value)

@@ -215,3 +215,20 @@ fn a_report_is_sent_again_after_a_reconnect_until_it_is_answered() {
     assert!(matches!(outcome, Outcome::RequestFailed(_)));
     assert_eq!(bench.request(), None, "a refused report is not repeated");
 }
+
+/// A hub refuses a whole report with an integer outside of ±2^52: larger numbers are written with
+/// a fraction or an exponent.
+#[test]
+fn a_report_holds_no_integer_that_a_twin_cannot() {
+    let mut bench = bench();
+    bench.document(r#"{"TemperatureThreshold":4503599627370495,"$version":1}"#);
+    let (_, body) = bench.request().expect("the report");
+    assert_eq!(body[PROPERTY]["value"].as_i64(), Some(4_503_599_627_370_495));
+    for (version, text) in [(2, "4503599627370496"), (3, "-9007199254740992"), (4, "1e300")] {
+        let patch = format!(r#"{{"TemperatureThreshold":{text},"$version":{version}}}"#);
+        bench.twin.patch(Some(version), patch.as_bytes());
+        let (_, body) = bench.request().expect("the report");
+        assert!(body[PROPERTY]["value"].is_f64(), "{body}");
+        assert_eq!(body[PROPERTY]["value"].as_f64(), text.parse().ok());
+    }
+}

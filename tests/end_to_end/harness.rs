@@ -114,7 +114,7 @@ impl Scene {
     pub(crate) fn wait_until_subscribed(&self, module: &Process) {
         wait_until("the module has subscribed", || {
             assert!(module.is_running(), "{} ended before it subscribed", module.name());
-            self.hub.is_connected(MODULE) && self.hub.is_subscribed(MODULE)
+            self.hub.is_subscribed(MODULE).unwrap()
         });
     }
 
@@ -142,7 +142,17 @@ impl Scene {
 
     /// Waits until the module has acknowledged every input message.
     pub(crate) fn wait_until_all_acknowledged(&self) {
-        wait_until("every input message is acknowledged", || self.hub.stored(MODULE) == 0);
+        wait_until("every input message is acknowledged", || self.stored() == 0);
+    }
+
+    /// Input messages that the module has not acknowledged, delivered or not.
+    pub(crate) fn stored(&self) -> usize {
+        self.hub.stored(MODULE).unwrap()
+    }
+
+    /// Whether the module is connected.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.hub.is_connected(MODULE).unwrap()
     }
 
     /// The next `count` messages that go upstream.

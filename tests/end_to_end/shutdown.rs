@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::harness::{MODULE, Scene, number, numbered, wait_until};
+use crate::harness::{Scene, number, numbered, take_until_seen, wait_until};
 
 /// The time a container is given to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ fn sigterm_under_load_drains_and_exits_zero() {
         let status = module.wait_for_exit();
         assert_eq!(status.code(), Some(0));
         assert!(start.elapsed() < GRACE, "took {:?}", start.elapsed());
-        assert!(scene.hub.stored(MODULE) > 0, "the stream ended before the signal");
+        assert!(scene.stored() > 0, "the stream ended before the signal");
         module = scene.filter();
         while seen.len() < STREAM / 2 {
             seen.push(number(&scene.take(1)[0]));
@@ -56,10 +56,34 @@ fn an_idle_module_stops_at_once_with_a_summary() {
         scene.wait_until_all_acknowledged();
         module.signal(signal);
         assert_eq!(module.wait_for_exit().code(), Some(0), "SIG{signal}");
-        wait_until("the hub noticed", || !scene.hub.is_connected(MODULE));
+        wait_until("the hub noticed", || !scene.is_connected());
         let last = module.lines().pop().unwrap_or_default();
         assert!(last.contains("10") && last.contains('4'), "no totals in the summary: {last}");
     }
+}
+
+/// A hub that takes nothing more cannot hold the module back: it gives up when its drain time is
+/// over, still exits 0, and its successor delivers every alert.
+#[test]
+fn sigterm_while_the_output_is_stalled_gives_up_in_time() {
+    const STREAM: usize = 2_000;
+    let scene = Scene::start_with(|config| {
+        config.window = STREAM;
+        config.upstream_messages_max = 50;
+    });
+    let mut module = scene.filter();
+    scene.deliver((0..STREAM).map(|n| numbered(n, 99)).collect());
+    wait_until("the upstream queue is full", || scene.hub.upstream().is_full());
+    let start = Instant::now();
+    module.signal("TERM");
+    assert_eq!(module.wait_for_exit().code(), Some(0));
+    assert!(start.elapsed() < GRACE, "took {:?}", start.elapsed());
+    std::thread::scope(|threads| {
+        // The hub reads the dead connection to its end once its queue moves again.
+        threads.spawn(|| take_until_seen(&scene, &(0..STREAM).collect()));
+        let _module = scene.filter();
+        scene.wait_until_all_acknowledged();
+    });
 }
 
 /// A module that cannot connect still obeys.
@@ -67,7 +91,7 @@ fn an_idle_module_stops_at_once_with_a_summary() {
 fn sigterm_while_disconnected_exits_zero() {
     let scene = Scene::start(10);
     let mut command = scene.command();
-    scene.hub.stop();
+    scene.hub.stop().unwrap();
     let mut module = crate::harness::Process::spawn("sluicegate", &mut command);
     module.wait_for_line(&["refused"]);
     module.signal("TERM");

@@ -1,16 +1,18 @@
 //! The threshold and the device twin: the threshold in force when a message arrives judges it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
-use crate::harness::{MODULE, Process, Scene, numbered, numbers, wait_until};
+use crate::harness::{MODULE, Process, Scene, numbered, numbers};
 
 /// The default threshold, in force when the twin names none.
 const DEFAULT: f64 = 25.0;
 
-/// Messages delivered between two patches, at most.
-const BLOCK: usize = 250;
-/// Messages that may be unacknowledged when the next block is delivered.
-const UNDER_WAY: usize = 400;
+/// Patches in the stream.
+const PATCHES: usize = 100;
+/// Messages between two patches, fewer than this.
+const BLOCK: u64 = 200;
 
 /// A small generator of numbers (xorshift), so that a run repeats from its seed.
 struct Random(u64);
@@ -25,40 +27,45 @@ impl Random {
 }
 
 /// For every message: it is forwarded iff its temperature exceeds the threshold of the last patch
-/// that was sent on the connection before it.
+/// that the hub wrote to the connection before it.
 #[test]
 fn patches_in_mid_stream_judge_by_arrival() {
     let seed = 0x5eed_2020;
     println!("seed {seed:#x}");
     let mut random = Random(seed);
-    // The window is wider than what is ever under way, and that is less than the hub lets wait in
-    // a connection's write buffer: each message is then sent at once, so that the order of these
-    // calls is the order on the connection.
-    let scene = Scene::start(UNDER_WAY + BLOCK);
+    let scene = Scene::start(1_000);
     let _module = scene.filter();
-    scene.set_threshold(json!(50));
-    let mut threshold = 50;
-    let mut expected = Vec::new();
-    let mut n = 0;
-    let mut last_version = 0;
-    for _ in 0..60 {
-        wait_until("few messages are under way", || scene.hub.stored(MODULE) <= UNDER_WAY);
-        let count = 1 + random.below(BLOCK as u64);
-        let block = (0..count).map(|_| {
-            let temperature = random.below(100);
-            if temperature > threshold {
-                expected.push(n);
-            }
-            n += 1;
-            numbered(n - 1, temperature)
-        });
-        scene.deliver(block.collect());
-        threshold = random.below(100);
+    let mut thresholds = BTreeMap::new();
+    let mut set = |threshold: u64| {
         let patch = json!({ "TemperatureThreshold": threshold });
-        last_version = scene.hub.set_desired(MODULE, patch).unwrap();
+        thresholds.insert(scene.hub.set_desired(MODULE, patch).unwrap(), threshold);
+    };
+    set(50);
+    let mut temperatures = Vec::new();
+    for _ in 0..PATCHES {
+        let start = temperatures.len();
+        temperatures.extend((0..random.below(BLOCK)).map(|_| random.below(100)));
+        let block = temperatures[start..].iter().zip(start..);
+        scene.deliver(block.map(|(temperature, n)| numbered(n, temperature)).collect());
+        set(random.below(100));
     }
-    assert_eq!(numbers(&scene.take(expected.len())), expected);
-    assert_eq!(scene.wait_for_report(last_version)["value"], json!(threshold));
+    let (&last_version, &last_threshold) = thresholds.last_key_value().unwrap();
+    assert_eq!(scene.wait_for_report(last_version)["value"], json!(last_threshold));
+    scene.wait_until_all_acknowledged();
+
+    // The hub tells how many messages it had written before each patch.
+    assert_eq!(scene.hub.counters().unwrap().inputs_redelivered, 0, "the count would be useless");
+    let written = scene.hub.patches_written(MODULE).unwrap();
+    assert_eq!(written.len(), thresholds.len());
+    let places: BTreeSet<u64> = written.iter().map(|&(_, before)| before).collect();
+    assert!(places.len() > PATCHES / 2, "the patches were not in mid-stream: {written:?}");
+    let in_force = |n: usize| {
+        let before = written.iter().rev().find(|&&(_, before)| before <= n as u64).unwrap();
+        thresholds[&before.0]
+    };
+    let predicted: Vec<usize> =
+        (0..temperatures.len()).filter(|&n| temperatures[n] > in_force(n)).collect();
+    assert_eq!(numbers(&scene.take(predicted.len())), predicted);
     scene.assert_nothing_more_upstream();
 }
 
