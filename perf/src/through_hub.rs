@@ -52,7 +52,7 @@ impl Scene {
             .spawn()?;
         let scene = Self { hub, module, _state: state };
         let deadline = Instant::now() + PATIENCE;
-        while !scene.hub.is_subscribed(MODULE)? {
+        while !scene.hub.is_subscribed(MODULE) {
             if Instant::now() > deadline {
                 return Err("the module did not subscribe".into());
             }

@@ -151,7 +151,7 @@ fn start_module(
     let mut module = ModuleProcess::start(folder, environment, hub.address().port())
         .map_err(|error| CommandError::unavailable(format!("the module cannot start: {error}")))?;
     let deadline = Instant::now() + READY_WAIT;
-    while !hub.is_subscribed(FILTER).unwrap_or(false) {
+    while !hub.is_subscribed(FILTER) {
         let problem = match module.ended() {
             Some(status) => format!("the module ended at once: {status}"),
             None if Instant::now() > deadline => {

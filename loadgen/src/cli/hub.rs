@@ -104,12 +104,11 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     stop_pump.store(true, Ordering::Relaxed);
     // A panic in the thread was already printed by the panic hook.
     let _ = pump.join();
-    if let Ok(counters) = hub.counters() {
-        println!(
-            "{} input messages acknowledged, {} messages upstream",
-            counters.inputs_acked, counters.upstream
-        );
-    }
+    let counters = hub.counters();
+    println!(
+        "{} input messages acknowledged, {} messages upstream",
+        counters.inputs_acked, counters.upstream
+    );
     // A method call that still waits for its module holds the hub too; then it ends with us.
     drop(server);
     if let Some(hub) = Arc::into_inner(hub) {

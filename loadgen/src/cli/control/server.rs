@@ -121,7 +121,7 @@ impl ControlServer {
 
     fn method(&self, module: &str, name: &str, payload: Value, timeout_s: u64) -> Answer {
         // A simulated sensor has no connection of its own; a real module of its name wins.
-        if !self.hub.is_connected(module).unwrap_or(false)
+        if !self.hub.is_connected(module)
             && let Some(status) = self.sensors.method(module, name)
         {
             return Answer::Method { status, payload: Value::Null };

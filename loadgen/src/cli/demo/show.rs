@@ -262,7 +262,7 @@ impl Show {
 
     /// Messages that the module acknowledged.
     fn acknowledged(&self) -> u64 {
-        self.stage.hub().counters().map_or(0, |counters| counters.inputs_acked)
+        self.stage.hub().counters().inputs_acked
     }
 
     /// Upstream first: no new messages, what is on its way arrives, then the module ends.

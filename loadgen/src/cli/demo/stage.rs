@@ -96,7 +96,7 @@ impl Stage {
     /// The hub has stopped.
     pub(super) fn order_threshold(&self, threshold: f64) -> Result<Change, CommandError> {
         let mut shared = self.shared();
-        let stored = self.hub.stored(FILTER).map_err(|error| CommandError::internal(&error))?;
+        let stored = self.hub.stored(FILTER);
         // While the lock is held no message is entered, so all that may still be judged are those
         // in the hub's store and the one that is on its way into it.
         shared.ledger.begin_change(threshold, stored as u64 + 1);
@@ -155,7 +155,7 @@ impl Stage {
 
     /// Whether nothing is on its way any more: every message acknowledged, every alert due there.
     pub(super) fn is_settled(&self) -> bool {
-        self.hub.stored(FILTER).is_ok_and(|stored| stored == 0)
+        self.hub.stored(FILTER) == 0
             && self.ledger(|ledger| ledger.final_tally().missing == 0)
     }
 }
