@@ -112,7 +112,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     // A method call that still waits for its module holds the hub too; then it ends with us.
     drop(server);
     if let Some(hub) = Arc::into_inner(hub) {
-        hub.stop().map_err(|error| CommandError::internal(&error))?;
+        hub.stop();
     }
     served.map_err(failed)
 }

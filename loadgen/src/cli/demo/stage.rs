@@ -155,8 +155,7 @@ impl Stage {
 
     /// Whether nothing is on its way any more: every message acknowledged, every alert due there.
     pub(super) fn is_settled(&self) -> bool {
-        self.hub.stored(FILTER) == 0
-            && self.ledger(|ledger| ledger.final_tally().missing == 0)
+        self.hub.stored(FILTER) == 0 && self.ledger(|ledger| ledger.final_tally().missing == 0)
     }
 }
 
