@@ -114,7 +114,7 @@ impl Scene {
     pub(crate) fn wait_until_subscribed(&self, module: &Process) {
         wait_until("the module has subscribed", || {
             assert!(module.is_running(), "{} ended before it subscribed", module.name());
-            self.hub.is_subscribed(MODULE).unwrap()
+            self.hub.is_subscribed(MODULE)
         });
     }
 
@@ -147,12 +147,12 @@ impl Scene {
 
     /// Input messages that the module has not acknowledged, delivered or not.
     pub(crate) fn stored(&self) -> usize {
-        self.hub.stored(MODULE).unwrap()
+        self.hub.stored(MODULE)
     }
 
     /// Whether the module is connected.
     pub(crate) fn is_connected(&self) -> bool {
-        self.hub.is_connected(MODULE).unwrap()
+        self.hub.is_connected(MODULE)
     }
 
     /// The next `count` messages that go upstream.
