@@ -74,7 +74,7 @@ impl Link {
         if self.is_over_bound(HELD_OVERDRAFT) && !at_most_once {
             return Err(End::Overrun(self.ledger.held().messages));
         }
-        if at_most_once && self.ingest.is_idle() && self.is_over_bound(1) {
+        if at_most_once && self.waits_for_hub() && self.is_over_bound(1) {
             self.counters.dropped_at_most_once += 1;
             return Ok(());
         }

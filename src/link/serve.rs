@@ -193,10 +193,15 @@ impl Link {
         Ok(())
     }
 
-    /// Whether to read on. At the bound reading stops, unless all that is held waits for the hub's
-    /// PUBACKs, which stand behind inputs in the same stream: then only reading can free anything.
+    /// Whether to read on. At the bound reading stops while the parsers can free something.
     fn may_read(&self) -> bool {
-        !self.is_over_bound(1) || (self.ingest.is_idle() && !self.is_over_bound(HELD_OVERDRAFT))
+        !self.is_over_bound(1) || self.waits_for_hub()
+    }
+
+    /// Whether all that is held waits for something that stands behind inputs in the same stream
+    /// (PUBACKs of alerts, or the first twin document), so that only reading can free anything.
+    pub(super) fn waits_for_hub(&self) -> bool {
+        self.ingest.is_idle() || self.ingest.is_holding()
     }
 
     pub(super) fn is_over_bound(&self, times: usize) -> bool {

@@ -211,6 +211,26 @@ async fn held_messages_are_bounded_when_the_output_stalls() {
     assert_eq!(reader, 0, "acknowledgements");
 }
 
+/// At the bound the twin's answer, which stands behind the inputs, is still found.
+#[tokio::test]
+async fn the_first_twin_document_is_found_behind_a_full_window_of_inputs() {
+    let (link, _stop, _wake) = link(10_000);
+    let (_served, mut hub) = serve(link, 1 << 20);
+    let body = format!("{{\"machine\":{{\"temperature\":50}},\"pad\":\"{}\"}}", "x".repeat(1000));
+    for id in 1..=12 {
+        hub.input(id, body.clone()).await;
+    }
+    hub.start(60, 1).await;
+    let mut acknowledged = 0;
+    while acknowledged < 12 {
+        match hub.next().await {
+            Packet::PubAck(_) => acknowledged += 1,
+            Packet::Publish(publish) => assert!(publish.topic.contains("reported"), "{publish:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// The same at QoS 0: beyond the bound messages are dropped and counted, reading goes on.
 #[tokio::test]
 async fn at_most_once_inputs_are_dropped_at_the_bound_and_counted() {
