@@ -10,10 +10,15 @@
 //!  HubHandle --bounded commands--> service ----------------------------> HubHandle::upstream
 //! ```
 //!
-//! Everything is bounded, by the names in `config`. A full store or (lossless) upstream queue
-//! stops the reading of the publishers that would fill it; nothing accepted from a QoS 1
-//! publisher is lost while the hub lives. Stored inputs do not survive the hub; keys, sessions,
-//! twins and the development CA do, in the state folder.
+//! Everything is bounded, by the names in `config`. A full store, and in a lossless hub a full
+//! upstream queue, stops the reading of the publishers that would fill it, so no acknowledged
+//! message is lost while the hub lives. Without `lossless`, a full upstream queue drops its oldest
+//! message, counted. Stored inputs do not survive the hub and have no time
+//! to live, whatever the manifest says; keys, sessions, twins and the development CA survive it,
+//! in the state folder.
+//!
+//! It differs from an edge hub on purpose in two points: packet ids of inputs increase, and
+//! stored inputs go out at once after a reconnect, not up to a minute later.
 
 use std::cell::RefCell;
 use std::fmt::Display;

@@ -25,7 +25,7 @@ pub(super) const DELIVERY_BYTES_HIGH: usize = 256 * 1024;
 pub(super) const WRITE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Connections open at once; a further one is closed before its TLS handshake.
-pub(super) const CONNECTIONS_MAX: usize = 1024;
+pub(super) const CONNECTIONS_MAX: u64 = 1024;
 
 /// Filters one session may hold; SUBSCRIBE answers 0x80 for more.
 pub(super) const SUBSCRIPTIONS_MAX: usize = 64;

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-/// Totals since the hub's start, except `connections`, which is now.
+/// Totals since the hub's start, except `sockets` and `connections`, which are now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct HubCounters {
+    /// TCP connections open, those before CONNACK included, now.
+    pub sockets: u64,
     /// Connections past CONNACK 0, now.
     pub connections: u64,
     /// CONNECTs accepted.

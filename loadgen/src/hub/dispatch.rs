@@ -155,11 +155,15 @@ impl HubState {
                 return Err(CloseReason::Protocol(problem.to_string()));
             }
             Err(problem) => {
-                match problem {
-                    Unroutable::DuplicateProperty => self.counters.dropped_duplicate_property += 1,
-                    _ => self.counters.dropped_malformed += 1,
+                let total = match problem {
+                    Unroutable::DuplicateProperty => &mut self.counters.dropped_duplicate_property,
+                    _ => &mut self.counters.dropped_malformed,
+                };
+                *total += 1;
+                if worth_a_line(*total) {
+                    let client = &self.peers[seat.peer].name;
+                    tracing::warn!(%client, %problem, total, "message dropped");
                 }
-                tracing::warn!(client = %self.peers[seat.peer].name, %problem, "message dropped");
             }
             Ok(telemetry) => {
                 if self.route(&telemetry, now) == Offer::NoRoom {
@@ -181,19 +185,26 @@ impl HubState {
             return;
         }
         self.counters.identity_mismatches += 1;
-        tracing::warn!(
-            connection = %identity.client_id(),
-            device = %telemetry.device,
-            module = telemetry.module.as_deref().unwrap_or_default(),
-            "message sent in another identity's name"
-        );
+        let total = self.counters.identity_mismatches;
+        if worth_a_line(total) {
+            tracing::warn!(
+                connection = %identity.client_id(),
+                device = %telemetry.device,
+                module = telemetry.module.as_deref().unwrap_or_default(),
+                total,
+                "message sent in another identity's name"
+            );
+        }
     }
 
     /// edgeHub acknowledges what it cannot place; a method answer with a bad status also ends
     /// the call it belongs to.
     fn on_unknown_topic(&mut self, seat: Seat, publish: &Publish) {
         self.counters.dropped_malformed += 1;
-        tracing::warn!(topic = %publish.topic, "publish to an unknown topic dropped");
+        let total = self.counters.dropped_malformed;
+        if worth_a_line(total) {
+            tracing::warn!(topic = %publish.topic, total, "publish to an unknown topic dropped");
+        }
         if publish.topic.starts_with("$iothub/methods/res/")
             && let Some((_, rid)) = publish.topic.split_once("?$rid=")
         {
@@ -242,6 +253,11 @@ impl HubState {
             }
         }
     }
+}
+
+/// A flood of one kind of trouble gets a line at 1, 2, 4, 8, ... of it.
+fn worth_a_line(total: u64) -> bool {
+    total.is_power_of_two()
 }
 
 /// edgeHub keeps neither flag, and says so in the message.

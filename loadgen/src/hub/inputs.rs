@@ -116,8 +116,10 @@ impl InputStore {
 
     /// Whether so much has left that a waiting publisher should try again.
     pub(super) fn is_below_low_water(&self) -> bool {
-        self.entries.len() <= self.limits.messages_max / 4 * 3
-            && self.bytes <= self.limits.bytes_max / 4 * 3
+        let InputLimits { messages_max, bytes_max, .. } = self.limits;
+        self.entries.len() < messages_max
+            && self.entries.len() <= messages_max - messages_max / 4
+            && self.bytes <= bytes_max - bytes_max / 4
     }
 
     /// Appends a message; the caller has asked [`InputStore::has_room`].
@@ -310,3 +312,6 @@ impl Entry {
         out.put_slice(&self.content[topic_bytes..]);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,53 @@ impl PacketIds {
         Some((usize::from(to) + IDS - usize::from(from)) % IDS)
     }
 }
+
+#[cfg(test)]
+impl PacketIds {
+    /// Ids that go on after `last`.
+    pub(super) fn starting_after(last: u16) -> Self {
+        Self { last, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_go_round_without_zero() {
+        let mut ids = PacketIds::starting_after(65_534);
+        assert_eq!((ids.next(0), ids.next(0), ids.next(0)), (Some(65_535), Some(1), Some(2)));
+    }
+
+    #[test]
+    fn ids_in_flight_are_not_handed_out() {
+        let mut ids = PacketIds::starting_after(65_534);
+        assert_eq!(ids.next_control(0), Some(65_535));
+        assert_eq!(ids.next_control(0), Some(1));
+        ids.last = 65_534;
+        assert_eq!(ids.next(0), Some(2));
+        ids.last = 65_534;
+        assert_eq!(ids.next(2), None, "all between are in use");
+        assert!(ids.acknowledge_control(1));
+        assert!(!ids.acknowledge_control(1));
+        assert_eq!(ids.next(2), Some(1));
+    }
+
+    #[test]
+    fn control_packets_in_flight_are_bounded() {
+        let mut ids = PacketIds::default();
+        assert!((0..CONTROL_MAX).all(|_| ids.next_control(0).is_some()));
+        assert_eq!(ids.next_control(0), None);
+        assert!(ids.next(0).is_some());
+    }
+
+    #[test]
+    fn distances() {
+        let cases = [(1, 1, Some(0)), (1, 2, Some(1)), (65_535, 1, Some(1)), (2, 1, Some(65_534))];
+        for (from, to, expected) in cases {
+            assert_eq!(PacketIds::distance(from, to), expected, "{from} {to}");
+        }
+        assert_eq!((PacketIds::distance(0, 1), PacketIds::distance(1, 0)), (None, None));
+    }
+}

@@ -81,18 +81,18 @@ pub(super) async fn serve(
 }
 
 async fn accept(hub: Rc<RefCell<HubState>>, listener: TcpListener, tls: TlsAcceptor) {
-    let open = Rc::new(());
     loop {
         match listener.accept().await {
-            Ok(_) if Rc::strong_count(&open) > CONNECTIONS_MAX => {
+            Ok(_) if hub.borrow().counters.sockets >= CONNECTIONS_MAX => {
                 hub.borrow_mut().counters.connect_failures += 1;
                 tracing::warn!(limit = CONNECTIONS_MAX, "too many connections: one refused");
             }
             Ok((socket, _)) => {
-                let (hub, tls, slot) = (Rc::clone(&hub), tls.clone(), Rc::clone(&open));
+                hub.borrow_mut().counters.sockets += 1;
+                let (hub, tls) = (Rc::clone(&hub), tls.clone());
                 tokio::task::spawn_local(async move {
-                    admission::serve(hub, socket, tls).await;
-                    drop(slot);
+                    admission::serve(Rc::clone(&hub), socket, tls).await;
+                    hub.borrow_mut().counters.sockets -= 1;
                 });
             }
             Err(error) => {

@@ -147,8 +147,17 @@ impl Client {
     }
 
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
-        self.stream.flush().unwrap();
+        self.try_send_bytes(bytes).unwrap();
+    }
+
+    /// For a connection that may not be read, or be closed.
+    pub(crate) fn try_send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    pub(crate) fn set_write_timeout(&mut self, patience: Duration) {
+        self.stream.sock.set_write_timeout(Some(patience)).unwrap();
     }
 
     /// The next packet, or why there is none: `TimedOut` or the connection's end.

@@ -221,7 +221,7 @@ fn full_store_stops_the_reading_of_its_publisher() {
 
 #[test]
 fn window_of_all_ids_goes_round() {
-    const COUNT: usize = 150_000;
+    const COUNT: usize = 70_000;
     let hub = start_with(|config| config.window = 65_535);
     let mut client = Client::listen(&hub, "filter");
     std::thread::scope(|scope| {

@@ -2,6 +2,7 @@
 //! other.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod bounds;
 mod client;
 mod connect;
 mod deliver;
