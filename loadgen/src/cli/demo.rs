@@ -30,6 +30,7 @@ mod ledger;
 mod plan;
 mod report;
 mod show;
+mod silence;
 mod stage;
 
 use child::ModuleProcess;

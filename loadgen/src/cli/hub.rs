@@ -74,6 +74,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         .map_err(|error| CommandError::internal(&error))?;
     let mut signals = StopSignals::new(&runtime).map_err(|error| CommandError::internal(&error))?;
     let modules = describe_modules(&manifest, &sensors);
+    let example = example_module(&manifest, &sensors);
     // Before anything in the folder is touched: another hub's folder is the likeliest mistake.
     ControlSocket::check(&socket_path(&args.state)).map_err(CommandError::unavailable)?;
     let hub = start_hub(HubConfig {
@@ -95,7 +96,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     let server = ControlServer::new(Arc::clone(&hub), thread.control());
     let stop_pump = Arc::new(AtomicBool::new(false));
     let pump = server.start_pump(Arc::clone(&stop_pump)).map_err(failed)?;
-    greet(&hub, &args.state, &modules);
+    greet(&hub, &args.state, &modules, &example);
     let served = serve(&runtime, &server, &socket, &mut signals);
     println!("stopping");
     drop(socket);
@@ -214,7 +215,14 @@ fn describe_modules(manifest: &Manifest, sensors: &[Sensor]) -> String {
     manifest.modules.keys().map(describe).collect::<Vec<_>>().join(", ")
 }
 
-fn greet(hub: &HubHandle, state: &Path, modules: &str) {
+/// The module that the examples are about: the first that somebody has to start.
+fn example_module(manifest: &Manifest, sensors: &[Sensor]) -> String {
+    let simulated = |name: &String| sensors.iter().any(|sensor| sensor.name == *name);
+    let example = manifest.modules.keys().find(|name| !simulated(name));
+    shell::word(example.map_or("MODULE", String::as_str))
+}
+
+fn greet(hub: &HubHandle, state: &Path, modules: &str, example: &str) {
     let program = std::env::args().next().unwrap_or_else(|| "loadgen".to_owned());
     let program = shell::word(&program);
     let folder = if state == Path::new(STATE_DEFAULT) {
@@ -226,11 +234,11 @@ fn greet(hub: &HubHandle, state: &Path, modules: &str) {
     println!("modules: {modules}");
     println!("in another terminal:");
     println!(
-        "  eval \"$({program} env filter{folder})\"   # then start any program for the module"
+        "  eval \"$({program} env {example}{folder})\"   # then start any program for the module"
     );
     println!("  {program} monitor{folder}");
-    println!("  {program} twin set filter '{{\"TemperatureThreshold\": 30}}'{folder}");
-    println!("  {program} method filter stats{folder}");
+    println!("  {program} twin set {example} '{{\"TemperatureThreshold\": 30}}'{folder}");
+    println!("  {program} method {example} stats{folder}");
     println!("Ctrl-C stops");
 }
 

@@ -3,6 +3,9 @@
 //! Simulators go in, messages go to the hub as if the sensors' modules had sent them. When the
 //! hub's stores are full the thread waits (bounded by the hub) and the schedule slips: sensors
 //! never pile up messages.
+//!
+//! A sensor here has no connection: it obeys `SendData` and `SendInterval` of its twin and the
+//! direct method `reset`, but takes no messages of its input `control` and reports nothing back.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

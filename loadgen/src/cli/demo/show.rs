@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use super::child::ModuleProcess;
 use super::plan::{self, Plan, Step};
 use super::report::{HEAD, Line, ModuleEnd, Outcome, Silence};
+use super::silence::SilenceWatch;
 use super::stage::{Change, Stage};
 use crate::cli::CommandError;
 use crate::hub::UpstreamMessage;
@@ -62,46 +63,6 @@ impl Latency {
         let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.total.saturating_record(us);
         self.line.saturating_record(us);
-    }
-}
-
-/// Watches alerts stop when the threshold is raised, and come back.
-#[derive(Debug, Default)]
-struct SilenceWatch {
-    /// Last alert of all.
-    last: Option<Instant>,
-    raised_at: Option<Instant>,
-    /// Last alert before the change was reported, by the time its message was published.
-    last_before: Option<Instant>,
-    confirmed_at: Option<Instant>,
-    /// First alert of a message published after that.
-    first_after: Option<Instant>,
-}
-
-impl SilenceWatch {
-    /// A rise is ordered; alerts may come until the module has reported it.
-    fn rise(&mut self, ordered_at: Instant) {
-        *self = Self { raised_at: Some(ordered_at), last_before: self.last, ..Self::default() };
-    }
-
-    fn alert(&mut self, published_at: Instant, received_at: Instant) {
-        self.last = Some(received_at);
-        if self.confirmed_at.is_none_or(|confirmed_at| published_at < confirmed_at) {
-            self.last_before = Some(received_at);
-        } else if self.first_after.is_none() {
-            self.first_after = Some(received_at);
-        }
-    }
-
-    fn verdict(&self, silence_min: Duration) -> Silence {
-        match (self.raised_at, self.last_before, self.first_after) {
-            (None, ..) => Silence::NotShown,
-            (_, Some(before), Some(after)) => {
-                let silence = after.saturating_duration_since(before);
-                if silence >= silence_min { Silence::Seen(silence) } else { Silence::Missed }
-            }
-            _ => Silence::Missed,
-        }
     }
 }
 
@@ -186,9 +147,7 @@ impl Show {
         if self.stage.confirm(change) {
             self.changes.1 += 1;
             self.change = None;
-            if self.watch.raised_at == Some(change.ordered_at) {
-                self.watch.confirmed_at = Some(now);
-            }
+            self.watch.confirm(change.ordered_at, now);
         } else if now.duration_since(change.ordered_at) > CHANGE_WAIT {
             println!("  -- the module did not report the threshold in {CHANGE_WAIT:?}");
             self.change = None;
@@ -208,7 +167,7 @@ impl Show {
                 let ordered_at = self.order(threshold)?;
                 self.watch.rise(ordered_at);
             }
-            Step::Relieve if self.watch.first_after.is_none() => {
+            Step::Relieve if !self.watch.is_over() => {
                 let threshold = plan::relieved(hottest);
                 println!(
                     "  -- twin: threshold {threshold:.0} °C, below the hottest sensor: \
@@ -315,33 +274,5 @@ fn end_module(module: &mut ModuleProcess) -> ModuleEnd {
             ModuleEnd { clean, text }
         }
         Err(error) => ModuleEnd { clean: false, text: error.to_string() },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn silence_is_measured_between_the_alerts_around_it() {
-        let start = Instant::now();
-        let at = |ms: u64| start + Duration::from_millis(ms);
-        let min = Duration::from_millis(100);
-        let mut watch = SilenceWatch::default();
-        assert_eq!(watch.verdict(min), Silence::NotShown);
-        watch.alert(at(0), at(10));
-        watch.rise(at(11));
-        watch.confirmed_at = Some(at(15));
-        assert_eq!(watch.verdict(min), Silence::Missed, "nothing came back");
-        watch.alert(at(500), at(510));
-        watch.alert(at(600), at(610));
-        assert_eq!(watch.verdict(min), Silence::Seen(Duration::from_millis(500)));
-        assert_eq!(watch.verdict(Duration::from_secs(1)), Silence::Missed, "too short to be one");
-        // The next rise: an alert in flight at the change moves the start of the silence.
-        watch.rise(at(700));
-        watch.alert(at(690), at(710));
-        watch.confirmed_at = Some(at(715));
-        watch.alert(at(800), at(820));
-        assert_eq!(watch.verdict(min), Silence::Seen(Duration::from_millis(110)));
     }
 }
