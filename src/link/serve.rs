@@ -8,9 +8,7 @@ use tracing::{debug, error, info, warn};
 use super::{End, Link};
 use crate::azure::topics;
 use crate::forward::Outgoing;
-use crate::limits::{
-    DISCONNECT_WAIT, HELD_MESSAGES_MAX, HELD_OVERDRAFT, PIPELINE_BATCHES_MAX, SUBACK_WAIT,
-};
+use crate::limits::{DISCONNECT_WAIT, HELD_MESSAGES_MAX, PIPELINE_BATCHES_MAX, SUBACK_WAIT};
 use crate::logging::excerpt;
 use crate::message::Judged;
 use crate::mqtt::connection::publish_at_least_once;
