@@ -205,7 +205,9 @@ impl<S: ByteStream> Connection<S> {
                 self.read_buffer.reserve(READ_BYTES);
             }
             match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read_buffer) {
-                Poll::Ready(Ok(0)) if inbox.len() > before => return Ok(true),
+                // The end comes again at the next read; first what came before it, such as the
+                // CONNACK of a peer that refuses and hangs up.
+                Poll::Ready(Ok(0) | Err(_)) if inbox.len() > before => return Ok(true),
                 Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
                 Poll::Ready(Ok(count)) => {
                     bytes += count;

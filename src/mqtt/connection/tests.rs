@@ -142,3 +142,50 @@ proptest::proptest! {
         });
     }
 }
+
+/// What came before the end of the stream is handed over first, however the stream ends.
+#[tokio::test]
+async fn packets_before_the_end_are_not_lost() {
+    use tokio::io::ReadBuf;
+
+    /// Yields its bytes, and from then on an error, as TLS does without close_notify.
+    struct Cut(BytesMut);
+    impl AsyncRead for Cut {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            if self.0.is_empty() {
+                return Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            let bytes = self.0.split();
+            buffer.put_slice(&bytes);
+            Poll::Ready(Ok(()))
+        }
+    }
+    impl AsyncWrite for Cut {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<std::io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    let last = Packet::Publish(publish("in", 1, 10));
+    let stream = Cut(encode(std::slice::from_ref(&last)));
+    let mut connection = Connection::new(stream, Duration::from_secs(60));
+    let mut inbox = Vec::new();
+    connection.turn(&mut inbox, &Notify::new(), true).await.expect("the packet first");
+    assert_eq!(inbox, [last]);
+    let end = connection.turn(&mut inbox, &Notify::new(), true).await;
+    assert!(matches!(end, Err(ConnectionError::Io(_))), "{end:?}");
+}
