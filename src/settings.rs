@@ -4,15 +4,15 @@
 //! the TOML file, then it has its default. Everything is read and checked before anything starts,
 //! and every problem is reported, not only the first.
 
-mod layers;
-mod values;
+pub(crate) mod layers;
+pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use rustls::pki_types::CertificateDer;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -37,7 +37,8 @@ pub struct Spec {
     pub is_secret: bool,
 }
 
-const fn row(
+/// A row that is no secret.
+pub(crate) const fn row(
     name: &'static str,
     env: &'static str,
     default: &'static str,
@@ -181,13 +182,7 @@ impl std::error::Error for SettingsError {}
 
 /// Adds a flag for each row of the table that may have one.
 pub fn add_flags(command: Command) -> Command {
-    TABLE.iter().filter(|spec| !spec.is_secret).fold(command, |command, spec| {
-        let default = if spec.default.is_empty() { "none" } else { spec.default };
-        let help = format!("{} [{}; {}; default {default}]", spec.help, spec.value, spec.env);
-        let arg = Arg::new(spec.name).long(spec.name).help(help).value_name("VALUE");
-        let arg = arg.value_parser(clap::value_parser!(OsString)).action(ArgAction::Set);
-        command.arg(arg.overrides_with(spec.name).allow_negative_numbers(true))
-    })
+    layers::add_flags(command, &TABLE)
 }
 
 impl Settings {
@@ -200,7 +195,7 @@ impl Settings {
         matches: &ArgMatches,
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, SettingsError> {
-        let mut layers = Layers::read(matches, env);
+        let mut layers = Layers::read(&TABLE, Some(&CONFIG), matches, env);
         let connection = layers.required(&CONNECTION_STRING, |text| {
             let connection: ConnectionString = text.parse().map_err(values::text)?;
             if connection.identity.module.is_none() {
@@ -233,10 +228,7 @@ impl Settings {
                 log_level: log_level?,
             })
         };
-        match (all(), layers.into_problems()) {
-            (Some(settings), problems) if problems.is_empty() => Ok(settings),
-            (_, problems) => Err(SettingsError(problems)),
-        }
+        layers.finish(all())
     }
 }
 
