@@ -1,18 +1,22 @@
 //! The Azure IoT wire as text and types: identities, keys and tokens, property bags, topics.
 //!
-//! Shared by the module and by the development hub. Nothing here does I/O, reads a clock or the
-//! environment, or keeps state; all input is outside input, so nothing here panics on it. What a
-//! value costs is bounded by the length of the text that it was read from.
+//! Shared by the module, the sensor and the development hub. Nothing here does I/O, reads a clock
+//! or the environment, or keeps state (but for one [`dps::Registration`], whose clock is its
+//! caller's); all input is outside input, so nothing here panics on it. What a value costs is
+//! bounded by the length of the text that it was read from.
 //!
 //! ```text
 //! ConnectionString --> Identity --> client id, username, topics
 //!                  \-> Key -------> SAS token (the password)
 //! topic --> topics::parse_received / parse_sent --> bag --> Properties
 //! bag ----> alert_topic --> the topic of the forwarded message
+//! Enrollment --> dps::Registration --> the hub and the Identity of a device
 //! ```
 
 pub mod alert;
 pub mod connection_string;
+pub mod conventions;
+pub mod dps;
 pub mod identity;
 mod percent;
 pub mod properties;
