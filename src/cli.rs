@@ -1,7 +1,8 @@
-//! The command line: `sluicegate run`, `sluicegate check`.
+//! The command line: `sluicegate run`, `sluicegate check`, `sluicegate sensor`.
 //!
 //! Exit codes: 0 after a clean stop, [`EXIT_USAGE`] for wrong arguments or settings (all problems
-//! are printed), [`EXIT_START`] when the system refuses what the module needs to start.
+//! are printed), [`EXIT_START`] when the system refuses what the module needs to start,
+//! [`EXIT_NEVER_CONNECTED`] when the sensor was stopped before it had ever connected.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,13 +11,15 @@ use clap::{ArgMatches, Command};
 use tracing::{error, info};
 
 use crate::link::Summary;
-use crate::settings::{self, Settings};
-use crate::{logging, module};
+use crate::settings::{self, Settings, SettingsError};
+use crate::{logging, module, sensor};
 
 /// Wrong arguments or settings (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 /// The system refused a thread or a signal handler (`EX_OSERR`).
 pub const EXIT_START: u8 = 71;
+/// The sensor was stopped and had never connected to a hub (`EX_UNAVAILABLE`).
+pub const EXIT_NEVER_CONNECTED: u8 = 69;
 
 /// Runs the command that `args` (program name first) ask for, and returns its exit code.
 pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -29,11 +32,14 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match matches.subcommand() {
-        Some(("run", matches)) => with_settings(matches, run),
-        Some(("check", matches)) => with_settings(matches, |settings| {
+        Some(("run", matches)) => with(module_settings(matches), run),
+        Some(("check", matches)) => with(module_settings(matches), |settings| {
             println!("{}", effective(&settings));
             ExitCode::SUCCESS
         }),
+        Some(("sensor", matches)) => {
+            with(sensor::settings::Settings::resolve(matches, |name| std::env::var_os(name)), sense)
+        }
         _ => unreachable!("clap requires one of the subcommands"),
     }
 }
@@ -41,6 +47,8 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn command() -> Command {
     let run = Command::new("run").about("Run the filter module until SIGTERM or SIGINT");
     let check = Command::new("check").about("Check the settings, show them, and exit");
+    let sensor = Command::new("sensor")
+        .about("Run the IoT Central environmental sensor until q and Enter, SIGTERM or SIGINT");
     Command::new("sluicegate")
         .about("Forwards only the sensor messages that exceed a live threshold")
         .version(env!("CARGO_PKG_VERSION"))
@@ -48,10 +56,15 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(settings::add_flags(run))
         .subcommand(settings::add_flags(check))
+        .subcommand(sensor::settings::add_flags(sensor))
 }
 
-fn with_settings(matches: &ArgMatches, then: impl FnOnce(Settings) -> ExitCode) -> ExitCode {
-    match Settings::resolve(matches, |name| std::env::var_os(name)) {
+fn module_settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
+    Settings::resolve(matches, |name| std::env::var_os(name))
+}
+
+fn with<T>(settings: Result<T, SettingsError>, then: impl FnOnce(T) -> ExitCode) -> ExitCode {
+    match settings {
         Ok(settings) => then(settings),
         Err(problems) => {
             eprint!("sluicegate: {problems}");
@@ -111,4 +124,42 @@ fn summary_line(summary: &Summary) -> String {
         counters.connections,
         summary.unacknowledged,
     )
+}
+
+fn sense(settings: sensor::settings::Settings) -> ExitCode {
+    logging::start(settings.log_level);
+    info!(
+        "sluicegate {} sensor starts: {} at {}:{}, telemetry every {:?}, token lifetime {:?}",
+        env!("CARGO_PKG_VERSION"),
+        settings.enrollment.resource(),
+        settings.provisioning_host,
+        settings.provisioning_port,
+        settings.interval,
+        settings.token_lifetime,
+    );
+    let summary = match sensor::run(settings) {
+        Ok(summary) => summary,
+        Err(refused) => {
+            error!("cannot start: {refused}");
+            return EXIT_START.into();
+        }
+    };
+    let counters = &summary.counters;
+    info!(
+        "stopped: {} telemetry messages acknowledged, {} waiting, {} dropped, {} commands, \
+         {} property changes, {} registration(s), {} connection(s)",
+        counters.telemetry_acknowledged,
+        summary.telemetry_waiting,
+        counters.telemetry_dropped,
+        counters.commands,
+        counters.changes,
+        counters.registrations,
+        counters.connections,
+    );
+    if counters.connections > 0 {
+        return ExitCode::SUCCESS;
+    }
+    let cause = summary.failure.as_deref().unwrap_or("it was stopped before");
+    error!("the device could not connect: {cause}");
+    EXIT_NEVER_CONNECTED.into()
 }

@@ -35,6 +35,8 @@ pub mod link;
 
 pub mod azure;
 
+pub mod sensor;
+
 pub mod cli;
 pub mod limits;
 pub mod logging;

@@ -125,6 +125,11 @@ impl Layers {
         None
     }
 
+    /// Where the value of a setting was found; `None` when only a default is left.
+    pub(crate) fn source(&self, spec: &Spec) -> Option<&str> {
+        self.texts.get(spec.name).map(|(_, source)| source.as_str())
+    }
+
     /// Notes a problem that concerns more than one setting.
     pub(crate) fn problem(&mut self, problem: String) {
         self.problems.push(problem);

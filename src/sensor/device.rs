@@ -1,0 +1,229 @@
+//! What the environmental sensor does: a state machine without clock, socket or log.
+//!
+//! - In: commands, desired values and the time. Out: answers, and what is due: telemetry, reported
+//!   properties, notes for the log.
+//! - Nothing here waits for anything: each telemetry message, property change and diagnostic run
+//!   has its own instant at which it is due, so none delays another.
+//! - Bounded: one pending change per writable property, as a newer value supersedes one that is not
+//!   in force yet (which is then never acknowledged); [`DIAGNOSTICS_MAX`] diagnostic runs, beyond
+//!   which the command is answered 429. Telemetry that was missed (a suspended machine) is not made
+//!   up for.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::template::{Command, HUMID, RUN_DIAGNOSTICS, STATE, TEMP, Writable};
+use crate::azure::conventions::{self, Form, Verdict};
+
+/// Most diagnostic runs at a time.
+pub const DIAGNOSTICS_MAX: usize = 8;
+/// Steps of a diagnostic run.
+pub const DIAGNOSTICS_STEPS: u32 = 3;
+/// How long a step takes.
+pub const DIAGNOSTICS_STEP: Duration = Duration::from_secs(2);
+
+/// The two clocks, read together: one to wait by, one to write down.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Monotonic.
+    pub instant: Instant,
+    /// Of the world.
+    pub utc: Timestamp,
+}
+
+/// Something to do now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send this body as telemetry.
+    Telemetry(String),
+    /// Report this value for this property.
+    Report(&'static str, Value),
+    /// Tell the person who watches.
+    Note(String),
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response {
+    /// HTTP-like status.
+    pub status: u32,
+    /// `None` for no body.
+    pub body: Option<Value>,
+}
+
+impl Response {
+    fn error(status: u32, text: String) -> Self {
+        Self { status, body: Some(json!({ "error": text })) }
+    }
+}
+
+/// A writable property on its way to a new value.
+#[derive(Debug)]
+struct Change {
+    property: Writable,
+    form: Form,
+    value: Value,
+    version: u64,
+    verdict: Verdict,
+    due: Instant,
+}
+
+/// A diagnostic run; `done` of its steps are.
+#[derive(Debug)]
+struct Diagnostics {
+    done: u32,
+    due: Instant,
+}
+
+/// The sensor.
+#[derive(Debug)]
+pub struct Device {
+    interval: Duration,
+    random: fastrand::Rng,
+    /// `None` until it was started.
+    telemetry_due: Option<Instant>,
+    changes: Vec<Change>,
+    diagnostics: Vec<Diagnostics>,
+}
+
+impl Device {
+    /// A sensor that sends telemetry every `interval`; the same seed gives the same measurements.
+    pub fn new(interval: Duration, seed: u64) -> Self {
+        Self {
+            interval,
+            random: fastrand::Rng::with_seed(seed),
+            telemetry_due: None,
+            changes: Vec::with_capacity(Writable::ALL.len()),
+            diagnostics: Vec::with_capacity(DIAGNOSTICS_MAX),
+        }
+    }
+
+    /// Begins to measure, unless it does already; what a device reports on start.
+    pub fn start(&mut self, now: Instant) -> Action {
+        self.telemetry_due.get_or_insert(now);
+        Action::Report(STATE, json!("true"))
+    }
+
+    /// Carries out a command, or begins to; the answer is due at once.
+    pub fn command(&mut self, name: &str, payload: &[u8], now: Instant) -> Response {
+        let done = Response { status: 200, body: None };
+        match Command::named(name) {
+            Some(Command::Blink) => blink(payload),
+            Some(Command::TurnOn | Command::TurnOff) => done,
+            Some(Command::RunDiagnostics) if self.diagnostics.len() == DIAGNOSTICS_MAX => {
+                let problem = format!("{DIAGNOSTICS_MAX} diagnostic runs are under way");
+                Response::error(429, problem)
+            }
+            Some(Command::RunDiagnostics) => {
+                self.diagnostics.push(Diagnostics { done: 0, due: now + DIAGNOSTICS_STEP });
+                Response { status: 202, body: None }
+            }
+            None => {
+                let known = Command::ALL.map(Command::name).join(", ");
+                Response::error(404, format!("unknown command {name:?}; there are: {known}"))
+            }
+        }
+    }
+
+    /// A desired value of a property arrived, as it stands in the twin. `null` withdraws a change
+    /// that is not in force yet.
+    pub fn desired(&mut self, property: Writable, raw: &Value, version: u64, now: Instant) {
+        self.changes.retain(|change| change.property != property);
+        let (form, value) = conventions::desired(raw);
+        if raw.is_null() {
+            return;
+        }
+        let (verdict, due) = match property.check(value) {
+            Ok(()) => (Verdict::Completed, now + property.takes()),
+            Err(problem) => (Verdict::Rejected(problem.to_owned()), now),
+        };
+        self.changes.push(Change { property, form, value: value.clone(), version, verdict, due });
+    }
+
+    /// When [`due`](Self::due) has something to do; `None` when never.
+    pub fn deadline(&self) -> Option<Instant> {
+        let changes = self.changes.iter().map(|change| change.due);
+        let diagnostics = self.diagnostics.iter().map(|run| run.due);
+        changes.chain(diagnostics).chain(self.telemetry_due).min()
+    }
+
+    /// Everything that is due, appended to `actions`.
+    pub fn due(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.deadline().is_none_or(|deadline| now.instant < deadline) {
+            return;
+        }
+        self.measure(now.instant, actions);
+        self.changes.retain(|change| {
+            let is_due = change.due <= now.instant;
+            if is_due {
+                settle(change, actions);
+            }
+            !is_due
+        });
+        self.diagnostics.retain_mut(|run| !run.advance(now, actions));
+    }
+
+    fn measure(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let Some(due) = self.telemetry_due.filter(|due| *due <= now) else { return };
+        let temperature = self.random.u32(1..=74);
+        let humidity = self.random.u32(30..=98);
+        // Written out, as the members' order is part of what people read in a log.
+        actions.push(Action::Telemetry(format!(
+            "{{\"{TEMP}\":{temperature},\"{HUMID}\":{humidity}}}"
+        )));
+        // On schedule, unless the schedule was missed.
+        let next = due + self.interval;
+        self.telemetry_due = Some(if next > now { next } else { now + self.interval });
+    }
+}
+
+impl Diagnostics {
+    /// Takes all steps that are due; true when that was the last.
+    fn advance(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
+        while self.due <= now.instant {
+            self.done += 1;
+            actions.push(Action::Note(format!(
+                "diagnostics: step {} of {DIAGNOSTICS_STEPS}",
+                self.done
+            )));
+            if self.done == DIAGNOSTICS_STEPS {
+                let text = format!("Diagnostics run complete at {}.", seconds(now.utc));
+                actions.push(Action::Report(RUN_DIAGNOSTICS, conventions::command_result(&text)));
+                return true;
+            }
+            self.due += DIAGNOSTICS_STEP;
+        }
+        false
+    }
+}
+
+fn settle(change: &Change, actions: &mut Vec<Action>) {
+    let Change { property, form, value, version, verdict, .. } = change;
+    let name = property.name();
+    actions.push(Action::Note(match verdict {
+        Verdict::Completed => format!("{name} is {value}"),
+        Verdict::Rejected(why) => format!("{name} stays: {why}"),
+    }));
+    let report = conventions::acknowledgement(*form, value, verdict, *version);
+    actions.push(Action::Report(name, report));
+}
+
+/// The interval is a number, or a text as some tools send it; it is repeated as it came.
+fn blink(payload: &[u8]) -> Response {
+    let interval = match serde_json::from_slice(payload) {
+        Ok(Value::Number(seconds)) => seconds.to_string(),
+        Ok(Value::String(seconds)) if seconds.trim().parse::<f64>().is_ok() => seconds,
+        _ => return Response::error(400, "blink wants a number of seconds".to_owned()),
+    };
+    let text = format!("Blinking LED every {interval} seconds");
+    Response { status: 200, body: Some(json!({ "description": text })) }
+}
+
+fn seconds(utc: Timestamp) -> impl std::fmt::Display {
+    utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+}
+
+#[cfg(test)]
+mod tests;

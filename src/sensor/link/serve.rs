@@ -1,0 +1,221 @@
+//! One connection to the hub from its CONNACK to its end: turn after turn.
+
+use std::time::Instant;
+
+use tokio::time::timeout_at;
+use tracing::{debug, info, warn};
+
+use super::{Link, TELEMETRY_INFLIGHT_MAX, close};
+use crate::azure::topics::{self, Received};
+use crate::azure::{Identity, Properties};
+use crate::limits::SUBACK_WAIT;
+use crate::logging::excerpt;
+use crate::mqtt::connection::publish_at_least_once;
+use crate::mqtt::packet::{
+    Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
+};
+use crate::mqtt::{Connection, ConnectionError, QoS, Stream};
+use crate::sensor::twin::Wanted;
+
+/// What a device listens to, on every connection anew, as a hub may have lost it.
+const FILTERS: [&str; 3] = [topics::TWIN_RESPONSES, topics::DESIRED_PATCHES, topics::METHODS];
+
+/// Why the device left on its own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It was told to stop.
+    Stop,
+    /// The token is to be renewed.
+    Renewal,
+}
+
+/// Why a connection was lost.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Loss {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("the hub did not acknowledge the subscriptions in time")]
+    NoSubAck,
+    #[error("the hub refused the subscription to {0}")]
+    SubscriptionRefused(&'static str),
+}
+
+/// What belongs to one connection.
+struct Session<'a> {
+    connection: Connection<Stream>,
+    identity: &'a Identity,
+    telemetry_topic: String,
+    subscription: u16,
+    /// `None` once acknowledged.
+    subscribed_by: Option<Instant>,
+}
+
+impl Link {
+    /// Serves until it is time to leave, or until the connection is lost.
+    pub(super) async fn serve(
+        &mut self,
+        connection: Connection<Stream>,
+        identity: &Identity,
+        renew_at: Instant,
+        inbox: &mut Vec<Packet>,
+    ) -> Result<Leave, Loss> {
+        let mut session = self.open(connection, identity)?;
+        loop {
+            for packet in inbox.drain(..) {
+                match packet {
+                    Packet::Publish(publish) => self.received(&mut session, &publish)?,
+                    Packet::PubAck(ack) => {
+                        let acknowledged = self.inflight.complete(ack.pkid).is_some();
+                        self.counters.telemetry_acknowledged += u64::from(acknowledged);
+                    }
+                    Packet::SubAck(ack) => self.subscribed(&mut session, &ack)?,
+                    _ => {}
+                }
+            }
+            let now = Instant::now();
+            if session.subscribed_by.is_some_and(|deadline| now >= deadline) {
+                return Err(Loss::NoSubAck);
+            }
+            self.tick();
+            self.pump(&mut session, now)?;
+            if self.is_stopping() || now >= renew_at {
+                let leave = if self.is_stopping() { Leave::Stop } else { Leave::Renewal };
+                close(session.connection).await;
+                return Ok(leave);
+            }
+            let due = self.device.deadline().map_or(renew_at, |due| due.min(renew_at));
+            let read = session.connection.is_writable();
+            let turn = session.connection.turn(inbox, &self.wake, read);
+            timeout_at(due.into(), turn).await.unwrap_or(Ok(()))?;
+        }
+    }
+
+    /// What every connection begins with: telemetry without PUBACK is due again, and the
+    /// subscriptions are made.
+    fn open<'a>(
+        &mut self,
+        mut connection: Connection<Stream>,
+        identity: &'a Identity,
+    ) -> Result<Session<'a>, Loss> {
+        self.resend = self.inflight.resend();
+        let wanted = |path: &str| SubscribeFilter::new(path.to_owned(), QoS::AtLeastOnce);
+        let mut subscribe = Subscribe::new_many(FILTERS.map(wanted));
+        subscribe.pkid =
+            self.inflight.reserve().expect("far fewer publishes wait than there are packet ids");
+        let subscription = subscribe.pkid;
+        connection.send(&Packet::Subscribe(subscribe))?;
+        // What IoT Hub needs to look into a body: routing queries, IoT Central.
+        let mut properties = Properties::new();
+        properties.set("$.ct", Some("application/json"));
+        properties.set("$.ce", Some("utf-8"));
+        Ok(Session {
+            connection,
+            identity,
+            telemetry_topic: topics::telemetry(identity, &properties),
+            subscription,
+            subscribed_by: Some(Instant::now() + SUBACK_WAIT),
+        })
+    }
+
+    fn subscribed(&mut self, session: &mut Session<'_>, ack: &SubAck) -> Result<(), Loss> {
+        if ack.pkid != session.subscription || session.subscribed_by.take().is_none() {
+            return Ok(());
+        }
+        self.inflight.complete(ack.pkid);
+        for (filter, code) in FILTERS.into_iter().zip(&ack.return_codes) {
+            if *code == SubscribeReasonCode::Failure {
+                return Err(Loss::SubscriptionRefused(filter));
+            }
+        }
+        self.twin.connected();
+        if std::mem::take(&mut self.is_new) {
+            let action = self.device.start(Instant::now());
+            self.act(action);
+        }
+        Ok(())
+    }
+
+    /// Sorts one publish, in order of arrival.
+    fn received(&mut self, session: &mut Session<'_>, publish: &Publish) -> Result<(), Loss> {
+        match topics::parse_received(session.identity, &publish.topic) {
+            Received::Method { name, rid } => {
+                self.command(session, &name, &rid, &publish.payload)?
+            }
+            Received::DesiredPatch { version } => {
+                info!("desired properties: \"{}\"", excerpt(&publish.payload));
+                let wanted = self.twin.patch(version, &publish.payload);
+                self.take(wanted);
+            }
+            Received::TwinResponse { status, rid, .. } => {
+                let wanted = self.twin.response(status, &rid, &publish.payload, Instant::now());
+                self.take(wanted);
+            }
+            Received::Input { .. } | Received::Other => {
+                debug!("publish on an unexpected topic ignored: {:?}", publish.topic);
+            }
+        }
+        if publish.qos != QoS::AtMostOnce {
+            session.connection.acknowledge(publish.pkid)?;
+        }
+        Ok(())
+    }
+
+    /// QoS 0: an answer that is lost with the connection is of no use to a caller who was told 504
+    /// meanwhile.
+    fn command(
+        &mut self,
+        session: &mut Session<'_>,
+        name: &str,
+        rid: &str,
+        payload: &[u8],
+    ) -> Result<(), Loss> {
+        let response = self.device.command(name, payload, Instant::now());
+        info!("command {name:?} \"{}\": {}", excerpt(payload), response.status);
+        self.counters.commands += 1;
+        let body = response.body.map_or_else(String::new, |body| body.to_string());
+        let topic = topics::method_response(response.status, rid);
+        session.connection.publish(&Publish::new(topic, QoS::AtMostOnce, body))?;
+        Ok(())
+    }
+
+    fn take(&mut self, wanted: Result<Vec<Wanted>, String>) {
+        match wanted {
+            Err(problem) => warn!("{problem}"),
+            Ok(wanted) => {
+                for Wanted { property, raw, version } in wanted {
+                    self.counters.changes += 1;
+                    self.device.desired(property, &raw, version, Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Sends everything that can leave without waiting.
+    fn pump(&mut self, session: &mut Session<'_>, now: Instant) -> Result<(), Loss> {
+        let connection = &mut session.connection;
+        while connection.is_writable() {
+            let Some(id) = self.resend.pop_front() else { break };
+            if let Some(publish) = self.inflight.publish(id) {
+                connection.publish(publish)?;
+            }
+        }
+        while connection.is_writable()
+            && self.resend.is_empty()
+            && self.inflight.waiting() < TELEMETRY_INFLIGHT_MAX
+        {
+            let Some(body) = self.telemetry.pop_front() else { break };
+            debug!("telemetry: {body}");
+            let publish = publish_at_least_once(session.telemetry_topic.clone(), body.into());
+            match self.inflight.push(publish, ()) {
+                Ok(publish) => connection.publish(publish)?,
+                Err(_) => unreachable!("far fewer publishes wait than there are packet ids"),
+            }
+        }
+        if session.subscribed_by.is_none() {
+            while let Some(request) = self.twin.next_request(now) {
+                connection.publish(&Publish::new(request.topic, QoS::AtMostOnce, request.body))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+use super::*;
+use std::collections::HashMap;
+use std::io::Write;
+
+use tempfile::NamedTempFile;
+
+const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const DERIVED: &str = "OMh199of2VbMZydm9WzziAMshZm/6i8BTTfCPw6adZM=";
+
+fn file(content: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    file
+}
+
+fn ca_file() -> NamedTempFile {
+    let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    file(&certificate.cert.pem())
+}
+
+/// Resolves with an id scope, a registration id and a root in the environment, besides `env`.
+fn resolve(flags: &[&str], env: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let ca = ca_file();
+    let given = [
+        ("SLUICEGATE_ID_SCOPE", "0ne00ABCDEF"),
+        ("SLUICEGATE_REGISTRATION_ID", "dev-1"),
+        ("SLUICEGATE_CA_FILE", ca.path().to_str().unwrap()),
+    ];
+    let command = add_flags(Command::new("sensor"));
+    let arguments = std::iter::once(&"sensor").chain(flags);
+    let matches = command.try_get_matches_from(arguments).expect("known flags");
+    let env: HashMap<String, OsString> = given
+        .iter()
+        .chain(env)
+        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+        .collect();
+    Settings::resolve(&matches, |name| env.get(name).cloned())
+}
+
+fn problems(flags: &[&str], env: &[(&str, &str)]) -> String {
+    let error = resolve(flags, env).err().expect("something is wrong").to_string();
+    assert!(!error.contains(SECRET) && !error.contains(DERIVED), "{error}");
+    error
+}
+
+#[test]
+fn defaults_are_those_of_the_tutorial() {
+    let settings = resolve(&[], &[("SLUICEGATE_KEY", SECRET)]).unwrap();
+    assert_eq!(settings.provisioning_host, "global.azure-devices-provisioning.net");
+    assert_eq!((settings.provisioning_port, settings.hub_port), (8883, 8883));
+    assert_eq!(settings.interval, Duration::from_secs(2));
+    assert_eq!(settings.token_lifetime, Duration::from_secs(3600));
+    assert_eq!(settings.model_id, None);
+    assert_eq!(settings.key.to_base64(), SECRET);
+    assert_eq!(settings.enrollment.resource(), "0ne00ABCDEF/registrations/dev-1");
+    assert_eq!(settings.roots.len(), 1, "the file's root alone");
+}
+
+/// The key comes from any of the four settings, and a group's key is derived.
+#[test]
+fn the_key_comes_from_variable_flag_or_file() {
+    let stored = file(&format!("{SECRET}\n"));
+    let path = stored.path().to_str().unwrap();
+    let key = |flags: &[&str], env: &[(&str, &str)]| {
+        resolve(flags, env).map(|settings| settings.key.to_base64()).map_err(|e| e.to_string())
+    };
+    assert_eq!(key(&["--key", SECRET], &[]).unwrap(), SECRET);
+    assert_eq!(key(&["--key-file", path], &[]).unwrap(), SECRET);
+    assert_eq!(key(&[], &[("SLUICEGATE_KEY_FILE", path)]).unwrap(), SECRET);
+    assert_eq!(key(&["--group-key", SECRET], &[]).unwrap(), DERIVED);
+    assert_eq!(key(&[], &[("SLUICEGATE_GROUP_KEY", SECRET)]).unwrap(), DERIVED);
+    assert_eq!(key(&[], &[("SLUICEGATE_GROUP_KEY_FILE", path)]).unwrap(), DERIVED);
+}
+
+#[test]
+fn no_key_and_two_keys_are_problems() {
+    let none = problems(&[], &[]);
+    for spec in KEYS {
+        assert!(none.contains(spec.env), "{none}");
+    }
+    let two = problems(&["--group-key", SECRET], &[("SLUICEGATE_KEY", SECRET)]);
+    assert!(two.contains("--group-key") && two.contains("SLUICEGATE_KEY"), "{two}");
+}
+
+#[test]
+fn bad_keys_are_described_and_never_shown() {
+    let cut = &SECRET[..SECRET.len() - 1];
+    let text = problems(&[], &[("SLUICEGATE_KEY", cut)]);
+    assert!(text.contains("SLUICEGATE_KEY") && text.contains("base64"), "{text}");
+    assert!(!text.contains(cut), "{text}");
+    let text = problems(&["--key-file", "/nowhere/key"], &[]);
+    assert!(text.contains("/nowhere/key"), "{text}");
+    let long = file(&"A".repeat(5000));
+    let text = problems(&["--key-file", long.path().to_str().unwrap()], &[]);
+    assert!(text.contains("longer than a key"), "{text}");
+    let empty = file("\n");
+    let text = problems(&["--group-key-file", empty.path().to_str().unwrap()], &[]);
+    assert!(text.contains("empty"), "{text}");
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let wrong = [
+        ("--id-scope", "0ne/1"),
+        ("--registration-id", "dev."),
+        ("--provisioning-host", "not a host"),
+        ("--provisioning-port", "0"),
+        ("--hub-port", "70000"),
+        ("--ca-file", "/nowhere/ca.pem"),
+        ("--interval", "1ms"),
+        ("--model-id", "dtmi:x"),
+        ("--token-lifetime", "500ms"),
+        ("--log-level", "loud"),
+    ];
+    let flags: Vec<_> = wrong.iter().flat_map(|(flag, value)| [*flag, *value]).collect();
+    let text = problems(&flags, &[("SLUICEGATE_KEY", "?")]);
+    for (flag, _) in wrong {
+        assert_eq!(text.lines().filter(|line| line.contains(flag)).count(), 1, "{flag}: {text}");
+    }
+    assert!(text.starts_with("11 problem(s)"), "{text}");
+}
+
+#[test]
+fn ids_are_checked_as_the_services_do() {
+    for id in ["a", "dev-1", "a.b_c:d", "x-", &"a".repeat(128)] {
+        assert!(registration_id(id).is_ok(), "{id}");
+    }
+    for id in ["", "a.", "a b", "a/b", "a+b", "é", &"a".repeat(129)] {
+        assert!(registration_id(id).is_err(), "{id}");
+    }
+    for id in ["dtmi:a:B;1", "dtmi:com:example:Thermostat;12"] {
+        assert!(model_id(id).is_ok(), "{id}");
+    }
+    for id in ["", "dtmi:;1", "dtmi:a", "dtmi:a;0", "dtmi:a b;1", "urn:a;1"] {
+        assert!(model_id(id).is_err(), "{id}");
+    }
+}
+
+#[test]
+fn every_row_is_unique_and_described() {
+    for (index, spec) in TABLE.iter().enumerate() {
+        assert!(!spec.help.is_empty() && !spec.value.is_empty(), "{}", spec.name);
+        for other in &TABLE[index + 1..] {
+            assert!(spec.name != other.name && spec.env != other.env, "{}", spec.name);
+        }
+    }
+}

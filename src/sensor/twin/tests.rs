@@ -1,0 +1,237 @@
+use super::*;
+
+struct Bench {
+    twin: Twin,
+    now: Instant,
+}
+
+fn bench() -> Bench {
+    let mut twin = Twin::new(7);
+    twin.connected();
+    Bench { twin, now: Instant::now() }
+}
+
+impl Bench {
+    fn request(&mut self) -> Option<(String, String)> {
+        self.twin.next_request(self.now).map(|request| (request.topic, request.body))
+    }
+
+    fn rid(topic: &str) -> String {
+        topic.split_once("$rid=").expect("a request id").1.to_owned()
+    }
+
+    fn get(&mut self) -> String {
+        let (topic, body) = self.request().expect("a GET is due");
+        assert!(topic.starts_with("$iothub/twin/GET/?$rid=") && body == " ", "{topic}");
+        Self::rid(&topic)
+    }
+
+    /// Answers the GET that is due.
+    fn document(&mut self, document: &str) -> Vec<Wanted> {
+        let rid = self.get();
+        self.twin.response(200, &rid, document.as_bytes(), self.now).expect("a twin")
+    }
+
+    fn patch(&mut self, body: &str) -> Vec<Wanted> {
+        self.twin.patch(None, body.as_bytes()).expect("a patch")
+    }
+
+    /// The report that is due: its request id and its body.
+    fn report(&mut self) -> (String, Value) {
+        let (topic, body) = self.request().expect("a report is due");
+        assert!(topic.starts_with("$iothub/twin/PATCH/properties/reported/?$rid="), "{topic}");
+        (Self::rid(&topic), serde_json::from_str(&body).expect("JSON"))
+    }
+
+    fn answer(&mut self, status: u32, rid: &str) -> Result<Vec<Wanted>, String> {
+        self.twin.response(status, rid, b"", self.now)
+    }
+}
+
+fn name(raw: Value, version: u64) -> Wanted {
+    Wanted { property: Writable::Name, raw, version }
+}
+
+fn brightness(raw: Value, version: u64) -> Wanted {
+    Wanted { property: Writable::Brightness, raw, version }
+}
+
+/// A bench that knows an empty twin of desired version 1.
+fn started() -> Bench {
+    let mut bench = bench();
+    assert_eq!(bench.document(r#"{"desired":{"$version":1},"reported":{"$version":1}}"#), []);
+    bench
+}
+
+#[test]
+fn what_was_missed_is_acted_on_and_what_was_acknowledged_is_not() {
+    let cases = [
+        // Nothing acknowledged: everything is new.
+        ("{}", vec![name(json!("n"), 3), brightness(json!({"value": 9}), 3)]),
+        // Acknowledged up to this very version, in either form.
+        (r#"{"name":{"av":3},"brightness":{"desiredVersion":3}}"#, vec![]),
+        // One of them is older.
+        (r#"{"name":{"av":3},"brightness":{"av":2}}"#, vec![brightness(json!({"value": 9}), 3)]),
+    ];
+    for (reported, wanted) in cases {
+        let document = format!(
+            r#"{{"desired":{{"name":"n","brightness":{{"value":9}},"other":1,"$version":3}},
+                 "reported":{reported}}}"#
+        );
+        assert_eq!(bench().document(&document), wanted, "{reported}");
+    }
+}
+
+#[test]
+fn patches_are_acted_on_once_and_in_order() {
+    let mut bench = started();
+    assert_eq!(bench.patch(r#"{"name":"a","$version":2}"#), [name(json!("a"), 2)]);
+    assert_eq!(bench.patch(r#"{"name":"a","$version":2}"#), [], "again");
+    assert_eq!(bench.patch(r#"{"name":"b","$version":1}"#), [], "older");
+    assert_eq!(bench.patch(r#"{"fan":1,"$version":3}"#), [], "not of the template");
+    assert_eq!(bench.request(), None, "no gap, no question");
+    let wanted = bench.twin.patch(Some(4), br#"{"name":null}"#);
+    assert_eq!(wanted, Ok(vec![name(Value::Null, 4)]), "the version of the topic");
+}
+
+/// A reconnect after which the document says nothing new does nothing again.
+#[test]
+fn a_reconnect_does_nothing_twice() {
+    let mut bench = started();
+    bench.patch(r#"{"name":"a","$version":2}"#);
+    bench.patch(r#"{"brightness":5,"$version":3}"#);
+    bench.twin.connected();
+    // The changes are under way: nothing is acknowledged yet.
+    let document = r#"{"desired":{"name":"a","brightness":5,"$version":3},"reported":{}}"#;
+    assert_eq!(bench.document(document), []);
+    bench.twin.connected();
+    let document = r#"{"desired":{"name":"a","brightness":6,"$version":4},
+        "reported":{"name":{"av":4},"brightness":{"av":3}}}"#;
+    assert_eq!(bench.document(document), [brightness(json!(6), 4)]);
+}
+
+#[test]
+fn a_gap_asks_for_the_document_which_brings_what_was_missed() {
+    let mut bench = started();
+    assert_eq!(bench.patch(r#"{"name":"d","$version":4}"#), [name(json!("d"), 4)]);
+    let document = r#"{"desired":{"name":"d","brightness":2,"$version":4},"reported":{}}"#;
+    assert_eq!(bench.document(document), [brightness(json!(2), 4)]);
+    assert_eq!(bench.patch(r#"{"name":"e","$version":5}"#), [name(json!("e"), 5)]);
+    assert_eq!(bench.request(), None);
+}
+
+#[test]
+fn a_document_that_a_patch_overtook_is_asked_for_again() {
+    let mut bench = bench();
+    let rid = bench.get();
+    assert_eq!(bench.patch(r#"{"name":"b","$version":5}"#), [name(json!("b"), 5)]);
+    let old = br#"{"desired":{"name":"a","$version":4},"reported":{}}"#;
+    assert_eq!(bench.twin.response(200, &rid, old, bench.now), Ok(vec![]));
+    assert_eq!(bench.document(r#"{"desired":{"name":"b","$version":5},"reported":{}}"#), []);
+}
+
+/// Versions that went back without a patch are those of a device that was created anew.
+#[test]
+fn a_twin_made_anew_is_believed() {
+    let mut bench = started();
+    for version in 2..9 {
+        bench.patch(&format!(r#"{{"name":"a","$version":{version}}}"#));
+    }
+    bench.twin.connected();
+    let document = r#"{"desired":{"name":"z","$version":2},"reported":{"$version":1}}"#;
+    assert_eq!(bench.document(document), [name(json!("z"), 2)]);
+    assert_eq!(bench.patch(r#"{"name":"y","$version":3}"#), [name(json!("y"), 3)]);
+}
+
+#[test]
+fn another_assignment_starts_from_nothing() {
+    let mut bench = started();
+    bench.patch(r#"{"name":"a","$version":2}"#);
+    bench.twin.forget();
+    bench.twin.connected();
+    let document = r#"{"desired":{"name":"a","$version":2},"reported":{}}"#;
+    assert_eq!(bench.document(document), [name(json!("a"), 2)]);
+}
+
+#[test]
+fn a_get_without_answer_or_with_a_bad_one_is_sent_again() {
+    let mut bench = bench();
+    let first = bench.get();
+    assert_eq!(bench.request(), None, "one at a time");
+    bench.now += TWIN_ANSWER_WAIT;
+    let second = bench.get();
+    assert_ne!(first, second);
+    for (status, body) in [
+        (500, ""),
+        (200, "not JSON"),
+        (200, "[]"),
+        (200, "{}"),
+        (200, r#"{"desired":{}}"#),
+        (429, r#"{"desired":{"$version":1}}"#),
+    ] {
+        let rid = if status == 500 { second.clone() } else { bench.get() };
+        let problem = bench.twin.response(status, &rid, body.as_bytes(), bench.now);
+        assert!(problem.is_err(), "{status} {body}");
+        assert_eq!(bench.request(), None, "not at once");
+        bench.now += TWIN_ANSWER_WAIT;
+    }
+    assert_eq!(bench.document(r#"{"desired":{"$version":1}}"#), [], "reported may be absent");
+}
+
+#[test]
+fn a_patch_that_is_none_asks_for_the_document() {
+    for bad in ["", "[1]", "\"x\"", r#"{"name":"a"}"#, r#"{"name":"a","$version":"2"}"#] {
+        let mut bench = started();
+        assert!(bench.twin.patch(None, bad.as_bytes()).is_err(), "{bad:?}");
+        bench.get();
+    }
+}
+
+#[test]
+fn reports_leave_one_by_one_and_end_with_their_answer() {
+    let mut bench = started();
+    bench.twin.report("state", json!("true"));
+    bench.twin.report("name", json!({"value": "a"}));
+    let (first, body) = bench.report();
+    assert_eq!(body, json!({"state": "true"}));
+    let (second, body) = bench.report();
+    assert_eq!(body, json!({"name": {"value": "a"}}));
+    assert_eq!(bench.request(), None);
+    assert_eq!(bench.answer(204, &second), Ok(vec![]));
+    assert_eq!(bench.answer(200, &first), Ok(vec![]));
+    assert_eq!(bench.twin.reports_waiting(), 0);
+}
+
+/// However many reports there are, at most one per property waits, and it is the newest.
+#[test]
+fn a_newer_report_replaces_the_older() {
+    let mut bench = started();
+    bench.twin.report("name", json!(1));
+    let (old, _) = bench.report();
+    bench.twin.report("name", json!(2));
+    assert_eq!(bench.answer(204, &old), Ok(vec![]), "the older one's answer");
+    assert_eq!(bench.twin.reports_waiting(), 1);
+    let (new, body) = bench.report();
+    assert_eq!(body, json!({"name": 2}));
+    assert_eq!(bench.answer(204, &new), Ok(vec![]));
+    assert_eq!(bench.twin.reports_waiting(), 0);
+}
+
+#[test]
+fn reports_survive_a_reconnect_and_a_busy_hub() {
+    let mut bench = started();
+    bench.twin.report("state", json!("true"));
+    let (lost, _) = bench.report();
+    bench.twin.connected();
+    bench.document(r#"{"desired":{"$version":1}}"#);
+    let (rid, body) = bench.report();
+    assert_eq!(body, json!({"state": "true"}));
+    assert_eq!(bench.answer(204, &lost), Ok(vec![]));
+    assert_eq!(bench.twin.reports_waiting(), 1, "an answer of another connection");
+    assert!(bench.answer(429, &rid).is_err());
+    assert_eq!(bench.request(), None, "not at once");
+    bench.now += TWIN_ANSWER_WAIT;
+    let (rid, _) = bench.report();
+    assert!(bench.answer(400, &rid).unwrap_err().contains("state"));
+    assert_eq!(bench.twin.reports_waiting(), 0, "what is invalid stays so");
+}
