@@ -31,6 +31,7 @@ use super::twin::Twin;
 use crate::azure::dps::{self, Assignment, Registration};
 use crate::azure::{Identity, sign_token};
 use crate::limits::{DISCONNECT_WAIT, HEALTHY_AFTER};
+use crate::logging::LineLimit;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, TRANSIENT};
 use crate::mqtt::packet::Connect;
 use crate::mqtt::{Connection, Endpoint, Inflight, Stream, transport};
@@ -95,6 +96,7 @@ pub struct Link {
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
     counters: Counters,
+    drop_lines: LineLimit,
     failure: Option<String>,
 }
 
@@ -123,6 +125,7 @@ impl Link {
             inflight: Inflight::default(),
             resend: VecDeque::new(),
             counters: Counters::default(),
+            drop_lines: LineLimit::default(),
             failure: None,
         }
     }
@@ -190,20 +193,33 @@ impl Link {
         }
         self.twin.forget();
         self.is_new = true;
-        let renamed = self.assignment.as_ref().is_some_and(|old| old.device != assignment.device);
-        if renamed {
+        if self.assignment.as_ref().is_some_and(|old| old.device != assignment.device) {
             // Their topics carry the old id.
-            let mut bodies = VecDeque::new();
-            for id in self.inflight.resend() {
-                let payload = self.inflight.publish(id).map(|publish| publish.payload.clone());
-                let body = payload.and_then(|payload| String::from_utf8(payload.into()).ok());
-                bodies.extend(body);
-            }
-            bodies.append(&mut self.telemetry);
-            self.telemetry = bodies;
-            self.inflight = Inflight::default();
+            self.requeue();
         }
         self.assignment = Some(assignment);
+    }
+
+    /// Telemetry without PUBACK becomes telemetry that was never sent.
+    fn requeue(&mut self) {
+        let mut bodies = VecDeque::new();
+        for id in self.inflight.resend() {
+            let payload = self.inflight.publish(id).map(|publish| publish.payload.clone());
+            bodies.extend(payload.and_then(|payload| String::from_utf8(payload.into()).ok()));
+        }
+        bodies.append(&mut self.telemetry);
+        self.telemetry = bodies;
+        self.inflight = Inflight::default();
+        self.resend.clear();
+    }
+
+    /// A packet id for the subscriptions. Ids run out only where a hub never acknowledged an old
+    /// publish but all those after it; then everything unacknowledged starts over.
+    fn reserve_packet_id(&mut self) -> u16 {
+        if self.inflight.room() == 0 {
+            self.requeue();
+        }
+        self.inflight.reserve().expect("there is room, at the latest in a new table")
     }
 
     /// Connects to the assigned hub once and serves. How to back off after that; `None` to go on at
@@ -309,12 +325,19 @@ impl Link {
             }
             Action::Note(text) => info!("{text}"),
             Action::Telemetry(body) => {
-                if self.telemetry.len() >= TELEMETRY_HELD_MAX {
-                    self.telemetry.pop_front();
-                    self.counters.telemetry_dropped += 1;
-                }
                 self.telemetry.push_back(body);
+                while self.telemetry.len() > TELEMETRY_HELD_MAX {
+                    self.telemetry.pop_front();
+                    self.dropped();
+                }
             }
+        }
+    }
+
+    fn dropped(&mut self) {
+        self.counters.telemetry_dropped += 1;
+        if let Some(suppressed) = self.drop_lines.allow(Instant::now(), 1) {
+            warn!("telemetry dropped: {TELEMETRY_HELD_MAX} wait (and {suppressed} more dropped)");
         }
     }
 

@@ -1,6 +1,7 @@
 use super::registration::*;
 use super::*;
 use crate::azure::{Key, sign_token};
+use proptest::prelude::*;
 use std::time::Instant;
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -249,4 +250,29 @@ fn ends_at_the_bound_of_time() {
     bench.now = bench.registration.deadline();
     let error = bench.registration.next_request(bench.now).unwrap_err();
     assert!(matches!(error, RegistrationError::Exhausted { requests: 2, .. }), "{error:?}");
+}
+
+proptest! {
+    /// For any topic and any body there is no panic, and every wait is within its bounds.
+    #[test]
+    fn any_answer_is_survived(
+        tail in ".{0,40}",
+        status in any::<u32>(),
+        retry_after_s in any::<Option<u64>>(),
+        body in prop_oneof![any::<Vec<u8>>(), "\\{\"status\":\"[a-z]*\".{0,40}\\}".prop_map(String::into_bytes)],
+    ) {
+        let mut bench = bench();
+        let (_, rid) = bench.request();
+        let odd = format!("$dps/registrations/res/{tail}");
+        let _ = bench.registration.response(&odd, &body, bench.now);
+        let topic = response(status, &rid, retry_after_s);
+        match bench.registration.response(&topic, &body, bench.now) {
+            Ok(Progress::Assigning(wait) | Progress::Busy(_, wait)) => {
+                prop_assert!((RETRY_AFTER_MIN..=RETRY_AFTER_MAX).contains(&wait));
+                prop_assert_eq!(bench.registration.deadline(), bench.now + wait);
+            }
+            Ok(Progress::Assigned(_) | Progress::Ignored) | Err(_) => {}
+        }
+        let _ = parse_request(&odd);
+    }
 }

@@ -98,11 +98,10 @@ impl Link {
         identity: &'a Identity,
     ) -> Result<Session<'a>, Loss> {
         self.resend = self.inflight.resend();
+        let subscription = self.reserve_packet_id();
         let wanted = |path: &str| SubscribeFilter::new(path.to_owned(), QoS::AtLeastOnce);
         let mut subscribe = Subscribe::new_many(FILTERS.map(wanted));
-        subscribe.pkid =
-            self.inflight.reserve().expect("far fewer publishes wait than there are packet ids");
-        let subscription = subscribe.pkid;
+        subscribe.pkid = subscription;
         connection.send(&Packet::Subscribe(subscribe))?;
         // What IoT Hub needs to look into a body: routing queries, IoT Central.
         let mut properties = Properties::new();
@@ -202,13 +201,14 @@ impl Link {
         while connection.is_writable()
             && self.resend.is_empty()
             && self.inflight.waiting() < TELEMETRY_INFLIGHT_MAX
+            && self.inflight.room() > 0
         {
             let Some(body) = self.telemetry.pop_front() else { break };
             debug!("telemetry: {body}");
             let publish = publish_at_least_once(session.telemetry_topic.clone(), body.into());
             match self.inflight.push(publish, ()) {
                 Ok(publish) => connection.publish(publish)?,
-                Err(_) => unreachable!("far fewer publishes wait than there are packet ids"),
+                Err(_) => unreachable!("there was room"),
             }
         }
         if session.subscribed_by.is_none() {

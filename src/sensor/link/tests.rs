@@ -18,6 +18,7 @@ use crate::azure::dps::Enrollment;
 use crate::azure::topics::{self, Sent, parse_sent};
 use crate::azure::{Key, Token};
 use crate::mqtt::QoS;
+use crate::mqtt::connection::publish_at_least_once;
 use crate::mqtt::packet::{
     ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode,
 };
@@ -442,17 +443,41 @@ fn a_device_that_cannot_register_says_so() {
     });
 }
 
-/// At the bound the oldest telemetry goes, and each that went is counted.
-#[test]
-fn telemetry_that_waits_is_bounded() {
+/// A link that is never run.
+fn still_link() -> Link {
     let roots = rustls::RootCertStore::empty();
     let (_stop, stopped) = watch::channel(false);
     let settings = settings(1, HOUR, roots.clone());
-    let mut link = Link::new(settings, client(roots), Arc::default(), stopped, 7);
+    Link::new(settings, client(roots), Arc::default(), stopped, 7)
+}
+
+/// At the bound the oldest telemetry goes, and each that went is counted.
+#[test]
+fn telemetry_that_waits_is_bounded() {
+    let mut link = still_link();
     for number in 0..TELEMETRY_HELD_MAX + 5 {
         link.act(Action::Telemetry(number.to_string()));
     }
     assert_eq!(link.telemetry.len(), TELEMETRY_HELD_MAX);
     assert_eq!(link.telemetry.front().map(String::as_str), Some("5"));
     assert_eq!(link.counters.telemetry_dropped, 5);
+}
+
+/// A hub that acknowledges all publishes but the oldest uses up the packet ids; the next connection
+/// starts over, with what is unacknowledged in its order.
+#[test]
+fn packet_ids_that_ran_out_start_over() {
+    let mut link = still_link();
+    for number in 1..=crate::mqtt::inflight::WINDOW_MAX {
+        let publish = publish_at_least_once("t".to_owned(), number.to_string().into());
+        let id = link.inflight.push(publish, ()).expect("there is room").pkid;
+        if id > 2 {
+            link.inflight.complete(id);
+        }
+    }
+    link.telemetry.push_back("new".to_owned());
+    assert_eq!(link.inflight.room(), 0);
+    assert_eq!(link.reserve_packet_id(), 1);
+    assert_eq!(link.telemetry, ["1", "2", "new"]);
+    assert_eq!(link.inflight.waiting(), 0);
 }
