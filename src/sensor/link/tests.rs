@@ -380,16 +380,16 @@ fn a_lost_connection_loses_nothing() {
 #[test]
 fn tokens_are_renewed_in_time() {
     run(async {
-        let world = World::start(Duration::from_secs(2)).await;
+        let world = World::start(Duration::from_secs(4)).await;
         world.assign("dev-1").await;
         let mut hub = world.serve("dev-1", &empty_twin()).await;
         assert_eq!(hub.report().await, json!({"state": "true"}));
         for _ in 0..2 {
             let since = Instant::now();
             hub.disconnect().await;
-            assert!(since.elapsed() < Duration::from_secs(2), "before the token ends");
+            assert!(since.elapsed() < Duration::from_secs(4), "before the token ends");
             hub = world.serve("dev-1", &empty_twin()).await;
-            assert!(since.elapsed() < Duration::from_secs(3), "at once");
+            assert!(since.elapsed() < Duration::from_secs(6), "at once");
         }
         let summary = world.quit(Some(hub)).await;
         assert_eq!((summary.counters.registrations, summary.counters.connections), (1, 3));
