@@ -1,24 +1,42 @@
-//! Where a value comes from: flag, variable, file or default.
+//! Where a value comes from: flag, variable, file or default. Any table of settings can be read so.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::ArgMatches;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{CONFIG, Spec, TABLE};
+use super::{SettingsError, Spec};
+
+/// Adds a flag for each row of `table` that may have one.
+pub(crate) fn add_flags(command: Command, table: &[Spec]) -> Command {
+    table.iter().filter(|spec| !spec.is_secret).fold(command, |command, spec| {
+        let default = if spec.default.is_empty() { "none" } else { spec.default };
+        let help = format!("{} [{}; {}; default {default}]", spec.help, spec.value, spec.env);
+        let arg = Arg::new(spec.name).long(spec.name).help(help).value_name("VALUE");
+        let arg = arg.value_parser(clap::value_parser!(OsString)).action(ArgAction::Set);
+        command.arg(arg.overrides_with(spec.name).allow_negative_numbers(true))
+    })
+}
 
 /// The raw texts of all layers, and the problems met on the way.
-pub(super) struct Layers {
+pub(crate) struct Layers {
+    table: &'static [Spec],
     /// By setting: the text, and where it was found.
     texts: BTreeMap<&'static str, (String, String)>,
     problems: Vec<String>,
 }
 
 impl Layers {
-    pub(super) fn read(matches: &ArgMatches, env: impl Fn(&str) -> Option<OsString>) -> Self {
-        let mut layers = Self { texts: BTreeMap::new(), problems: Vec::new() };
-        for spec in &TABLE {
+    /// Reads all layers of `table`; `config` is the row that names the file, where there is one.
+    pub(crate) fn read(
+        table: &'static [Spec],
+        config: Option<&Spec>,
+        matches: &ArgMatches,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        let mut layers = Self { table, texts: BTreeMap::new(), problems: Vec::new() };
+        for spec in table {
             let flag = if spec.is_secret { None } else { matches.get_one::<OsString>(spec.name) };
             if let Some(value) = flag {
                 layers.add(spec, value.clone(), format!("flag --{}", spec.name));
@@ -26,8 +44,10 @@ impl Layers {
                 layers.add(spec, value, format!("variable {}", spec.env));
             }
         }
-        if let Some((path, _)) = layers.texts.get(CONFIG.name).cloned() {
-            layers.read_file(Path::new(&path));
+        if let Some(config) = config
+            && let Some((path, _)) = layers.texts.get(config.name).cloned()
+        {
+            layers.read_file(Path::new(&path), config);
         }
         layers
     }
@@ -41,7 +61,7 @@ impl Layers {
         }
     }
 
-    fn read_file(&mut self, path: &Path) {
+    fn read_file(&mut self, path: &Path, config: &Spec) {
         let shown = path.display();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -53,8 +73,8 @@ impl Layers {
         };
         for (key, value) in table {
             let named = |spec: &&Spec| spec.name.replace('-', "_") == key;
-            let spec = TABLE.iter().find(|spec| named(spec) && !spec.is_secret);
-            let Some(spec) = spec.filter(|spec| spec.name != CONFIG.name) else {
+            let spec = self.table.iter().find(|spec| named(spec) && !spec.is_secret);
+            let Some(spec) = spec.filter(|spec| spec.name != config.name) else {
                 self.problems.push(format!("{shown}: there is no setting {key:?} in a file"));
                 continue;
             };
@@ -73,24 +93,53 @@ impl Layers {
 
     /// The value of a setting; `None`, with the problem noted, when it is missing or bad. A secret
     /// value is never part of a problem: `parse` must not repeat its input.
-    pub(super) fn required<T>(
+    pub(crate) fn required<T>(
+        &mut self,
+        spec: &Spec,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if spec.default.is_empty() && !self.texts.contains_key(spec.name) {
+            self.problem(format!("{} is not set: it is the {}", spec.env, spec.help));
+            return None;
+        }
+        self.optional(spec, parse)
+    }
+
+    /// Like [`required`](Self::required), but `None` without a problem when nothing is given and
+    /// there is no default.
+    pub(crate) fn optional<T>(
         &mut self,
         spec: &Spec,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let (text, source) = match self.texts.get(spec.name) {
-            Some((text, source)) => (text.as_str(), source.clone()),
-            None if spec.default.is_empty() => {
-                let problem = format!("{} is not set: it is the {}", spec.env, spec.help);
-                self.problems.push(problem);
-                return None;
-            }
-            None => (spec.default, "default".to_owned()),
+            Some((text, source)) => (text.as_str(), source.as_str()),
+            None if spec.default.is_empty() => return None,
+            None => (spec.default, "default"),
         };
-        parse(text).map_err(|problem| self.problems.push(format!("{source}: {problem}"))).ok()
+        let problem = match parse(text) {
+            Ok(value) => return Some(value),
+            Err(problem) => format!("{source}: {problem}"),
+        };
+        self.problem(problem);
+        None
     }
 
-    pub(super) fn into_problems(self) -> Vec<String> {
-        self.problems
+    /// Where the value of a setting was found; `None` when only a default is left.
+    pub(crate) fn source(&self, spec: &Spec) -> Option<&str> {
+        self.texts.get(spec.name).map(|(_, source)| source.as_str())
+    }
+
+    /// Notes a problem that concerns more than one setting.
+    pub(crate) fn problem(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
+    /// The settings, unless there was a problem.
+    pub(crate) fn finish<T>(self, settings: Option<T>) -> Result<T, SettingsError> {
+        match settings {
+            Some(settings) if self.problems.is_empty() => Ok(settings),
+            _ => Err(SettingsError(self.problems)),
+        }
     }
 }

@@ -16,11 +16,11 @@ use crate::threshold::Threshold;
 /// Most parser threads: more than any edge device has cores.
 const WORKERS_MAX: usize = 64;
 
-pub(super) fn text(error: impl Display) -> String {
+pub(crate) fn text(error: impl Display) -> String {
     error.to_string()
 }
 
-pub(super) fn number<T>(text: &str, range: RangeInclusive<T>) -> Result<T, String>
+pub(crate) fn number<T>(text: &str, range: RangeInclusive<T>) -> Result<T, String>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -30,9 +30,19 @@ where
     })
 }
 
-pub(super) fn duration(text: &str, seconds: RangeInclusive<u64>) -> Result<Duration, String> {
-    let (least, most) =
-        (Duration::from_secs(*seconds.start()), Duration::from_secs(*seconds.end()));
+pub(crate) fn duration(text: &str, seconds: RangeInclusive<u64>) -> Result<Duration, String> {
+    duration_within(
+        text,
+        Duration::from_secs(*seconds.start()),
+        Duration::from_secs(*seconds.end()),
+    )
+}
+
+pub(crate) fn duration_within(
+    text: &str,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text.trim())
         .map_err(|error| format!("{text:?} is not a duration such as 5s or 1h30m: {error}"))?;
     if (least..=most).contains(&duration) {
@@ -45,12 +55,12 @@ pub(super) fn duration(text: &str, seconds: RangeInclusive<u64>) -> Result<Durat
     ))
 }
 
-pub(super) fn threshold(text: &str) -> Result<Threshold, String> {
+pub(crate) fn threshold(text: &str) -> Result<Threshold, String> {
     let number = text.trim().parse().ok().and_then(Threshold::new);
     number.ok_or_else(|| format!("{text:?} is not a finite number"))
 }
 
-pub(super) fn workers(text: &str) -> Result<usize, String> {
+pub(crate) fn workers(text: &str) -> Result<usize, String> {
     if text.trim() == "auto" {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         return Ok(cores.min(WORKERS_MAX));
@@ -58,7 +68,7 @@ pub(super) fn workers(text: &str) -> Result<usize, String> {
     number(text, 1..=WORKERS_MAX).map_err(|error| format!("{error}, nor auto"))
 }
 
-pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
+pub(crate) fn log_level(text: &str) -> Result<LevelFilter, String> {
     let named = |(name, _): &&(&str, _)| name.eq_ignore_ascii_case(text.trim());
     LEVELS.iter().find(named).map(|(_, level)| *level).ok_or_else(|| {
         let names: Vec<_> = LEVELS.iter().map(|(name, _)| *name).collect();
@@ -66,7 +76,7 @@ pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
     })
 }
 
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let certificates: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
