@@ -8,6 +8,7 @@
 //! ```text
 //! ConnectionString --> Identity --> client id, username, topics
 //!                  \-> Key -------> SAS token (the password)
+//! workload request ---> signature -/       (inside the edge runtime)
 //! topic --> topics::parse_received / parse_sent --> bag --> Properties
 //! bag ----> alert_topic --> the topic of the forwarded message
 //! Enrollment --> dps::Registration --> the hub and the Identity of a device
@@ -22,10 +23,11 @@ mod percent;
 pub mod properties;
 pub mod sas;
 pub mod topics;
+pub mod workload;
 
 pub use alert::alert_topic;
 pub use connection_string::{ConnectionString, ConnectionStringError, ConnectionStringProblem};
 pub use identity::Identity;
 pub use percent::{percent_decode, percent_encode};
 pub use properties::{BagError, Properties};
-pub use sas::{Key, KeyError, SasError, Token, sign_token};
+pub use sas::{Key, KeyError, SasError, Token, UnsignedToken, sign_token};

@@ -11,7 +11,7 @@ use clap::{ArgMatches, Command};
 use tracing::{error, info};
 
 use crate::link::Summary;
-use crate::settings::{self, Settings, SettingsError};
+use crate::settings::{self, Proof, Settings, SettingsError};
 use crate::{logging, module, sensor};
 
 /// Wrong arguments or settings (`EX_USAGE` of sysexits.h).
@@ -90,15 +90,18 @@ fn run(settings: Settings) -> ExitCode {
 
 /// One line, without secrets.
 fn effective(settings: &Settings) -> String {
-    let identity = &settings.connection.identity;
+    let identity = &settings.identity;
+    let proof = match &settings.proof {
+        Proof::Key { roots, .. } => format!("by its own key, {} root(s)", roots.len()),
+        Proof::Runtime(workload) => format!("by the edge runtime at {}", workload.address),
+    };
     format!(
-        "{} at {}:{} (hub {}), {} root(s), default threshold {}, {} worker(s), keep-alive {:?}, \
+        "{} at {}:{} (hub {}), {proof}, default threshold {}, {} worker(s), keep-alive {:?}, \
          token lifetime {:?}, drain timeout {:?}, held bytes {}",
         identity.client_id(),
         identity.gateway,
         settings.gateway_port,
         identity.hub,
-        settings.roots.len(),
         settings.threshold,
         settings.workers,
         settings.keep_alive,
@@ -113,7 +116,8 @@ fn summary_line(summary: &Summary) -> String {
     let malformed = counters.not_utf8 + counters.not_json + counters.temperature_not_a_number;
     format!(
         "stopped: {} messages received, {} alerts, {} acknowledged by the hub, {} no alert, \
-         {malformed} malformed, {} for other inputs, {} twin callbacks, {} connection(s); \
+         {malformed} malformed, {} for other inputs, {} twin callbacks, {} connection(s), \
+         {} renewal(s); \
          {} not acknowledged to the source, which delivers them again",
         counters.received,
         counters.alerts,
@@ -122,6 +126,7 @@ fn summary_line(summary: &Summary) -> String {
         counters.other_inputs,
         counters.twin_callbacks,
         counters.connections,
+        counters.renewals,
         summary.unacknowledged,
     )
 }

@@ -33,6 +33,12 @@ pub mod ack;
 
 pub mod link;
 
+pub mod workload;
+
+pub mod credentials;
+
+pub mod trust;
+
 pub mod azure;
 
 pub mod sensor;

@@ -25,8 +25,17 @@ pub const TWIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
 pub const SUBACK_WAIT: Duration = Duration::from_secs(10);
 /// A connection that lived this long has proved itself: the next failure starts at the first wait.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(10);
-/// How long DISCONNECT may take to leave.
+/// How long the hub may take to close after DISCONNECT, before we do.
 pub const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
+/// A trust bundle is not fetched again within this time, however often its roots fail.
+pub const TRUST_BUNDLE_AGE_MIN: Duration = Duration::from_secs(30);
+/// Share of a token's life after which it is renewed.
+pub const RENEWAL_SHARE: f64 = 0.8;
+/// Jitter of the renewal, as a share of the token's life, to either side.
+pub const RENEWAL_JITTER: f64 = 0.05;
+/// Before the renewal's DISCONNECT, work in flight may take this long to be acknowledged, and
+/// never longer than a tenth of the token's life.
+pub const RENEWAL_DRAIN_MAX: Duration = Duration::from_secs(1);
 /// Log lines about bad messages: at most this many in [`LOG_WINDOW`]; the rest is counted.
 pub const LOG_LINES_MAX: u32 = 10;
 /// See [`LOG_LINES_MAX`].

@@ -6,9 +6,11 @@
 //!
 //! - Bounded: see [`limits`](crate::limits). The loop waits for the socket alone, never for a later
 //!   stage, so the two directions cannot block each other.
-//! - State that outlives a connection is here; what belongs to one connection is in `serve`.
+//! - State that outlives a connection is here; what belongs to one connection is in `serve`, what
+//!   it begins with in `login`.
 
 mod dispatch;
+mod login;
 mod serve;
 
 use std::collections::VecDeque;
@@ -20,33 +22,37 @@ use tracing::{error, info, warn};
 
 use crate::ack::Ledger;
 use crate::azure::properties::Properties;
-use crate::azure::{Identity, Key, sign_token, topics};
+use crate::azure::{Identity, topics};
+use crate::credentials::Credentials;
 use crate::forward::Forwarder;
 use crate::ingest::Ingest;
 use crate::limits::{FIRST_TWIN_WAIT, HEALTHY_AFTER};
 use crate::logging::LineLimit;
 use crate::metrics::Counters;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, TRANSIENT};
-use crate::mqtt::packet::{Connect, Packet};
-use crate::mqtt::{ConnectError, Connection, ConnectionError, Endpoint, Inflight, Stream};
+use crate::mqtt::{ConnectionError, Inflight};
 use crate::pool::Pool;
 use crate::threshold::ThresholdCell;
+use crate::trust::Trust;
 use crate::twin::Twin;
+use serve::Leave;
 
 /// The output that alerts leave by.
 const OUTPUT: &str = "output1";
 
 /// What a link needs to know.
 pub struct LinkSettings {
-    /// Who the module is.
+    /// Who the module is, and the host that it connects to.
     pub identity: Identity,
     /// What it proves that with.
-    pub key: Key,
-    /// Where the hub listens.
-    pub endpoint: Endpoint,
+    pub credentials: Credentials,
+    /// Whom it trusts.
+    pub trust: Trust,
+    /// Port of the gateway.
+    pub port: u16,
     /// MQTT keep-alive.
     pub keep_alive: Duration,
-    /// Life of a SAS token.
+    /// Life of a SAS token; it is renewed before its end.
     pub token_lifetime: Duration,
     /// Longest wait for outstanding acknowledgements at shutdown.
     pub drain_timeout: Duration,
@@ -94,6 +100,10 @@ pub struct Link {
     counters: Counters,
     malformed_lines: LineLimit,
     inputs_prefix: String,
+    /// When the token of the connection is to be replaced.
+    renew_at: Instant,
+    /// The connection is being left: nothing that arrives from now on is acknowledged on it.
+    leaving: bool,
     started: Instant,
 }
 
@@ -123,6 +133,8 @@ impl Link {
             resend: VecDeque::new(),
             counters: Counters::default(),
             malformed_lines: LineLimit::default(),
+            renew_at: Instant::now() + login::use_time(settings.token_lifetime, fastrand::f64()),
+            leaving: false,
             started: Instant::now(),
             settings,
             pool,
@@ -137,17 +149,25 @@ impl Link {
     pub async fn run(mut self) -> Summary {
         let mut backoff = Backoff::default();
         let mut inbox = Vec::new();
+        let mut password = None;
         while !self.is_stopping() {
             let mut bounds = TRANSIENT;
-            match self.connect(&mut inbox).await {
+            match self.connect(password.take(), &mut inbox).await {
                 None => break,
                 Some(Ok(connection)) => {
                     let since = Instant::now();
-                    let Err(end) = self.serve(connection, &mut inbox).await else { break };
+                    let end = self.serve(connection, &mut inbox).await;
                     if since.elapsed() >= HEALTHY_AFTER {
                         backoff.reset();
                     }
-                    warn!("connection to {} lost: {end}", self.settings.endpoint);
+                    match end {
+                        Ok(Leave::Stop) => break,
+                        Ok(Leave::Renew(fresh)) => {
+                            password = Some(fresh);
+                            continue;
+                        }
+                        Err(end) => warn!("connection to {} lost: {end}", self.peer()),
+                    }
                 }
                 Some(Err(refused)) => {
                     if refused.is_authentication() {
@@ -169,38 +189,8 @@ impl Link {
         Summary { counters: self.counters, unacknowledged }
     }
 
-    /// `None` when told to stop meanwhile.
-    async fn connect(
-        &mut self,
-        inbox: &mut Vec<Packet>,
-    ) -> Option<Result<Connection<Stream>, ConnectError>> {
-        let hello = self.hello();
-        let mut stop = self.stop.clone();
-        let connected = tokio::select! {
-            connected = crate::mqtt::transport::connect(&self.settings.endpoint, hello, inbox) => connected,
-            _ = stop.wait_for(|stop| *stop) => return None,
-        };
-        Some(connected.map(|(connection, acknowledged)| {
-            self.counters.connections += 1;
-            info!(
-                "connected to {} as {}, session present: {}",
-                self.settings.endpoint,
-                self.settings.identity.client_id(),
-                acknowledged.session_present,
-            );
-            connection
-        }))
-    }
-
-    fn hello(&self) -> Connect {
-        let LinkSettings { identity, key, keep_alive, token_lifetime, .. } = &self.settings;
-        let mut hello = Connect::new(identity.client_id());
-        hello.clean_session = false;
-        hello.keep_alive = u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX);
-        let expiry = unix_now_s().saturating_add(token_lifetime.as_secs());
-        let token = sign_token(key, &identity.resource(), expiry, None);
-        hello.set_login(identity.username(&user_agent(), None), token);
-        hello
+    fn peer(&self) -> String {
+        format!("{}:{}", self.settings.identity.gateway, self.settings.port)
     }
 
     fn is_stopping(&self) -> bool {
@@ -222,17 +212,6 @@ impl Link {
         }
         self.ingest.release(threshold);
     }
-}
-
-fn user_agent() -> String {
-    let (version, os, cpu) =
-        (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
-    format!("sluicegate/{version} ({os}; {cpu})")
-}
-
-fn unix_now_s() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub struct Counters {
     pub methods: u64,
     /// Connections that were accepted.
     pub connections: u64,
+    /// Tokens renewed, each by replacing the connection.
+    pub renewals: u64,
     /// Packets that a client is not sent, and topics that nobody subscribed to.
     pub unexpected: u64,
 }

@@ -9,12 +9,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
+use crate::credentials::Credentials;
 use crate::link::{Link, LinkSettings, Summary};
-use crate::mqtt::Endpoint;
 use crate::parse::JsonPath;
 use crate::pool::Pool;
-use crate::settings::Settings;
+use crate::settings::{Proof, Settings};
 use crate::threshold::{Setting, ThresholdCell};
+use crate::trust::{Trust, trusting};
 
 /// Why the module could not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,25 +64,17 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
 }
 
 fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in settings.roots {
-        roots.add(certificate)?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let identity = settings.connection.identity;
-    let endpoint = Endpoint {
-        host: identity.gateway.clone(),
-        port: settings.gateway_port,
-        tls: Arc::new(tls),
+    let (credentials, trust) = match settings.proof {
+        Proof::Key { key, roots } => (Credentials::Key(key), Trust::Fixed(trusting(roots)?)),
+        Proof::Runtime(workload) => {
+            (Credentials::Workload(workload.clone()), Trust::bundle(workload))
+        }
     };
     Ok(LinkSettings {
-        identity,
-        key: settings.connection.key,
-        endpoint,
+        identity: settings.identity,
+        credentials,
+        trust,
+        port: settings.gateway_port,
         keep_alive: settings.keep_alive,
         token_lifetime: settings.token_lifetime,
         drain_timeout: settings.drain_timeout,

@@ -5,15 +5,11 @@
 //! All that is wrong is reported at once, and never with a value: the key is one of them.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
+use super::identity::{ID_LEN_MAX, is_host_name, is_id};
 use super::{Identity, Key, KeyError};
 
-/// Longest device or module id (IoT Hub: device identity properties).
-const ID_LEN_MAX: usize = 128;
-/// Longest host name (RFC 1035 §2.3.4).
-const HOST_LEN_MAX: usize = 253;
 /// An unknown name is shown only when it can be no key: short, letters alone, with a value.
 const SHOWN_NAME_LEN_MAX: usize = 24;
 
@@ -72,7 +68,9 @@ pub enum ConnectionStringProblem {
     #[error("`SharedAccessKey` cannot be used: {0}")]
     Key(KeyError),
     /// `x509=true`.
-    #[error("`x509=true` asks for a client certificate: use a string with SharedAccessKey instead")]
+    #[error(
+        "`x509=true`: client certificates are out of scope; use a string with SharedAccessKey instead"
+    )]
     X509,
     /// `x509` that is neither true nor false.
     #[error("`x509` is neither true nor false: leave it out")]
@@ -205,7 +203,7 @@ impl<'a> Parts<'a> {
     }
 
     fn host(&mut self, name: &'static str) -> Option<&'a str> {
-        self.checked(name, is_host, ConnectionStringProblem::Host)
+        self.checked(name, is_host_name, ConnectionStringProblem::Host)
     }
 
     fn id(&mut self, name: &'static str) -> Option<&'a str> {
@@ -276,18 +274,6 @@ fn unknown(number: usize, name: &str, value: &str) -> ConnectionStringProblem {
     } else {
         ConnectionStringProblem::UnknownPart(number)
     }
-}
-
-fn is_host(text: &str) -> bool {
-    let is_name = text.len() <= HOST_LEN_MAX
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
-    is_name || text.parse::<IpAddr>().is_ok()
-}
-
-/// `/`, `+` and `#` would change which topics the identity's own filters match.
-fn is_id(text: &str) -> bool {
-    text.len() <= ID_LEN_MAX
-        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'+' | b'#'))
 }
 
 #[cfg(test)]

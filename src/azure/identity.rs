@@ -1,6 +1,13 @@
 //! Who connects, and the three texts that follow from it: client id, username, SAS resource.
 
+use std::net::IpAddr;
+
 use super::percent_encode;
+
+/// Longest device or module id (IoT Hub: device identity properties).
+pub const ID_LEN_MAX: usize = 128;
+/// Longest host name (RFC 1035 §2.3.4).
+const HOST_LEN_MAX: usize = 253;
 
 /// The service version that the module speaks; edgeHub only asks that there is one.
 const API_VERSION: &str = "2021-04-12";
@@ -54,6 +61,20 @@ impl Identity {
             None => device,
         }
     }
+}
+
+/// Whether `text` can be a host name or an address: no scheme, no port, no path.
+pub fn is_host_name(text: &str) -> bool {
+    let is_name = (1..=HOST_LEN_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    is_name || text.parse::<IpAddr>().is_ok()
+}
+
+/// Whether `text` can be a device or module id of up to [`ID_LEN_MAX`] characters. `/`, `+` and
+/// `#` would change which topics the identity's own filters match.
+pub fn is_id(text: &str) -> bool {
+    (1..=ID_LEN_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'+' | b'#'))
 }
 
 #[cfg(test)]

@@ -68,23 +68,46 @@ impl fmt::Debug for Key {
     }
 }
 
+/// A token that waits for its signature: the key may be elsewhere, behind the workload API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsignedToken {
+    sr: String,
+    expiry_unix_s: u64,
+}
+
+impl UnsignedToken {
+    /// A token for `resource` that ends at `expiry_unix_s`.
+    pub fn new(resource: &str, expiry_unix_s: u64) -> Self {
+        let mut sr = String::new();
+        percent_encode(resource, &mut sr);
+        Self { sr, expiry_unix_s }
+    }
+
+    /// The bytes to sign with HMAC-SHA256.
+    pub fn text(&self) -> String {
+        signed_text(&self.sr, &self.expiry_unix_s.to_string())
+    }
+
+    /// The finished token; `policy` is `skn`, for DPS only. A secret until it expires.
+    pub fn with_signature(self, signature: &[u8; 32], policy: Option<&str>) -> String {
+        let mut token = format!("{SCHEME} sr={}&sig=", self.sr);
+        percent_encode(&BASE64_STANDARD.encode(signature), &mut token);
+        token.push_str(&format!("&se={}", self.expiry_unix_s));
+        if let Some(policy) = policy {
+            token.push_str("&skn=");
+            percent_encode(policy, &mut token);
+        }
+        token
+    }
+}
+
 /// Signs a token for `resource` that ends at `expiry_unix_s`; `policy` is `skn`, for DPS only.
 ///
 /// The result is a secret until it expires.
 pub fn sign_token(key: &Key, resource: &str, expiry_unix_s: u64, policy: Option<&str>) -> String {
-    let mut token = format!("{SCHEME} sr=");
-    let sr_start = token.len();
-    percent_encode(resource, &mut token);
-    let signature =
-        key.sign(signed_text(&token[sr_start..], &expiry_unix_s.to_string()).as_bytes());
-    token.push_str("&sig=");
-    percent_encode(&BASE64_STANDARD.encode(signature), &mut token);
-    token.push_str(&format!("&se={expiry_unix_s}"));
-    if let Some(policy) = policy {
-        token.push_str("&skn=");
-        percent_encode(policy, &mut token);
-    }
-    token
+    let unsigned = UnsignedToken::new(resource, expiry_unix_s);
+    let signature = key.sign(unsigned.text().as_bytes());
+    unsigned.with_signature(&signature, policy)
 }
 
 fn signed_text(sr: &str, se: &str) -> String {

@@ -57,8 +57,10 @@ impl Link {
             }
         }
         if publish.qos != QoS::AtMostOnce {
-            // Behind all that was received before it (MQTT 3.1.1 §4.6).
-            let receipt = self.ledger.receive(publish.pkid, 0);
+            // Behind all that was received before it (MQTT 3.1.1 §4.6), which may be an input that
+            // a leaving link did not take.
+            let id = if self.leaving { 0 } else { publish.pkid };
+            let receipt = self.ledger.receive(id, 0);
             self.ledger.settle(receipt);
         }
         Ok(())
@@ -66,11 +68,11 @@ impl Link {
 
     /// A message for `input1`.
     fn input(&mut self, publish: Publish, bag_start: usize) -> Result<(), End> {
-        if self.is_stopping() {
-            // Not acknowledged: the hub delivers it to the next instance.
+        let at_most_once = publish.qos == QoS::AtMostOnce;
+        if self.is_stopping() || (self.leaving && !at_most_once) {
+            // Not acknowledged: the hub delivers it to the next instance, or on the next connection.
             return Ok(());
         }
-        let at_most_once = publish.qos == QoS::AtMostOnce;
         if self.is_over_bound(HELD_OVERDRAFT) && !at_most_once {
             return Err(End::Overrun(self.ledger.held().messages));
         }

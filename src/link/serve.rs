@@ -5,10 +5,13 @@ use std::time::Instant;
 use tokio::time::timeout_at;
 use tracing::{debug, error, info, warn};
 
+use super::login::{Password, Renewal};
 use super::{End, Link};
 use crate::azure::topics;
 use crate::forward::Outgoing;
-use crate::limits::{DISCONNECT_WAIT, HELD_MESSAGES_MAX, PIPELINE_BATCHES_MAX, SUBACK_WAIT};
+use crate::limits::{
+    DISCONNECT_WAIT, HELD_MESSAGES_MAX, PIPELINE_BATCHES_MAX, RENEWAL_DRAIN_MAX, SUBACK_WAIT,
+};
 use crate::logging::excerpt;
 use crate::message::Judged;
 use crate::mqtt::connection::publish_at_least_once;
@@ -16,6 +19,20 @@ use crate::mqtt::packet::{
     Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
 use crate::mqtt::{ByteStream, Connection, QoS};
+
+/// Why a connection is left in good order.
+pub(super) enum Leave {
+    /// Told to stop.
+    Stop,
+    /// The token is renewed: connect again with this one, at once.
+    Renew(Password),
+}
+
+/// A connection that is being left: what is in flight is waited for.
+struct Leaving {
+    why: Leave,
+    until: Instant,
+}
 
 /// The subscriptions of a connection: made on every connect, whatever session-present says, as a
 /// hub may have lost them.
@@ -27,14 +44,16 @@ struct Subscription {
 }
 
 impl Link {
-    /// Serves until told to stop and drained (`Ok`), or until the connection ends.
+    /// Serves until there is a reason to leave and work in flight is done, or until the connection
+    /// ends.
     pub(super) async fn serve(
         &mut self,
         mut connection: Connection<impl ByteStream>,
         inbox: &mut Vec<Packet>,
-    ) -> Result<(), End> {
+    ) -> Result<Leave, End> {
         let mut subscription = self.open(&mut connection)?;
-        let mut drain_until: Option<Instant> = None;
+        let mut renewal = Renewal::start(&self.settings, self.renew_at, &self.wake);
+        let mut leaving: Option<Leaving> = None;
         loop {
             for packet in inbox.drain(..) {
                 match packet {
@@ -49,28 +68,57 @@ impl Link {
             if subscription.deadline.is_some_and(|deadline| now > deadline) {
                 return Err(End::NoSubAck);
             }
-            if self.is_stopping() && drain_until.is_none() {
-                info!("stopping: waiting for {} messages in flight", self.ledger.held().messages);
-                drain_until = Some(now + self.settings.drain_timeout);
-            }
+            leaving = self.reason_to_leave(leaving, &mut renewal, now);
             self.pump(&mut connection, now)?;
-            if drain_until.is_some_and(|until| self.is_drained() || now >= until) {
+            if let Some(Leaving { why, .. }) =
+                leaving.take_if(|leaving| self.is_drained() || now >= leaving.until)
+            {
                 close(connection).await;
-                return Ok(());
+                return Ok(why);
             }
             let read = self.may_read();
             let turn = connection.turn(inbox, &self.wake, read);
-            match drain_until {
+            match &leaving {
                 None => turn.await?,
                 // Past the deadline, the next round closes.
-                Some(until) => timeout_at(until.into(), turn).await.unwrap_or(Ok(()))?,
+                Some(Leaving { until, .. }) => {
+                    timeout_at((*until).into(), turn).await.unwrap_or(Ok(()))?;
+                }
             }
         }
+    }
+
+    /// From a reason to leave on nothing new is acknowledged, so the hub delivers it on the next
+    /// connection, and what is in flight has some time to be acknowledged in both directions.
+    /// Nothing is then sent twice.
+    fn reason_to_leave(
+        &mut self,
+        leaving: Option<Leaving>,
+        renewal: &mut Renewal,
+        now: Instant,
+    ) -> Option<Leaving> {
+        let stopping = matches!(leaving, Some(Leaving { why: Leave::Stop, .. }));
+        if self.is_stopping() && !stopping {
+            info!("stopping: waiting for {} messages in flight", self.ledger.held().messages);
+            self.leaving = true;
+            let until = now + self.settings.drain_timeout;
+            return Some(Leaving { why: Leave::Stop, until });
+        }
+        if leaving.is_some() {
+            return leaving;
+        }
+        let password = renewal.ready()?;
+        self.counters.renewals += 1;
+        info!("token renewed: {} messages in flight", self.ledger.held().messages);
+        self.leaving = true;
+        let until = now + RENEWAL_DRAIN_MAX.min(self.settings.token_lifetime / 10);
+        Some(Leaving { why: Leave::Renew(password), until })
     }
 
     /// What every connection begins with: nothing of the last one is acknowledged on it, everything
     /// unacknowledged is due again, and the subscriptions are made.
     fn open(&mut self, connection: &mut Connection<impl ByteStream>) -> Result<Subscription, End> {
+        self.leaving = false;
         self.ledger.forget_packet_ids();
         self.resend = self.inflight.resend();
         let filters = [
@@ -209,7 +257,9 @@ impl Link {
     }
 
     fn is_drained(&self) -> bool {
-        let judged = self.ingest.is_holding() || self.ingest.is_idle();
+        // Messages that wait for the twin at a stop stay unacknowledged; a renewal is no reason.
+        let given_up = self.is_stopping() && self.ingest.is_holding();
+        let judged = given_up || self.ingest.is_idle();
         judged && self.forwarder.waiting() == 0 && self.inflight.waiting() == 0
     }
 }
@@ -219,6 +269,6 @@ async fn close(connection: Connection<impl ByteStream>) {
     match timeout_at(deadline.into(), connection.disconnect()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!("DISCONNECT: {error}"),
-        Err(_) => warn!("the hub did not take DISCONNECT within {DISCONNECT_WAIT:?}"),
+        Err(_) => debug!("the hub did not close within {DISCONNECT_WAIT:?} of DISCONNECT"),
     }
 }

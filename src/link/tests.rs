@@ -6,10 +6,15 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::mqtt::QoS;
-use crate::mqtt::packet::{PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode};
+use crate::azure::Key;
+use crate::mqtt::packet::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode};
+use crate::mqtt::{Connection, QoS};
 use crate::parse::JsonPath;
 use crate::threshold::{Setting, Threshold};
+use crate::trust::trusting;
+
+mod login;
+mod renewal;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const HOT: &str = r#"{"machine":{"temperature":99}}"#;
@@ -21,12 +26,6 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
     let threshold = Threshold::new(25.0).expect("finite");
     let cell = Arc::new(ThresholdCell::new(Setting { threshold, version: None }));
     let pool = Pool::start(2, &JsonPath::default(), &wake).expect("threads");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks TLS 1.2 and 1.3")
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
     let settings = LinkSettings {
         identity: Identity {
             hub: "h.net".to_owned(),
@@ -34,8 +33,9 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
             device: "d".to_owned(),
             module: Some("m".to_owned()),
         },
-        key: Key::from_base64("a2V5").expect("base64"),
-        endpoint: Endpoint { host: "localhost".to_owned(), port: 1, tls: Arc::new(tls) },
+        credentials: Credentials::Key(Key::from_base64("a2V5").expect("base64")),
+        trust: Trust::Fixed(trusting([]).expect("ring speaks TLS 1.2 and 1.3")),
+        port: 1,
         keep_alive: Duration::from_secs(60),
         token_lifetime: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(5),
@@ -113,7 +113,16 @@ impl Hub {
     }
 }
 
-type Served = JoinHandle<(Link, Result<(), End>)>;
+type Served = JoinHandle<(Link, Result<Leave, End>)>;
+
+impl std::fmt::Debug for Leave {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stop => "Stop",
+            Self::Renew(_) => "Renew",
+        })
+    }
+}
 
 /// Starts to serve one connection.
 fn serve(mut link: Link, buffer: usize) -> (Served, Hub) {
@@ -126,7 +135,7 @@ fn serve(mut link: Link, buffer: usize) -> (Served, Hub) {
     (served, Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() })
 }
 
-async fn end_of(served: Served) -> (Link, Result<(), End>) {
+async fn end_of(served: Served) -> (Link, Result<Leave, End>) {
     timeout(PATIENCE, served).await.expect("an end in time").expect("no panic")
 }
 
@@ -288,7 +297,7 @@ async fn stopping_drains_disconnects_and_leaves_new_inputs_to_the_next_instance(
     assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)));
     assert_eq!(hub.next().await, Packet::Disconnect);
     let (link, end) = end_of(served).await;
-    assert!(end.is_ok(), "{end:?}");
+    assert!(matches!(end, Ok(Leave::Stop)), "{end:?}");
     assert_eq!(link.counters.forwarded, 1);
 }
 

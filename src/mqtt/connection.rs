@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish};
 use rumqttc::mqttbytes::{self, QoS};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::io::poll_read_buf;
@@ -156,14 +156,20 @@ impl<S: ByteStream> Connection<S> {
         .await
     }
 
-    /// Sends DISCONNECT (MQTT 3.1.1 §3.14), then closes the stream. Bound it with a time-out.
+    /// Sends DISCONNECT (MQTT 3.1.1 §3.14), closes the stream, and reads it to its end: a socket
+    /// that is closed with unread bytes is reset, and the peer may lose what we wrote last. Bound
+    /// it with a time-out.
     ///
     /// # Errors
-    /// When the socket fails first.
+    /// When the socket fails before DISCONNECT has left.
     pub async fn disconnect(mut self) -> Result<(), ConnectionError> {
         self.send(&Packet::Disconnect)?;
         self.flush().await?;
         poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?;
+        self.read_buffer.clear();
+        while let Ok(1..) = self.stream.read_buf(&mut self.read_buffer).await {
+            self.read_buffer.clear();
+        }
         Ok(())
     }
 

@@ -153,24 +153,41 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// Whether no trusted root vouches for the peer's certificate: other roots might.
+    pub fn is_untrusted(&self) -> bool {
+        use rustls::CertificateError::{BadSignature, UnknownIssuer};
+        let Self::Tls { source, .. } = self else { return false };
+        // A new root of the old name shows as a bad signature.
+        matches!(certificate_error(source), Some(UnknownIssuer | BadSignature))
+    }
+}
+
+fn certificate_error(error: &io::Error) -> Option<&rustls::CertificateError> {
+    match error.get_ref()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(error) => Some(error),
+        _ => None,
+    }
+}
+
 fn tls_advice(error: &io::Error) -> &'static str {
-    use rustls::{CertificateError, Error};
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-    match inner {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "its certificate is not signed by a trusted root: check the CA certificate file"
+    use rustls::CertificateError as Bad;
+    match certificate_error(error) {
+        Some(Bad::UnknownIssuer | Bad::BadSignature) => {
+            "its certificate is not signed by a trusted root: check the CA certificate file, or \
+             the runtime's trust bundle"
         }
-        Some(Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        )) => "its certificate does not carry the gateway's host name",
-        Some(Error::InvalidCertificate(
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. },
-        )) => "its certificate is not valid now: check both clocks",
-        Some(Error::InvalidCertificate(_)) => "its certificate is refused",
-        _ => "is this port a TLS port?",
+        Some(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+            "its certificate does not carry the gateway's host name"
+        }
+        Some(
+            Bad::Expired
+            | Bad::ExpiredContext { .. }
+            | Bad::NotValidYet
+            | Bad::NotValidYetContext { .. },
+        ) => "its certificate is not valid now: check both clocks",
+        Some(_) => "its certificate is refused",
+        None => "is this port a TLS port?",
     }
 }
 

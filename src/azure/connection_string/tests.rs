@@ -98,7 +98,7 @@ fn the_text_says_what_to_do() {
         error.to_string(),
         "the connection string cannot be used: write `DeviceId` exactly so: names are case-sensitive and have no spaces; \
          `HostName` is not a host name: give it without scheme, port and path; \
-         `x509=true` asks for a client certificate: use a string with SharedAccessKey instead"
+         `x509=true`: client certificates are out of scope; use a string with SharedAccessKey instead"
     );
 }
 

@@ -1,0 +1,184 @@
+//! What a connection begins with, a trusted peer and a fresh token, and the renewal of that token.
+//!
+//! MQTT 3.1.1 cannot authenticate anew on a living connection, so a renewal is a DISCONNECT and a
+//! CONNECT. Everything that can fail or wait is done before: the new token is at hand, and work in
+//! flight is acknowledged in both directions (see [`serve`](super::serve)).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use super::{Link, LinkSettings};
+use crate::credentials::Credentials;
+use crate::limits::{RENEWAL_JITTER, RENEWAL_SHARE};
+use crate::mqtt::backoff::{Backoff, TRANSIENT};
+use crate::mqtt::packet::{Connect, Packet};
+use crate::mqtt::transport::{self, Endpoint};
+use crate::mqtt::{ConnectError, Connection, Stream};
+use crate::trust::TrustError;
+use crate::workload::WorkloadError;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoginError {
+    #[error("no trusted roots: {0}")]
+    Trust(#[from] TrustError),
+    #[error("no token: {0}")]
+    Token(#[from] WorkloadError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+}
+
+impl LoginError {
+    /// Whether only a person can mend it.
+    pub(super) fn is_authentication(&self) -> bool {
+        matches!(self, Self::Connect(refused) if refused.is_authentication())
+    }
+}
+
+/// A token, and when it is to be replaced. Has no `Debug`: it is a secret.
+pub(super) struct Password {
+    token: String,
+    pub(super) renew_at: Instant,
+}
+
+/// How long a token is used that lives for `lifetime`; `jitter` is uniform in 0..1, so that
+/// modules which started together do not renew together.
+pub(super) fn use_time(lifetime: Duration, jitter: f64) -> Duration {
+    lifetime.mul_f64(RENEWAL_SHARE + RENEWAL_JITTER * (2.0 * jitter.clamp(0.0, 1.0) - 1.0))
+}
+
+/// What asks for tokens.
+struct Source {
+    credentials: Credentials,
+    resource: String,
+    lifetime: Duration,
+}
+
+impl Source {
+    fn new(settings: &LinkSettings) -> Self {
+        Self {
+            credentials: settings.credentials.clone(),
+            resource: settings.identity.resource(),
+            lifetime: settings.token_lifetime,
+        }
+    }
+
+    async fn password(&self) -> Result<Password, WorkloadError> {
+        let renew_at = Instant::now() + use_time(self.lifetime, fastrand::f64());
+        let token = self.credentials.password(&self.resource, self.lifetime).await?;
+        Ok(Password { token, renew_at })
+    }
+
+    /// Tries until there is one. The old connection lives on meanwhile, until its own token ends.
+    async fn persist(&self) -> Password {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.password().await {
+                Ok(password) => return password,
+                Err(error) => {
+                    let wait = backoff.next(TRANSIENT, fastrand::f64());
+                    warn!(
+                        "token not renewed: {error}; next attempt in {} ms, the connection lasts \
+                         until the old token ends",
+                        wait.as_millis()
+                    );
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+}
+
+/// Fetches the next token in the background; ends with the connection that it belongs to.
+pub(super) struct Renewal {
+    password: oneshot::Receiver<Password>,
+    task: JoinHandle<()>,
+}
+
+impl Renewal {
+    /// Begins to fetch at `renew_at`, and notifies `wake` when there is a token.
+    pub(super) fn start(settings: &LinkSettings, renew_at: Instant, wake: &Arc<Notify>) -> Self {
+        let (done, password) = oneshot::channel();
+        let (source, wake) = (Source::new(settings), Arc::clone(wake));
+        let task = tokio::spawn(async move {
+            tokio::time::sleep_until(renew_at.into()).await;
+            // Nobody listens only when the connection has ended.
+            let _ = done.send(source.persist().await);
+            wake.notify_one();
+        });
+        Self { password, task }
+    }
+
+    /// The new token, once.
+    pub(super) fn ready(&mut self) -> Option<Password> {
+        self.password.try_recv().ok()
+    }
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Link {
+    /// Connects with `password`, or with a new one; `None` when told to stop meanwhile.
+    pub(super) async fn connect(
+        &mut self,
+        password: Option<Password>,
+        inbox: &mut Vec<Packet>,
+    ) -> Option<Result<Connection<Stream>, LoginError>> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            connected = self.log_in(password, inbox) => Some(connected),
+            _ = stop.wait_for(|stop| *stop) => None,
+        }
+    }
+
+    async fn log_in(
+        &mut self,
+        password: Option<Password>,
+        inbox: &mut Vec<Packet>,
+    ) -> Result<Connection<Stream>, LoginError> {
+        let tls = self.settings.trust.tls().await?;
+        let password = match password {
+            Some(password) => password,
+            None => Source::new(&self.settings).password().await?,
+        };
+        self.renew_at = password.renew_at;
+        let LinkSettings { identity, port, .. } = &self.settings;
+        let endpoint = Endpoint { host: identity.gateway.clone(), port: *port, tls };
+        let connected = transport::connect(&endpoint, self.hello(password), inbox).await;
+        let (connection, acknowledged) = connected.inspect_err(|refused| {
+            if refused.is_untrusted() {
+                self.settings.trust.doubt();
+            }
+        })?;
+        self.counters.connections += 1;
+        info!(
+            "connected to {endpoint} as {}, session present: {}",
+            self.settings.identity.client_id(),
+            acknowledged.session_present,
+        );
+        Ok(connection)
+    }
+
+    fn hello(&self, password: Password) -> Connect {
+        let LinkSettings { identity, keep_alive, .. } = &self.settings;
+        let mut hello = Connect::new(identity.client_id());
+        hello.clean_session = false;
+        hello.keep_alive = u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX);
+        hello.set_login(identity.username(&user_agent(), None), password.token);
+        hello
+    }
+}
+
+fn user_agent() -> String {
+    let (version, os, cpu) =
+        (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    format!("sluicegate/{version} ({os}; {cpu})")
+}

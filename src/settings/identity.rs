@@ -1,0 +1,116 @@
+//! Who the module is: by the variables of the edge runtime, else by a connection string.
+
+use std::path::PathBuf;
+
+use rustls::pki_types::CertificateDer;
+
+use super::layers::Layers;
+use super::table::{
+    API_VERSION, AUTH_SCHEME, CA_FILE, CONNECTION_STRING, DEVICE_ID, GATEWAY_HOST, GENERATION,
+    HUB_HOST, MODULE_ID, WORKLOAD_URI,
+};
+use super::{Spec, values};
+use crate::azure::identity::{ID_LEN_MAX, is_host_name, is_id};
+use crate::azure::{ConnectionString, Identity, Key};
+use crate::workload::Workload;
+
+/// What an edge device sets for each of its modules; the API version may be missing.
+const RUNTIME: [Spec; 7] =
+    [WORKLOAD_URI, AUTH_SCHEME, GENERATION, HUB_HOST, GATEWAY_HOST, DEVICE_ID, MODULE_ID];
+/// What a developer sets instead.
+const PAIR: [Spec; 2] = [CONNECTION_STRING, CA_FILE];
+/// The only scheme: a module gets no other.
+const SAS_TOKEN: &str = "sasToken";
+
+/// How the module proves its identity, and whom it trusts.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// By its own key, and by roots from a file.
+    Key {
+        /// The key.
+        key: Key,
+        /// The only roots.
+        roots: Vec<CertificateDer<'static>>,
+    },
+    /// By the security daemon of the edge runtime, which signs and has the trust bundle.
+    Runtime(Workload),
+}
+
+/// The runtime's variables where they are complete, else the pair. Where neither is complete, all
+/// that is missing is noted, and what is there is checked all the same.
+pub(super) fn resolve(layers: &mut Layers) -> Option<(Identity, Proof)> {
+    let (no_runtime, no_pair) = (missing(layers, &RUNTIME), missing(layers, &PAIR));
+    if no_runtime.is_empty() {
+        return runtime(layers);
+    }
+    if no_pair.is_empty() {
+        return pair(layers);
+    }
+    let (set_runtime, set_pair) = (no_runtime.len() < RUNTIME.len(), no_pair.len() < PAIR.len());
+    layers.problem(format!("inside IoT Edge, not set: {}", no_runtime.join(", ")));
+    layers.problem(format!("outside of it, not set: {}", no_pair.join(", ")));
+    if set_runtime {
+        runtime(layers);
+    }
+    if set_pair {
+        pair(layers);
+    }
+    None
+}
+
+fn missing(layers: &Layers, specs: &[Spec]) -> Vec<&'static str> {
+    specs.iter().filter(|spec| layers.source(spec).is_none()).map(|spec| spec.env).collect()
+}
+
+fn runtime(layers: &mut Layers) -> Option<(Identity, Proof)> {
+    let scheme = layers.optional(&AUTH_SCHEME, |text| {
+        if text.eq_ignore_ascii_case(SAS_TOKEN) {
+            return Ok(());
+        }
+        Err(format!(
+            "{text:?} is out of scope: a module proves itself by {SAS_TOKEN}, not by a certificate"
+        ))
+    });
+    let address = layers.optional(&WORKLOAD_URI, str::parse);
+    let generation = layers.optional(&GENERATION, |text| Ok(text.to_owned()));
+    let hub = layers.optional(&HUB_HOST, host_name);
+    let gateway = layers.optional(&GATEWAY_HOST, host_name);
+    let device = layers.optional(&DEVICE_ID, id);
+    let module = layers.optional(&MODULE_ID, id);
+    let api_version = layers.required(&API_VERSION, |text| Ok(text.to_owned()));
+    scheme?;
+    let module = module?;
+    let workload = Workload {
+        address: address?,
+        api_version: api_version?,
+        module: module.clone(),
+        generation: generation?,
+    };
+    let identity = Identity { hub: hub?, gateway: gateway?, device: device?, module: Some(module) };
+    Some((identity, Proof::Runtime(workload)))
+}
+
+fn pair(layers: &mut Layers) -> Option<(Identity, Proof)> {
+    let connection = layers.optional(&CONNECTION_STRING, |text| {
+        let connection: ConnectionString = text.parse().map_err(values::text)?;
+        if connection.identity.module.is_none() {
+            return Err("ModuleId is missing: a filter is a module of an edge device".into());
+        }
+        Ok(connection)
+    });
+    let roots = layers.optional(&CA_FILE, |path| values::certificates(&PathBuf::from(path)));
+    let ConnectionString { identity, key } = connection?;
+    Some((identity, Proof::Key { key, roots: roots? }))
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    let good = is_host_name(text).then(|| text.to_owned());
+    good.ok_or_else(|| format!("{text:?} is not a host name without scheme, port and path"))
+}
+
+fn id(text: &str) -> Result<String, String> {
+    let good = is_id(text).then(|| text.to_owned());
+    good.ok_or_else(|| {
+        format!("{text:?} is not an id: up to {ID_LEN_MAX} ASCII characters, none of '/', '+', '#'")
+    })
+}

@@ -1,0 +1,192 @@
+//! The rows of the settings table.
+
+use crate::azure::workload::API_VERSION_DEFAULT;
+
+/// One row of the settings table.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Flag without its dashes; `_` for `-` gives the key in the TOML file. A secret has neither.
+    pub name: &'static str,
+    /// Environment variable.
+    pub env: &'static str,
+    /// Value when nothing is given; empty where there is none.
+    pub default: &'static str,
+    /// What values look like, with their unit.
+    pub value: &'static str,
+    /// What it does.
+    pub help: &'static str,
+    /// Taken from the environment alone: a secret, as arguments are visible to every process of
+    /// the device, or a word of the edge runtime.
+    pub is_secret: bool,
+}
+
+/// A row that is no secret.
+pub(crate) const fn row(
+    name: &'static str,
+    env: &'static str,
+    default: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> Spec {
+    Spec { name, env, default, value, help, is_secret: false }
+}
+
+pub(super) const CONNECTION_STRING: Spec = Spec {
+    name: "connection-string",
+    env: "EdgeHubConnectionString",
+    default: "",
+    value: "HostName=...;GatewayHostName=...;DeviceId=...;ModuleId=...;SharedAccessKey=...",
+    help: "identity of the module and its key, outside of the edge runtime",
+    is_secret: true,
+};
+pub(super) const CA_FILE: Spec = row(
+    "ca-file",
+    "EdgeModuleCACertificateFile",
+    "",
+    "path of a PEM file",
+    "the only root certificates that are trusted, outside of the edge runtime",
+);
+pub(super) const GATEWAY_PORT: Spec = row(
+    "gateway-port",
+    "SLUICEGATE_GATEWAY_PORT",
+    "8883",
+    "TCP port, 1 to 65535",
+    "port of the gateway's MQTT listener",
+);
+pub(super) const THRESHOLD: Spec = row(
+    "threshold",
+    "SLUICEGATE_THRESHOLD",
+    "25",
+    "number, in the sensors' unit",
+    "threshold while the twin has no `TemperatureThreshold`",
+);
+pub(super) const WORKERS: Spec = row(
+    "workers",
+    "SLUICEGATE_WORKERS",
+    "auto",
+    "threads, 1 to 64, or auto",
+    "parser threads; auto is one per core",
+);
+pub(super) const KEEP_ALIVE: Spec = row(
+    "keep-alive",
+    "SLUICEGATE_KEEP_ALIVE",
+    "60s",
+    "duration, 5s to 1177s",
+    "MQTT keep-alive; half of it without an answer ends the connection",
+);
+pub(super) const TOKEN_LIFETIME: Spec = row(
+    "token-lifetime",
+    "SLUICEGATE_TOKEN_LIFETIME",
+    "1h",
+    "duration, 500ms to 30days",
+    "life of the SAS tokens; each is renewed after 80 % of it",
+);
+pub(super) const DRAIN_TIMEOUT: Spec = row(
+    "drain-timeout",
+    "SLUICEGATE_DRAIN_TIMEOUT",
+    "5s",
+    "duration, 0s to 60s",
+    "longest wait for outstanding acknowledgements at SIGTERM or SIGINT",
+);
+pub(super) const HELD_BYTES: Spec = row(
+    "held-bytes",
+    "SLUICEGATE_HELD_BYTES",
+    "67108864",
+    "bytes, 1048576 or more",
+    "messages received and not yet acknowledged may take this much",
+);
+pub(super) const LOG_LEVEL: Spec = row(
+    "log-level",
+    "RuntimeLogLevel",
+    "info",
+    "fatal, error, warning, info, debug, verbose",
+    "debug shows every message",
+);
+pub(super) const CONFIG: Spec = row(
+    "config",
+    "SLUICEGATE_CONFIG",
+    "",
+    "path of a TOML file",
+    "settings by the flags' names with `_` for `-`",
+);
+
+/// A variable that the edge runtime sets.
+const fn runtime(
+    name: &'static str,
+    env: &'static str,
+    default: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> Spec {
+    Spec { name, env, default, value, help, is_secret: true }
+}
+
+pub(super) const WORKLOAD_URI: Spec = runtime(
+    "workload-uri",
+    "IOTEDGE_WORKLOADURI",
+    "",
+    "unix:///path or http://host:port",
+    "edge runtime: where its workload API listens",
+);
+pub(super) const AUTH_SCHEME: Spec = runtime(
+    "auth-scheme",
+    "IOTEDGE_AUTHSCHEME",
+    "",
+    "sasToken",
+    "edge runtime: how the module proves its identity",
+);
+pub(super) const GENERATION: Spec = runtime(
+    "module-generation",
+    "IOTEDGE_MODULEGENERATIONID",
+    "",
+    "text",
+    "edge runtime: generation of the module's identity",
+);
+pub(super) const HUB_HOST: Spec = runtime(
+    "iothub-hostname",
+    "IOTEDGE_IOTHUBHOSTNAME",
+    "",
+    "host name",
+    "edge runtime: the IoT Hub of the identity",
+);
+pub(super) const GATEWAY_HOST: Spec = runtime(
+    "gateway-hostname",
+    "IOTEDGE_GATEWAYHOSTNAME",
+    "",
+    "host name",
+    "edge runtime: the host to connect to, which its certificate must name",
+);
+pub(super) const DEVICE_ID: Spec =
+    runtime("device-id", "IOTEDGE_DEVICEID", "", "id", "edge runtime: device of the identity");
+pub(super) const MODULE_ID: Spec =
+    runtime("module-id", "IOTEDGE_MODULEID", "", "id", "edge runtime: module of the identity");
+pub(super) const API_VERSION: Spec = runtime(
+    "workload-api-version",
+    "IOTEDGE_APIVERSION",
+    API_VERSION_DEFAULT,
+    "version of the workload API",
+    "edge runtime: version to speak with its workload API",
+);
+
+/// The settings table: README shows it, and a test keeps the two equal.
+pub const TABLE: [Spec; 19] = [
+    CONNECTION_STRING,
+    CA_FILE,
+    GATEWAY_PORT,
+    THRESHOLD,
+    WORKERS,
+    KEEP_ALIVE,
+    TOKEN_LIFETIME,
+    DRAIN_TIMEOUT,
+    HELD_BYTES,
+    LOG_LEVEL,
+    CONFIG,
+    WORKLOAD_URI,
+    AUTH_SCHEME,
+    GENERATION,
+    HUB_HOST,
+    GATEWAY_HOST,
+    DEVICE_ID,
+    MODULE_ID,
+    API_VERSION,
+];
