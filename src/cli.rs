@@ -96,11 +96,12 @@ fn effective(settings: &Settings) -> String {
         Proof::Runtime(workload) => format!("by the edge runtime at {}", workload.address),
     };
     format!(
-        "{} at {}:{} (hub {}), {proof}, default threshold {}, {} worker(s), keep-alive {:?}, \
+        "{} at {}:{} over {} (hub {}), {proof}, default threshold {}, {} worker(s), keep-alive {:?}, \
          token lifetime {:?}, drain timeout {:?}, held bytes {}",
         identity.client_id(),
         identity.gateway,
         settings.gateway_port,
+        settings.route,
         identity.hub,
         settings.threshold,
         settings.workers,

@@ -30,7 +30,7 @@ use crate::limits::{FIRST_TWIN_WAIT, HEALTHY_AFTER};
 use crate::logging::LineLimit;
 use crate::metrics::Counters;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, TRANSIENT};
-use crate::mqtt::{ConnectionError, Inflight};
+use crate::mqtt::{ConnectionError, Inflight, Route};
 use crate::pool::Pool;
 use crate::threshold::ThresholdCell;
 use crate::trust::Trust;
@@ -50,6 +50,8 @@ pub struct LinkSettings {
     pub trust: Trust,
     /// Port of the gateway.
     pub port: u16,
+    /// The way to the gateway.
+    pub route: Route,
     /// MQTT keep-alive.
     pub keep_alive: Duration,
     /// Life of a SAS token; it is renewed before its end.

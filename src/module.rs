@@ -75,6 +75,7 @@ fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
         credentials,
         trust,
         port: settings.gateway_port,
+        route: settings.route,
         keep_alive: settings.keep_alive,
         token_lifetime: settings.token_lifetime,
         drain_timeout: settings.drain_timeout,

@@ -16,4 +16,4 @@ pub use connection::{ByteStream, Connection, ConnectionError};
 pub use inflight::Inflight;
 pub use rumqttc::mqttbytes::QoS;
 pub use rumqttc::mqttbytes::v4 as packet;
-pub use transport::{ConnectError, Endpoint, Stream};
+pub use transport::{ConnectError, Endpoint, Proxy, Route, Stream};

@@ -17,17 +17,20 @@ use clap::{ArgMatches, Command};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::azure::Identity;
+use crate::mqtt::{Proxy, Route};
 use crate::threshold::Threshold;
 use layers::Layers;
 use table::{
-    CONFIG, DRAIN_TIMEOUT, GATEWAY_PORT, HELD_BYTES, KEEP_ALIVE, LOG_LEVEL, THRESHOLD,
-    TOKEN_LIFETIME, WORKERS,
+    ALIASES, CONFIG, DRAIN_TIMEOUT, GATEWAY_PORT, HELD_BYTES, KEEP_ALIVE, LOG_LEVEL, NO_PROXY,
+    PROXY, THRESHOLD, TOKEN_LIFETIME, WEBSOCKET, WORKERS,
 };
 
 pub use identity::Proof;
 pub(crate) use table::row;
 pub use table::{Spec, TABLE};
 
+/// Port of MQTT over WebSocket, unless another is given.
+const WEBSOCKET_PORT: u16 = 443;
 /// Shortest life of a token: for tests of its renewal. Tokens end on whole seconds.
 const TOKEN_LIFETIME_MIN: Duration = Duration::from_millis(500);
 /// Longest life of a token.
@@ -42,6 +45,8 @@ pub struct Settings {
     pub proof: Proof,
     /// Port of the gateway.
     pub gateway_port: u16,
+    /// The way to it.
+    pub route: Route,
     /// Threshold without a twin.
     pub threshold: Threshold,
     /// Parser threads.
@@ -86,9 +91,18 @@ impl Settings {
         matches: &ArgMatches,
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, SettingsError> {
-        let mut layers = Layers::read(&TABLE, Some(&CONFIG), matches, env);
+        let mut layers =
+            Layers::read(&TABLE, Some(&CONFIG), matches, |name| by_any_name(name, &env));
         let identity = identity::resolve(&mut layers);
-        let gateway_port = layers.required(&GATEWAY_PORT, |text| values::number(text, 1..=65_535));
+        let websocket = layers.required(&WEBSOCKET, values::switch);
+        let gateway_port = match (websocket, layers.source(&GATEWAY_PORT)) {
+            (Some(true), None) => Some(WEBSOCKET_PORT),
+            _ => layers.required(&GATEWAY_PORT, |text| values::number(text, 1..=65_535)),
+        };
+        let route = match (websocket, &identity) {
+            (Some(true), Some((identity, _))) => websocket_route(&mut layers, &identity.gateway),
+            _ => Some(Route::Direct),
+        };
         let threshold = layers.required(&THRESHOLD, values::threshold);
         let workers = layers.required(&WORKERS, values::workers);
         let keep_alive = layers.required(&KEEP_ALIVE, |text| values::duration(text, 5..=1177));
@@ -105,6 +119,7 @@ impl Settings {
                 identity,
                 proof,
                 gateway_port: gateway_port?,
+                route: route?,
                 threshold: threshold?,
                 workers: workers?,
                 keep_alive: keep_alive?,
@@ -116,6 +131,23 @@ impl Settings {
         };
         layers.finish(all())
     }
+}
+
+/// The variable, or what other programs call it; the first that is not empty.
+fn by_any_name(name: &str, env: impl Fn(&str) -> Option<OsString>) -> Option<OsString> {
+    let aliases = ALIASES.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, a)| a);
+    let names = std::iter::once(name).chain(aliases.iter().copied());
+    names.filter_map(env).find(|value| !value.is_empty())
+}
+
+fn websocket_route(layers: &mut Layers, host: &str) -> Option<Route> {
+    let exceptions = layers.optional(&NO_PROXY, |text| Ok(text.to_owned())).unwrap_or_default();
+    if layers.source(&PROXY).is_none() {
+        return Some(Route::WebSocket { proxy: None });
+    }
+    let proxy = layers
+        .optional(&PROXY, |url| Proxy::to(host, url.trim(), &exceptions).map_err(values::text))?;
+    Some(Route::WebSocket { proxy })
 }
 
 #[cfg(test)]

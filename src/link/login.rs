@@ -150,8 +150,9 @@ impl Link {
             None => Source::new(&self.settings).password().await?,
         };
         self.renew_at = password.renew_at;
-        let LinkSettings { identity, port, .. } = &self.settings;
-        let endpoint = Endpoint { host: identity.gateway.clone(), port: *port, tls };
+        let LinkSettings { identity, port, route, .. } = &self.settings;
+        let (host, route) = (identity.gateway.clone(), route.clone());
+        let endpoint = Endpoint { host, port: *port, route, tls };
         let connected = transport::connect(&endpoint, self.hello(password), inbox).await;
         let (connection, acknowledged) = connected.inspect_err(|refused| {
             if refused.is_untrusted() {

@@ -36,6 +36,7 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
         credentials: Credentials::Key(Key::from_base64("a2V5").expect("base64")),
         trust: Trust::Fixed(trusting([]).expect("ring speaks TLS 1.2 and 1.3")),
         port: 1,
+        route: Route::Direct,
         keep_alive: Duration::from_secs(60),
         token_lifetime: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(5),

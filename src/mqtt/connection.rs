@@ -211,8 +211,8 @@ impl<S: ByteStream> Connection<S> {
                 self.read_buffer.reserve(READ_BYTES);
             }
             match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read_buffer) {
-                // A peer may speak and hang up at once, with CONNACK 5: its words come first, and the
-                // end of the stream shows again at the next read.
+                // The end comes again at the next read; first what came before it, such as the
+                // CONNACK of a peer that refuses and hangs up.
                 Poll::Ready(Ok(0) | Err(_)) if inbox.len() > before => return Ok(true),
                 Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
                 Poll::Ready(Ok(count)) => {

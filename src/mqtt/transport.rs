@@ -1,7 +1,16 @@
-//! From a host name to an MQTT connection that the peer accepted: DNS, TCP, TLS, CONNECT.
+//! From a host name to an MQTT connection that the peer accepted: DNS, TCP, a proxy's tunnel, TLS,
+//! WebSocket, CONNECT.
 //!
+//! ```text
+//! Route::Direct        MQTT                 over TLS over TCP
+//! Route::WebSocket     MQTT over WebSocket  over TLS over TCP, or over a tunnel through a proxy
+//! ```
 //! Every step is bounded by [`CONNECT_TIMEOUT`]. Each failure names the step, the host and what to
 //! do about it.
+
+mod error;
+mod proxy;
+mod websocket;
 
 use std::fmt;
 use std::io;
@@ -10,8 +19,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet};
-use rustls::pki_types::{InvalidDnsNameError, ServerName};
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, Packet};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -20,8 +29,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::connection::{ByteStream, Connection, ConnectionError};
+use websocket::WebSocket;
 
-/// Longest time for each of: name look-up with TCP connect, TLS handshake, CONNACK.
+pub use error::ConnectError;
+pub use proxy::{Proxy, ProxyUrlError};
+
+/// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket
+/// handshake, CONNACK.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where to connect to.
@@ -31,19 +45,59 @@ pub struct Endpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// How to get there.
+    pub route: Route,
     /// TLS settings, with the roots that are trusted.
     pub tls: Arc<rustls::ClientConfig>,
 }
 
+/// The way to a host.
+#[derive(Debug, Clone, Default)]
+pub enum Route {
+    /// MQTT over TLS.
+    #[default]
+    Direct,
+    /// MQTT over WebSocket over TLS, for networks that let nothing but HTTPS out.
+    WebSocket {
+        /// The proxy to go through.
+        proxy: Option<Proxy>,
+    },
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        write!(f, "{}:{} over {}", self.host, self.port, self.route)
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.write_str("TLS"),
+            Self::WebSocket { proxy: None } => f.write_str("WebSocket"),
+            Self::WebSocket { proxy: Some(proxy) } => write!(f, "WebSocket through proxy {proxy}"),
+        }
     }
 }
 
 /// The byte stream that a connection runs on.
 #[derive(Debug)]
-pub struct Stream(Box<TlsStream<TcpStream>>);
+pub struct Stream(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Tls(Box<TlsStream<TcpStream>>),
+    WebSocket(Box<WebSocket<TlsStream<TcpStream>>>),
+}
+
+impl Stream {
+    fn stream(&mut self) -> Pin<&mut dyn ByteStream> {
+        match &mut self.0 {
+            Inner::Tls(stream) => Pin::new(stream.as_mut()),
+            Inner::WebSocket(stream) => Pin::new(stream.as_mut()),
+        }
+    }
+}
 
 impl AsyncRead for Stream {
     fn poll_read(
@@ -51,7 +105,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_read(cx, buffer)
+        self.stream().poll_read(cx, buffer)
     }
 }
 
@@ -61,133 +115,13 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write(cx, bytes)
+        self.stream().poll_write(cx, bytes)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_flush(cx)
+        self.stream().poll_flush(cx)
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_shutdown(cx)
-    }
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The name does not resolve.
-    #[error("cannot resolve host name {host}: {source}; check the name and this device's DNS")]
-    Dns {
-        /// The name that was looked up.
-        host: String,
-        /// The resolver's answer.
-        source: io::Error,
-    },
-    /// Nothing takes the TCP connection.
-    #[error("cannot connect to {host}:{port}: {source}; is the hub running and the port open?")]
-    Tcp {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// The TLS handshake failed.
-    #[error("TLS handshake with {host}:{port} failed: {source}; {advice}", advice = tls_advice(source))]
-    Tls {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
-        /// What rustls found.
-        source: io::Error,
-    },
-    /// The host is neither a DNS name nor an address.
-    #[error("{host:?} is not a host name: {source}")]
-    HostName {
-        /// The host as given.
-        host: String,
-        /// What is wrong with it.
-        source: InvalidDnsNameError,
-    },
-    /// The peer took the connection and then said nothing.
-    #[error("no {step} from {host}:{port} within {CONNECT_TIMEOUT:?}")]
-    Timeout {
-        /// What was waited for.
-        step: &'static str,
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
-    },
-    /// CONNACK with a code other than 0 (MQTT 3.1.1 §3.2.2.3).
-    #[error("{host}:{port} refused {client_id:?}: CONNACK {code} ({meaning})")]
-    Refused {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
-        /// The client id that was offered.
-        client_id: String,
-        /// The return code, 1 to 5.
-        code: u8,
-        /// The code in words, and what to do.
-        meaning: &'static str,
-    },
-    /// The connection ended, or something else than CONNACK came.
-    #[error("{host}:{port} did not answer CONNECT: {source}")]
-    Broken {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
-        /// How it ended.
-        source: ConnectionError,
-    },
-}
-
-impl ConnectError {
-    /// Whether the peer refused this identity (CONNACK 2, 4 or 5): only a person can mend that.
-    pub fn is_authentication(&self) -> bool {
-        matches!(self, Self::Refused { code: 2 | 4 | 5, .. })
-    }
-}
-
-impl ConnectError {
-    /// Whether no trusted root vouches for the peer's certificate: other roots might.
-    pub fn is_untrusted(&self) -> bool {
-        use rustls::CertificateError::{BadSignature, UnknownIssuer};
-        let Self::Tls { source, .. } = self else { return false };
-        // A new root of the old name shows as a bad signature.
-        matches!(certificate_error(source), Some(UnknownIssuer | BadSignature))
-    }
-}
-
-fn certificate_error(error: &io::Error) -> Option<&rustls::CertificateError> {
-    match error.get_ref()?.downcast_ref()? {
-        rustls::Error::InvalidCertificate(error) => Some(error),
-        _ => None,
-    }
-}
-
-fn tls_advice(error: &io::Error) -> &'static str {
-    use rustls::CertificateError as Bad;
-    match certificate_error(error) {
-        Some(Bad::UnknownIssuer | Bad::BadSignature) => {
-            "its certificate is not signed by a trusted root: check the CA certificate file, or \
-             the runtime's trust bundle"
-        }
-        Some(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
-            "its certificate does not carry the gateway's host name"
-        }
-        Some(
-            Bad::Expired
-            | Bad::ExpiredContext { .. }
-            | Bad::NotValidYet
-            | Bad::NotValidYetContext { .. },
-        ) => "its certificate is not valid now: check both clocks",
-        Some(_) => "its certificate is refused",
-        None => "is this port a TLS port?",
+        self.stream().poll_shutdown(cx)
     }
 }
 
@@ -201,34 +135,18 @@ pub async fn connect(
     hello: Connect,
     inbox: &mut Vec<Packet>,
 ) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
-    let name = ServerName::try_from(endpoint.host.clone())
-        .map_err(|source| ConnectError::HostName { host: endpoint.host.clone(), source })?;
-    let step_timeout = |step| {
-        let host = endpoint.host.clone();
-        ConnectError::Timeout { step, host, port: endpoint.port }
-    };
-    let tcp = timeout(CONNECT_TIMEOUT, dial(endpoint))
-        .await
-        .map_err(|_| step_timeout("TCP connection"))??;
-    let handshake = TlsConnector::from(endpoint.tls.clone()).connect(name, tcp);
-    let tls = timeout(CONNECT_TIMEOUT, handshake)
-        .await
-        .map_err(|_| step_timeout("TLS handshake"))?
-        .map_err(|source| {
-            let host = endpoint.host.clone();
-            ConnectError::Tls { host, port: endpoint.port, source }
-        })?;
+    let stream = open(endpoint).await?;
     let keep_alive = Duration::from_secs(u64::from(hello.keep_alive));
-    let mut connection = Connection::new(Stream(Box::new(tls)), keep_alive);
+    let mut connection = Connection::new(stream, keep_alive);
     let client_id = hello.client_id.clone();
     let acknowledged = timeout(CONNECT_TIMEOUT, greet(&mut connection, hello, inbox))
         .await
-        .map_err(|_| step_timeout("CONNACK"))?
+        .map_err(|_| endpoint.timeout("CONNACK"))?
         .map_err(|source| {
             let host = endpoint.host.clone();
             ConnectError::Broken { host, port: endpoint.port, source }
         })?;
-    match refusal(acknowledged.code) {
+    match error::refusal(acknowledged.code) {
         None => Ok((connection, acknowledged)),
         Some((code, meaning)) => {
             let host = endpoint.host.clone();
@@ -237,11 +155,51 @@ pub async fn connect(
     }
 }
 
-async fn dial(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
-    let Endpoint { host, port, .. } = endpoint;
-    let addresses = tokio::net::lookup_host((host.as_str(), *port))
+/// Everything below MQTT.
+async fn open(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
+    let Endpoint { host, port, route, tls } = endpoint;
+    let name = ServerName::try_from(host.clone())
+        .map_err(|source| ConnectError::HostName { host: host.clone(), source })?;
+    let tcp = match route {
+        Route::WebSocket { proxy: Some(proxy) } => {
+            let tcp = dial(&proxy.host, proxy.port).await?;
+            let tunnel = timeout(CONNECT_TIMEOUT, proxy.tunnel(tcp, host, *port)).await;
+            tunnel.map_err(|_| endpoint.timeout("way through the proxy"))??
+        }
+        _ => dial(host, *port).await?,
+    };
+    let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
+    let tls = timeout(CONNECT_TIMEOUT, handshake)
         .await
-        .map_err(|source| ConnectError::Dns { host: host.clone(), source })?;
+        .map_err(|_| endpoint.timeout("TLS handshake"))?
+        .map_err(|source| ConnectError::Tls { host: host.clone(), port: *port, source })?;
+    if matches!(route, Route::Direct) {
+        return Ok(Stream(Inner::Tls(Box::new(tls))));
+    }
+    let upgraded = timeout(CONNECT_TIMEOUT, WebSocket::open(tls, host, *port)).await;
+    let websocket = upgraded
+        .map_err(|_| endpoint.timeout("WebSocket handshake"))?
+        .map_err(|problem| ConnectError::WebSocket { host: host.clone(), port: *port, problem })?;
+    Ok(Stream(Inner::WebSocket(Box::new(websocket))))
+}
+
+impl Endpoint {
+    fn timeout(&self, step: &'static str) -> ConnectError {
+        ConnectError::Timeout { step, host: self.host.clone(), port: self.port }
+    }
+}
+
+async fn dial(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+    let dialled = timeout(CONNECT_TIMEOUT, dial_each_address(host, port)).await;
+    dialled.unwrap_or_else(|_| {
+        Err(ConnectError::Timeout { step: "TCP connection", host: host.to_owned(), port })
+    })
+}
+
+async fn dial_each_address(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+    let addresses = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
         match TcpStream::connect(address).await {
@@ -253,7 +211,7 @@ async fn dial(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
             Err(error) => last = error,
         }
     }
-    Err(ConnectError::Tcp { host: host.clone(), port: *port, source: last })
+    Err(ConnectError::Tcp { host: host.to_owned(), port, source: last })
 }
 
 /// Sends CONNECT and waits for CONNACK, which must come first (MQTT 3.1.1 §3.2.0).
@@ -271,25 +229,6 @@ async fn greet(
     match inbox.remove(0) {
         Packet::ConnAck(acknowledged) => Ok(acknowledged),
         _ => Err(ConnectionError::Protocol(rumqttc::mqttbytes::Error::IncorrectPacketFormat)),
-    }
-}
-
-fn refusal(code: ConnectReturnCode) -> Option<(u8, &'static str)> {
-    match code {
-        ConnectReturnCode::Success => None,
-        ConnectReturnCode::RefusedProtocolVersion => {
-            Some((1, "unacceptable protocol version: it does not speak MQTT 3.1.1"))
-        }
-        ConnectReturnCode::BadClientId => {
-            Some((2, "identifier rejected: is this module in the deployment?"))
-        }
-        ConnectReturnCode::ServiceUnavailable => Some((3, "server unavailable: it may come back")),
-        ConnectReturnCode::BadUserNamePassword => {
-            Some((4, "bad user name or password: check the shared access key and this clock"))
-        }
-        ConnectReturnCode::NotAuthorized => {
-            Some((5, "not authorized: check device, module, shared access key and this clock"))
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::table::SWITCH;
 use super::{SettingsError, Spec};
 
 /// Adds a flag for each row of `table` that may have one.
@@ -15,6 +16,11 @@ pub(crate) fn add_flags(command: Command, table: &[Spec]) -> Command {
         let help = format!("{} [{}; {}; default {default}]", spec.help, spec.value, spec.env);
         let arg = Arg::new(spec.name).long(spec.name).help(help).value_name("VALUE");
         let arg = arg.value_parser(clap::value_parser!(OsString)).action(ArgAction::Set);
+        let arg = if spec.value == SWITCH {
+            arg.num_args(0..=1).default_missing_value("true")
+        } else {
+            arg
+        };
         command.arg(arg.overrides_with(spec.name).allow_negative_numbers(true))
     })
 }

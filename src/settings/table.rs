@@ -31,6 +31,13 @@ pub(crate) const fn row(
     Spec { name, env, default, value, help, is_secret: false }
 }
 
+/// The value of a setting that is a flag alone on the command line.
+pub(super) const SWITCH: &str = "true or false";
+
+/// Names under which other programs know a variable, in order of preference.
+pub(super) const ALIASES: [(&str, &[&str]); 2] =
+    [("HTTPS_PROXY", &["https_proxy", "HTTP_PROXY", "http_proxy"]), ("NO_PROXY", &["no_proxy"])];
+
 pub(super) const CONNECTION_STRING: Spec = Spec {
     name: "connection-string",
     env: "EdgeHubConnectionString",
@@ -51,8 +58,32 @@ pub(super) const GATEWAY_PORT: Spec = row(
     "SLUICEGATE_GATEWAY_PORT",
     "8883",
     "TCP port, 1 to 65535",
-    "port of the gateway's MQTT listener",
+    "port of the gateway's MQTT listener; 443 with `websocket`",
 );
+pub(super) const WEBSOCKET: Spec = row(
+    "websocket",
+    "SLUICEGATE_WEBSOCKET",
+    "false",
+    SWITCH,
+    "MQTT over WebSocket, for networks that let nothing but HTTPS out",
+);
+/// Holds the password of the proxy.
+pub(super) const PROXY: Spec = Spec {
+    name: "https-proxy",
+    env: "HTTPS_PROXY",
+    default: "",
+    value: "http://[user:password@]host[:port]",
+    help: "proxy for WebSocket; also `https_proxy`, `HTTP_PROXY`, `http_proxy`, the first that is set",
+    is_secret: true,
+};
+pub(super) const NO_PROXY: Spec = Spec {
+    name: "no-proxy",
+    env: "NO_PROXY",
+    default: "",
+    value: "hosts, domains and networks, separated by commas",
+    help: "what is reached without the proxy; also `no_proxy`",
+    is_secret: true,
+};
 pub(super) const THRESHOLD: Spec = row(
     "threshold",
     "SLUICEGATE_THRESHOLD",
@@ -169,10 +200,13 @@ pub(super) const API_VERSION: Spec = runtime(
 );
 
 /// The settings table: README shows it, and a test keeps the two equal.
-pub const TABLE: [Spec; 19] = [
+pub const TABLE: [Spec; 22] = [
     CONNECTION_STRING,
     CA_FILE,
     GATEWAY_PORT,
+    WEBSOCKET,
+    PROXY,
+    NO_PROXY,
     THRESHOLD,
     WORKERS,
     KEEP_ALIVE,

@@ -5,6 +5,7 @@ use std::io::Write;
 use tempfile::NamedTempFile;
 
 mod identity;
+mod route;
 
 const SECRET: &str = "c2VjcmV0LWtleS1vZi10aGlzLXRlc3Q=";
 

@@ -55,6 +55,14 @@ pub(crate) fn duration_within(
     ))
 }
 
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
 pub(crate) fn threshold(text: &str) -> Result<Threshold, String> {
     let number = text.trim().parse().ok().and_then(Threshold::new);
     number.ok_or_else(|| format!("{text:?} is not a finite number"))

@@ -1,0 +1,115 @@
+//! MQTT bytes in binary WebSocket frames (MQTT 3.1.1 §6).
+//!
+//! - Each write leaves as one frame of at most [`FRAME_BYTES_MAX`]; a packet may span frames and a
+//!   frame may hold many packets, in both directions.
+//! - Bounded: one frame waits to be written, one is taken apart by the reader.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::mqtt::ByteStream;
+use crate::mqtt::connection::PACKET_BYTES_MAX;
+
+/// Path of IoT Hub and edgeHub for MQTT over WebSocket (IoT Hub MQTT: port 443).
+const PATH: &str = "/$iothub/websocket";
+/// The subprotocol that the peer must agree to (MQTT 3.1.1 §6.0).
+const SUBPROTOCOL: &str = "mqtt";
+/// Largest frame that is sent.
+const FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// A byte stream over a WebSocket.
+#[derive(Debug)]
+pub(super) struct WebSocket<S> {
+    socket: WebSocketStream<S>,
+    /// What the reader has not taken of the last frame.
+    rest: Bytes,
+}
+
+impl<S: ByteStream> WebSocket<S> {
+    /// Shakes hands over `stream`, which leads to `host` and `port`.
+    pub(super) async fn open(stream: S, host: &str, port: u16) -> Result<Self, String> {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let uri = format!("wss://{host}:{port}{PATH}").parse();
+        let uri = uri.map_err(|error| format!("{host:?} fits into no URI: {error}"))?;
+        let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUBPROTOCOL);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(FRAME_BYTES_MAX)
+            .write_buffer_size(0)
+            .max_write_buffer_size(4 * FRAME_BYTES_MAX)
+            .max_message_size(Some(PACKET_BYTES_MAX))
+            .max_frame_size(Some(PACKET_BYTES_MAX));
+        let (socket, _) = client_async_with_config(request, stream, Some(config))
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(Self { socket, rest: Bytes::new() })
+    }
+
+    fn sink(&mut self) -> Pin<&mut WebSocketStream<S>> {
+        Pin::new(&mut self.socket)
+    }
+}
+
+impl<S: ByteStream> AsyncRead for WebSocket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.rest.is_empty() {
+            match ready!(self.sink().poll_next(cx)) {
+                Some(Ok(Message::Binary(bytes))) => self.rest = bytes,
+                // Answered by the codec.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Text(_))) => {
+                    let problem = "a text frame, which MQTT forbids";
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, problem)));
+                }
+                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
+                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
+            }
+        }
+        let count = self.rest.len().min(buffer.remaining());
+        buffer.put_slice(&self.rest[..count]);
+        self.rest.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: ByteStream> AsyncWrite for WebSocket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.sink().poll_ready(cx)).map_err(io_error)?;
+        let frame = &bytes[..bytes.len().min(FRAME_BYTES_MAX)];
+        let message = Message::Binary(Bytes::copy_from_slice(frame));
+        self.sink().start_send(message).map_err(io_error)?;
+        Poll::Ready(Ok(frame.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink().poll_flush(cx).map_err(io_error)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink().poll_close(cx).map_err(io_error)
+    }
+}
+
+fn io_error(error: Error) -> io::Error {
+    match error {
+        Error::Io(error) => error,
+        Error::ConnectionClosed | Error::AlreadyClosed => io::ErrorKind::NotConnected.into(),
+        other => io::Error::new(io::ErrorKind::InvalidData, other),
+    }
+}
