@@ -34,7 +34,7 @@ use crate::limits::{DISCONNECT_WAIT, HEALTHY_AFTER};
 use crate::logging::LineLimit;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, TRANSIENT};
 use crate::mqtt::packet::Connect;
-use crate::mqtt::{Connection, Endpoint, Inflight, Stream, transport};
+use crate::mqtt::{Connection, Endpoint, Inflight, Route, Stream, transport};
 use serve::Leave;
 
 /// Most telemetry messages that wait to be sent: half an hour of them at the default interval.
@@ -342,7 +342,7 @@ impl Link {
     }
 
     fn endpoint(&self, host: String, port: u16) -> Endpoint {
-        Endpoint { host, port, tls: Arc::clone(&self.tls) }
+        Endpoint { host, port, route: Route::Direct, tls: Arc::clone(&self.tls) }
     }
 
     /// Whether the assignment is to be asked for again.

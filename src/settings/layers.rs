@@ -11,7 +11,7 @@ use super::{SettingsError, Spec};
 
 /// Adds a flag for each row of `table` that may have one.
 pub(crate) fn add_flags(command: Command, table: &[Spec]) -> Command {
-    table.iter().filter(|spec| !spec.is_secret).fold(command, |command, spec| {
+    table.iter().filter(|spec| !spec.is_env_only).fold(command, |command, spec| {
         let default = if spec.default.is_empty() { "none" } else { spec.default };
         let help = format!("{} [{}; {}; default {default}]", spec.help, spec.value, spec.env);
         let arg = Arg::new(spec.name).long(spec.name).help(help).value_name("VALUE");
@@ -43,7 +43,7 @@ impl Layers {
     ) -> Self {
         let mut layers = Self { table, texts: BTreeMap::new(), problems: Vec::new() };
         for spec in table {
-            let flag = if spec.is_secret { None } else { matches.get_one::<OsString>(spec.name) };
+            let flag = if spec.is_env_only { None } else { matches.get_one::<OsString>(spec.name) };
             if let Some(value) = flag {
                 layers.add(spec, value.clone(), format!("flag --{}", spec.name));
             } else if let Some(value) = env(spec.env).filter(|value| !value.is_empty()) {
@@ -79,7 +79,7 @@ impl Layers {
         };
         for (key, value) in table {
             let named = |spec: &&Spec| spec.name.replace('-', "_") == key;
-            let spec = self.table.iter().find(|spec| named(spec) && !spec.is_secret);
+            let spec = self.table.iter().find(|spec| named(spec) && !spec.is_env_only);
             let Some(spec) = spec.filter(|spec| spec.name != config.name) else {
                 self.problems.push(format!("{shown}: there is no setting {key:?} in a file"));
                 continue;

@@ -17,7 +17,7 @@ pub struct Spec {
     pub help: &'static str,
     /// Taken from the environment alone: a secret, as arguments are visible to every process of
     /// the device, or a word of the edge runtime.
-    pub is_secret: bool,
+    pub is_env_only: bool,
 }
 
 /// A row that is no secret.
@@ -28,7 +28,7 @@ pub(crate) const fn row(
     value: &'static str,
     help: &'static str,
 ) -> Spec {
-    Spec { name, env, default, value, help, is_secret: false }
+    Spec { name, env, default, value, help, is_env_only: false }
 }
 
 /// The value of a setting that is a flag alone on the command line.
@@ -44,7 +44,7 @@ pub(super) const CONNECTION_STRING: Spec = Spec {
     default: "",
     value: "HostName=...;GatewayHostName=...;DeviceId=...;ModuleId=...;SharedAccessKey=...",
     help: "identity of the module and its key, outside of the edge runtime",
-    is_secret: true,
+    is_env_only: true,
 };
 pub(super) const CA_FILE: Spec = row(
     "ca-file",
@@ -74,7 +74,7 @@ pub(super) const PROXY: Spec = Spec {
     default: "",
     value: "http://[user:password@]host[:port]",
     help: "proxy for WebSocket; also `https_proxy`, `HTTP_PROXY`, `http_proxy`, the first that is set",
-    is_secret: true,
+    is_env_only: true,
 };
 pub(super) const NO_PROXY: Spec = Spec {
     name: "no-proxy",
@@ -82,7 +82,7 @@ pub(super) const NO_PROXY: Spec = Spec {
     default: "",
     value: "hosts, domains and networks, separated by commas",
     help: "what is reached without the proxy; also `no_proxy`",
-    is_secret: true,
+    is_env_only: true,
 };
 pub(super) const THRESHOLD: Spec = row(
     "threshold",
@@ -149,7 +149,7 @@ const fn runtime(
     value: &'static str,
     help: &'static str,
 ) -> Spec {
-    Spec { name, env, default, value, help, is_secret: true }
+    Spec { name, env, default, value, help, is_env_only: true }
 }
 
 pub(super) const WORKLOAD_URI: Spec = runtime(

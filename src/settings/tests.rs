@@ -151,7 +151,7 @@ fn the_readme_shows_this_table() {
     let mut table =
         String::from("| flag | variable | default | value | meaning |\n|---|---|---|---|---|\n");
     for spec in &TABLE {
-        let flag = if spec.is_secret { "none".to_owned() } else { format!("`--{}`", spec.name) };
+        let flag = if spec.is_env_only { "none".to_owned() } else { format!("`--{}`", spec.name) };
         let default = if spec.default.is_empty() { "none" } else { spec.default };
         let Spec { env, value, help, .. } = spec;
         table += &format!("| {flag} | `{env}` | {default} | {value} | {help} |\n");

@@ -16,7 +16,8 @@ fn resolve_with(flags: &[&str], env: &[(&str, &str)]) -> Result<Settings, Settin
 
 #[test]
 fn the_flag_needs_no_value_and_changes_the_port() {
-    let cases: [(&[&str], &[(&str, &str)], &str); 7] = [
+    type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case; 7] = [
         (&[], &[], "8883 TLS"),
         (&["--websocket"], &[], "443 WebSocket"),
         (&["--websocket", "--workers", "2"], &[], "443 WebSocket"),
