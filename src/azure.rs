@@ -22,6 +22,7 @@ pub mod identity;
 mod percent;
 pub mod properties;
 pub mod sas;
+pub mod size;
 pub mod topics;
 pub mod workload;
 

@@ -77,14 +77,6 @@ impl Ingest {
         self.with_pool == 0 && self.waiting.is_empty()
     }
 
-    /// Drops what was gathered and not handed out; returns how many messages that were. Only for
-    /// shutdown: the source delivers them again, as they are not acknowledged.
-    pub fn discard_waiting(&mut self) -> usize {
-        let messages = self.waiting.iter().map(|batch| batch.messages.len()).sum();
-        self.waiting.clear();
-        messages
-    }
-
     fn open_batch(&mut self, message: Message, threshold: Threshold) {
         let receipts = message.receipt..message.receipt + 1;
         let mut messages = Vec::with_capacity(64);

@@ -21,7 +21,6 @@ use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
 
 use crate::ack::Ledger;
-use crate::azure::properties::Properties;
 use crate::azure::{Identity, topics};
 use crate::credentials::Credentials;
 use crate::forward::Forwarder;
@@ -80,8 +79,8 @@ enum End {
     NoSubAck,
     #[error("the hub refused the subscription to {0}")]
     SubscriptionRefused(String),
-    #[error("{0} messages wait for the hub's PUBACK and it goes on sending: it will deliver again")]
-    Overrun(usize),
+    #[error("all packet ids are taken by alerts without PUBACK")]
+    NoPacketId,
 }
 
 /// The link, with everything that outlives a connection.
@@ -106,6 +105,10 @@ pub struct Link {
     renew_at: Instant,
     /// The connection is being left: nothing that arrives from now on is acknowledged on it.
     leaving: bool,
+    /// It is left because the hub sent more than may be held.
+    overrun: bool,
+    /// Until then inputs wait for the first twin document.
+    hold_until: Instant,
     started: Instant,
 }
 
@@ -124,11 +127,7 @@ impl Link {
         ingest.hold();
         Self {
             twin: Twin::new(Arc::clone(&cell), default, fastrand::u32(..)),
-            forwarder: Forwarder::new(topics::output(
-                &settings.identity,
-                OUTPUT,
-                &Properties::new(),
-            )),
+            forwarder: Forwarder::new(&settings.identity, OUTPUT),
             inputs_prefix: topics::inputs_prefix(&settings.identity),
             ledger: Ledger::default(),
             inflight: Inflight::default(),
@@ -137,6 +136,8 @@ impl Link {
             malformed_lines: LineLimit::default(),
             renew_at: Instant::now() + login::use_time(settings.token_lifetime, fastrand::f64()),
             leaving: false,
+            overrun: false,
+            hold_until: Instant::now(),
             started: Instant::now(),
             settings,
             pool,
@@ -168,7 +169,11 @@ impl Link {
                             password = Some(fresh);
                             continue;
                         }
-                        Err(end) => warn!("connection to {} lost: {end}", self.peer()),
+                        Ok(Leave::Overrun) => continue,
+                        Err(end) => {
+                            let client_id = self.settings.identity.client_id();
+                            warn!("connection to {} as {client_id} lost: {end}", self.peer());
+                        }
                     }
                 }
                 Some(Err(refused)) => {
@@ -205,7 +210,7 @@ impl Link {
             return;
         }
         let known = self.twin.is_known();
-        if !known && self.started.elapsed() < FIRST_TWIN_WAIT {
+        if !known && Instant::now() < self.hold_until {
             return;
         }
         let threshold = self.cell.load().threshold;

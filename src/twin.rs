@@ -162,14 +162,26 @@ impl Twin {
             (200, Err(problem)) => return self.get_failed(problem, now),
             _ => return self.get_failed(format!("the hub answered {status}"), now),
         };
-        self.get = None;
         if self.patched_since_connect && desired.version < self.version {
-            self.ask();
-            return Outcome::Stale;
+            return self.overtaken(desired.version, now);
         }
+        self.get = None;
         let is_news = !self.is_known || desired.version != self.version;
         self.is_known = true;
         if is_news { self.apply(desired) } else { Outcome::Unrelated }
+    }
+
+    /// A patch that came on this connection is newer than the document. The hub's next document may
+    /// have caught up; one without a version (a hub that was offline all along) never will.
+    fn overtaken(&mut self, version: Option<u64>, now: Instant) -> Outcome {
+        match (&mut self.get, version) {
+            (Some(get), Some(_)) => {
+                get.sent = Some(now);
+                get.rid.clear();
+            }
+            _ => self.get = None,
+        }
+        Outcome::Stale
     }
 
     /// The request stays pending, so it is sent again once [`TWIN_ANSWER_WAIT`] has passed.

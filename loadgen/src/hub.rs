@@ -57,10 +57,11 @@ pub mod twin_document;
 mod twins;
 mod upstream;
 
-pub use config::{HubConfig, MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
+pub use config::HubConfig;
 pub use counters::HubCounters;
 pub use handle::HubHandle;
 pub use methods::MethodError;
+pub use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
 pub use telemetry::{HubMessage, Unroutable, UpstreamMessage};
 
 use certificates::Certificates;

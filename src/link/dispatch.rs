@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::{End, Link};
 use crate::azure::topics::{self, Received};
-use crate::limits::HELD_OVERDRAFT;
+use crate::limits::{HELD_OVERDRAFT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
 use crate::message::Message;
 use crate::mqtt::packet::Publish;
@@ -24,13 +24,20 @@ impl Link {
         publish: Publish,
         connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
+        if publish.qos != QoS::AtMostOnce && self.is_over_bound(HELD_OVERDRAFT) {
+            // Nothing more is taken; what is held is finished, then a new connection brings the
+            // rest (see `serve`).
+            self.overrun = true;
+            self.leaving = true;
+        }
         // The hot path: `devices/{d}/modules/{m}/inputs/input1/{bag}`, as every hub writes it.
         if let Some(rest) = publish.topic.strip_prefix(&self.inputs_prefix)
             && let Some(bag) = rest.strip_prefix(INPUT)
             && (bag.is_empty() || bag.starts_with('/'))
         {
             let bag_start = publish.topic.len() - bag.len().saturating_sub(1);
-            return self.input(publish, bag_start);
+            self.input(publish, bag_start);
+            return Ok(());
         }
         match topics::parse_received(&self.settings.identity, &publish.topic) {
             Received::Input { input, .. } if input == INPUT => {
@@ -38,7 +45,8 @@ impl Link {
                 let name_end = publish.topic[self.inputs_prefix.len()..].find('/');
                 let bag_start =
                     name_end.map_or(publish.topic.len(), |end| self.inputs_prefix.len() + end + 1);
-                return self.input(publish, bag_start);
+                self.input(publish, bag_start);
+                return Ok(());
             }
             Received::Input { input, .. } => {
                 self.counters.other_inputs += 1;
@@ -56,29 +64,25 @@ impl Link {
                 debug!("publish on an unexpected topic ignored: {:?}", publish.topic);
             }
         }
-        if publish.qos != QoS::AtMostOnce {
-            // Behind all that was received before it (MQTT 3.1.1 §4.6), which may be an input that
-            // a leaving link did not take.
-            let id = if self.leaving { 0 } else { publish.pkid };
-            let receipt = self.ledger.receive(id, 0);
+        // Behind all that was received before it (MQTT 3.1.1 §4.6); a leaving link did not take
+        // all of that.
+        if publish.qos != QoS::AtMostOnce && !self.leaving {
+            let receipt = self.ledger.receive(publish.pkid, 0);
             self.ledger.settle(receipt);
         }
         Ok(())
     }
 
     /// A message for `input1`.
-    fn input(&mut self, publish: Publish, bag_start: usize) -> Result<(), End> {
+    fn input(&mut self, publish: Publish, bag_start: usize) {
         let at_most_once = publish.qos == QoS::AtMostOnce;
         if self.is_stopping() || (self.leaving && !at_most_once) {
             // Not acknowledged: the hub delivers it to the next instance, or on the next connection.
-            return Ok(());
-        }
-        if self.is_over_bound(HELD_OVERDRAFT) && !at_most_once {
-            return Err(End::Overrun(self.ledger.held().messages));
+            return;
         }
         if at_most_once && self.waits_for_hub() && self.is_over_bound(1) {
             self.counters.dropped_at_most_once += 1;
-            return Ok(());
+            return;
         }
         let Publish { topic, payload: body, pkid, .. } = publish;
         self.counters.received += 1;
@@ -94,12 +98,17 @@ impl Link {
         let receipt = self.ledger.receive(id, topic.len() + body.len());
         let message = Message { receipt, topic, bag_start, body };
         self.ingest.push(message, self.cell.load().threshold);
-        Ok(())
     }
 
     fn patch(&mut self, version: Option<u64>, body: &[u8]) {
         self.counters.twin_callbacks += 1;
+        let before = self.cell.load().threshold;
         let outcome = self.twin.patch(version, body);
+        if matches!(outcome, Outcome::Applied(_)) {
+            // A patch that overtakes the first document ends the wait for it: what came before the
+            // patch is judged by what was in force before it.
+            self.ingest.release(before);
+        }
         info!(
             "desired patch, twin callback {}: \"{}\"",
             self.counters.twin_callbacks,
@@ -135,6 +144,12 @@ impl Link {
             _ => (404, json!({ "error": format!("unknown method {name:?}; there is: stats") })),
         };
         let topic = topics::method_response(status, rid);
+        // A hub that does not read its answers, or asks with a name for each of its atoms, is told
+        // nothing; its caller gets a time-out.
+        if topic.len() > TOPIC_BYTES_MAX || !connection.is_writable() {
+            self.counters.unexpected += 1;
+            return Ok(());
+        }
         connection.publish(&Publish::new(topic, QoS::AtMostOnce, body.to_string()))?;
         Ok(())
     }

@@ -10,7 +10,8 @@ use super::{End, Link};
 use crate::azure::topics;
 use crate::forward::Outgoing;
 use crate::limits::{
-    DISCONNECT_WAIT, HELD_MESSAGES_MAX, PIPELINE_BATCHES_MAX, RENEWAL_DRAIN_MAX, SUBACK_WAIT,
+    DISCONNECT_WAIT, FIRST_TWIN_WAIT, HELD_MESSAGES_MAX, PIPELINE_BATCHES_MAX, RENEWAL_DRAIN_MAX,
+    SUBACK_WAIT,
 };
 use crate::logging::excerpt;
 use crate::message::Judged;
@@ -26,12 +27,21 @@ pub(super) enum Leave {
     Stop,
     /// The token is renewed: connect again with this one, at once.
     Renew(Password),
+    /// The hub sent more than may be held: connect again for it to deliver the rest.
+    Overrun,
 }
 
 /// A connection that is being left: what is in flight is waited for.
 struct Leaving {
     why: Leave,
-    until: Instant,
+    /// `None`: however long it takes.
+    until: Option<Instant>,
+}
+
+impl Leaving {
+    fn is_over(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
 }
 
 /// The subscriptions of a connection: made on every connect, whatever session-present says, as a
@@ -71,7 +81,7 @@ impl Link {
             leaving = self.reason_to_leave(leaving, &mut renewal, now);
             self.pump(&mut connection, now)?;
             if let Some(Leaving { why, .. }) =
-                leaving.take_if(|leaving| self.is_drained() || now >= leaving.until)
+                leaving.take_if(|leaving| self.is_drained() || leaving.is_over(now))
             {
                 close(connection).await;
                 return Ok(why);
@@ -79,11 +89,11 @@ impl Link {
             let read = self.may_read();
             let turn = connection.turn(inbox, &self.wake, read);
             match &leaving {
-                None => turn.await?,
-                // Past the deadline, the next round closes.
-                Some(Leaving { until, .. }) => {
+                Some(Leaving { until: Some(until), .. }) => {
+                    // Past the deadline, the next round closes.
                     timeout_at((*until).into(), turn).await.unwrap_or(Ok(()))?;
                 }
+                _ => turn.await?,
             }
         }
     }
@@ -102,23 +112,34 @@ impl Link {
             info!("stopping: waiting for {} messages in flight", self.ledger.held().messages);
             self.leaving = true;
             let until = now + self.settings.drain_timeout;
-            return Some(Leaving { why: Leave::Stop, until });
+            return Some(Leaving { why: Leave::Stop, until: Some(until) });
         }
         if leaving.is_some() {
             return leaving;
+        }
+        if self.overrun {
+            let held = self.ledger.held();
+            warn!(
+                "{} messages ({} bytes) wait for the hub, which goes on sending: once they are \
+                 done, a new connection lets it deliver the rest",
+                held.messages, held.bytes
+            );
+            return Some(Leaving { why: Leave::Overrun, until: None });
         }
         let password = renewal.ready()?;
         self.counters.renewals += 1;
         info!("token renewed: {} messages in flight", self.ledger.held().messages);
         self.leaving = true;
         let until = now + RENEWAL_DRAIN_MAX.min(self.settings.token_lifetime / 10);
-        Some(Leaving { why: Leave::Renew(password), until })
+        Some(Leaving { why: Leave::Renew(password), until: Some(until) })
     }
 
     /// What every connection begins with: nothing of the last one is acknowledged on it, everything
     /// unacknowledged is due again, and the subscriptions are made.
     fn open(&mut self, connection: &mut Connection<impl ByteStream>) -> Result<Subscription, End> {
         self.leaving = false;
+        self.overrun = false;
+        self.hold_until = Instant::now() + FIRST_TWIN_WAIT;
         self.ledger.forget_packet_ids();
         self.resend = self.inflight.resend();
         let filters = [
@@ -129,7 +150,7 @@ impl Link {
         ];
         // Alerts leave one packet id free for this (see `send_alerts`).
         let Some(packet_id) = self.inflight.reserve() else {
-            return Err(End::Overrun(self.inflight.waiting()));
+            return Err(End::NoPacketId);
         };
         let wanted = |path: &String| SubscribeFilter::new(path.clone(), QoS::AtLeastOnce);
         let mut subscribe = Subscribe::new_many(filters.iter().map(wanted));
@@ -226,12 +247,13 @@ impl Link {
                         Err(_) => unreachable!("there was room"),
                     }
                 }
-                Some(Outgoing::TooLarge { receipt, topic_bytes }) => {
+                Some(Outgoing::TooLarge { receipt, topic_bytes, body_bytes }) => {
                     self.counters.too_large += 1;
                     self.ledger.settle(receipt);
                     error!(
-                        "alert lost: with its properties encoded ({topic_bytes} bytes) it is \
-                         larger than an MQTT topic (65535) or packet may be"
+                        "alert lost: as an alert the message is too large for any hub (topic with \
+                         properties {topic_bytes} bytes of 65535, with the body of {body_bytes} \
+                         about 262144 are the limit); have the sensor send less"
                     );
                 }
             }

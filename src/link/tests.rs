@@ -121,6 +121,7 @@ impl std::fmt::Debug for Leave {
         f.write_str(match self {
             Self::Stop => "Stop",
             Self::Renew(_) => "Renew",
+            Self::Overrun => "Overrun",
         })
     }
 }
@@ -206,19 +207,37 @@ async fn a_refused_subscription_ends_the_connection() {
     assert!(matches!(end, Err(End::SubscriptionRefused(_))), "{end:?}");
 }
 
-/// The hub never acknowledges an alert and sends on: held messages stay under twice the bound,
-/// then the connection ends and the hub will deliver again. Nothing was acknowledged.
+/// The hub acknowledges no alert and sends on: what is held stays under twice the bound and a read,
+/// nothing beyond is acknowledged. Once it acknowledges again, what is held is finished, none of it
+/// twice, and the link leaves for the hub to deliver the rest on a new connection.
 #[tokio::test]
-async fn held_messages_are_bounded_when_the_output_stalls() {
+async fn held_messages_are_bounded_when_the_output_stalls_and_then_finished() {
     const HELD: usize = 100_000;
     let (link, _stop, _wake) = link(HELD);
     let (served, hub) = serve(link, 1 << 16);
-    let (reader, end) = tokio::join!(flood(hub, 1), end_of(served));
-    let (link, end) = end;
-    assert!(matches!(end, Err(End::Overrun(_))), "{end:?}");
-    let held = link.ledger.held().bytes;
-    assert!((2 * HELD..2 * HELD + 70_000).contains(&held), "{held}");
-    assert_eq!(reader, 0, "acknowledgements");
+    let mut flooded = flood(hub, 1).await;
+    assert_eq!(flooded.acknowledged, 0);
+    let hub = &mut flooded.hub;
+    let mut alerts = flooded.alerts;
+    let mut settled = 0;
+    loop {
+        for id in alerts.drain(..) {
+            hub.send(Packet::PubAck(PubAck::new(id))).await;
+        }
+        match hub.next().await {
+            Packet::Publish(alert) if alert.qos == QoS::AtLeastOnce => alerts.push(alert.pkid),
+            Packet::Publish(_) => {}
+            Packet::PubAck(_) => settled += 1,
+            Packet::Disconnect => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    let (link, end) = end_of(served).await;
+    assert!(matches!(end, Ok(Leave::Overrun)), "{end:?}");
+    let taken = link.counters.received;
+    assert_eq!((settled, link.counters.forwarded, link.counters.resent), (taken, taken, 0));
+    let taken_bytes = usize::try_from(link.counters.received_bytes).unwrap();
+    assert!((2 * HELD - 70_000..2 * HELD + 70_000).contains(&taken_bytes), "{taken_bytes}");
 }
 
 /// At the bound the twin's answer, which stands behind the inputs, is still found.
@@ -245,42 +264,86 @@ async fn the_first_twin_document_is_found_behind_a_full_window_of_inputs() {
 #[tokio::test]
 async fn at_most_once_inputs_are_dropped_at_the_bound_and_counted() {
     const HELD: usize = 100_000;
-    let (link, stop, wake) = link(HELD);
+    let (link, _stop, _wake) = link(HELD);
     let (served, hub) = serve(link, 1 << 16);
-    let (_, (link, end)) = tokio::join!(
-        async {
-            flood(hub, 0).await;
-            stop.send(true).unwrap();
-            wake.notify_one();
-        },
-        end_of(served)
-    );
-    assert!(matches!(end, Err(End::Connection(_))), "the hub went away: {end:?}");
+    drop(flood(hub, 0).await);
+    let (link, end) = end_of(served).await;
+    assert!(matches!(end, Err(End::Connection(_))), "the hub went away");
     assert!(link.counters.dropped_at_most_once > 0);
     assert!(link.ledger.held().bytes < 2 * HELD + 70_000, "{:?}", link.ledger.held());
 }
 
-/// Sends hot inputs without ever acknowledging an alert, until 1 MiB went out or the link closed;
-/// returns how many PUBACKs came.
-async fn flood(mut hub: Hub, qos: u16) -> usize {
+/// What came back during a [`flood`].
+struct Flooded {
+    hub: Hub,
+    acknowledged: usize,
+    alerts: Vec<u16>,
+}
+
+/// Sends 1 MiB of hot inputs without acknowledging any alert.
+async fn flood(mut hub: Hub, qos: u16) -> Flooded {
     hub.start(25, 1).await;
     let body = format!("{{\"machine\":{{\"temperature\":99}},\"pad\":\"{}\"}}", "x".repeat(1000));
-    let mut acknowledged = 0;
-    let never = Notify::new();
+    let (mut acknowledged, mut alerts) = (0, Vec::new());
+    let wake = Notify::new();
     for id in 1..=1000 {
         let topic = "devices/d/modules/m/inputs/input1/";
         let level = if qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
         let mut publish = Publish::new(topic, level, body.clone());
         publish.pkid = id * qos;
         hub.connection.publish(&publish).unwrap();
-        never.notify_one();
-        if hub.connection.turn(&mut hub.inbox, &never, true).await.is_err() {
-            return acknowledged;
+        wake.notify_one();
+        hub.connection.turn(&mut hub.inbox, &wake, true).await.unwrap();
+        for packet in hub.inbox.drain(..) {
+            match packet {
+                Packet::PubAck(_) => acknowledged += 1,
+                Packet::Publish(alert) if alert.pkid != 0 => alerts.push(alert.pkid),
+                _ => {}
+            }
         }
-        acknowledged += hub.inbox.drain(..).filter(|p| matches!(p, Packet::PubAck(_))).count();
     }
-    let _ = hub.connection.flush().await;
-    acknowledged
+    timeout(PATIENCE, hub.connection.flush()).await.expect("it reads on").unwrap();
+    Flooded { hub, acknowledged, alerts }
+}
+
+/// A patch that overtakes the first document ends the wait: what came before the patch is judged
+/// by what was in force before it.
+#[tokio::test]
+async fn a_patch_before_the_first_document_keeps_the_rule_of_arrival() {
+    let (link, _stop, _wake) = link(1 << 20);
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.input(1, r#"{"machine":{"temperature":50}}"#).await;
+    let topic = "$iothub/twin/PATCH/properties/desired/?$version=2";
+    let patch = r#"{"TemperatureThreshold":60,"$version":2}"#;
+    hub.send(Packet::Publish(Publish::new(topic, QoS::AtMostOnce, patch))).await;
+    hub.input(2, r#"{"machine":{"temperature":50}}"#).await;
+    hub.start(60, 2).await;
+    let mut alerts = 0;
+    let mut acknowledged = Vec::new();
+    while acknowledged.len() < 2 {
+        match hub.next().await {
+            Packet::PubAck(ack) => acknowledged.push(ack.pkid),
+            Packet::Publish(publish) if publish.pkid != 0 => {
+                alerts += 1;
+                hub.send(Packet::PubAck(PubAck::new(publish.pkid))).await;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((alerts, acknowledged), (1, vec![1, 2]));
+}
+
+/// The wait for the first document begins with each connection, not with the process: a hub may
+/// come up long after the module.
+#[tokio::test]
+async fn the_wait_for_the_twin_counts_from_the_connection() {
+    let (mut link, _stop, _wake) = link(1 << 20);
+    link.started = Instant::now().checked_sub(10 * FIRST_TWIN_WAIT).expect("an early instant");
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.input(1, r#"{"machine":{"temperature":50}}"#).await;
+    hub.start(60, 1).await;
+    let next = [hub.next().await, hub.next().await];
+    assert!(next.contains(&Packet::PubAck(PubAck::new(1))), "50 is no alert at 60: {next:?}");
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ pub struct Connection<S> {
     keep_alive: Duration,
     tick: Interval,
     last_sent: Instant,
+    last_heard: Instant,
     ping_sent: Option<Instant>,
 }
 
@@ -76,6 +77,7 @@ impl<S: ByteStream> Connection<S> {
             keep_alive,
             tick,
             last_sent: Instant::now(),
+            last_heard: Instant::now(),
             ping_sent: None,
         }
     }
@@ -218,6 +220,7 @@ impl<S: ByteStream> Connection<S> {
                 Poll::Ready(Ok(count)) => {
                     bytes += count;
                     self.ping_sent = None;
+                    self.last_heard = Instant::now();
                     self.decode(inbox)?;
                 }
                 Poll::Ready(Err(error)) => return Err(error.into()),
@@ -245,19 +248,24 @@ impl<S: ByteStream> Connection<S> {
         }
     }
 
-    /// While the caller does not read on purpose, a missing PINGRESP proves nothing.
+    /// A peer is asked for a sign of life when nothing was sent for half the keep-alive, which the
+    /// protocol wants, and when nothing was heard for so long: what is sent into a dead connection
+    /// proves nothing. While the caller does not read on purpose, nor does a missing PINGRESP.
     fn keep_alive(&mut self, reading: bool) -> Result<(), ConnectionError> {
         if self.keep_alive.is_zero() {
             return Ok(());
         }
         let now = Instant::now();
+        if !reading {
+            self.last_heard = now;
+        }
         match self.ping_sent {
             Some(sent) if !reading => self.ping_sent = Some(sent.max(now - TICK)),
             Some(sent) if now - sent > self.keep_alive / 2 => {
                 return Err(ConnectionError::KeepAlive(self.keep_alive / 2));
             }
             Some(_) => {}
-            None if now - self.last_sent >= self.keep_alive / 2 => {
+            None if now - self.last_sent.min(self.last_heard) >= self.keep_alive / 2 => {
                 self.send(&Packet::PingReq)?;
                 self.ping_sent = Some(now);
             }

@@ -104,6 +104,9 @@ impl<T> Inflight<T> {
             }
         }
         self.drop_done();
+        while matches!(self.slots.back(), Some(Slot::Done)) {
+            self.slots.pop_back();
+        }
         ids
     }
 

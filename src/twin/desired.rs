@@ -60,7 +60,12 @@ impl Desired {
             .and_then(Value::as_object)
             .ok_or("the document has no object \"desired\"")?;
         let version = desired.get("$version").and_then(Value::as_u64);
-        let change = desired.get(PROPERTY).map_or(Change::Removed, read);
+        let change = match desired.get(PROPERTY) {
+            Some(value) => read(value),
+            // A hub that has not seen the cloud yet answers with an empty twin: that is no news.
+            None if version.is_none() => Change::None,
+            None => Change::Removed,
+        };
         Ok(Self { change, version })
     }
 }

@@ -130,8 +130,28 @@ fn an_overtaken_document_is_asked_for_again() {
     let old = br#"{"desired":{"TemperatureThreshold":31,"$version":8}}"#;
     assert_eq!(bench.twin.response(200, &rid, old, bench.now), Outcome::Stale);
     assert_eq!(bench.in_force(), 50.0);
+    bench.report();
+    assert_eq!(bench.request(), None, "not at once");
+    bench.now += TWIN_ANSWER_WAIT;
     bench.document(r#"{"TemperatureThreshold":51,"$version":10}"#);
     assert_eq!(bench.in_force(), 51.0);
+}
+
+/// edgeHub answers with an empty twin before it has ever seen the cloud: that removes nothing, and
+/// behind a patch it is not asked for over and over.
+#[test]
+fn an_empty_document_is_no_news() {
+    let mut bench = bench();
+    assert_eq!(bench.document("{}"), Outcome::Unrelated);
+    assert!(bench.twin.is_known());
+    assert_eq!(bench.in_force(), 25.0);
+    bench.twin.connected();
+    bench.twin.patch(Some(9), br#"{"TemperatureThreshold":50,"$version":9}"#);
+    assert_eq!(bench.document("{}"), Outcome::Stale);
+    assert_eq!(bench.in_force(), 50.0);
+    bench.report();
+    bench.now += TWIN_ANSWER_WAIT;
+    assert_eq!(bench.request(), None);
 }
 
 /// A module that was created anew starts at version 1 again: after a reconnect its document counts.

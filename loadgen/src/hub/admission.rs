@@ -16,9 +16,10 @@ use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::authentication::{Clock, Refusal, Username, verify_token};
-use super::config::{PACKET_BYTES_MAX, READ_BYTES, REFUSAL_WAIT};
+use super::config::{READ_BYTES, REFUSAL_WAIT};
 use super::connection::{self, Stream};
 use super::state::{HubState, Seat};
+use sluicegate::azure::size::PACKET_BYTES_MAX;
 
 /// Serves one accepted socket until it closes.
 pub(super) async fn serve(hub: Rc<RefCell<HubState>>, socket: TcpStream, tls: TlsAcceptor) {

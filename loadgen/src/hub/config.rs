@@ -6,14 +6,6 @@ use std::time::Duration;
 
 use super::manifest::Manifest;
 
-/// Largest MQTT packet a client may send, counted after the fixed header (edgeHub's decoder
-/// limit); a larger one closes the connection.
-pub const PACKET_BYTES_MAX: usize = 262_144;
-
-/// Largest message: body plus every property name and value, the hub's own additions included
-/// (IoT Hub quotas: 256 KB); a larger one closes the connection.
-pub const MESSAGE_BYTES_MAX: usize = 262_144;
-
 /// Bytes asked of the socket at once.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 

@@ -21,9 +21,10 @@ use tokio::time::{Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 use super::admission::Admission;
-use super::config::{KEEP_ALIVE_MAX, PACKET_BYTES_MAX, READ_BYTES, WRITE_BYTES_MAX};
+use super::config::{KEEP_ALIVE_MAX, READ_BYTES, WRITE_BYTES_MAX};
 use super::dispatch::{CloseReason, Step};
 use super::state::{HubState, Seat};
+use sluicegate::azure::size::PACKET_BYTES_MAX;
 
 /// The TLS stream over a socket read in large pieces: rustls itself asks for 4 KiB at a time.
 pub(super) type Stream = TlsStream<BufReader<TcpStream>>;

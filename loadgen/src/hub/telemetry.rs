@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sluicegate::azure::{Properties, percent_encode};
 use thiserror::Error;
 
-use super::config::MESSAGE_BYTES_MAX;
+use sluicegate::azure::size::{MESSAGE_BYTES_MAX, message_bytes};
 
 /// A message to send as a module or to an input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl<'a> Telemetry<'a> {
         body: Bytes,
     ) -> Result<Self, Unroutable> {
         let module_bytes = module.as_deref().map_or(0, str::len);
-        if message_bytes(&properties, &body, device.len(), module_bytes) > MESSAGE_BYTES_MAX {
+        if message_bytes(&properties, body.len(), device.len() + module_bytes) > MESSAGE_BYTES_MAX {
             return Err(Unroutable::TooLarge);
         }
         if has_duplicate(&properties) {
@@ -171,18 +171,6 @@ fn push_pair(bag: &mut String, name: &str, value: Option<&str>) {
 
 fn is_system(name: &str) -> bool {
     SYSTEM.contains(&name)
-}
-
-/// Size as edgeHub counts it, with the properties it adds itself.
-fn message_bytes(properties: &Properties, body: &[u8], device: usize, module: usize) -> usize {
-    const ADDED: usize = "edgeMessageId".len()
-        + 36
-        + "edgeHubOriginInterface".len()
-        + "mqtt".len()
-        + "connectionDeviceId".len()
-        + "connectionModuleId".len();
-    let listed: usize = properties.iter().map(|(k, v)| k.len() + v.map_or(0, str::len)).sum();
-    body.len() + listed + ADDED + device + module
 }
 
 /// Whether two application properties have one name but for its letter case. System names have

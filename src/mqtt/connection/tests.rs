@@ -128,6 +128,24 @@ async fn silence_is_answered_with_pingreq_and_then_with_an_error() {
     assert_eq!(ping, [0xc0, 0]);
 }
 
+/// Sending into a connection that is dead does not keep it: the peer must be heard.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_only_sends_is_found_dead() {
+    let (mut connection, peer) = pair(1 << 20);
+    let mut inbox = Vec::new();
+    let start = Instant::now();
+    let end = loop {
+        connection.publish(&publish("report", 1, 10)).unwrap();
+        match connection.turn(&mut inbox, &Notify::new(), true).await {
+            Ok(()) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(end, ConnectionError::KeepAlive(_)), "{end:?}");
+    assert!((60..63).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    drop(peer);
+}
+
 proptest::proptest! {
     /// Any bytes from the peer end in packets or an error, never in a panic.
     #[test]

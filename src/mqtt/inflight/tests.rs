@@ -51,6 +51,20 @@ fn resend_keeps_ids_and_order_sets_dup_and_frees_reserved_ids() {
     assert_eq!(sent, expected);
 }
 
+/// However often a connection is lost with the window full but for one id, SUBSCRIBE gets that one.
+#[test]
+fn a_full_window_leaves_an_id_for_subscribe_on_every_connection() {
+    let mut table = Inflight::default();
+    while table.room() > 1 {
+        push(&mut table, 0);
+    }
+    for _ in 0..3 {
+        table.resend();
+        let id = table.reserve().expect("the id that is left");
+        table.complete(id);
+    }
+}
+
 proptest! {
     /// For any order of PUBACKs, each token comes back exactly once, under the id it was sent with.
     #[test]
