@@ -8,6 +8,7 @@
 //!                                    |            v                        |
 //!                                delivery <- inputs, twins, methods        v
 //!  HubHandle --bounded commands--> service ----------------------------> HubHandle::upstream
+//!      \--- modules inside this process: resident
 //! ```
 //!
 //! Everything is bounded, by the names in `config`. A full store, and in a lossless hub a full
@@ -47,6 +48,7 @@ pub mod manifest;
 mod methods;
 mod packet_ids;
 mod persistence;
+mod resident;
 pub mod route;
 mod routing;
 mod service;
@@ -106,6 +108,9 @@ pub enum HubError {
     /// Nobody with this name is in the manifest.
     #[error("`{0}` is not in the manifest")]
     UnknownModule(String),
+    /// A client is connected as this module, so nobody else may act as it.
+    #[error("`{0}` is connected")]
+    Connected(String),
     /// A twin patch is not acceptable.
     #[error(transparent)]
     Twin(TwinError),

@@ -186,7 +186,7 @@ impl Simulator {
 
 /// `reset` is 0 and `noOperation` is 1, by name in any letter case or by number.
 fn is_reset(command: &Value) -> Result<bool, String> {
-    let refused = || format!("{command} is not a command; send {{\"command\":\"reset\"}}");
+    let refused = || format!("expected {{\"command\":\"reset\"}}, not {command}");
     match &command["command"] {
         Value::String(name) if name.eq_ignore_ascii_case("reset") => Ok(true),
         Value::String(name) if name.eq_ignore_ascii_case("noOperation") => Ok(false),

@@ -242,7 +242,7 @@ fn greet(hub: &HubHandle, state: &Path, modules: &str, example: &str) {
     println!("Ctrl-C stops");
 }
 
-/// Publishes to the hub and obeys the sensors' twins.
+/// Publishes to the hub, and has the sensors' twins and inputs from there.
 struct HubDestination {
     hub: Arc<HubHandle>,
     /// The last publish failed: said once, not for each message.
@@ -264,4 +264,18 @@ impl Destination for HubDestination {
     fn desired(&mut self, sensor: &str) -> Option<Value> {
         self.hub.twin(sensor).ok().map(|mut twin| twin["desired"].take())
     }
+
+    fn report(&mut self, sensor: &str, patch: Value) {
+        if let Err(error) = self.hub.report(sensor, patch) {
+            eprintln!("loadgen: {sensor} cannot report its properties: {error}");
+        }
+    }
+
+    fn take_inputs(&mut self, sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)> {
+        // A connected client of that name takes its messages itself.
+        self.hub.take_inputs(sensor, messages_max).unwrap_or_default()
+    }
 }
+
+#[cfg(test)]
+mod tests;

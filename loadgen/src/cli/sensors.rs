@@ -4,8 +4,11 @@
 //! hub's stores are full the thread waits (bounded by the hub) and the schedule slips: sensors
 //! never pile up messages.
 //!
-//! A sensor here has no connection: it obeys `SendData` and `SendInterval` of its twin and the
-//! direct method `reset`, but takes no messages of its input `control` and reports nothing back.
+//! A sensor here has no connection, but does what the module does: it obeys `SendData` and
+//! `SendInterval` of its twin and reports both after a change, and takes `reset` from the direct
+//! method and from its input `control`. It looks for changes of its twin once in
+//! [`TWIN_INTERVAL`] (changes in between are one), and for input messages then and before its
+//! ticks: a reset acts at the next tick anyway.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,6 +21,10 @@ use sluicegate::azure::Properties;
 
 use crate::hub::HubMessage;
 use crate::simulator::{Reading, Simulator, utc_text};
+
+mod mailbox;
+
+use mailbox::Mailbox;
 
 /// Commands waiting for the thread; a further one is refused.
 const COMMANDS_MAX: usize = 64;
@@ -35,6 +42,12 @@ pub(crate) trait Destination: Send + 'static {
 
     /// The desired properties of a sensor, when its twin is to be obeyed.
     fn desired(&mut self, sensor: &str) -> Option<Value>;
+
+    /// Merges a patch into the reported properties of a sensor; an error is the caller's to show.
+    fn report(&mut self, sensor: &str, patch: Value);
+
+    /// Takes the oldest messages of a sensor's inputs, at most this many, with their inputs' names.
+    fn take_inputs(&mut self, sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)>;
 }
 
 /// One sensor: its module's name and its model.
@@ -84,7 +97,9 @@ pub(crate) struct SensorThread {
 }
 
 impl SensorThread {
-    /// Starts to publish. The sensors' first ticks are spread evenly over one interval.
+    /// Starts to publish. The sensors' first ticks are spread evenly over one interval. The twins
+    /// of this moment are obeyed and, as by the module, not answered by a report; whatever changes
+    /// after the return is.
     ///
     /// # Errors
     /// The system has no thread to give.
@@ -94,9 +109,10 @@ impl SensorThread {
     ) -> std::io::Result<Self> {
         let (commands, inbox) = bounded(COMMANDS_MAX);
         let names = sensors.iter().map(|sensor| sensor.name.clone()).collect();
+        let schedule = Schedule::new(sensors, destination);
         let thread = std::thread::Builder::new()
             .name("sensors".to_owned())
-            .spawn(move || Schedule::new(sensors, destination).run(&inbox))?;
+            .spawn(move || schedule.run(&inbox))?;
         Ok(Self { control: SensorControl { names, commands }, thread })
     }
 
@@ -122,6 +138,7 @@ struct Schedule<D> {
     sensors: Vec<Sensor>,
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     desired_versions: Vec<Option<u64>>,
+    mailboxes: Vec<Mailbox>,
     twins_due: Instant,
     destination: D,
 }
@@ -129,14 +146,22 @@ struct Schedule<D> {
 impl<D: Destination> Schedule<D> {
     fn new(sensors: Vec<Sensor>, destination: D) -> Self {
         let now = Instant::now();
-        let count = u32::try_from(sensors.len()).unwrap_or(u32::MAX).max(1);
-        let offset = |index: usize| {
-            let share = u32::try_from(index).unwrap_or(0);
-            sensors[index].simulator.send_interval() / count * share
+        let mut schedule = Self {
+            due: BinaryHeap::with_capacity(sensors.len()),
+            desired_versions: vec![None; sensors.len()],
+            mailboxes: sensors.iter().map(|_| Mailbox::default()).collect(),
+            twins_due: now,
+            sensors,
+            destination,
         };
-        let due = (0..sensors.len()).map(|index| Reverse((now + offset(index), index))).collect();
-        let desired_versions = vec![None; sensors.len()];
-        Self { due, desired_versions, twins_due: now, sensors, destination }
+        let count = u32::try_from(schedule.sensors.len()).unwrap_or(u32::MAX).max(1);
+        for index in 0..schedule.sensors.len() {
+            schedule.obey_twin(index);
+            let share = u32::try_from(index).unwrap_or(0);
+            let offset = schedule.sensors[index].simulator.send_interval() / count * share;
+            schedule.due.push(Reverse((now + offset, index)));
+        }
+        schedule
     }
 
     fn run(mut self, inbox: &Receiver<Command>) {
@@ -149,7 +174,7 @@ impl<D: Destination> Schedule<D> {
                 Err(_) => {
                     let now = Instant::now();
                     if now >= self.twins_due {
-                        self.obey_twins();
+                        self.look_around(now);
                         self.twins_due = now + TWIN_INTERVAL;
                     }
                     self.tick(now);
@@ -165,6 +190,9 @@ impl<D: Destination> Schedule<D> {
             return;
         }
         self.due.pop();
+        if self.mailboxes[index].is_due(now) {
+            self.look_for_inputs(index, now);
+        }
         let sensor = &mut self.sensors[index];
         if let Some(reading) = sensor.simulator.tick(&utc_text(wall_clock())) {
             let temperature = sensor.simulator.temperature();
@@ -186,15 +214,30 @@ impl<D: Destination> Schedule<D> {
         }
     }
 
-    fn obey_twins(&mut self) {
-        for (sensor, known) in self.sensors.iter_mut().zip(&mut self.desired_versions) {
-            let Some(desired) = self.destination.desired(&sensor.name) else { continue };
-            let version = desired["$version"].as_u64();
-            if version != *known {
-                sensor.simulator.apply_desired(&desired);
-                *known = version;
+    /// Looks at twins and inputs of all sensors, those that send nothing too.
+    fn look_around(&mut self, now: Instant) {
+        for index in 0..self.sensors.len() {
+            if let Some(reported) = self.obey_twin(index) {
+                self.destination.report(&self.sensors[index].name, reported);
             }
+            self.look_for_inputs(index, now);
         }
+    }
+
+    fn look_for_inputs(&mut self, index: usize, now: Instant) {
+        self.mailboxes[index].look(&mut self.sensors[index], &mut self.destination, now);
+    }
+
+    /// Obeys a twin that has changed, and gives what to report.
+    fn obey_twin(&mut self, index: usize) -> Option<Value> {
+        let sensor = &mut self.sensors[index];
+        let desired = self.destination.desired(&sensor.name)?;
+        let version = desired["$version"].as_u64();
+        if self.desired_versions[index] == version {
+            return None;
+        }
+        self.desired_versions[index] = version;
+        Some(sensor.simulator.apply_desired(&desired))
     }
 }
 

@@ -23,11 +23,11 @@ pub struct HubCounters {
     pub keep_alive_timeouts: u64,
     /// Input messages stored.
     pub inputs_stored: u64,
-    /// Input messages written to a module for the first time.
+    /// Input messages written to a module, or taken by one inside the process, for the first time.
     pub inputs_delivered: u64,
-    /// Input messages written again.
+    /// Input messages written or taken again.
     pub inputs_redelivered: u64,
-    /// Input messages acknowledged, or completed by being written at QoS 0.
+    /// Input messages acknowledged, or completed by being written at QoS 0 or taken.
     pub inputs_acked: u64,
     /// Input messages dropped because the session has no filter for their topic.
     pub inputs_rejected: u64,

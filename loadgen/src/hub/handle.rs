@@ -254,7 +254,7 @@ impl HubHandle {
         Ok(())
     }
 
-    fn ask<T: Send + 'static>(
+    pub(super) fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut HubState) -> T + Send + 'static,
     ) -> Result<T, HubError> {

@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::config::BACKOFF_MAX;
 use super::packet_ids::PacketIds;
@@ -67,6 +67,14 @@ struct Entry {
     id: u16,
     acked: bool,
     sent_before: bool,
+}
+
+/// A message that was taken out of the store.
+pub(super) struct TakenInput {
+    pub(super) topic: String,
+    pub(super) body: Bytes,
+    /// A connection has seen it already.
+    pub(super) sent_before: bool,
 }
 
 /// The queue of one module.
@@ -185,6 +193,19 @@ impl InputStore {
             }
         }
         delivered
+    }
+
+    /// Removes the oldest message and gives it away; `None` when there is none, or while any is in
+    /// flight.
+    pub(super) fn take(&mut self) -> Option<TakenInput> {
+        if self.sent > 0 {
+            return None;
+        }
+        let entry = self.entries.pop_front()?;
+        self.bytes -= entry.content.len();
+        let topic = entry.topic().to_owned();
+        let body = Bytes::from(entry.content).slice(topic.len()..);
+        Some(TakenInput { topic, body, sent_before: entry.sent_before })
     }
 
     /// Takes the acknowledgement of a packet id; `false` when no such input is in flight.

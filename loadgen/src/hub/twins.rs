@@ -22,28 +22,46 @@ impl HubState {
 
     /// Merges reported properties, and answers when there is a request id to answer to.
     pub(super) fn on_twin_reported(&mut self, seat: Seat, rid: Option<&str>, body: &[u8]) {
+        let patch = serde_json::from_slice::<Value>(body).ok();
+        let merged = self.merge_reported(seat.peer, patch.as_ref());
         let peer = &mut self.peers[seat.peer];
-        let merged = match serde_json::from_slice::<Value>(body) {
-            Ok(patch) => peer.twin.patch_reported(&patch),
-            Err(_) => Err(TwinError::NotAnObject),
-        };
         match merged {
             Ok(version) => {
-                self.counters.twin_reported += 1;
-                self.folder.twins_changed = true;
                 if let Some(rid) = rid {
                     answer(peer, topics::twin_response(204, rid, Some(version)), Bytes::new());
                 }
             }
             Err(error) => {
-                self.counters.twin_refused += 1;
-                tracing::warn!(client = %peer.name, %error, "reported properties refused");
                 if let Some(rid) = rid {
                     let text = json!({ "errorCode": 400_000, "message": error.to_string() });
                     answer(peer, topics::twin_response(400, rid, None), body_of(&text));
                 }
             }
         }
+    }
+
+    /// Merges reported properties, counts and gives the new version; `None` is no JSON at all.
+    pub(super) fn merge_reported(
+        &mut self,
+        peer: usize,
+        patch: Option<&Value>,
+    ) -> Result<u64, TwinError> {
+        let peer = &mut self.peers[peer];
+        let merged = match patch {
+            Some(patch) => peer.twin.patch_reported(patch),
+            None => Err(TwinError::NotAnObject),
+        };
+        match &merged {
+            Ok(_) => {
+                self.counters.twin_reported += 1;
+                self.folder.twins_changed = true;
+            }
+            Err(error) => {
+                self.counters.twin_refused += 1;
+                tracing::warn!(client = %peer.name, %error, "reported properties refused");
+            }
+        }
+        merged
     }
 
     /// Merges desired properties, tells the module if it listens, and gives the new version.

@@ -99,7 +99,8 @@ fn a_slow_monitor_loses_the_oldest_and_is_told() {
         before += 1;
     };
     assert!(lost > 0 && before > 0, "{lost} lost after {before}");
-    assert_eq!(lines.next().unwrap()["answer"], "message", "and it goes on");
+    // On a busy machine it may at once fall behind again.
+    assert!(lines.any(|answer| answer["answer"] == "message"), "and it goes on");
     // The place of a monitor that has gone is free again.
     drop(lines);
     wait_for("the hub serves on", || hub.run(&["twin", "get", "a"]).0 == 0);

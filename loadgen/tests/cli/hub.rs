@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use rustix::process::Signal;
 
-use crate::support::{RunningHub, file, run};
+use crate::support::{RunningHub, file, run, wait_for};
 
 #[test]
 fn signals_stop_it_cleanly() {
@@ -29,6 +29,20 @@ fn a_killed_hub_is_replaced() {
     let (code, out, err) = hub.run(&["twin", "get", "filter"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("\"kept\": true"), "{out}");
+}
+
+#[test]
+fn a_simulated_sensor_reports_what_it_obeys() {
+    let hub = RunningHub::start(&[]);
+    let sensor = "SimulatedTemperatureSensor";
+    let patch = r#"{"SendData": false, "SendInterval": 7}"#;
+    assert_eq!(hub.run(&["twin", "set", sensor, patch]).0, 0);
+    wait_for("the report", || {
+        let (code, out, err) = hub.run(&["twin", "get", sensor]);
+        assert_eq!(code, 0, "{err}");
+        let (_, reported) = out.split_once("\"reported\"").unwrap();
+        reported.contains("\"SendData\": false") && reported.contains("\"SendInterval\": 7")
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod client;
 mod connect;
 mod deliver;
 mod persistence;
+mod resident;
 mod support;
 mod telemetry;
 mod twins;

@@ -208,4 +208,11 @@ impl Destination for Recorder {
     fn desired(&mut self, _sensor: &str) -> Option<Value> {
         None
     }
+
+    fn report(&mut self, _sensor: &str, _patch: Value) {}
+
+    fn take_inputs(&mut self, _sensor: &str, _messages_max: usize) -> Vec<(String, HubMessage)> {
+        // No route of the demo leads into a sensor.
+        Vec::new()
+    }
 }

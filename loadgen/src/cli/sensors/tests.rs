@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
@@ -12,6 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Recorder {
     published: Arc<Mutex<Vec<(String, f64)>>>,
     desired: Arc<Mutex<Option<Value>>>,
+    reported: Arc<Mutex<Vec<Value>>>,
+    inputs: Arc<Mutex<VecDeque<(String, HubMessage)>>>,
 }
 
 impl Destination for Recorder {
@@ -23,11 +26,31 @@ impl Destination for Recorder {
     fn desired(&mut self, _sensor: &str) -> Option<Value> {
         self.desired.lock().unwrap().clone()
     }
+
+    fn report(&mut self, _sensor: &str, patch: Value) {
+        self.reported.lock().unwrap().push(patch);
+    }
+
+    fn take_inputs(&mut self, _sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)> {
+        let mut inputs = self.inputs.lock().unwrap();
+        let count = inputs.len().min(messages_max);
+        inputs.drain(..count).collect()
+    }
 }
 
 impl Recorder {
     fn count(&self, sensor: &str) -> usize {
         self.published.lock().unwrap().iter().filter(|(name, _)| name == sensor).count()
+    }
+
+    fn last_temperature(&self) -> f64 {
+        self.published.lock().unwrap().last().map_or(0.0, |(_, temperature)| *temperature)
+    }
+
+    fn put(&self, input: &str, body: &str, count: usize) {
+        let message = HubMessage { body: body.to_owned().into(), ..HubMessage::default() };
+        let messages = std::iter::repeat_n((input.to_owned(), message), count);
+        self.inputs.lock().unwrap().extend(messages);
     }
 
     fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
@@ -62,16 +85,15 @@ fn each_sensor_keeps_its_own_pace_and_count() {
 fn reset_reaches_the_named_sensor() {
     let recorder = Recorder::default();
     let thread = SensorThread::start(vec![sensor("s", 1, None)], recorder.clone()).unwrap();
-    let last = |r: &Recorder| r.published.lock().unwrap().last().map_or(0.0, |(_, t)| *t);
-    recorder.wait("a warm sensor", |r| last(r) > 40.0);
+    recorder.wait("a warm sensor", |r| r.last_temperature() > 40.0);
     let control = thread.control();
     assert_eq!(control.method("s", "reset"), Some(200));
     assert_eq!(control.method("s", "explode"), Some(404));
     assert_eq!(control.method("other", "reset"), None);
-    recorder.wait("a cold sensor", |r| last(r) < 25.0);
-    recorder.wait("a warm sensor", |r| last(r) > 40.0);
+    recorder.wait("a cold sensor", |r| r.last_temperature() < 25.0);
+    recorder.wait("a warm sensor", |r| r.last_temperature() > 40.0);
     assert!(control.reset_all());
-    recorder.wait("a cold sensor", |r| last(r) < 25.0);
+    recorder.wait("a cold sensor", |r| r.last_temperature() < 25.0);
     thread.stop();
 }
 
@@ -85,4 +107,47 @@ fn twins_are_obeyed() {
     *recorder.desired.lock().unwrap() = Some(json!({"SendData": true, "$version": 2}));
     recorder.wait("messages", |r| r.count("s") > 3);
     thread.stop();
+}
+
+#[test]
+fn changes_of_the_twin_are_reported() {
+    let recorder = Recorder::default();
+    *recorder.desired.lock().unwrap() = Some(json!({"SendInterval": 3600, "$version": 7}));
+    let thread = SensorThread::start(vec![sensor("s", 1, None)], recorder.clone()).unwrap();
+    // After this return any change is one to report, however late the thread runs.
+    *recorder.desired.lock().unwrap() = Some(json!({"SendData": false, "$version": 8}));
+    recorder.wait("a report", |r| !r.reported.lock().unwrap().is_empty());
+    *recorder.desired.lock().unwrap() = Some(json!({"SendInterval": "soon", "$version": 9}));
+    recorder.wait("a second report", |r| r.reported.lock().unwrap().len() > 1);
+    thread.stop();
+    let unchanged = json!({"SendData": false, "SendInterval": 3600});
+    assert_eq!(*recorder.reported.lock().unwrap(), [unchanged.clone(), unchanged]);
+}
+
+#[test]
+fn control_messages_reset_whatever_else_comes() {
+    let recorder = Recorder::default();
+    let thread = SensorThread::start(vec![sensor("s", 1, None)], recorder.clone()).unwrap();
+    recorder.wait("a warm sensor", |r| r.last_temperature() > 40.0);
+    recorder.put("elsewhere", r#"{"command":"reset"}"#, 1);
+    recorder.put("control", "no command", 10_000);
+    recorder.put("control", r#"[{"command":"reset"}]"#, 1);
+    recorder.wait("a cold sensor", |r| r.last_temperature() < 25.0);
+    recorder.wait("nothing left", |r| r.inputs.lock().unwrap().is_empty());
+    thread.stop();
+}
+
+/// What comes in before a tick acts on that tick, however slow the sensor; and a sensor that will
+/// never tick again takes its messages all the same.
+#[test]
+fn inputs_are_taken_before_a_tick_and_without_one() {
+    let recorder = Recorder::default();
+    recorder.put("control", r#"{"command":"explode"}"#, 1);
+    let thread = SensorThread::start(vec![sensor("s", 1, Some(1))], recorder.clone()).unwrap();
+    recorder.wait("the one message", |r| r.count("s") == 1);
+    assert!(recorder.inputs.lock().unwrap().is_empty(), "taken before the first tick");
+    recorder.put("control", r#"{"command":"reset"}"#, 5000);
+    recorder.wait("nothing left", |r| r.inputs.lock().unwrap().is_empty());
+    thread.stop();
+    assert_eq!(recorder.count("s"), 1);
 }

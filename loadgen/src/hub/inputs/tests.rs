@@ -74,6 +74,8 @@ enum Action {
     TakeControl,
     GiveControl,
     Requeue,
+    /// The oldest message goes, unless any is in flight.
+    Take,
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -84,6 +86,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::TakeControl),
         1 => Just(Action::GiveControl),
         1 => Just(Action::Requeue),
+        2 => Just(Action::Take),
     ]
 }
 
@@ -135,6 +138,14 @@ proptest! {
                     store.requeue();
                     model.requeue();
                 }
+                Action::Take => {
+                    let may = model.in_flight() == 0 && !model.bodies.is_empty();
+                    let expected = may.then(|| model.bodies.remove(0).0.to_be_bytes());
+                    let taken = store.take();
+                    prop_assert!(taken.as_ref().is_none_or(|taken| taken.topic == "t/"));
+                    let body = taken.as_ref().map(|taken| &taken.body[..]);
+                    prop_assert_eq!(body, expected.as_ref().map(|body| &body[..]));
+                }
             }
             prop_assert_eq!(store.len(), model.bodies.len());
             let mut live: Vec<u16> = model.bodies.iter().filter_map(|entry| entry.1).collect();
@@ -156,6 +167,8 @@ fn bytes_and_messages_bound_the_store() {
     store.push("topic", &[0; 1]);
     assert!(!store.has_room(1));
     assert!(!store.is_below_low_water());
+    assert_eq!(store.take().unwrap().body.len(), 45);
+    assert!(store.has_room(94) && !store.has_room(95), "what was taken counts no more");
 }
 
 #[test]
