@@ -111,7 +111,7 @@ impl Link {
         self.counters.renewals += 1;
         info!("token renewed: {} messages in flight", self.ledger.held().messages);
         self.leaving = true;
-        let until = now + RENEWAL_DRAIN_MAX.min(self.settings.token_lifetime / 10);
+        let until = now + RENEWAL_DRAIN_MAX;
         Some(Leaving { why: Leave::Renew(password), until })
     }
 
