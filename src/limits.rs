@@ -33,8 +33,7 @@ pub const TRUST_BUNDLE_AGE_MIN: Duration = Duration::from_secs(30);
 pub const RENEWAL_SHARE: f64 = 0.8;
 /// Jitter of the renewal, as a share of the token's life, to either side.
 pub const RENEWAL_JITTER: f64 = 0.05;
-/// Before the renewal's DISCONNECT, work in flight may take this long to be acknowledged, and
-/// never longer than a tenth of the token's life.
+/// Before the renewal's DISCONNECT, work in flight may take this long to be acknowledged.
 pub const RENEWAL_DRAIN_MAX: Duration = Duration::from_secs(1);
 /// Log lines about bad messages: at most this many in [`LOG_WINDOW`]; the rest is counted.
 pub const LOG_LINES_MAX: u32 = 10;

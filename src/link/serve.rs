@@ -130,8 +130,8 @@ impl Link {
         self.counters.renewals += 1;
         info!("token renewed: {} messages in flight", self.ledger.held().messages);
         self.leaving = true;
-        let until = now + RENEWAL_DRAIN_MAX.min(self.settings.token_lifetime / 10);
-        Some(Leaving { why: Leave::Renew(password), until: Some(until) })
+        let until = Some(now + RENEWAL_DRAIN_MAX);
+        Some(Leaving { why: Leave::Renew(password), until })
     }
 
     /// What every connection begins with: nothing of the last one is acknowledged on it, everything

@@ -11,5 +11,6 @@ mod filter;
 mod harness;
 mod interop;
 mod real_data;
+mod renewal;
 mod shutdown;
 mod twin;

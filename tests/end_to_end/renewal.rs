@@ -1,0 +1,54 @@
+//! Tokens are renewed in mid-stream: nothing is lost, nothing comes twice, the order holds.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{MODULE, Process, Scene, numbered, numbers, patience};
+
+/// How long messages come.
+const STREAM: Duration = Duration::from_secs(10);
+/// How many renewals must fall into that time.
+const RENEWALS: u64 = 20;
+/// Messages in one delivery, and the time between deliveries.
+const CHUNK: usize = 20;
+const PAUSE: Duration = Duration::from_millis(10);
+/// Messages that the hub may have under way.
+const WINDOW: usize = 200;
+
+fn counter(scene: &Scene, name: &str) -> u64 {
+    // While the module reconnects there is nobody to answer.
+    let deadline = Instant::now() + patience();
+    loop {
+        match scene.hub.call_method(MODULE, "stats", Value::Null, Duration::from_secs(1)) {
+            Ok((200, stats)) => return stats["counters"][name].as_u64().expect("a counter"),
+            other => assert!(Instant::now() < deadline, "no statistics: {other:?}"),
+        }
+    }
+}
+
+/// With tokens of half a second, 20 renewals fall into 10 seconds of messages, of which every
+/// second is an alert.
+#[test]
+fn renewals_under_load_lose_and_repeat_nothing() {
+    let scene = Scene::start(WINDOW);
+    let mut command = scene.command();
+    let module = Process::spawn("sluicegate", command.env("SLUICEGATE_TOKEN_LIFETIME", "500ms"));
+    scene.wait_until_subscribed(&module);
+    let start = Instant::now();
+    let mut sent = 0;
+    let mut seen = Vec::new();
+    while start.elapsed() < STREAM {
+        let chunk = sent..sent + CHUNK;
+        sent = chunk.end;
+        scene.deliver(chunk.map(|n| numbered(n, if n % 2 == 0 { 99 } else { 1 })).collect());
+        seen.extend(numbers(&scene.hub.upstream().try_iter().collect::<Vec<_>>()));
+        std::thread::sleep(PAUSE);
+    }
+    seen.extend(numbers(&scene.take(sent / 2 - seen.len())));
+    assert_eq!(seen, (0..sent).step_by(2).collect::<Vec<_>>(), "each alert once and in order");
+    scene.assert_nothing_more_upstream();
+    assert!(counter(&scene, "renewals") >= RENEWALS, "{} renewals", counter(&scene, "renewals"));
+    assert_eq!(counter(&scene, "resent"), 0, "nothing was left behind");
+    assert_eq!(module.count("lost:"), 0, "no connection was lost");
+}
