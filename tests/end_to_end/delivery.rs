@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::harness::{MODULE, Scene, numbered, numbers, take_until_seen, wait_until};
 
 /// Messages delivered in the tests that interrupt the stream.
@@ -96,5 +98,21 @@ fn a_stalled_output_holds_back_and_resumes() {
         assert!(module.is_running());
         assert_eq!(numbers(&scene.take(hot.len())), hot.into_iter().collect::<Vec<_>>());
     });
+    scene.assert_nothing_more_upstream();
+}
+
+/// The hub goes away and comes back: the module finds it, and still obeys the twin that it had.
+#[test]
+fn a_restarted_hub_is_found_again() {
+    let scene = Scene::start(10);
+    let module = scene.filter();
+    scene.set_threshold(json!(60));
+    let scene = scene.restart_hub();
+    scene.wait_until_subscribed(&module);
+    scene.deliver(vec![numbered(0, 60), numbered(1, 61)]);
+    assert_eq!(numbers(&scene.take(1)), [1]);
+    scene.set_threshold(json!(70));
+    scene.deliver(vec![numbered(2, 70), numbered(3, 71)]);
+    assert_eq!(numbers(&scene.take(1)), [3]);
     scene.assert_nothing_more_upstream();
 }

@@ -46,7 +46,8 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 /// A hub with a state folder of its own, both gone at the end of the test.
 pub(crate) struct Scene {
     pub(crate) hub: HubHandle,
-    _state: TempDir,
+    config: HubConfig,
+    state: TempDir,
 }
 
 impl Scene {
@@ -65,7 +66,7 @@ impl Scene {
             ..HubConfig::default()
         };
         change(&mut config);
-        Self { hub: Hub::start(config).unwrap(), _state: state }
+        Self { hub: Hub::start(config.clone()).unwrap(), config, state }
     }
 
     /// A hub where the SDKs find it: port 8883 of a loopback address of its own.
@@ -86,11 +87,19 @@ impl Scene {
                 window,
                 ..HubConfig::default()
             };
-            if let Ok(hub) = Hub::start(config) {
-                return Self { hub, _state: state };
+            if let Ok(hub) = Hub::start(config.clone()) {
+                return Self { hub, config, state };
             }
         }
         panic!("port {SDK_PORT} is taken on every address from 127.0.8.2 to 127.0.8.250");
+    }
+
+    /// Stops the hub and starts another one with the same state folder at the same address.
+    pub(crate) fn restart_hub(self) -> Self {
+        let Self { hub, mut config, state } = self;
+        config.listen = hub.address();
+        hub.stop();
+        Self { hub: Hub::start(config.clone()).unwrap(), config, state }
     }
 
     /// The command of `sluicegate run` with the environment that the hub gives the module.

@@ -95,7 +95,8 @@ async def main():
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    client = IoTHubModuleClient.create_from_edge_environment()
+    # Of the SDK's own defaults only this wait is too long for a test (10 s).
+    client = IoTHubModuleClient.create_from_edge_environment(connection_retry_interval=1)
     module = FilterModule(client)
     client.on_connection_state_change = module.on_connection_change
     try:
