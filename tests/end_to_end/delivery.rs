@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{MODULE, Scene, numbered, numbers, take_until_seen, wait_until};
+use crate::harness::{
+    INPUT, MODULE, Process, Scene, message, number, numbered, numbers, reading, take_until_seen,
+    wait_until,
+};
 
 /// Messages delivered in the tests that interrupt the stream.
 const STREAM: usize = 6_000;
@@ -115,4 +118,47 @@ fn a_restarted_hub_is_found_again() {
     scene.deliver(vec![numbered(2, 70), numbered(3, 71)]);
     assert_eq!(numbers(&scene.take(1)), [3]);
     scene.assert_nothing_more_upstream();
+}
+
+/// While the hub takes no alerts, the module takes no more than it may hold; once it takes them
+/// again, everything arrives.
+#[test]
+fn more_than_may_be_held_is_delivered_after_the_stall() {
+    const COUNT: usize = 1000;
+    let scene = Scene::start_with(|config| {
+        config.window = COUNT;
+        config.upstream_messages_max = 20;
+    });
+    let mut command = scene.command();
+    command.env("SLUICEGATE_HELD_BYTES", "1048576");
+    let module = Process::spawn("sluicegate", &mut command);
+    scene.wait_until_subscribed(&module);
+    let pad = " ".repeat(5_000);
+    let padded = |n: usize| message(format!("{}{pad}", reading(99)), &[("n", &n.to_string())]);
+    scene.deliver((0..COUNT).map(padded).collect());
+    wait_until("the module holds all it may", || module.count("wait for the hub") > 0);
+    let upstream = scene.hub.upstream();
+    let mut seen = BTreeSet::new();
+    wait_until("every alert arrived and every input is acknowledged", || {
+        seen.extend(upstream.try_iter().map(|alert| number(&alert)));
+        seen.len() == COUNT && scene.stored() == 0
+    });
+}
+
+/// An input so large that its alert is more than any hub takes is counted, and holds nothing up.
+#[test]
+fn an_alert_too_large_for_the_hub_does_not_stop_the_module() {
+    let scene = Scene::start(10);
+    let module = scene.filter();
+    let padding = |size: usize| " ".repeat(size - reading(99).len());
+    let largest = (262_144 - 2_000..=262_144).rev().find(|size| {
+        let body = format!("{}{}", reading(99), padding(*size));
+        scene.hub.deliver(MODULE, INPUT, vec![message(body, &[("n", "0")])]).is_ok()
+    });
+    assert!(largest.is_some(), "the hub takes inputs near its limit");
+    scene.deliver(vec![numbered(1, 99)]);
+    assert_eq!(number(&scene.take(1)[0]), 1);
+    scene.wait_until_all_acknowledged();
+    assert_eq!(module.count("alert lost"), 1);
+    assert_eq!(module.count("connected to"), 1, "the connection stays");
 }
