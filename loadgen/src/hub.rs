@@ -8,6 +8,7 @@
 //!                                    |            v                        |
 //!                                delivery <- inputs, twins, methods        v
 //!  HubHandle --bounded commands--> service ----------------------------> HubHandle::upstream
+//!  modules --HTTP on a unix socket--> workload (signatures, trust bundle)
 //! ```
 //!
 //! Everything is bounded, by the names in `config`. A full store, and in a lossless hub a full
@@ -56,6 +57,7 @@ mod telemetry;
 pub mod twin_document;
 mod twins;
 mod upstream;
+mod workload;
 
 pub use config::HubConfig;
 pub use counters::HubCounters;
@@ -63,12 +65,14 @@ pub use handle::HubHandle;
 pub use methods::MethodError;
 pub use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
 pub use telemetry::{HubMessage, Unroutable, UpstreamMessage};
+pub use workload::WorkloadFault;
 
 use certificates::Certificates;
 use persistence::StateFolder;
 use state::HubState;
 use twin_document::TwinError;
 use upstream::Upstream;
+use workload::Workload;
 
 /// Why a hub does not start, or does not do what a handle asked.
 #[derive(Debug, Error)]
@@ -86,6 +90,14 @@ pub enum HubError {
     State {
         /// The file.
         file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A module's workload socket cannot be made or reached.
+    #[error("workload socket {} {reason}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
@@ -155,6 +167,9 @@ impl Hub {
         let (folder, peers) = StateFolder::open(&config)?;
         let certificates = Certificates::open(&config.state_dir, &config.host_name)?;
         let (listener, address) = listen(config.listen)?;
+        let workload = Workload::open(&config)?;
+        let workload_http_address = workload.http_address;
+        let trust_bundle = files::read(&certificates.ca_file)?;
         let upstream = Upstream::new(config.upstream_messages_max, config.lossless);
         let receiver = upstream.receiver();
         let (commands, taken) = crossbeam_channel::bounded(config::COMMANDS_MAX);
@@ -169,11 +184,18 @@ impl Hub {
         let thread = std::thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
-                let hub = Rc::new(RefCell::new(HubState::new(config, peers, folder, upstream)));
+                let hub = Rc::new(RefCell::new(HubState::new(
+                    config,
+                    peers,
+                    folder,
+                    upstream,
+                    trust_bundle,
+                )));
                 runtime.block_on(async {
                     let listener = TcpListener::from_std(listener).map_err(HubError::Thread)?;
                     hub.borrow_mut().try_save()?;
-                    service::serve(Rc::clone(&hub), listener, tls, taken, woken).await;
+                    let listeners = service::Listeners { mqtt: listener, tls, workload };
+                    service::serve(Rc::clone(&hub), listeners, taken, woken).await?;
                     hub.borrow_mut().try_save()
                 })
             })
@@ -183,6 +205,7 @@ impl Hub {
             state_dir,
             ca_file: certificates.ca_file,
             publish_timeout,
+            workload_http_address,
             commands,
             wake,
             upstream: receiver,

@@ -44,8 +44,8 @@ pub(crate) enum Request {
     Method { module: String, name: String, payload: Value, timeout_s: u64 },
     /// Every message that goes upstream, until the connection ends.
     Monitor {},
-    /// The environment variables of a module.
-    Environment { module: String },
+    /// The environment variables of a module: for development, or those of the edge runtime.
+    Environment { module: String, runtime: bool },
 }
 
 /// What the hub answers. Only a monitor gets more than one.

@@ -48,6 +48,13 @@ pub(crate) struct HubArgs {
     /// How long an input message may stay unacknowledged before it is sent again
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     ack_timeout: Duration,
+    /// Close a connection when its token has expired, as an edge hub does
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    expire_tokens: bool,
+    /// How long past its expiry a token is accepted
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    token_skew: Duration,
     /// Start no simulated sensor
     #[arg(long)]
     no_simulator: bool,
@@ -83,6 +90,8 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         manifest,
         window: args.window,
         ack_timeout: args.ack_timeout,
+        close_on_token_expiry: args.expire_tokens,
+        token_skew: args.token_skew,
         publish_timeout: PUBLISH_WAIT,
         ..HubConfig::default()
     })?;

@@ -77,6 +77,9 @@ pub(crate) struct MonitorArgs {
 pub(crate) struct EnvArgs {
     /// Module of the manifest
     module: String,
+    /// The IOTEDGE_* variables of the edge runtime instead of a connection string
+    #[arg(long)]
+    runtime: bool,
     #[command(flatten)]
     hub: StateArgs,
 }
@@ -122,7 +125,8 @@ pub(crate) fn method(args: MethodArgs) -> Result<(), CommandError> {
 }
 
 pub(crate) fn env(args: EnvArgs) -> Result<(), CommandError> {
-    match ask(&args.hub.state, &Request::Environment { module: args.module }, HUB_WAIT)? {
+    let request = Request::Environment { module: args.module, runtime: args.runtime };
+    match ask(&args.hub.state, &request, HUB_WAIT)? {
         Answer::Environment { variables } => {
             let lines = variables.iter().map(|(name, value)| shell::export_line(name, value));
             print(&lines.collect::<Vec<_>>().join("\n"))

@@ -53,6 +53,8 @@ pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 pub struct HubConfig {
     /// Address to listen on. SDKs can be told no other port than 8883; tests use port 0.
     pub listen: SocketAddr,
+    /// Where the workload API is served over TCP, for every module; on unix sockets it always is.
+    pub workload_http: Option<SocketAddr>,
     /// Folder of the development CA, keys, twins and sessions; created when absent.
     pub state_dir: PathBuf,
     /// Modules, devices, routes and desired properties.
@@ -88,6 +90,7 @@ impl Default for HubConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8883)),
+            workload_http: None,
             state_dir: PathBuf::from("target/hub"),
             manifest: Manifest::built_in(),
             host_name: "localhost".to_owned(),

@@ -55,6 +55,10 @@ pub struct HubCounters {
     pub twin_refused: u64,
     /// Desired patches applied.
     pub twin_desired: u64,
+    /// Requests to the workload API, refused ones included.
+    pub workload_requests: u64,
+    /// Connections to the workload API closed because too many were open.
+    pub workload_dropped: u64,
     /// Direct methods called.
     pub method_calls: u64,
     /// Method responses that came too late, or that nobody had asked for.

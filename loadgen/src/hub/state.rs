@@ -21,6 +21,7 @@ use super::routing::{RouteCache, Scratch};
 use super::session::{Interest, Session};
 use super::twin_document::TwinDocument;
 use super::upstream::Upstream;
+use super::workload::WorkloadFault;
 
 /// The hub's state.
 pub(super) struct HubState {
@@ -36,6 +37,9 @@ pub(super) struct HubState {
     pub(super) counters: HubCounters,
     pub(super) calls: Calls,
     pub(super) folder: StateFolder,
+    /// PEM certificates that modules are told to trust.
+    pub(super) trust_bundle: String,
+    pub(super) workload_fault: Option<WorkloadFault>,
     generations: u64,
     waiting: Vec<Waker>,
     /// Wakes the task that serves handles, when it waits for room.
@@ -154,6 +158,7 @@ impl HubState {
         peers: Vec<Peer>,
         folder: StateFolder,
         upstream: Upstream,
+        trust_bundle: String,
     ) -> Self {
         let by_client_id =
             peers.iter().enumerate().map(|(n, peer)| (peer.identity.client_id(), n)).collect();
@@ -169,6 +174,8 @@ impl HubState {
             counters: HubCounters::default(),
             calls: Calls::default(),
             folder,
+            trust_bundle,
+            workload_fault: None,
             generations: 0,
             waiting: Vec::new(),
             service: Rc::new(Notify::new()),

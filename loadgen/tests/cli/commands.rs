@@ -119,8 +119,35 @@ fn env_goes_through_a_shell() {
     assert_eq!(lines[1], format!("{}/ca.pem", hub.state()));
     assert!(std::fs::read_to_string(lines[1]).unwrap().contains("BEGIN CERTIFICATE"));
     assert_eq!(lines[2], "1", "exported, not only set");
-    let (code, out, err) = hub.run(&["env", "nobody"]);
-    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    for args in [&["env", "nobody"][..], &["env", "nobody", "--runtime"]] {
+        let (code, out, err) = hub.run(args);
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    }
+}
+
+/// The variables of the edge runtime, with the module's socket and no secret.
+#[test]
+fn env_runtime_names_the_workload_socket() {
+    let hub = RunningHub::start(&["--no-simulator", "--expire-tokens=false", "--token-skew", "1s"]);
+    let (code, out, err) = hub.run(&["env", "filter", "--runtime"]);
+    assert_eq!(code, 0, "{err}");
+    let names: Vec<&str> = out.lines().filter_map(|l| l.split(['=', ' ']).nth(1)).collect();
+    let all = ["WORKLOADURI", "AUTHSCHEME", "MODULEGENERATIONID", "IOTHUBHOSTNAME"];
+    let more = ["GATEWAYHOSTNAME", "DEVICEID", "MODULEID", "APIVERSION"];
+    let expected: Vec<_> = all.iter().chain(&more).map(|name| format!("IOTEDGE_{name}")).collect();
+    assert_eq!(names, expected, "{out}");
+    let script = "eval \"$(\"$LOADGEN\" env filter --runtime --state \"$STATE\")\" && \
+        printf '%s' \"$IOTEDGE_WORKLOADURI\"";
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .env("LOADGEN", env!("CARGO_BIN_EXE_loadgen"))
+        .env("STATE", hub.state())
+        .output()
+        .unwrap();
+    let (code, out, err) = texts(output);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(out, format!("unix://{}/workload/filter.sock", hub.state()));
+    std::os::unix::net::UnixStream::connect(out.strip_prefix("unix://").unwrap()).unwrap();
 }
 
 fn sensor_to_upstream() -> (tempfile::TempDir, String) {

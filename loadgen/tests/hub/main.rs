@@ -10,3 +10,4 @@ mod persistence;
 mod support;
 mod telemetry;
 mod twins;
+mod workload;
