@@ -122,8 +122,8 @@ fn what_is_wrong_is_refused_with_a_message() {
         (post("/modules/filter/genid//sign"), &good, 404),
         (post("/modules/filter/sign"), &good, 404),
         (post("/"), "", 404),
-        (format!("GET {SIGN}"), "", 405),
-        (format!("POST {BUNDLE}"), "", 405),
+        (format!("GET {SIGN}"), "", 404),
+        (format!("POST {BUNDLE}"), "", 404),
     ];
     for (head, body, status) in cases {
         let (got, answer) = ask(&hub, &head, body);

@@ -1,7 +1,7 @@
 //! What a test may have the workload API do wrong.
 
 use hyper::StatusCode;
-use serde_json::json;
+use sluicegate::azure::workload::{parse_trust_bundle_response, trust_bundle_response};
 
 use super::requests::{Answer, TRUST_BUNDLE};
 
@@ -43,13 +43,13 @@ impl WorkloadFault {
             }
             Self::NotJson => Answer { body: "<html>busy</html>".to_owned(), ..answer },
             Self::TruncatedBundle if is_bundle => {
-                let pem = answer.member("certificate").unwrap_or_default();
+                let pem = parse_trust_bundle_response(answer.body.as_bytes()).unwrap_or_default();
                 // Within the last certificate, before its END line.
                 let end = pem.trim_end().rfind("-----END").unwrap_or(pem.len());
                 let cut = pem.get(..end.saturating_sub(40)).unwrap_or_default();
-                Answer::ok(&json!({ "certificate": cut }))
+                Answer::ok(trust_bundle_response(cut))
             }
-            Self::Bundle(pem) if is_bundle => Answer::ok(&json!({ "certificate": pem })),
+            Self::Bundle(pem) if is_bundle => Answer::ok(trust_bundle_response(&pem)),
             Self::TruncatedBundle | Self::Bundle(_) => answer,
         }
     }

@@ -3,27 +3,16 @@
 //!
 //! Pure: method, path, query and body go in, status and body come out.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use hyper::{Method, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use sluicegate::azure::percent_decode;
+use sluicegate::azure::workload::{
+    API_VERSIONS, Call, error_response, parse_error_response, parse_sign_request, sign_response,
+    trust_bundle_response,
+};
 
 use super::super::state::HubState;
 
 /// Path of the trust bundle.
 pub(super) const TRUST_BUNDLE: &str = "/trust-bundle";
-
-/// API versions that daemons know.
-const API_VERSIONS: [&str; 7] = [
-    "2018-06-28",
-    "2019-01-30",
-    "2019-10-22",
-    "2019-11-05",
-    "2020-07-07",
-    "2021-12-07",
-    "2022-08-03",
-];
 
 /// Whose requests a listener serves.
 #[derive(Debug)]
@@ -42,30 +31,18 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn ok(body: &Value) -> Self {
-        Self { status: StatusCode::OK, body: body.to_string() }
+    pub(super) fn ok(body: String) -> Self {
+        Self { status: StatusCode::OK, body }
     }
 
     pub(super) fn error(status: StatusCode, message: &str) -> Self {
-        Self { status, body: json!({ "message": message }).to_string() }
-    }
-
-    /// A text member of the body.
-    pub(super) fn member(&self, name: &str) -> Option<String> {
-        let body: Value = serde_json::from_str(&self.body).ok()?;
-        body.get(name)?.as_str().map(str::to_owned)
+        Self { status, body: error_response(message) }
     }
 
     /// The message of an error.
     pub(super) fn message(&self) -> String {
-        self.member("message").unwrap_or_default()
+        parse_error_response(self.body.as_bytes()).unwrap_or_default()
     }
-}
-
-/// The one member that the daemon reads; `keyId` and `algo` are anything.
-#[derive(Deserialize)]
-struct SignRequest {
-    data: String,
 }
 
 impl HubState {
@@ -77,27 +54,19 @@ impl HubState {
         target: &str,
         body: &[u8],
     ) -> Answer {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        if let Err(answer) = check_version(query) {
-            return answer;
+        let Some((call, version)) = Call::parse(method.as_str(), target) else {
+            return if target.contains("api-version=") {
+                Answer::error(StatusCode::NOT_FOUND, "no such endpoint")
+            } else {
+                Answer::error(StatusCode::BAD_REQUEST, "the api-version is missing")
+            };
+        };
+        if !API_VERSIONS.contains(&&*version) {
+            return Answer::error(StatusCode::BAD_REQUEST, "the api-version is not supported");
         }
-        let segments: Vec<_> = path.split('/').map(percent_decode).collect();
-        let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
-        match (segments.as_slice(), method) {
-            (["", "trust-bundle"], &Method::GET) => {
-                Answer::ok(&json!({ "certificate": self.trust_bundle }))
-            }
-            (
-                ["", "modules", "", "genid", _, "sign"] | ["", "modules", _, "genid", "", "sign"],
-                _,
-            ) => Answer::error(StatusCode::NOT_FOUND, "an empty name in the path"),
-            (["", "modules", module, "genid", _, "sign"], &Method::POST) => {
-                self.sign(scope, module, body)
-            }
-            (["", "trust-bundle"] | ["", "modules", _, "genid", _, "sign"], _) => {
-                Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
-            }
-            _ => Answer::error(StatusCode::NOT_FOUND, "no such endpoint"),
+        match call {
+            Call::TrustBundle => Answer::ok(trust_bundle_response(&self.trust_bundle)),
+            Call::Sign { module, .. } => self.sign(scope, &module, body),
         }
     }
 
@@ -112,24 +81,9 @@ impl HubState {
         let Some(peer) = self.peer_of_module(module) else {
             return Answer::error(StatusCode::NOT_FOUND, "no such module");
         };
-        let Ok(SignRequest { data }) = serde_json::from_slice(body) else {
-            return Answer::error(StatusCode::BAD_REQUEST, "the body has no text `data`");
-        };
-        match BASE64_STANDARD.decode(data) {
-            Ok(data) => {
-                let digest = BASE64_STANDARD.encode(self.peers[peer].key.sign(&data));
-                Answer::ok(&json!({ "digest": digest }))
-            }
-            Err(_) => Answer::error(StatusCode::BAD_REQUEST, "`data` is not base64"),
+        match parse_sign_request(body) {
+            Ok(data) => Answer::ok(sign_response(&self.peers[peer].key.sign(&data))),
+            Err(error) => Answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
         }
-    }
-}
-
-fn check_version(query: &str) -> Result<(), Answer> {
-    let version = query.split('&').find_map(|pair| pair.strip_prefix("api-version="));
-    match version.map(percent_decode) {
-        Some(version) if API_VERSIONS.contains(&&*version) => Ok(()),
-        Some(_) => Err(Answer::error(StatusCode::BAD_REQUEST, "the api-version is not supported")),
-        None => Err(Answer::error(StatusCode::BAD_REQUEST, "the api-version is missing")),
     }
 }
