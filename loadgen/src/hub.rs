@@ -48,6 +48,7 @@ pub mod manifest;
 mod methods;
 mod packet_ids;
 mod persistence;
+mod provisioning;
 pub mod route;
 mod routing;
 mod service;
@@ -63,6 +64,7 @@ pub use config::HubConfig;
 pub use counters::HubCounters;
 pub use handle::HubHandle;
 pub use methods::MethodError;
+pub use provisioning::{Enrollment, GroupKey, ProvisioningConfig, RegistrationFault};
 pub use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
 pub use telemetry::{HubMessage, Unroutable, UpstreamMessage};
 pub use workload::WorkloadFault;
@@ -118,6 +120,9 @@ pub enum HubError {
     /// Nobody with this name is in the manifest.
     #[error("`{0}` is not in the manifest")]
     UnknownModule(String),
+    /// Nobody enrolled this registration id, or it cannot be one.
+    #[error("`{0}` is not enrolled, or is no registration id")]
+    NotEnrolled(String),
     /// A twin patch is not acceptable.
     #[error(transparent)]
     Twin(TwinError),
@@ -164,7 +169,7 @@ impl Hub {
     /// The address is taken, the state folder is damaged or in use, or the manifest's desired
     /// properties are not acceptable.
     pub fn start(config: HubConfig) -> Result<HubHandle, HubError> {
-        let (folder, peers) = StateFolder::open(&config)?;
+        let (folder, peers, provisioning) = StateFolder::open(&config)?;
         let certificates = Certificates::open(&config.state_dir, &config.host_name)?;
         let (listener, address) = listen(config.listen)?;
         let workload = Workload::open(&config)?;
@@ -190,6 +195,7 @@ impl Hub {
                     folder,
                     upstream,
                     trust_bundle,
+                    provisioning,
                 )));
                 runtime.block_on(async {
                     let listener = TcpListener::from_std(listener).map_err(HubError::Thread)?;

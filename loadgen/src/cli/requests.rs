@@ -1,4 +1,4 @@
-//! The commands that talk to a running hub: `twin`, `method`, `monitor` and `env`.
+//! The commands that talk to a running hub: `twin`, `method`, `monitor`, `env` and `enrol`.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -84,6 +84,14 @@ pub(crate) struct EnvArgs {
     hub: StateArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct EnrolArgs {
+    /// Registration id: lower-case letters, digits and - . _ :
+    registration: String,
+    #[command(flatten)]
+    hub: StateArgs,
+}
+
 fn parse_json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
 }
@@ -126,7 +134,15 @@ pub(crate) fn method(args: MethodArgs) -> Result<(), CommandError> {
 
 pub(crate) fn env(args: EnvArgs) -> Result<(), CommandError> {
     let request = Request::Environment { module: args.module, runtime: args.runtime };
-    match ask(&args.hub.state, &request, HUB_WAIT)? {
+    print_variables(&args.hub, &request)
+}
+
+pub(crate) fn enrol(args: EnrolArgs) -> Result<(), CommandError> {
+    print_variables(&args.hub, &Request::Enrollment { registration: args.registration })
+}
+
+fn print_variables(hub: &StateArgs, request: &Request) -> Result<(), CommandError> {
+    match ask(&hub.state, request, HUB_WAIT)? {
         Answer::Environment { variables } => {
             let lines = variables.iter().map(|(name, value)| shell::export_line(name, value));
             print(&lines.collect::<Vec<_>>().join("\n"))

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::Value;
-use sluicegate::azure::Key;
 use tokio::sync::Notify;
 
 use super::HubError;
@@ -22,7 +21,8 @@ use super::service::{Command, Injection, Path};
 use super::session::InputInterest;
 use super::state::{HubState, Peer};
 use super::telemetry::{HubMessage, UpstreamMessage};
-use super::workload::{self, WorkloadFault};
+
+mod identities;
 
 /// A running hub. Dropping it stops the hub, as [`HubHandle::stop`] does.
 pub struct HubHandle {
@@ -59,87 +59,14 @@ impl HubHandle {
         &self.ca_file
     }
 
-    /// The two variables that SDKs and `sluicegate` read: `EdgeHubConnectionString`, which holds
-    /// the module's key, and `EdgeModuleCACertificateFile`.
-    ///
-    /// # Errors
-    /// The module is not in the manifest.
-    pub fn environment(&self, module: &str) -> Result<Vec<(String, String)>, HubError> {
-        let connection_string = self.connection_string(module)?;
-        let ca_file = std::path::absolute(&self.ca_file).unwrap_or_else(|_| self.ca_file.clone());
-        Ok(vec![
-            ("EdgeHubConnectionString".to_owned(), connection_string),
-            ("EdgeModuleCACertificateFile".to_owned(), ca_file.display().to_string()),
-        ])
-    }
-
-    /// The variables that the edge runtime sets for a module: `IOTEDGE_WORKLOADURI`, `_AUTHSCHEME`,
-    /// `_MODULEGENERATIONID`, `_IOTHUBHOSTNAME`, `_GATEWAYHOSTNAME`, `_DEVICEID`, `_MODULEID`, and
-    /// `_APIVERSION`. None is a secret; the workload socket is.
-    ///
-    /// # Errors
-    /// The module is not in the manifest, or its socket's path is too long for a socket.
-    pub fn runtime_environment(&self, module: &str) -> Result<Vec<(String, String)>, HubError> {
-        let name = module.to_owned();
-        let found = self.ask(move |hub| {
-            let peer = &hub.peers[hub.peer_of_module(&name)?];
-            Some((peer.identity.clone(), generation_of(&peer.key)))
-        })?;
-        let unknown = || HubError::UnknownModule(module.to_owned());
-        let (identity, generation) = found.ok_or_else(unknown)?;
-        let socket = workload::checked_socket_path(&self.state_dir, module)?;
-        let variables = [
-            ("WORKLOADURI", format!("unix://{}", socket.display())),
-            ("AUTHSCHEME", "sasToken".to_owned()),
-            ("MODULEGENERATIONID", generation),
-            ("IOTHUBHOSTNAME", identity.hub),
-            ("GATEWAYHOSTNAME", identity.gateway),
-            ("DEVICEID", identity.device),
-            ("MODULEID", module.to_owned()),
-            ("APIVERSION", "2022-08-03".to_owned()),
-        ];
-        Ok(variables.map(|(name, value)| (format!("IOTEDGE_{name}"), value)).into())
-    }
-
-    /// Where the workload API is served over TCP, if the configuration asked for that.
-    pub fn workload_http_address(&self) -> Option<SocketAddr> {
-        self.workload_http_address
-    }
-
-    /// Has the workload API misbehave towards every module, from the next request on; `None` ends
-    /// that. Requests that hang by then go on hanging.
-    ///
-    /// # Errors
-    /// The hub has stopped.
-    pub fn set_workload_fault(&self, fault: Option<WorkloadFault>) -> Result<(), HubError> {
-        self.ask(move |hub| hub.workload_fault = fault)
-    }
-
-    /// The connection string of a module or device. It holds the key: do not log it.
-    ///
-    /// # Errors
-    /// The name is not in the manifest.
-    pub fn connection_string(&self, name: &str) -> Result<String, HubError> {
-        self.ask_peer(name, |peer| {
-            let identity = peer.identity.clone();
-            let module = identity.module.as_ref().map(|m| format!("ModuleId={m};"));
-            format!(
-                "HostName={};GatewayHostName={};DeviceId={};{}SharedAccessKey={}",
-                identity.hub,
-                identity.gateway,
-                identity.device,
-                module.unwrap_or_default(),
-                peer.key.to_base64()
-            )
-        })
-    }
-
-    /// Names of the modules and devices of the manifest.
+    /// Names of the modules and devices of the manifest, and of the devices that registered.
     ///
     /// # Errors
     /// The hub has stopped.
     pub fn names(&self) -> Result<Vec<String>, HubError> {
-        self.ask(|hub| hub.peers.iter().map(|peer| peer.name.clone()).collect())
+        self.ask(|hub| {
+            hub.peers.iter().filter(|p| !p.is_forgotten).map(|p| p.name.clone()).collect()
+        })
     }
 
     /// Sends messages through the routes, exactly as if `source_module` had sent them to
@@ -332,10 +259,4 @@ impl Drop for HubHandle {
             tracing::error!(%error, "hub stopped with an error");
         }
     }
-}
-
-/// A number that changes when the identity is made anew, and tells nothing of its key.
-fn generation_of(key: &Key) -> String {
-    let [a, b, c, d, e, f, g, ..] = key.sign(b"generation id");
-    u64::from_be_bytes([0, a, b, c, d, e, f, g]).to_string()
 }

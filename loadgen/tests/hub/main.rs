@@ -7,6 +7,7 @@ mod client;
 mod connect;
 mod deliver;
 mod persistence;
+mod provisioning;
 mod support;
 mod telemetry;
 mod twins;

@@ -122,6 +122,12 @@ impl ControlServer {
                     Err(failure) => error(404, &failure.to_string()),
                 }
             }
+            Request::Enrollment { registration } => {
+                match self.hub.enrollment_environment(&registration) {
+                    Ok(variables) => Answer::Environment { variables },
+                    Err(failure) => error(404, &failure.to_string()),
+                }
+            }
             Request::Monitor {} => error(500, "a monitor is served elsewhere"),
         }
     }
