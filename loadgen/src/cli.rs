@@ -60,6 +60,8 @@ enum Command {
     Monitor(requests::MonitorArgs),
     /// Print the environment of a module, ready to be sourced: eval "$(loadgen env filter)"
     Env(requests::EnvArgs),
+    /// Print what a device registers with, ready to be sourced: eval "$(loadgen enrol sensor1)"
+    Enrol(requests::EnrolArgs),
     /// Be the filter module: what the demo starts as its child
     #[command(hide = true)]
     Module {
@@ -86,6 +88,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Method(args) => requests::method(args),
         Command::Monitor(args) => requests::monitor(&args),
         Command::Env(args) => requests::env(args),
+        Command::Enrol(args) => requests::enrol(args),
         Command::Module { args } => return demo::be_module(args),
     };
     match outcome {

@@ -9,6 +9,7 @@
 //!                                delivery <- inputs, twins, methods        v
 //!  HubHandle --bounded commands--> service ----------------------------> HubHandle::upstream
 //!      \--- modules inside this process: resident
+//!  modules --HTTP on a unix socket--> workload (signatures, trust bundle)
 //! ```
 //!
 //! Everything is bounded, by the names in `config`. A full store, and in a lossless hub a full
@@ -48,6 +49,7 @@ pub mod manifest;
 mod methods;
 mod packet_ids;
 mod persistence;
+mod provisioning;
 mod resident;
 pub mod route;
 mod routing;
@@ -58,19 +60,23 @@ mod telemetry;
 pub mod twin_document;
 mod twins;
 mod upstream;
+mod workload;
 
 pub use config::HubConfig;
 pub use counters::HubCounters;
 pub use handle::HubHandle;
 pub use methods::MethodError;
+pub use provisioning::{Enrollment, GroupKey, ProvisioningConfig, RegistrationFault};
 pub use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
 pub use telemetry::{HubMessage, Unroutable, UpstreamMessage};
+pub use workload::WorkloadFault;
 
 use certificates::Certificates;
 use persistence::StateFolder;
 use state::HubState;
 use twin_document::TwinError;
 use upstream::Upstream;
+use workload::Workload;
 
 /// Why a hub does not start, or does not do what a handle asked.
 #[derive(Debug, Error)]
@@ -88,6 +94,14 @@ pub enum HubError {
     State {
         /// The file.
         file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A module's workload socket cannot be made or reached.
+    #[error("workload socket {} {reason}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
@@ -111,6 +125,9 @@ pub enum HubError {
     /// A client is connected as this module, so nobody else may act as it.
     #[error("`{0}` is connected")]
     Connected(String),
+    /// Nobody enrolled this registration id, or it cannot be one.
+    #[error("`{0}` is not enrolled, or is no registration id")]
+    NotEnrolled(String),
     /// A twin patch is not acceptable.
     #[error(transparent)]
     Twin(TwinError),
@@ -157,9 +174,12 @@ impl Hub {
     /// The address is taken, the state folder is damaged or in use, or the manifest's desired
     /// properties are not acceptable.
     pub fn start(config: HubConfig) -> Result<HubHandle, HubError> {
-        let (folder, peers) = StateFolder::open(&config)?;
+        let (folder, peers, provisioning) = StateFolder::open(&config)?;
         let certificates = Certificates::open(&config.state_dir, &config.host_name)?;
         let (listener, address) = listen(config.listen)?;
+        let workload = Workload::open(&config)?;
+        let workload_http_address = workload.http_address;
+        let trust_bundle = files::read(&certificates.ca_file)?;
         let upstream = Upstream::new(config.upstream_messages_max, config.lossless);
         let receiver = upstream.receiver();
         let (commands, taken) = crossbeam_channel::bounded(config::COMMANDS_MAX);
@@ -174,11 +194,19 @@ impl Hub {
         let thread = std::thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
-                let hub = Rc::new(RefCell::new(HubState::new(config, peers, folder, upstream)));
+                let hub = Rc::new(RefCell::new(HubState::new(
+                    config,
+                    peers,
+                    folder,
+                    upstream,
+                    trust_bundle,
+                    provisioning,
+                )));
                 runtime.block_on(async {
                     let listener = TcpListener::from_std(listener).map_err(HubError::Thread)?;
                     hub.borrow_mut().try_save()?;
-                    service::serve(Rc::clone(&hub), listener, tls, taken, woken).await;
+                    let listeners = service::Listeners { mqtt: listener, tls, workload };
+                    service::serve(Rc::clone(&hub), listeners, taken, woken).await?;
                     hub.borrow_mut().try_save()
                 })
             })
@@ -188,6 +216,7 @@ impl Hub {
             state_dir,
             ca_file: certificates.ca_file,
             publish_timeout,
+            workload_http_address,
             commands,
             wake,
             upstream: receiver,

@@ -1,8 +1,8 @@
 //! Control of a running hub: one JSON line over a unix socket in its state folder, JSON lines back.
 //!
 //! ```text
-//! loadgen twin|method|monitor|env  --{request line}-->  control.sock  -->  hub
-//!                                  <--answer lines---
+//! loadgen twin|method|monitor|env|enrol  --{request line}-->  control.sock  -->  hub
+//!                                  <--answer lines-------
 //! ```
 //! The socket is its owner's alone (0600): whoever can open it can read the modules' keys.
 
@@ -44,8 +44,10 @@ pub(crate) enum Request {
     Method { module: String, name: String, payload: Value, timeout_s: u64 },
     /// Every message that goes upstream, until the connection ends.
     Monitor {},
-    /// The environment variables of a module.
-    Environment { module: String },
+    /// The environment variables of a module: for development, or those of the edge runtime.
+    Environment { module: String, runtime: bool },
+    /// The environment variables with which a device registers.
+    Enrollment { registration: String },
 }
 
 /// What the hub answers. Only a monitor gets more than one.

@@ -1,6 +1,8 @@
 //! `loadgen hub`: the development hub, its simulated sensors and its control socket.
 
-use std::io;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
+use sluicegate::azure::Key;
 use tokio::runtime::Runtime;
 
 use super::control::server::{CONNECTIONS_MAX, ControlServer};
@@ -17,9 +20,9 @@ use super::control::socket_path;
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::signals::StopSignals;
 use super::text::parse_duration;
-use super::{CommandError, EXIT_MANIFEST, STATE_DEFAULT, shell};
+use super::{CommandError, EXIT_MANIFEST, EXIT_USAGE, STATE_DEFAULT, shell};
 use crate::hub::manifest::{Manifest, Module, ModuleStatus};
-use crate::hub::{Hub, HubConfig, HubError, HubHandle, HubMessage};
+use crate::hub::{GroupKey, Hub, HubConfig, HubError, HubHandle, HubMessage, ProvisioningConfig};
 use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
 
 /// Time between two messages of a simulated sensor whose manifest names none. The module's own
@@ -29,6 +32,9 @@ const MESSAGE_DELAY_DEFAULT: Duration = Duration::from_secs(1);
 const PUBLISH_WAIT: Duration = Duration::from_secs(1);
 /// How long requests in progress may hold up the end.
 const REQUESTS_WAIT: Duration = Duration::from_secs(1);
+
+/// Most that is read of a file that can be one key.
+const KEY_FILE_BYTES_MAX: u64 = 4096;
 
 #[derive(Debug, Args)]
 pub(crate) struct HubArgs {
@@ -48,6 +54,16 @@ pub(crate) struct HubArgs {
     /// How long an input message may stay unacknowledged before it is sent again
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     ack_timeout: Duration,
+    /// Close a connection when its token has expired, as an edge hub does
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    expire_tokens: bool,
+    /// How long past its expiry a token is accepted
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    token_skew: Duration,
+    /// File with the key of the enrollment group, in base64 [default: one of the hub's own]
+    #[arg(long, value_name = "FILE")]
+    enrol_group_key_file: Option<PathBuf>,
     /// Start no simulated sensor
     #[arg(long)]
     no_simulator: bool,
@@ -65,6 +81,11 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         .with_writer(io::stderr)
         .init();
     let manifest = read_manifest(args.manifest.as_deref())?;
+    let group_key = args.enrol_group_key_file.as_deref().map(read_key).transpose()?;
+    let provisioning = ProvisioningConfig {
+        group_key: group_key.map_or_else(GroupKey::default, GroupKey::Given),
+        ..ProvisioningConfig::default()
+    };
     let sensors =
         if args.no_simulator { Vec::new() } else { sensors(&manifest, args.message_delay)? };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -83,6 +104,9 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         manifest,
         window: args.window,
         ack_timeout: args.ack_timeout,
+        close_on_token_expiry: args.expire_tokens,
+        token_skew: args.token_skew,
+        provisioning,
         publish_timeout: PUBLISH_WAIT,
         ..HubConfig::default()
     })?;
@@ -143,6 +167,18 @@ fn read_manifest(path: Option<&Path>) -> Result<Manifest, CommandError> {
         eprintln!("loadgen: {}: warning: {warning}", path.display());
     }
     Ok(manifest)
+}
+
+/// The key in a file, white space around it ignored.
+fn read_key(path: &Path) -> Result<Key, CommandError> {
+    let refused = |reason: &dyn fmt::Display| {
+        let text = format!("--enrol-group-key-file {}: {reason}", path.display());
+        CommandError { code: EXIT_USAGE, text }
+    };
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| refused(&error))?;
+    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| refused(&error))?;
+    Key::from_base64(text.trim()).map_err(|error| refused(&error))
 }
 
 /// Starts the hub, or says what to do.
@@ -236,6 +272,7 @@ fn greet(hub: &HubHandle, state: &Path, modules: &str, example: &str) {
     println!(
         "  eval \"$({program} env {example}{folder})\"   # then start any program for the module"
     );
+    println!("  eval \"$({program} enrol sensor1{folder})\"   # then start `sluicegate sensor`");
     println!("  {program} monitor{folder}");
     println!("  {program} twin set {example} '{{\"TemperatureThreshold\": 30}}'{folder}");
     println!("  {program} method {example} stats{folder}");

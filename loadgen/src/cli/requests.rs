@@ -1,4 +1,4 @@
-//! The commands that talk to a running hub: `twin`, `method`, `monitor` and `env`.
+//! The commands that talk to a running hub: `twin`, `method`, `monitor`, `env` and `enrol`.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -77,6 +77,17 @@ pub(crate) struct MonitorArgs {
 pub(crate) struct EnvArgs {
     /// Module of the manifest
     module: String,
+    /// The IOTEDGE_* variables of the edge runtime instead of a connection string
+    #[arg(long)]
+    runtime: bool,
+    #[command(flatten)]
+    hub: StateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnrolArgs {
+    /// Registration id: lower-case letters, digits and - . _ :
+    registration: String,
     #[command(flatten)]
     hub: StateArgs,
 }
@@ -122,7 +133,16 @@ pub(crate) fn method(args: MethodArgs) -> Result<(), CommandError> {
 }
 
 pub(crate) fn env(args: EnvArgs) -> Result<(), CommandError> {
-    match ask(&args.hub.state, &Request::Environment { module: args.module }, HUB_WAIT)? {
+    let request = Request::Environment { module: args.module, runtime: args.runtime };
+    print_variables(&args.hub, &request)
+}
+
+pub(crate) fn enrol(args: EnrolArgs) -> Result<(), CommandError> {
+    print_variables(&args.hub, &Request::Enrollment { registration: args.registration })
+}
+
+fn print_variables(hub: &StateArgs, request: &Request) -> Result<(), CommandError> {
+    match ask(&hub.state, request, HUB_WAIT)? {
         Answer::Environment { variables } => {
             let lines = variables.iter().map(|(name, value)| shell::export_line(name, value));
             print(&lines.collect::<Vec<_>>().join("\n"))

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::authentication::{Clock, Refusal, Username, verify_token};
 use super::config::{READ_BYTES, REFUSAL_WAIT};
 use super::connection::{self, Stream};
+use super::provisioning;
 use super::state::{HubState, Seat};
 use sluicegate::azure::size::PACKET_BYTES_MAX;
 
@@ -29,9 +30,31 @@ pub(super) async fn serve(hub: Rc<RefCell<HubState>>, socket: TcpStream, tls: Tl
         hub.borrow_mut().counters.connect_failures += 1;
         return;
     };
+    if provisioning::admission::is_for_service(&connect) {
+        serve_registration(hub, stream, input, connect).await;
+        return;
+    }
     let admitted = hub.borrow_mut().admit(&connect);
     match admitted {
         Ok(admission) => connection::run(hub, stream, input, connect, admission).await,
+        Err(refusal) => refuse(&hub, stream, &connect, refusal).await,
+    }
+}
+
+async fn serve_registration(
+    hub: Rc<RefCell<HubState>>,
+    stream: Stream,
+    input: BytesMut,
+    connect: Connect,
+) {
+    let admitted = hub.borrow().admit_registrant(&connect, hub.borrow().clock());
+    match admitted {
+        Ok(registrant) => {
+            let deadline =
+                registrant.expiry_unix_s.and_then(|expiry| hub.borrow().token_deadline(expiry));
+            let (id, keep_alive_s) = (registrant.registration_id, connect.keep_alive);
+            provisioning::session::run(hub, stream, input, id, keep_alive_s, deadline).await;
+        }
         Err(refusal) => refuse(&hub, stream, &connect, refusal).await,
     }
 }
@@ -101,16 +124,27 @@ impl HubState {
         {
             return Err(Refusal::NotAuthorized("the username names another hub"));
         }
-        let now_unix_s =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let clock = Clock { now_unix_s, skew_s: self.config.token_skew.as_secs() };
-        let expiry = verify_token(&login.password, identity, &self.peers[peer].key, clock)?;
-        let lifetime = expiry.saturating_add(clock.skew_s).saturating_sub(now_unix_s);
-        let token_deadline = Instant::now().checked_add(Duration::from_secs(lifetime));
+        let key = &self.peers[peer].key;
+        let expiry = verify_token(&login.password, identity, key, self.clock())?;
+        let token_deadline = self.token_deadline(expiry);
         let (seat, session_present) = self.attach(peer, connect.clean_session);
         self.save();
-        let token_deadline = token_deadline.filter(|_| self.config.close_on_token_expiry);
         Ok(Admission { seat, session_present, token_deadline })
+    }
+
+    /// The time against which tokens are judged.
+    fn clock(&self) -> Clock {
+        let now_unix_s =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Clock { now_unix_s, skew_s: self.config.token_skew.as_secs() }
+    }
+
+    /// When a connection is closed for its token; `None` when it never is.
+    fn token_deadline(&self, expiry_unix_s: u64) -> Option<Instant> {
+        let Clock { now_unix_s, skew_s } = self.clock();
+        let lifetime = expiry_unix_s.saturating_add(skew_s).saturating_sub(now_unix_s);
+        let deadline = Instant::now().checked_add(Duration::from_secs(lifetime));
+        deadline.filter(|_| self.config.close_on_token_expiry)
     }
 }
 

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::inputs::InputLimits;
 use super::manifest::Manifest;
+use super::provisioning::ProvisioningConfig;
 
 /// Bytes asked of the socket at once.
 pub(super) const READ_BYTES: usize = 64 * 1024;
@@ -53,6 +55,10 @@ pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 pub struct HubConfig {
     /// Address to listen on. SDKs can be told no other port than 8883; tests use port 0.
     pub listen: SocketAddr,
+    /// Where the workload API is served over TCP, for every module; on unix sockets it always is.
+    pub workload_http: Option<SocketAddr>,
+    /// Who may register with the provisioning service, and what it tells them.
+    pub provisioning: ProvisioningConfig,
     /// Folder of the development CA, keys, twins and sessions; created when absent.
     pub state_dir: PathBuf,
     /// Modules, devices, routes and desired properties.
@@ -88,6 +94,8 @@ impl Default for HubConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8883)),
+            workload_http: None,
+            provisioning: ProvisioningConfig::default(),
             state_dir: PathBuf::from("target/hub"),
             manifest: Manifest::built_in(),
             host_name: "localhost".to_owned(),
@@ -102,6 +110,19 @@ impl Default for HubConfig {
             upstream_messages_max: 65_536,
             lossless: false,
             publish_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl HubConfig {
+    /// Bounds of each module's store.
+    pub(super) fn input_limits(&self) -> InputLimits {
+        InputLimits {
+            messages_max: self.inputs_messages_max.max(1),
+            bytes_max: self.inputs_bytes_max,
+            window: self.window.clamp(1, usize::from(u16::MAX)),
+            ack_timeout: self.ack_timeout,
+            retry_backoff: self.retry_backoff,
         }
     }
 }

@@ -69,7 +69,7 @@ pub(super) async fn run(
     }
     state.detach(seat);
     if let Some(will) = will_of(connect, &reason) {
-        state.on_will(will, Instant::now());
+        state.on_will(seat, will, Instant::now());
     }
     state.save();
 }
@@ -80,7 +80,7 @@ fn will_of(connect: Connect, reason: &CloseReason) -> Option<LastWill> {
 }
 
 /// 1.5 times the client's keep-alive, at most ten minutes.
-fn patience(keep_alive_s: u16) -> Duration {
+pub(super) fn patience(keep_alive_s: u16) -> Duration {
     match keep_alive_s {
         0 => KEEP_ALIVE_MAX,
         seconds => (Duration::from_secs(seconds.into()) * 3 / 2).min(KEEP_ALIVE_MAX),

@@ -55,6 +55,15 @@ pub struct HubCounters {
     pub twin_refused: u64,
     /// Desired patches applied.
     pub twin_desired: u64,
+    /// Requests to the workload API, refused ones included.
+    pub workload_requests: u64,
+    /// Connections to the workload API closed because too many were open.
+    pub workload_dropped: u64,
+    /// Registrations that ended with a device.
+    pub registrations: u64,
+    /// Requests of registrations answered by an error, and registrations that ended without a
+    /// device.
+    pub registrations_refused: u64,
     /// Direct methods called.
     pub method_calls: u64,
     /// Method responses that came too late, or that nobody had asked for.

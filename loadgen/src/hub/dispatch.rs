@@ -166,7 +166,7 @@ impl HubState {
                 }
             }
             Ok(telemetry) => {
-                if self.route(&telemetry, now) == Offer::NoRoom {
+                if self.route_from(seat.peer, &telemetry, now) == Offer::NoRoom {
                     return Ok(Offer::NoRoom);
                 }
                 self.note_sender(seat, &telemetry);
@@ -242,13 +242,13 @@ impl HubState {
     }
 
     /// Publishes the will of a client whose connection broke, if it is telemetry.
-    pub(super) fn on_will(&mut self, will: LastWill, now: Instant) {
+    pub(super) fn on_will(&mut self, seat: Seat, will: LastWill, now: Instant) {
         let Sent::Telemetry { device, module, bag } = parse_sent(&will.topic) else { return };
         let Ok(mut properties) = Properties::decode_strict(bag) else { return };
         properties.set("iothub-MessageType", Some("Will"));
         if let Ok(telemetry) = Telemetry::new(device, module, properties, will.message) {
             self.counters.telemetry_received += 1;
-            if self.route(&telemetry, now) == Offer::NoRoom {
+            if self.route_from(seat.peer, &telemetry, now) == Offer::NoRoom {
                 tracing::warn!(topic = %will.topic, "will dropped: a store is full");
             }
         }

@@ -22,12 +22,15 @@ use super::session::InputInterest;
 use super::state::{HubState, Peer};
 use super::telemetry::{HubMessage, UpstreamMessage};
 
+mod identities;
+
 /// A running hub. Dropping it stops the hub, as [`HubHandle::stop`] does.
 pub struct HubHandle {
     pub(super) address: SocketAddr,
     pub(super) state_dir: PathBuf,
     pub(super) ca_file: PathBuf,
     pub(super) publish_timeout: Duration,
+    pub(super) workload_http_address: Option<SocketAddr>,
     pub(super) commands: Sender<Command>,
     pub(super) wake: Arc<Notify>,
     pub(super) upstream: Receiver<UpstreamMessage>,
@@ -56,45 +59,14 @@ impl HubHandle {
         &self.ca_file
     }
 
-    /// The two variables that SDKs and `sluicegate` read: `EdgeHubConnectionString`, which holds
-    /// the module's key, and `EdgeModuleCACertificateFile`.
-    ///
-    /// # Errors
-    /// The module is not in the manifest.
-    pub fn environment(&self, module: &str) -> Result<Vec<(String, String)>, HubError> {
-        let connection_string = self.connection_string(module)?;
-        let ca_file = std::path::absolute(&self.ca_file).unwrap_or_else(|_| self.ca_file.clone());
-        Ok(vec![
-            ("EdgeHubConnectionString".to_owned(), connection_string),
-            ("EdgeModuleCACertificateFile".to_owned(), ca_file.display().to_string()),
-        ])
-    }
-
-    /// The connection string of a module or device. It holds the key: do not log it.
-    ///
-    /// # Errors
-    /// The name is not in the manifest.
-    pub fn connection_string(&self, name: &str) -> Result<String, HubError> {
-        self.ask_peer(name, |peer| {
-            let identity = peer.identity.clone();
-            let module = identity.module.as_ref().map(|m| format!("ModuleId={m};"));
-            format!(
-                "HostName={};GatewayHostName={};DeviceId={};{}SharedAccessKey={}",
-                identity.hub,
-                identity.gateway,
-                identity.device,
-                module.unwrap_or_default(),
-                peer.key.to_base64()
-            )
-        })
-    }
-
-    /// Names of the modules and devices of the manifest.
+    /// Names of the modules and devices of the manifest, and of the devices that registered.
     ///
     /// # Errors
     /// The hub has stopped.
     pub fn names(&self) -> Result<Vec<String>, HubError> {
-        self.ask(|hub| hub.peers.iter().map(|peer| peer.name.clone()).collect())
+        self.ask(|hub| {
+            hub.peers.iter().filter(|p| !p.is_forgotten).map(|p| p.name.clone()).collect()
+        })
     }
 
     /// Sends messages through the routes, exactly as if `source_module` had sent them to

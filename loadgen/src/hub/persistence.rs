@@ -11,7 +11,7 @@ use serde_json::Value;
 use sluicegate::azure::{Identity, Key};
 
 use super::config::HubConfig;
-use super::inputs::InputLimits;
+use super::provisioning::{GroupKey, Provisioning};
 use super::session::Session;
 use super::state::{HubState, Peer};
 use super::twin_document::TwinDocument;
@@ -21,6 +21,12 @@ use super::{HubError, files};
 const KEYS_FILE: &str = "keys.json";
 /// Sessions by client id.
 const SESSIONS_FILE: &str = "sessions.json";
+/// Keys of the devices that registrations made, by device id; readable by the owner only.
+const DEVICES_FILE: &str = "devices.json";
+/// Key of the enrollment group; readable by the owner only.
+const ENROLLMENTS_FILE: &str = "enrollments.json";
+/// Member of [`ENROLLMENTS_FILE`], and what its key is derived for.
+const GROUP: &str = "group";
 /// Twins by client id.
 const TWINS_FILE: &str = "twins.json";
 
@@ -31,6 +37,7 @@ pub(super) struct StateFolder {
     strangers: BTreeMap<String, StoredTwin>,
     pub(super) sessions_changed: bool,
     pub(super) twins_changed: bool,
+    pub(super) devices_changed: bool,
     /// Held, and with it the folder's lock, as long as the hub runs.
     _lock: File,
 }
@@ -43,8 +50,9 @@ struct StoredTwin {
 }
 
 impl StateFolder {
-    /// Opens the folder and makes the peers of the manifest from it.
-    pub(super) fn open(config: &HubConfig) -> Result<(Self, Vec<Peer>), HubError> {
+    /// Opens the folder and makes the peers of the manifest from it, those that registered, and
+    /// the provisioning service.
+    pub(super) fn open(config: &HubConfig) -> Result<(Self, Vec<Peer>, Provisioning), HubError> {
         let dir = config.state_dir.clone();
         let lock = files::lock_folder(&dir)?;
         let mut keys: BTreeMap<String, String> = files::read_json(&dir.join(KEYS_FILE))?;
@@ -54,12 +62,31 @@ impl StateFolder {
         for (identity, deployed) in identities(config) {
             let client_id = identity.client_id();
             let key = key_of(&mut keys, &client_id, &dir.join(KEYS_FILE))?;
-            let twin = twin_of(twins.remove(&client_id), deployed, &client_id)?;
-            let name = identity.module.clone().unwrap_or_else(|| identity.device.clone());
-            let mut peer = Peer::new(name, identity, key, twin, limits(config));
+            let twin = twin_of(twins.remove(&client_id), &deployed, &client_id)?;
+            let mut peer = Peer::new(identity, key, twin, config.input_limits());
+            peer.deployed = deployed;
             peer.session = sessions.remove(&client_id);
             peer.refresh_interest();
             peers.push(peer);
+        }
+        let devices: BTreeMap<String, String> = files::read_json(&dir.join(DEVICES_FILE))?;
+        for (device, key) in devices {
+            let key = parse_key(&key, &device, &dir.join(DEVICES_FILE))?;
+            let peer = match peers.iter_mut().find(|p| p.identity.client_id() == device) {
+                Some(peer) => peer,
+                None => {
+                    let twin = twins.remove(&device).map(|stored| stored.twin).unwrap_or_default();
+                    let identity = identity(config, &device, None);
+                    let limits = config.input_limits();
+                    let mut peer = Peer::new(identity, key.clone(), twin, limits);
+                    peer.session = sessions.remove(&device);
+                    peer.refresh_interest();
+                    peers.push(peer);
+                    peers.last_mut().expect("pushed just now")
+                }
+            };
+            peer.key = key;
+            peer.is_provisioned = true;
         }
         files::replace_secret_json(&dir.join(KEYS_FILE), &keys)?;
         let folder = Self {
@@ -67,9 +94,11 @@ impl StateFolder {
             strangers: twins,
             sessions_changed: true,
             twins_changed: true,
+            devices_changed: false,
             _lock: lock,
         };
-        Ok((folder, peers))
+        let provisioning = Provisioning::new(config.provisioning.clone(), group_key(config)?);
+        Ok((folder, peers, provisioning))
     }
 }
 
@@ -95,12 +124,21 @@ impl HubState {
         }
         if std::mem::take(&mut self.folder.twins_changed) {
             let mut twins = self.folder.strangers.clone();
-            let deployed = identities(&self.config);
-            for (peer, (identity, deployed)) in self.peers.iter().zip(deployed) {
+            for peer in self.peers.iter().filter(|peer| !peer.is_forgotten) {
+                let deployed = peer.deployed.clone();
                 let stored = StoredTwin { deployed, twin: peer.twin.clone() };
-                twins.insert(identity.client_id(), stored);
+                twins.insert(peer.identity.client_id(), stored);
             }
             files::replace_json(&self.folder.dir.join(TWINS_FILE), &twins)?;
+        }
+        if std::mem::take(&mut self.folder.devices_changed) {
+            let devices: BTreeMap<&str, String> = self
+                .peers
+                .iter()
+                .filter(|peer| peer.is_provisioned && !peer.is_forgotten)
+                .map(|peer| (peer.name.as_str(), peer.key.to_base64()))
+                .collect();
+            files::replace_secret_json(&self.folder.dir.join(DEVICES_FILE), &devices)?;
         }
         Ok(())
     }
@@ -109,28 +147,22 @@ impl HubState {
 /// Everyone the manifest declares, with the desired properties it gives them.
 fn identities(config: &HubConfig) -> Vec<(Identity, Value)> {
     let manifest = &config.manifest;
-    let identity = |device: &str, module: Option<&str>| Identity {
-        hub: manifest.hub.clone(),
-        gateway: config.host_name.clone(),
-        device: device.to_owned(),
-        module: module.map(str::to_owned),
-    };
-    let modules = manifest
-        .modules
+    let modules = manifest.modules.iter().map(|(name, module)| {
+        (identity(config, &manifest.device, Some(name)), module.desired.clone())
+    });
+    let devices = manifest
+        .devices
         .iter()
-        .map(|(name, module)| (identity(&manifest.device, Some(name)), module.desired.clone()));
-    let devices =
-        manifest.devices.iter().map(|(name, desired)| (identity(name, None), desired.clone()));
+        .map(|(name, desired)| (identity(config, name, None), desired.clone()));
     modules.chain(devices).collect()
 }
 
-fn limits(config: &HubConfig) -> InputLimits {
-    InputLimits {
-        messages_max: config.inputs_messages_max.max(1),
-        bytes_max: config.inputs_bytes_max,
-        window: config.window.clamp(1, usize::from(u16::MAX)),
-        ack_timeout: config.ack_timeout,
-        retry_backoff: config.retry_backoff,
+fn identity(config: &HubConfig, device: &str, module: Option<&str>) -> Identity {
+    Identity {
+        hub: config.manifest.hub.clone(),
+        gateway: config.host_name.clone(),
+        device: device.to_owned(),
+        module: module.map(str::to_owned),
     }
 }
 
@@ -141,16 +173,32 @@ fn key_of(
     file: &Path,
 ) -> Result<Key, HubError> {
     if let Some(text) = keys.get(client_id) {
-        return Key::from_base64(text).map_err(|_| {
-            HubError::state(
-                file,
-                format!("holds no valid key for {client_id}: repair or remove it"),
-            )
-        });
+        return parse_key(text, client_id, file);
     }
     let key = random_key(client_id)?;
     keys.insert(client_id.to_owned(), key.to_base64());
     Ok(key)
+}
+
+fn parse_key(text: &str, owner: &str, file: &Path) -> Result<Key, HubError> {
+    Key::from_base64(text).map_err(|_| {
+        HubError::state(file, format!("holds no valid key for {owner}: repair or remove it"))
+    })
+}
+
+/// The key of the enrollment group: the given one, or the state folder's, made when there is none.
+fn group_key(config: &HubConfig) -> Result<Option<Key>, HubError> {
+    match &config.provisioning.group_key {
+        GroupKey::None => Ok(None),
+        GroupKey::Given(key) => Ok(Some(key.clone())),
+        GroupKey::StateFolder => {
+            let file = config.state_dir.join(ENROLLMENTS_FILE);
+            let mut keys: BTreeMap<String, String> = files::read_json(&file)?;
+            let key = key_of(&mut keys, GROUP, &file)?;
+            files::replace_secret_json(&file, &keys)?;
+            Ok(Some(key))
+        }
+    }
 }
 
 /// 32 bytes from the operating system's generator.
@@ -172,15 +220,15 @@ fn random_key(client_id: &str) -> Result<Key, HubError> {
 /// stays, until the manifest itself changes.
 fn twin_of(
     stored: Option<StoredTwin>,
-    deployed: Value,
+    deployed: &Value,
     client_id: &str,
 ) -> Result<TwinDocument, HubError> {
     let refused = |error| HubError::DesiredProperties { client_id: client_id.to_owned(), error };
     match stored {
-        None => TwinDocument::new(&deployed).map_err(refused),
-        Some(stored) if stored.deployed == deployed => Ok(stored.twin),
+        None => TwinDocument::new(deployed).map_err(refused),
+        Some(stored) if stored.deployed == *deployed => Ok(stored.twin),
         Some(mut stored) => {
-            stored.twin.patch_desired(&deployed).map_err(refused)?;
+            stored.twin.patch_desired(deployed).map_err(refused)?;
             Ok(stored.twin)
         }
     }

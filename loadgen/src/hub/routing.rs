@@ -64,6 +64,24 @@ impl HubState {
         offer
     }
 
+    /// As [`HubState::route`] for what a connection sent. A device that registered is no part of
+    /// the edge device, so the routes are not about it: its messages go upstream.
+    pub(super) fn route_from(
+        &mut self,
+        peer: usize,
+        telemetry: &Telemetry<'_>,
+        now: Instant,
+    ) -> Offer {
+        if !self.peers[peer].is_provisioned {
+            return self.route(telemetry, now);
+        }
+        let targets = Targets { inputs: Vec::new(), upstream: true };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let offer = self.store(telemetry, &targets, &mut scratch, now);
+        self.scratch = scratch;
+        offer
+    }
+
     /// Puts a message into one input's store, past all routes.
     pub(super) fn offer_to_input(
         &mut self,

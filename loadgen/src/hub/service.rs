@@ -18,6 +18,7 @@ use super::methods::MethodCall;
 use super::routing::Offer;
 use super::state::HubState;
 use super::telemetry::{HubMessage, Telemetry, Unroutable};
+use super::workload::Workload;
 
 /// How often a full `$upstream` queue is looked at while someone waits for its readers: they run
 /// in other threads and wake nobody here.
@@ -66,17 +67,35 @@ pub(super) enum Path {
     Input(String, String),
 }
 
+/// Where clients come in.
+pub(super) struct Listeners {
+    /// MQTT over TLS.
+    pub(super) mqtt: TcpListener,
+    pub(super) tls: TlsAcceptor,
+    /// The workload API.
+    pub(super) workload: Workload,
+}
+
 /// Runs the hub until it is told to stop.
+///
+/// # Errors
+/// The runtime does not take a listener.
 pub(super) async fn serve(
     hub: Rc<RefCell<HubState>>,
-    listener: TcpListener,
-    tls: TlsAcceptor,
+    listeners: Listeners,
     commands: Receiver<Command>,
     wake: Arc<Notify>,
-) {
+) -> Result<(), HubError> {
     let local = LocalSet::new();
-    local.spawn_local(accept(Rc::clone(&hub), listener, tls));
-    local.run_until(serve_commands(hub, commands, wake)).await;
+    let Listeners { mqtt, tls, workload } = listeners;
+    local
+        .run_until(async {
+            workload.spawn(&hub).map_err(HubError::Thread)?;
+            tokio::task::spawn_local(accept(Rc::clone(&hub), mqtt, tls));
+            serve_commands(hub, commands, wake).await;
+            Ok(())
+        })
+        .await
     // Dropping the set drops every connection.
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use bytes::Bytes;
+use serde_json::Value;
 use sluicegate::azure::{Identity, Key};
 use tokio::sync::Notify;
 
@@ -16,11 +17,13 @@ use super::inputs::{InputLimits, InputStore};
 use super::methods::Calls;
 use super::packet_ids::PacketIds;
 use super::persistence::StateFolder;
+use super::provisioning::Provisioning;
 use super::route::Route;
 use super::routing::{RouteCache, Scratch};
 use super::session::{Interest, Session};
 use super::twin_document::TwinDocument;
 use super::upstream::Upstream;
+use super::workload::WorkloadFault;
 
 /// The hub's state.
 pub(super) struct HubState {
@@ -36,6 +39,10 @@ pub(super) struct HubState {
     pub(super) counters: HubCounters,
     pub(super) calls: Calls,
     pub(super) folder: StateFolder,
+    /// PEM certificates that modules are told to trust.
+    pub(super) trust_bundle: String,
+    pub(super) workload_fault: Option<WorkloadFault>,
+    pub(super) provisioning: Provisioning,
     generations: u64,
     waiting: Vec<Waker>,
     /// Wakes the task that serves handles, when it waits for room.
@@ -58,6 +65,13 @@ pub(super) struct Peer {
     /// Inputs written so far, redeliveries included.
     pub(super) inputs_written: u64,
     pub(super) twin: TwinDocument,
+    /// The manifest's desired properties of this peer.
+    pub(super) deployed: Value,
+    /// A registration made this device: what it sends goes upstream, past the routes, for it is no
+    /// part of the edge device.
+    pub(super) is_provisioned: bool,
+    /// Deleted: it is nobody until a registration makes it anew.
+    pub(super) is_forgotten: bool,
     /// Desired patches written: version and inputs written before it.
     pub(super) patches_written: VecDeque<(u64, u64)>,
     pub(super) link: Option<Link>,
@@ -96,12 +110,12 @@ pub(super) struct Seat {
 impl Peer {
     /// A peer that has never connected.
     pub(super) fn new(
-        name: String,
         identity: Identity,
         key: Key,
         twin: TwinDocument,
         limits: InputLimits,
     ) -> Self {
+        let name = identity.module.clone().unwrap_or_else(|| identity.device.clone());
         let module = identity.module.as_deref().unwrap_or_default();
         let inputs_prefix = format!("devices/{}/modules/{module}/inputs/", identity.device);
         Self {
@@ -114,6 +128,9 @@ impl Peer {
             inputs: InputStore::new(limits),
             inputs_written: 0,
             twin,
+            deployed: Value::Object(serde_json::Map::new()),
+            is_provisioned: false,
+            is_forgotten: false,
             patches_written: VecDeque::new(),
             link: None,
         }
@@ -154,6 +171,8 @@ impl HubState {
         peers: Vec<Peer>,
         folder: StateFolder,
         upstream: Upstream,
+        trust_bundle: String,
+        provisioning: Provisioning,
     ) -> Self {
         let by_client_id =
             peers.iter().enumerate().map(|(n, peer)| (peer.identity.client_id(), n)).collect();
@@ -169,6 +188,9 @@ impl HubState {
             counters: HubCounters::default(),
             calls: Calls::default(),
             folder,
+            trust_bundle,
+            workload_fault: None,
+            provisioning,
             generations: 0,
             waiting: Vec::new(),
             service: Rc::new(Notify::new()),
@@ -181,9 +203,18 @@ impl HubState {
         self.by_client_id.get(client_id).copied()
     }
 
+    /// Says which peer a client id is; `None` makes it nobody's.
+    pub(super) fn set_client(&mut self, client_id: String, peer: Option<usize>) {
+        match peer {
+            Some(peer) => self.by_client_id.insert(client_id, peer),
+            None => self.by_client_id.remove(&client_id),
+        };
+    }
+
     /// The peer with this name: a module before a device.
     pub(super) fn peer_of_name(&self, name: &str) -> Option<usize> {
-        self.peer_of_module(name).or_else(|| self.peers.iter().position(|p| p.name == name))
+        let known = |p: &Peer| p.name == name && !p.is_forgotten;
+        self.peer_of_module(name).or_else(|| self.peers.iter().position(known))
     }
 
     /// The peer that is this module.

@@ -119,8 +119,67 @@ fn env_goes_through_a_shell() {
     assert_eq!(lines[1], format!("{}/ca.pem", hub.state()));
     assert!(std::fs::read_to_string(lines[1]).unwrap().contains("BEGIN CERTIFICATE"));
     assert_eq!(lines[2], "1", "exported, not only set");
-    let (code, out, err) = hub.run(&["env", "nobody"]);
+    for args in [&["env", "nobody"][..], &["env", "nobody", "--runtime"]] {
+        let (code, out, err) = hub.run(args);
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    }
+}
+
+/// The variables of the edge runtime, with the module's socket and no secret.
+#[test]
+fn env_runtime_names_the_workload_socket() {
+    let hub = RunningHub::start(&["--no-simulator", "--expire-tokens=false", "--token-skew", "1s"]);
+    let (code, out, err) = hub.run(&["env", "filter", "--runtime"]);
+    assert_eq!(code, 0, "{err}");
+    let names: Vec<&str> = out.lines().filter_map(|l| l.split(['=', ' ']).nth(1)).collect();
+    let all = ["WORKLOADURI", "AUTHSCHEME", "MODULEGENERATIONID", "IOTHUBHOSTNAME"];
+    let more = ["GATEWAYHOSTNAME", "DEVICEID", "MODULEID", "APIVERSION"];
+    let expected: Vec<_> = all.iter().chain(&more).map(|name| format!("IOTEDGE_{name}")).collect();
+    assert_eq!(names, expected, "{out}");
+    let script = "eval \"$(\"$LOADGEN\" env filter --runtime --state \"$STATE\")\" && \
+        printf '%s' \"$IOTEDGE_WORKLOADURI\"";
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .env("LOADGEN", env!("CARGO_BIN_EXE_loadgen"))
+        .env("STATE", hub.state())
+        .output()
+        .unwrap();
+    let (code, out, err) = texts(output);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(out, format!("unix://{}/workload/filter.sock", hub.state()));
+    std::os::unix::net::UnixStream::connect(out.strip_prefix("unix://").unwrap()).unwrap();
+}
+
+/// What `enrol` prints is what `sluicegate sensor` reads; the group's key may be one's own.
+#[test]
+fn enrol_prints_what_a_sensor_registers_with() {
+    let key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let (_folder, file) = file("group.key", &format!("{key}\n"));
+    let hub = RunningHub::start(&["--no-simulator", "--enrol-group-key-file", &file]);
+    let (code, out, err) = hub.run(&["enrol", "dev-1"]);
+    assert_eq!(code, 0, "{err}");
+    let has = |line: &str| assert!(out.lines().any(|l| l == line), "{line}: {out}");
+    has("export SLUICEGATE_ID_SCOPE='0ne0000LOCAL'");
+    has("export SLUICEGATE_REGISTRATION_ID='dev-1'");
+    has("export SLUICEGATE_KEY='OMh199of2VbMZydm9WzziAMshZm/6i8BTTfCPw6adZM='");
+    has("export SLUICEGATE_PROVISIONING_HOST='localhost'");
+    has(&format!("export SLUICEGATE_PROVISIONING_PORT='{}'", hub.port));
+    has(&format!("export SLUICEGATE_HUB_PORT='{}'", hub.port));
+    assert!(out.contains("export SLUICEGATE_CA_FILE="), "{out}");
+    let (code, out, err) = hub.run(&["enrol", "a/b"]);
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
+}
+
+#[test]
+fn a_bad_group_key_is_refused_without_being_shown() {
+    let (_folder, path) = file("group.key", "not base64 but secret");
+    for (path, problem) in [(path.as_str(), "not base64"), ("/nonexistent.key", "No such file")] {
+        let (code, _, err) =
+            run(&["hub", "--listen", "127.0.0.1:0", "--enrol-group-key-file", path]);
+        assert_eq!(code, 64, "{err}");
+        assert!(err.contains(path) && err.contains(problem), "{err}");
+        assert!(!err.contains("secret"), "{err}");
+    }
 }
 
 fn sensor_to_upstream() -> (tempfile::TempDir, String) {

@@ -68,6 +68,11 @@ impl Credentials {
         }
     }
 
+    /// When the token ends.
+    pub(crate) fn expiry_unix_s(&self) -> u64 {
+        sluicegate::azure::Token::parse(&self.password).unwrap().expiry_unix_s()
+    }
+
     pub(crate) fn packet(&self) -> Packet {
         let mut connect = Connect::new(&self.client_id);
         connect.clean_session = self.clean_session;

@@ -114,6 +114,33 @@ fn connection_is_closed_when_its_token_ends() {
 }
 
 #[test]
+fn skew_delays_the_end_of_a_token() {
+    let hub = start_with(|config| config.token_skew = Duration::from_secs(2));
+    let credentials = Credentials::expiring(&hub, "filter", unix_now());
+    let start = Instant::now();
+    let (mut client, _) = Client::connect_with(&hub, &credentials);
+    client.assert_closed();
+    // Seconds are whole on the wire: up to one of the two may have passed before.
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    wait(|| unix_now() > credentials.expiry_unix_s() + 2);
+    let answer = Client::open(&hub).login(&credentials);
+    assert_eq!(answer.code, ConnectReturnCode::NotAuthorized);
+}
+
+#[test]
+fn tokens_may_outlive_their_expiry_when_so_configured() {
+    let hub = start_with(|config| {
+        config.token_skew = Duration::ZERO;
+        config.close_on_token_expiry = false;
+    });
+    let credentials = Credentials::expiring(&hub, "filter", unix_now() + 1);
+    let (mut client, _) = Client::connect_with(&hub, &credentials);
+    // Expired for certain, by the same clock.
+    wait(|| unix_now() > credentials.expiry_unix_s() + 1);
+    client.ping();
+}
+
+#[test]
 fn first_packet_must_be_connect_and_come_in_time() {
     let hub = start_with(|config| config.connect_timeout = CALM);
     let mut client = Client::open(&hub);

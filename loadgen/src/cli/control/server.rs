@@ -111,10 +111,23 @@ impl ControlServer {
             Request::Method { module, name, payload, timeout_s } => {
                 self.method(&module, &name, payload, timeout_s)
             }
-            Request::Environment { module } => match self.hub.environment(&module) {
-                Ok(variables) => Answer::Environment { variables },
-                Err(failure) => error(404, &failure.to_string()),
-            },
+            Request::Environment { module, runtime } => {
+                let variables = if runtime {
+                    self.hub.runtime_environment(&module)
+                } else {
+                    self.hub.environment(&module)
+                };
+                match variables {
+                    Ok(variables) => Answer::Environment { variables },
+                    Err(failure) => error(404, &failure.to_string()),
+                }
+            }
+            Request::Enrollment { registration } => {
+                match self.hub.enrollment_environment(&registration) {
+                    Ok(variables) => Answer::Environment { variables },
+                    Err(failure) => error(404, &failure.to_string()),
+                }
+            }
             Request::Monitor {} => error(500, "a monitor is served elsewhere"),
         }
     }

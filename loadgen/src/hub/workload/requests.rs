@@ -1,0 +1,89 @@
+//! What a request asks for and what it is answered (edgelet: workload API, every version since
+//! 2018-06-28: both requests are the same in all of them).
+//!
+//! Pure: method, path, query and body go in, status and body come out.
+
+use hyper::{Method, StatusCode};
+use sluicegate::azure::workload::{
+    API_VERSIONS, Call, error_response, parse_error_response, parse_sign_request, sign_response,
+    trust_bundle_response,
+};
+
+use super::super::state::HubState;
+
+/// Path of the trust bundle.
+pub(super) const TRUST_BUNDLE: &str = "/trust-bundle";
+
+/// Whose requests a listener serves.
+#[derive(Debug)]
+pub(super) enum Scope {
+    /// This module's: its socket is in its container alone.
+    Module(String),
+    /// Every module's.
+    Every,
+}
+
+/// Status and JSON body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn ok(body: String) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+
+    pub(super) fn error(status: StatusCode, message: &str) -> Self {
+        Self { status, body: error_response(message) }
+    }
+
+    /// The message of an error.
+    pub(super) fn message(&self) -> String {
+        parse_error_response(self.body.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl HubState {
+    /// Answers one request as the security daemon would.
+    pub(super) fn workload_answer(
+        &self,
+        scope: &Scope,
+        method: &Method,
+        target: &str,
+        body: &[u8],
+    ) -> Answer {
+        let Some((call, version)) = Call::parse(method.as_str(), target) else {
+            return if target.contains("api-version=") {
+                Answer::error(StatusCode::NOT_FOUND, "no such endpoint")
+            } else {
+                Answer::error(StatusCode::BAD_REQUEST, "the api-version is missing")
+            };
+        };
+        if !API_VERSIONS.contains(&&*version) {
+            return Answer::error(StatusCode::BAD_REQUEST, "the api-version is not supported");
+        }
+        match call {
+            Call::TrustBundle => Answer::ok(trust_bundle_response(&self.trust_bundle)),
+            Call::Sign { module, .. } => self.sign(scope, &module, body),
+        }
+    }
+
+    fn sign(&self, scope: &Scope, module: &str, body: &[u8]) -> Answer {
+        // The daemon tells the caller by its process and strips `$` from names.
+        let plain = |name: &str| name.replace('$', "");
+        if let Scope::Module(owner) = scope
+            && plain(owner) != plain(module)
+        {
+            return Answer::error(StatusCode::FORBIDDEN, "the caller is not this module");
+        }
+        let Some(peer) = self.peer_of_module(module) else {
+            return Answer::error(StatusCode::NOT_FOUND, "no such module");
+        };
+        match parse_sign_request(body) {
+            Ok(data) => Answer::ok(sign_response(&self.peers[peer].key.sign(&data))),
+            Err(error) => Answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
+        }
+    }
+}
