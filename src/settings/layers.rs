@@ -75,7 +75,7 @@ impl Layers {
         };
         let table: toml::Table = match text.parse() {
             Ok(table) => table,
-            Err(error) => return self.problems.push(format!("{shown} is not TOML: {error}")),
+            Err(error) => return self.problem(format!("{shown}{}", toml_problem(&text, &error))),
         };
         for (key, value) in table {
             let named = |spec: &&Spec| spec.name.replace('-', "_") == key;
@@ -105,7 +105,7 @@ impl Layers {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         if spec.default.is_empty() && !self.texts.contains_key(spec.name) {
-            self.problem(format!("{} is not set: it is the {}", spec.env, spec.help));
+            self.problem(format!("{} is not set: {}", spec.env, spec.help));
             return None;
         }
         self.optional(spec, parse)
@@ -148,4 +148,15 @@ impl Layers {
             _ => Err(SettingsError(self.problems)),
         }
     }
+}
+
+/// Where and why a text is not TOML. The error's own text shows the line, which may hold a secret
+/// that somebody put into the file without quotation marks.
+fn toml_problem(text: &str, error: &toml::de::Error) -> String {
+    let place = error.span().and_then(|span| text.get(..span.start)).map(|before| {
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        format!(" line {line}, column {}", before[line_start..].chars().count() + 1)
+    });
+    format!("{} is not TOML: {}", place.unwrap_or_default(), error.message())
 }

@@ -117,7 +117,7 @@ pub(super) const DRAIN_TIMEOUT: Spec = row(
     "SLUICEGATE_DRAIN_TIMEOUT",
     "5s",
     "duration, 0s to 60s",
-    "longest wait for outstanding acknowledgements at SIGTERM or SIGINT",
+    "longest wait for outstanding acknowledgements at SIGTERM, SIGINT or SIGHUP",
 );
 pub(super) const HELD_BYTES: Spec = row(
     "held-bytes",

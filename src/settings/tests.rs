@@ -135,6 +135,35 @@ fn a_file_with_unknown_or_secret_keys_is_refused() {
     }
 }
 
+/// A file that is no TOML is named with line, column and reason, and nothing of what stands in it:
+/// wherever the text goes wrong, it may be a key.
+#[test]
+fn a_file_that_is_no_toml_shows_none_of_its_text() {
+    let name = "connection_string";
+    let long = "\u{e9}".repeat(3);
+    let cases = [
+        (format!("workers = 2\n{name} = HostName=h.net;SharedAccessKey={SECRET}\n"), "line 2"),
+        (format!("{name} = {SECRET}\n"), "line 1, column "),
+        (format!("{SECRET}\n"), "line 1"),
+        (format!("a = \"{long}\" {SECRET}\n"), "line 1, column 11"),
+        (format!("{name} = \"{SECRET}\n"), "line 1"),
+        (format!("{name} = \"\\{SECRET}\"\n"), "line 1"),
+        (format!("[{SECRET}\n"), "line 1"),
+        (format!("{name} = [{SECRET}]\n"), "line 1"),
+        (format!("{0} = 1\n{0} = 2\n", SECRET.trim_end_matches('=')), "line 2"),
+    ];
+    for (text, place) in cases {
+        let mut toml = NamedTempFile::new().unwrap();
+        toml.write_all(text.as_bytes()).unwrap();
+        let path = toml.path().to_str().unwrap();
+        let error = resolve(&["--config", path], &[]).err().expect("no TOML");
+        let line = error.0.iter().find(|line| line.contains(path)).expect("the file is named");
+        assert!(line.starts_with(&format!("{path} {place}")), "{text}: {line}");
+        assert!(line.contains(" is not TOML: "), "{line}");
+        assert!(!error.to_string().contains(SECRET.trim_end_matches('=')), "{text}: {error}");
+    }
+}
+
 #[test]
 fn every_row_of_the_table_is_unique_and_described() {
     for (index, spec) in TABLE.iter().enumerate() {

@@ -145,3 +145,10 @@ fn every_row_is_unique_and_described() {
         }
     }
 }
+
+#[test]
+fn what_is_missing_is_described() {
+    let shown = problems(&[], &[("SLUICEGATE_ID_SCOPE", ""), ("SLUICEGATE_KEY", SECRET)]);
+    let expected = "SLUICEGATE_ID_SCOPE is not set: id scope of the provisioning service";
+    assert!(shown.contains(expected), "{shown}");
+}
