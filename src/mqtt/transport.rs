@@ -14,6 +14,7 @@ mod websocket;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,7 +25,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -37,6 +38,9 @@ pub use proxy::{Proxy, ProxyUrlError};
 /// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket
 /// handshake, CONNACK.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shortest time that one address of a name is given to take the TCP connection. A name with more
+/// addresses than seconds are left is not tried to its end.
+const ADDRESS_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
 /// Where to connect to.
 #[derive(Clone)]
@@ -190,28 +194,47 @@ impl Endpoint {
 }
 
 async fn dial(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-    let dialled = timeout(CONNECT_TIMEOUT, dial_each_address(host, port)).await;
-    dialled.unwrap_or_else(|_| {
-        Err(ConnectError::Timeout { step: "TCP connection", host: host.to_owned(), port })
-    })
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
+    let addresses: Vec<SocketAddr> = timeout_at(deadline, tokio::net::lookup_host((host, port)))
+        .await
+        .unwrap_or_else(|_| Err(no_answer(CONNECT_TIMEOUT)))
+        .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?
+        .collect();
+    let tcp = dial_each(&addresses, deadline, TcpStream::connect)
+        .await
+        .map_err(|source| ConnectError::Tcp { host: host.to_owned(), port, source })?;
+    // Batches are written whole: Nagle's algorithm would only hold back their ends.
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
 }
 
-async fn dial_each_address(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-    let addresses = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?;
+/// The first connection that one of `addresses` takes, in their order. Each has an equal share of
+/// the time left, so that one which swallows packets cannot use up that of the others; the error
+/// is the last address's.
+async fn dial_each<T, F: Future<Output = io::Result<T>>>(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+    connect: impl Fn(SocketAddr) -> F,
+) -> io::Result<T> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(tcp) => {
-                // Batches are written whole: Nagle's algorithm would only hold back their ends.
-                let _ = tcp.set_nodelay(true);
-                return Ok(tcp);
-            }
-            Err(error) => last = error,
+    for (&address, addresses_left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let share = left / u32::try_from(addresses_left).unwrap_or(u32::MAX);
+        let share = share.max(ADDRESS_TIMEOUT_MIN).min(left);
+        match timeout(share, connect(address)).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = no_answer(share),
         }
     }
-    Err(ConnectError::Tcp { host: host.to_owned(), port, source: last })
+    Err(last)
+}
+
+fn no_answer(waited: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {:.1} s", waited.as_secs_f64()))
 }
 
 /// Sends CONNECT and waits for CONNACK, which must come first (MQTT 3.1.1 §3.2.0).

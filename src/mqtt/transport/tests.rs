@@ -2,6 +2,7 @@ use super::error::refusal;
 use super::*;
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
 
+mod dial;
 mod network;
 
 /// CONNACK must be the first packet, and publishes right behind it are kept for the caller.
