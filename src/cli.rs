@@ -45,10 +45,10 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn command() -> Command {
-    let run = Command::new("run").about("Run the filter module until SIGTERM or SIGINT");
+    let run = Command::new("run").about("Run the filter module until SIGTERM, SIGINT or SIGHUP");
     let check = Command::new("check").about("Check the settings, show them, and exit");
     let sensor = Command::new("sensor")
-        .about("Run the IoT Central environmental sensor until q and Enter, SIGTERM or SIGINT");
+        .about("Run the IoT Central environmental sensor until q and Enter or a signal to stop");
     Command::new("sluicegate")
         .about("Forwards only the sensor messages that exceed a live threshold")
         .version(env!("CARGO_PKG_VERSION"))

@@ -50,3 +50,4 @@ pub mod message;
 pub mod metrics;
 pub mod module;
 pub mod settings;
+pub mod signals;

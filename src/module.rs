@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread::Builder;
 
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
@@ -14,6 +13,7 @@ use crate::link::{Link, LinkSettings, Summary};
 use crate::parse::JsonPath;
 use crate::pool::Pool;
 use crate::settings::{Proof, Settings};
+use crate::signals::StopSignals;
 use crate::threshold::{Setting, ThresholdCell};
 use crate::trust::{Trust, trusting};
 
@@ -28,7 +28,7 @@ pub enum StartError {
     Tls(#[from] rustls::Error),
 }
 
-/// Runs until SIGTERM or SIGINT, then drains and tells what was done.
+/// Runs until SIGTERM, SIGINT or SIGHUP, then drains and tells what was done.
 ///
 /// # Errors
 /// When it cannot start; once started it retries for ever.
@@ -48,11 +48,9 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
         summary
     })?;
     crate::module::runtime()?.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut signals = StopSignals::new()?;
         tokio::select! {
-            _ = terminate.recv() => info!("SIGTERM"),
-            _ = interrupt.recv() => info!("SIGINT"),
+            signal = signals.wait() => info!("{signal}"),
             _ = finished => {}
         }
         Ok::<_, io::Error>(())

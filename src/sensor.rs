@@ -32,7 +32,7 @@ use crate::module::{StartError, run_to_end};
 use link::{Link, Summary};
 use settings::Settings;
 
-/// Runs until `q` and Enter, SIGINT or SIGTERM, and tells what was done.
+/// Runs until `q` and Enter, SIGINT, SIGTERM or SIGHUP, and tells what was done.
 ///
 /// # Errors
 /// When it cannot start; once started it retries for ever.

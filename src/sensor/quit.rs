@@ -1,4 +1,4 @@
-//! When the sensor is told to quit: `q` and Enter, SIGINT, SIGTERM.
+//! When the sensor is told to quit: `q` and Enter, SIGINT, SIGTERM, SIGHUP.
 //!
 //! Standard input has a thread of its own, as reading it cannot be interrupted; it ends with the
 //! process. Standard input that is closed, as in a container, is no reason to quit.
@@ -7,13 +7,13 @@ use std::future::pending;
 use std::io::{self, BufRead};
 use std::thread;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+
+use crate::signals::StopSignals;
 
 /// Everything that can tell the sensor to quit.
 pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    signals: StopSignals,
     typed: oneshot::Receiver<()>,
 }
 
@@ -27,11 +27,7 @@ impl Signals {
                 let _ = quit.send(());
             }
         })?;
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            typed,
-        })
+        Ok(Self { signals: StopSignals::new()?, typed })
     }
 
     /// Waits for the first of them, and names it.
@@ -43,8 +39,7 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            signal = self.signals.wait() => signal,
             () = typed => "q",
         }
     }
