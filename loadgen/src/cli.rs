@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 mod control;
 mod demo;
 mod hub;
+mod output;
 mod requests;
 mod sensors;
 mod shell;
@@ -95,7 +96,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !error.text.is_empty() {
-                eprintln!("loadgen: {error}");
+                output::note(format_args!("loadgen: {error}"));
             }
             ExitCode::from(error.code)
         }

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::CommandError;
 use super::hub::{is_address_in_use, start_hub};
+use super::output::print;
 use super::signals::stop_channel;
 use super::text::{parse_duration, thousands};
 use crate::hub::manifest::{Manifest, Variables};
@@ -83,11 +84,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {
     let internal = |error: std::io::Error| CommandError::internal(&error);
     let start = Instant::now();
     let plan = Plan::new(args.time, args.rate);
-    println!(
+    print(format_args!(
         "sluicegate demo: {} sensors, {} messages a second; hotter than the threshold is an alert",
         plan.sensors,
         thousands(args.rate.into())
-    );
+    ))?;
     let stop = stop_channel().map_err(internal)?;
     // Removed when it goes out of scope, whatever happens below.
     let temporary = match args.state {
@@ -105,9 +106,9 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {
     let module = start_module(&hub, folder, start)?;
     let stage = Stage::open(hub, &plan).map_err(internal)?;
     let outcome = Show::new(plan, stage, module, stop).run()?;
-    println!("\n{}", outcome.summary());
+    let told = print(format_args!("\n{}", outcome.summary()));
     if outcome.holds() {
-        Ok(())
+        told
     } else {
         Err(CommandError::refused("the demo's own checks failed".to_owned()))
     }
@@ -126,7 +127,7 @@ fn open_hub(folder: &Path, plan: &Plan) -> Result<HubHandle, CommandError> {
     };
     let hub = match Hub::start(config(PORT)) {
         Err(error) if is_address_in_use(&error) => {
-            println!("port {PORT} is taken: the demo uses another");
+            print(format_args!("port {PORT} is taken: the demo uses another"))?;
             start_hub(config(0))?
         }
         other => other.map_err(|error| CommandError::unavailable(error.to_string()))?,
@@ -165,12 +166,12 @@ fn start_module(
         };
         return Err(CommandError::unavailable(format!("{problem}{}", module.log_tail())));
     }
-    println!(
+    print(format_args!(
         "hub on {}, filter module in process {}, ready after {:.2} s\n",
         hub.address(),
         module.id(),
         start.elapsed().as_secs_f64()
-    );
+    ))?;
     Ok(module)
 }
 

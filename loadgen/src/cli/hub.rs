@@ -12,13 +12,14 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use sluicegate::azure::Key;
+use sluicegate::signals::StopSignals;
 use tokio::runtime::Runtime;
 
 use super::control::server::{CONNECTIONS_MAX, ControlServer};
 use super::control::socket::ControlSocket;
 use super::control::socket_path;
+use super::output::{note, print};
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
-use super::signals::StopSignals;
 use super::text::parse_duration;
 use super::{CommandError, EXIT_MANIFEST, EXIT_USAGE, STATE_DEFAULT, shell};
 use crate::hub::manifest::{Manifest, Module, ModuleStatus};
@@ -93,7 +94,10 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         .max_blocking_threads(CONNECTIONS_MAX)
         .build()
         .map_err(|error| CommandError::internal(&error))?;
-    let mut signals = StopSignals::new(&runtime).map_err(|error| CommandError::internal(&error))?;
+    let mut signals = {
+        let _context = runtime.enter();
+        StopSignals::new().map_err(|error| CommandError::internal(&error))?
+    };
     let modules = describe_modules(&manifest, &sensors);
     let example = example_module(&manifest, &sensors);
     // Before anything in the folder is touched: another hub's folder is the likeliest mistake.
@@ -120,9 +124,10 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     let server = ControlServer::new(Arc::clone(&hub), thread.control());
     let stop_pump = Arc::new(AtomicBool::new(false));
     let pump = server.start_pump(Arc::clone(&stop_pump)).map_err(failed)?;
-    greet(&hub, &args.state, &modules, &example);
-    let served = serve(&runtime, &server, &socket, &mut signals);
-    println!("stopping");
+    // A reader that has gone is as good as a signal: stopped in order, and no error.
+    let served = greet(&hub, &args.state, &modules, &example)
+        .and_then(|()| serve(&runtime, &server, &socket, &mut signals).map_err(failed))
+        .and_then(|()| print("stopping"));
     drop(socket);
     runtime.shutdown_timeout(REQUESTS_WAIT);
     thread.stop();
@@ -130,16 +135,16 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     // A panic in the thread was already printed by the panic hook.
     let _ = pump.join();
     let counters = hub.counters();
-    println!(
+    let told = print(format_args!(
         "{} input messages acknowledged, {} messages upstream",
         counters.inputs_acked, counters.upstream
-    );
+    ));
     // A method call that still waits for its module holds the hub too; then it ends with us.
     drop(server);
     if let Some(hub) = Arc::into_inner(hub) {
         hub.stop();
     }
-    served.map_err(failed)
+    served.and(told)
 }
 
 /// Serves the control socket until a signal comes.
@@ -151,7 +156,7 @@ fn serve(
 ) -> io::Result<()> {
     runtime.block_on(async {
         tokio::select! {
-            () = signals.wait() => Ok(()),
+            _ = signals.wait() => Ok(()),
             served = server.serve(socket) => served,
         }
     })
@@ -164,7 +169,7 @@ fn read_manifest(path: Option<&Path>) -> Result<Manifest, CommandError> {
         text: format!("{}: {error}", path.display()),
     })?;
     for warning in &manifest.warnings {
-        eprintln!("loadgen: {}: warning: {warning}", path.display());
+        note(format_args!("loadgen: {}: warning: {warning}", path.display()));
     }
     Ok(manifest)
 }
@@ -258,7 +263,7 @@ fn example_module(manifest: &Manifest, sensors: &[Sensor]) -> String {
     shell::word(example.map_or("MODULE", String::as_str))
 }
 
-fn greet(hub: &HubHandle, state: &Path, modules: &str, example: &str) {
+fn greet(hub: &HubHandle, state: &Path, modules: &str, example: &str) -> Result<(), CommandError> {
     let program = std::env::args().next().unwrap_or_else(|| "loadgen".to_owned());
     let program = shell::word(&program);
     let folder = if state == Path::new(STATE_DEFAULT) {
@@ -266,17 +271,21 @@ fn greet(hub: &HubHandle, state: &Path, modules: &str, example: &str) {
     } else {
         format!(" --state {}", shell::word(&state.display().to_string()))
     };
-    println!("hub listening on {}, state in {}", hub.address(), state.display());
-    println!("modules: {modules}");
-    println!("in another terminal:");
-    println!(
+    print(format_args!("hub listening on {}, state in {}", hub.address(), state.display()))?;
+    print(format_args!("modules: {modules}"))?;
+    print("in another terminal:")?;
+    print(format_args!(
         "  eval \"$({program} env {example}{folder})\"   # then start any program for the module"
-    );
-    println!("  eval \"$({program} enrol sensor1{folder})\"   # then start `sluicegate sensor`");
-    println!("  {program} monitor{folder}");
-    println!("  {program} twin set {example} '{{\"TemperatureThreshold\": 30}}'{folder}");
-    println!("  {program} method {example} stats{folder}");
-    println!("Ctrl-C stops");
+    ))?;
+    print(format_args!(
+        "  eval \"$({program} enrol sensor1{folder})\"   # then start `sluicegate sensor`"
+    ))?;
+    print(format_args!("  {program} monitor{folder}"))?;
+    print(format_args!(
+        "  {program} twin set {example} '{{\"TemperatureThreshold\": 30}}'{folder}"
+    ))?;
+    print(format_args!("  {program} method {example} stats{folder}"))?;
+    print("Ctrl-C stops")
 }
 
 /// Publishes to the hub, and has the sensors' twins and inputs from there.
@@ -292,7 +301,7 @@ impl Destination for HubDestination {
             Ok(()) => self.failing = false,
             Err(error) if !self.failing => {
                 self.failing = true;
-                eprintln!("loadgen: messages of {sensor} are lost: {error}");
+                note(format_args!("loadgen: messages of {sensor} are lost: {error}"));
             }
             Err(_) => {}
         }
@@ -304,7 +313,7 @@ impl Destination for HubDestination {
 
     fn report(&mut self, sensor: &str, patch: Value) {
         if let Err(error) = self.hub.report(sensor, patch) {
-            eprintln!("loadgen: {sensor} cannot report its properties: {error}");
+            note(format_args!("loadgen: {sensor} cannot report its properties: {error}"));
         }
     }
 

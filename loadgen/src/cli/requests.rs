@@ -1,15 +1,15 @@
 //! The commands that talk to a running hub: `twin`, `method`, `monitor`, `env` and `enrol`.
 
-use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::control::client::{ask, listen};
 use super::control::{Answer, METHOD_TIMEOUT_S_MAX, Request};
+use super::output::{note, print};
 use super::{CommandError, shell};
 
 /// How long the hub may take for anything that needs no module.
@@ -100,7 +100,7 @@ pub(crate) fn twin(command: TwinCommand) -> Result<(), CommandError> {
     match command {
         TwinCommand::Get { module, hub } => {
             match ask(&hub.state, &Request::TwinGet { module }, HUB_WAIT)? {
-                Answer::Twin { document } => print(&format!("{document:#}")),
+                Answer::Twin { document } => print(format_args!("{document:#}")),
                 other => Err(unexpected(other)),
             }
         }
@@ -108,7 +108,7 @@ pub(crate) fn twin(command: TwinCommand) -> Result<(), CommandError> {
             let request = Request::TwinSet { module: module.clone(), patch };
             match ask(&hub.state, &request, HUB_WAIT)? {
                 Answer::Version { version } => {
-                    print(&format!("desired properties of {module}: version {version}"))
+                    print(format_args!("desired properties of {module}: version {version}"))
                 }
                 other => Err(unexpected(other)),
             }
@@ -121,7 +121,7 @@ pub(crate) fn method(args: MethodArgs) -> Result<(), CommandError> {
     let wait = Duration::from_secs(timeout_s) + HUB_WAIT;
     match ask(&hub.state, &Request::Method { module, name, payload, timeout_s }, wait)? {
         Answer::Method { status, payload } => {
-            print(&format!("{:#}", serde_json::json!({ "status": status, "payload": payload })))?;
+            print(format_args!("{:#}", json!({ "status": status, "payload": payload })))?;
             if status < 400 {
                 Ok(())
             } else {
@@ -145,7 +145,7 @@ fn print_variables(hub: &StateArgs, request: &Request) -> Result<(), CommandErro
     match ask(&hub.state, request, HUB_WAIT)? {
         Answer::Environment { variables } => {
             let lines = variables.iter().map(|(name, value)| shell::export_line(name, value));
-            print(&lines.collect::<Vec<_>>().join("\n"))
+            print(lines.collect::<Vec<_>>().join("\n"))
         }
         other => Err(unexpected(other)),
     }
@@ -159,7 +159,7 @@ pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), CommandError> {
         if outcome.is_ok() && left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     if outcome.is_ok() && left > 0 {
-        eprintln!("the hub has stopped");
+        note("the hub has stopped");
     }
     outcome
 }
@@ -167,32 +167,24 @@ pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), CommandError> {
 fn show(answer: Answer, json: bool, left: &mut u64) -> Result<(), CommandError> {
     match answer {
         Answer::Listening => {
-            eprintln!("monitoring: every message that goes upstream is shown; Ctrl-C ends");
+            note("monitoring: every message that goes upstream is shown; Ctrl-C ends");
             Ok(())
         }
         Answer::Message(message) => {
             *left = left.saturating_sub(1);
             if json {
-                print(&serde_json::to_string(&message).map_err(|e| CommandError::internal(&e))?)
+                print(serde_json::to_string(&message).map_err(|e| CommandError::internal(&e))?)
             } else {
-                print(&message.to_string())
+                print(message)
             }
         }
         Answer::Lost { count } => {
-            eprintln!("{count} messages are not shown: they came faster than they were read");
+            note(format_args!(
+                "{count} messages are not shown: they came faster than they were read"
+            ));
             Ok(())
         }
         other => Err(unexpected(other)),
-    }
-}
-
-/// Prints one line. A reader that has gone (`| head`) is the end, not a fault.
-fn print(text: &str) -> Result<(), CommandError> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CommandError::silent()),
-        Err(error) => Err(CommandError::internal(&error)),
     }
 }
 

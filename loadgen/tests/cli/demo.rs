@@ -73,6 +73,39 @@ fn ctrl_c_ends_it_in_order() {
     assert!(is_empty(folder.path()) && !is_running(module));
 }
 
+#[test]
+fn a_closed_terminal_ends_it_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (child, mut out, module) = endless(&folder);
+    signal(&child, Signal::HUP);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    let (code, _, err) = texts(child.wait_with_output().unwrap());
+    assert_eq!(code, 0, "{rest}\n{err}");
+    assert!(rest.contains("summary:"), "{rest}");
+    assert!(is_empty(folder.path()) && !is_running(module));
+}
+
+/// `loadgen demo | head`: a reader that goes away ends it in order, whenever that happens.
+#[test]
+fn a_reader_that_goes_away_ends_it_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (child, out, module) = endless(&folder);
+    drop(out);
+    let (code, _, err) = texts(child.wait_with_output().unwrap());
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(is_empty(folder.path()), "a temporary folder was left");
+    assert!(!is_running(module));
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = demo(&folder, &["--for", "0"]);
+    let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let (code, _, err) = texts(child.wait_with_output().unwrap());
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(is_empty(folder.path()), "a temporary folder was left");
+}
+
 /// A module that dies fails the demo, at once and with its reason.
 #[test]
 fn a_dead_module_fails_the_demo() {

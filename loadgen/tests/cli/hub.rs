@@ -1,19 +1,68 @@
 //! `loadgen hub`: start, stop, and what is in the way.
 
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::support::{RunningHub, file, run, wait_for};
+use crate::support::{RunningHub, file, loadgen, run, signal, texts, wait_for};
 
 #[test]
 fn signals_stop_it_cleanly() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut hub = RunningHub::start(&["--message-delay", "5ms"]);
         hub.send(signal);
         assert_eq!(hub.wait().code(), Some(0), "{signal:?}");
         assert!(!hub.socket().exists(), "the socket goes with the hub");
     }
+}
+
+/// Started by `nohup`, a hub outlives its terminal.
+#[test]
+fn an_ignored_hangup_stays_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("hub");
+    let script = r#"trap '' HUP; exec "$0" hub --listen 127.0.0.1:0 --no-simulator --state "$1""#;
+    let mut child = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_loadgen"), state.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let get = ["twin", "get", "filter", "--state", state.to_str().unwrap()];
+    wait_for("the hub answers", || run(&get).0 == 0);
+    signal(&child, Signal::HUP);
+    assert_eq!(run(&get).0, 0, "it goes on");
+    signal(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A reader of its output that goes away is the end, in order and without a word of a panic.
+#[test]
+fn a_reader_that_goes_away_stops_it_cleanly() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("hub");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = loadgen()
+        .args(["hub", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (code, _, err) = texts(child.wait_with_output().unwrap());
+    assert_eq!(code, 0, "{err}");
+    assert!(!err.contains("panic") && !err.contains("roken pipe"), "{err}");
+    assert!(!state.join("control.sock").exists(), "the socket goes with the hub");
+}
+
+/// A reader that goes away while the hub runs does not spoil its end.
+#[test]
+fn a_signal_stops_it_cleanly_with_nobody_reading() {
+    let mut hub = RunningHub::start_unread(&["--no-simulator"]);
+    hub.send(Signal::TERM);
+    assert_eq!(hub.wait().code(), Some(0));
+    assert!(!hub.socket().exists(), "the socket goes with the hub");
 }
 
 /// A killed hub leaves its socket; the next one in that folder replaces it and remembers the twins.

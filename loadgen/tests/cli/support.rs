@@ -1,8 +1,8 @@
 //! Running the binary: to its end, or as a hub in the background.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -63,14 +63,26 @@ impl RunningHub {
         Self::start_in(folder, state, args)
     }
 
+    /// Starts a hub whose output is read up to its greeting's end and then closed.
+    pub(crate) fn start_unread(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("hub");
+        let (child, port, mut lines) = spawn_hub(&state, args);
+        assert!(lines.any(|line| line.unwrap() == "Ctrl-C stops"), "the greeting ends");
+        Self { child, _folder: folder, state, port }
+    }
+
     fn start_in(folder: TempDir, state: PathBuf, args: &[&str]) -> Self {
-        let (child, port) = spawn_hub(&state, args);
+        let (child, port, lines) = spawn_hub(&state, args);
+        read_on(lines);
         Self { child, _folder: folder, state, port }
     }
 
     /// Starts again in the same folder; the hub must have ended.
     pub(crate) fn restart(&mut self, args: &[&str]) {
-        (self.child, self.port) = spawn_hub(&self.state, args);
+        let (child, port, lines) = spawn_hub(&self.state, args);
+        read_on(lines);
+        (self.child, self.port) = (child, port);
     }
 
     pub(crate) fn state(&self) -> &str {
@@ -115,7 +127,14 @@ impl Drop for RunningHub {
     }
 }
 
-fn spawn_hub(state: &Path, args: &[&str]) -> (Child, u16) {
+type HubLines = Lines<BufReader<ChildStdout>>;
+
+/// The rest must be read, or the hub would block on a full pipe.
+fn read_on(lines: HubLines) {
+    std::thread::spawn(move || lines.for_each(drop));
+}
+
+fn spawn_hub(state: &Path, args: &[&str]) -> (Child, u16, HubLines) {
     let mut child = loadgen()
         .args(["hub", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()])
         .args(args)
@@ -127,9 +146,7 @@ fn spawn_hub(state: &Path, args: &[&str]) -> (Child, u16) {
     let port = first.strip_prefix("hub listening on 127.0.0.1:");
     let port = port.unwrap_or_else(|| panic!("{first}")).split(',').next().unwrap();
     let port = port.parse().unwrap();
-    // The rest must be read, or the hub would block on a full pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, port)
+    (child, port, lines)
 }
 
 /// Whether a process exists and is no zombie.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
+use crate::cli::output::note;
+
 /// How long the module may take to end after SIGTERM: it drains for up to 5 s.
 const TERMINATE_WAIT: Duration = Duration::from_secs(8);
 /// How often its end is looked for.
@@ -129,7 +131,7 @@ fn inherited_settings() -> impl Iterator<Item = OsString> {
 pub(crate) fn be_module(args: Vec<OsString>) -> ExitCode {
     // A demo that is killed takes its module with it.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
-        eprintln!("the module would outlive its demo: {error}");
+        note(format_args!("the module would outlive its demo: {error}"));
     }
     sluicegate::cli::main_from(std::iter::once(OsString::from("sluicegate")).chain(args))
 }

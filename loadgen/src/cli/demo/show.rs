@@ -3,6 +3,7 @@
 //! One thread, the process's first. It waits on the upstream queue with a deadline, so that every
 //! step happens within [`TURN`] of its time.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -14,6 +15,7 @@ use super::report::{HEAD, Line, ModuleEnd, Outcome, Silence};
 use super::silence::SilenceWatch;
 use super::stage::{Change, Stage};
 use crate::cli::CommandError;
+use crate::cli::output::print;
 use crate::hub::UpstreamMessage;
 
 /// Longest wait before the plan and the signals are looked at again.
@@ -44,6 +46,7 @@ pub(super) struct Show {
     line_due: Instant,
     line_alerts: u64,
     line_at: Instant,
+    reader_gone: bool,
 }
 
 /// Latencies in µs: of the whole run and since the last line.
@@ -86,6 +89,7 @@ impl Show {
             latency: Latency::new(),
             line_alerts: 0,
             line_at: now,
+            reader_gone: false,
         }
     }
 
@@ -94,22 +98,22 @@ impl Show {
     /// # Errors
     /// The module or the hub ended on its own; nothing is left behind even then.
     pub(super) fn run(mut self) -> Result<Outcome, CommandError> {
-        println!("{HEAD}");
+        self.say(HEAD)?;
         let mut interrupted = false;
         loop {
             self.read_turn();
             let now = Instant::now();
-            self.look_at_change(now);
+            self.look_at_change(now)?;
             if now >= self.line_due {
-                self.print_line(now);
+                self.print_line(now)?;
             }
             if let Some(status) = self.module.ended() {
                 let tail = self.module.log_tail();
                 let text = format!("the module ended in the middle of the demo: {status}{tail}");
                 return Err(CommandError::refused(text));
             }
-            if self.stop.try_recv().is_ok() {
-                println!("  -- stopping");
+            if self.reader_gone || self.stop.try_recv().is_ok() {
+                self.say("  -- stopping")?;
                 interrupted = true;
                 break;
             }
@@ -142,16 +146,18 @@ impl Show {
         }
     }
 
-    fn look_at_change(&mut self, now: Instant) {
-        let Some(change) = self.change else { return };
+    fn look_at_change(&mut self, now: Instant) -> Result<(), CommandError> {
+        let Some(change) = self.change else { return Ok(()) };
         if self.stage.confirm(change) {
             self.changes.1 += 1;
             self.change = None;
             self.watch.confirm(change.ordered_at, now);
         } else if now.duration_since(change.ordered_at) > CHANGE_WAIT {
-            println!("  -- the module did not report the threshold in {CHANGE_WAIT:?}");
             self.change = None;
+            let text = "  -- the module did not report the threshold in";
+            self.say(format_args!("{text} {CHANGE_WAIT:?}"))?;
         }
+        Ok(())
     }
 
     /// Does the step that is due; `true` when the show is over.
@@ -160,27 +166,27 @@ impl Show {
         match self.next_step {
             Step::Raise => {
                 let threshold = plan::raised(hottest);
-                println!(
+                self.say(format_args!(
                     "  -- twin: threshold {threshold:.0} °C, above the hottest sensor: \
                      alerts stop until the sensors get there"
-                );
+                ))?;
                 let ordered_at = self.order(threshold)?;
                 self.watch.rise(ordered_at);
             }
             Step::Relieve if !self.watch.is_over() => {
                 let threshold = plan::relieved(hottest);
-                println!(
+                self.say(format_args!(
                     "  -- twin: threshold {threshold:.0} °C, below the hottest sensor: \
                      alerts come back"
-                );
+                ))?;
                 self.order(threshold)?;
             }
             Step::Relieve => {}
             Step::End if self.plan.endless => {
-                println!(
+                self.say(format_args!(
                     "  -- next round: sensors cold, threshold {:.0} °C",
                     plan::THRESHOLD_START
-                );
+                ))?;
                 self.stage.reset_sensors();
                 self.order(plan::THRESHOLD_START)?;
                 self.round_started = now;
@@ -198,7 +204,7 @@ impl Show {
         Ok(change.ordered_at)
     }
 
-    fn print_line(&mut self, now: Instant) {
+    fn print_line(&mut self, now: Instant) -> Result<(), CommandError> {
         let alerts = self.stage.ledger(|ledger| ledger.tally().alerts);
         let seconds = now.duration_since(self.line_at).as_secs_f64().max(f64::EPSILON);
         let line = &self.latency.line;
@@ -213,10 +219,22 @@ impl Show {
             hottest: self.stage.hottest(),
             latency_us,
         };
-        println!("{line}");
+        self.say(line)?;
         self.latency.line.reset();
         (self.line_alerts, self.line_at) = (alerts, now);
         self.line_due = now + self.plan.line_interval();
+        Ok(())
+    }
+
+    /// Prints a line. When nobody reads any more the show stops in order.
+    fn say(&mut self, text: impl Display) -> Result<(), CommandError> {
+        match print(text) {
+            Err(error) if error == CommandError::silent() => {
+                self.reader_gone = true;
+                Ok(())
+            }
+            printed => printed,
+        }
     }
 
     /// Messages that the module acknowledged.
@@ -230,10 +248,10 @@ impl Show {
         let deadline = Instant::now() + SETTLE_WAIT;
         while Instant::now() < deadline && !(self.stage.is_settled() && self.change.is_none()) {
             self.read_turn();
-            self.look_at_change(Instant::now());
+            self.look_at_change(Instant::now())?;
         }
         let now = Instant::now();
-        self.print_line(now);
+        self.print_line(now)?;
         let elapsed = now.duration_since(self.started);
         let received = self.acknowledged();
         let module_end = end_module(&mut self.module);
