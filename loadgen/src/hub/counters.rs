@@ -53,6 +53,9 @@ pub struct HubCounters {
     pub twin_reported: u64,
     /// Reported patches refused with status 400.
     pub twin_refused: u64,
+    /// Twin answers not sent, because the client's request id makes a topic longer than MQTT
+    /// allows once it is percent-encoded.
+    pub twin_unanswerable: u64,
     /// Desired patches applied.
     pub twin_desired: u64,
     /// Requests to the workload API, refused ones included.

@@ -256,7 +256,7 @@ impl HubState {
 }
 
 /// A flood of one kind of trouble gets a line at 1, 2, 4, 8, ... of it.
-fn worth_a_line(total: u64) -> bool {
+pub(super) fn worth_a_line(total: u64) -> bool {
     total.is_power_of_two()
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sluicegate::azure::topics;
 
+use super::dispatch::worth_a_line;
 use super::state::{Control, HubState, Peer, Seat};
 use super::twin_document::TwinError;
 
@@ -15,26 +16,25 @@ impl HubState {
     /// Answers a request for the whole twin.
     pub(super) fn on_twin_get(&mut self, seat: Seat, rid: &str) {
         self.counters.twin_gets += 1;
-        let peer = &mut self.peers[seat.peer];
-        let document = peer.twin.document();
-        answer(peer, topics::twin_response(200, rid, None), body_of(&document));
+        let document = self.peers[seat.peer].twin.document();
+        self.answer(seat, topics::twin_response(200, rid, None), body_of(&document));
     }
 
     /// Merges reported properties, and answers when there is a request id to answer to.
     pub(super) fn on_twin_reported(&mut self, seat: Seat, rid: Option<&str>, body: &[u8]) {
         let patch = serde_json::from_slice::<Value>(body).ok();
         let merged = self.merge_reported(seat.peer, patch.as_ref());
-        let peer = &mut self.peers[seat.peer];
         match merged {
             Ok(version) => {
                 if let Some(rid) = rid {
-                    answer(peer, topics::twin_response(204, rid, Some(version)), Bytes::new());
+                    let topic = topics::twin_response(204, rid, Some(version));
+                    self.answer(seat, topic, Bytes::new());
                 }
             }
             Err(error) => {
                 if let Some(rid) = rid {
                     let text = json!({ "errorCode": 400_000, "message": error.to_string() });
-                    answer(peer, topics::twin_response(400, rid, None), body_of(&text));
+                    self.answer(seat, topics::twin_response(400, rid, None), body_of(&text));
                 }
             }
         }
@@ -64,6 +64,22 @@ impl HubState {
         merged
     }
 
+    /// Sends a twin answer to a session that asked to hear them; otherwise it is dropped. So is
+    /// one whose topic no MQTT packet can carry: written, it would corrupt the stream.
+    fn answer(&mut self, seat: Seat, topic: String, body: Bytes) {
+        let peer = &mut self.peers[seat.peer];
+        let Some(qos) = peer.interest.twin_responses else { return };
+        if topic.len() > topics::TOPIC_LEN_MAX {
+            self.counters.twin_unanswerable += 1;
+            let total = self.counters.twin_unanswerable;
+            if worth_a_line(total) {
+                tracing::warn!(client = %peer.name, total, "request id too long for an answer");
+            }
+            return;
+        }
+        peer.send(Control { topic, body, qos, patch: None });
+    }
+
     /// Merges desired properties, tells the module if it listens, and gives the new version.
     pub(super) fn set_desired(&mut self, peer: usize, patch: &Value) -> Result<u64, TwinError> {
         let peer = &mut self.peers[peer];
@@ -86,13 +102,6 @@ impl Peer {
             self.patches_written.pop_front();
         }
         self.patches_written.push_back((version, self.inputs_written));
-    }
-}
-
-/// Sends a twin answer to a session that asked to hear them; otherwise it is dropped.
-fn answer(peer: &mut Peer, topic: String, body: Bytes) {
-    if let Some(qos) = peer.interest.twin_responses {
-        peer.send(Control { topic, body, qos, patch: None });
     }
 }
 

@@ -44,6 +44,26 @@ fn get_without_request_id_closes() {
     }
 }
 
+/// A request id that fits into the request and, percent-encoded, not into the answer: there is no
+/// answer, counted, and the connection goes on.
+#[test]
+fn a_request_id_too_long_to_answer_gets_no_answer() {
+    let hub = start();
+    let mut client = connect(&hub);
+    let rid = "/".repeat(60_000);
+    client.publish(&format!("$iothub/twin/GET/?$rid={rid}"), b" ");
+    client.publish(&format!("{REPORTED}{rid}"), br#"{"a": 1}"#);
+    client.publish(&format!("{REPORTED}{rid}"), b"not json");
+    client.assert_quiet();
+    let counters = hub.counters();
+    assert_eq!((counters.twin_unanswerable, counters.protocol_errors), (3, 0));
+    // The longest that fits is answered.
+    let rid = "/".repeat(21_000);
+    let answer = client.request(&format!("$iothub/twin/GET/?$rid={rid}"), b" ");
+    assert_eq!(answer.topic, format!("$iothub/twin/res/200/?$rid={}", "%2F".repeat(21_000)));
+    assert_eq!(json_of(&answer.payload)["reported"]["a"], 1);
+}
+
 #[test]
 fn reported_patches_merge_and_count_versions() {
     let hub = start();
