@@ -15,12 +15,30 @@
 //! Everything is bounded, by the names in `config`. A full store, and in a lossless hub a full
 //! upstream queue, stops the reading of the publishers that would fill it, so no acknowledged
 //! message is lost while the hub lives. Without `lossless`, a full upstream queue drops its oldest
-//! message, counted. Stored inputs do not survive the hub and have no time
-//! to live, whatever the manifest says; keys, sessions, twins and the development CA survive it,
-//! in the state folder.
+//! message, counted. Keys, sessions, twins and the development CA survive the hub, in the state
+//! folder.
 //!
-//! It differs from an edge hub on purpose in two points: packet ids of inputs increase, and
-//! stored inputs go out at once after a reconnect, not up to a minute later.
+//! It differs from an edge hub in these points. Inputs:
+//! - their packet ids increase, where an edge hub's is always 1; DUP is set by neither;
+//! - as many as [`HubConfig::window`] are in flight; an edge hub has one, which is the default;
+//! - after a reconnect they go out at once, not up to a minute later;
+//! - they are stored in memory alone and lost with the hub, and they never expire: the times to
+//!   live of routes and of `storeAndForwardConfiguration` are read and checked, not applied;
+//! - all messages of a module wait in one queue: the priorities of routes are not applied either;
+//! - the store is bounded, and full it holds its publishers back; an edge hub fills the disk.
+//!
+//! Routes: a condition (`WHERE`) is refused; `/twinChangeNotifications` is accepted as a source,
+//! and nothing ever comes from it.
+//!
+//! Twins and credentials:
+//! - 204 names the version of the reported properties, as IoT Hub does and an edge hub does not;
+//! - there is no cloud behind it: what goes upstream goes to a reader in this process, reported
+//!   properties go nowhere, a desired patch holds one change, never a difference of versions, and
+//!   filters for cloud-to-device messages have no effect;
+//! - a connection ends when its token and [`HubConfig::token_skew`] do, not at the next look every
+//!   five minutes;
+//! - SAS tokens alone prove an identity, and MQTT over TLS is the only way in: no certificates of
+//!   clients, no WebSocket, no AMQP, no HTTP, so no module calls another's methods.
 
 use std::cell::RefCell;
 use std::fmt::Display;
