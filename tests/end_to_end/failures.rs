@@ -1,11 +1,14 @@
 //! What cannot work says which host, which identity and why, and is tried again.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::RangeInclusive;
 use std::process::Command;
 
 use sluicegate::azure::{ConnectionString, Key};
 
-use crate::harness::{MODULE, Process, Scene, sluicegate, wait_until};
+use crate::harness::{
+    Gateway, MODULE, Process, SUBSCRIBE, Scene, patience, sluicegate, wait_until,
+};
 
 /// The exit code for settings that cannot work.
 const EX_USAGE: i32 = 64;
@@ -25,6 +28,18 @@ fn run(command: &mut Command) -> (Option<i32>, String) {
     let mut module = Process::spawn("sluicegate", command);
     let status = module.wait_for_exit();
     (status.code(), module.lines().join("\n"))
+}
+
+/// The first wait after a failure that may pass by itself, in ms: 100 with jitter.
+const TRANSIENT_MS: RangeInclusive<u64> = 50..=100;
+/// The first wait after a refused identity, in ms: 3,000 with jitter.
+const AUTHENTICATION_MS: RangeInclusive<u64> = 1_500..=3_000;
+
+/// The first wait before another attempt, in ms, as the module says.
+fn first_wait_ms(module: &Process) -> u64 {
+    let line = module.wait_for_line(&["next attempt in ", " ms"]);
+    let after = line.split("next attempt in ").nth(1).unwrap();
+    after.strip_suffix(" ms").unwrap().parse().unwrap()
 }
 
 /// Every setting that is wrong is named at once, with exit code 64.
@@ -64,6 +79,8 @@ fn a_wrong_key_is_named_and_retried() {
     let module = Process::spawn("sluicegate", scene.command().env(CONNECTION_STRING, text));
     let line = module.wait_for_line(&["localhost", MODULE, "CONNACK 5"]);
     assert!(line.to_lowercase().contains("auth"), "{line}");
+    let wait_ms = first_wait_ms(&module);
+    assert!(AUTHENTICATION_MS.contains(&wait_ms), "{wait_ms} ms");
     wait_until("the module tries again", || module.count("CONNACK 5") >= 2);
     assert!(module.is_running());
     assert!(!scene.is_connected());
@@ -80,8 +97,42 @@ fn a_refused_connection_is_named_and_retried() {
     command.env("SLUICEGATE_GATEWAY_PORT", port.to_string());
     let module = Process::spawn("sluicegate", &mut command);
     module.wait_for_line(&["localhost", &port.to_string(), "refused"]);
+    let wait_ms = first_wait_ms(&module);
+    assert!(TRANSIENT_MS.contains(&wait_ms), "{wait_ms} ms");
     wait_until("the module tries again", || module.count("refused") >= 3);
     assert!(module.is_running());
+}
+
+/// Every other refusal is named with its code and meaning; one that may pass by itself is tried
+/// again soon, one that a person has to mend is not.
+#[test]
+fn refusals_are_named_and_retried_by_their_kind() {
+    let cases = [
+        (2, "CONNACK 2 (identifier rejected", AUTHENTICATION_MS),
+        (3, "CONNACK 3 (server unavailable", TRANSIENT_MS),
+        (4, "CONNACK 4 (bad user name or password", AUTHENTICATION_MS),
+    ];
+    for (code, text, expected_ms) in cases {
+        let gateway = Gateway::start(rustls::ALL_VERSIONS, code);
+        let module = Process::spawn("sluicegate", &mut gateway.command());
+        module.wait_for_line(&["localhost", "edge1/filter", text]);
+        let wait_ms = first_wait_ms(&module);
+        assert!(expected_ms.contains(&wait_ms), "CONNACK {code}: {wait_ms} ms");
+        wait_until("the module tries again", || module.count(text) >= 2);
+        assert!(module.is_running());
+    }
+}
+
+/// A gateway that speaks TLS 1.2 alone, or TLS 1.3 alone, is connected to.
+#[test]
+fn either_tls_version_is_enough() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let gateway = Gateway::start(&[version], 0);
+        let module = Process::spawn("sluicegate", &mut gateway.command());
+        let course = gateway.accepted.recv_timeout(patience());
+        let lines = module.lines().join("\n");
+        assert_eq!(course, Ok((version.version, SUBSCRIBE)), "{lines}");
+    }
 }
 
 /// A hub whose certificate another authority signed is not trusted.

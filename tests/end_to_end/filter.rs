@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{
-    INPUT, MODULE, Scene, message, numbered, numbers, property, reading, wait_until,
-};
+use crate::harness::{INPUT, MODULE, Scene, message, numbered, numbers, property, reading};
 
 /// How long a method call may take.
 const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,35 +108,75 @@ fn other_inputs_are_acknowledged_and_ignored() {
     scene.assert_nothing_more_upstream();
 }
 
-/// A flood of broken bodies is acknowledged, logged at a bounded rate, and changes nothing else.
+/// A flood of broken bodies is acknowledged, counted by reason, logged at a bounded rate, and
+/// changes nothing else.
 #[test]
 fn a_malformed_flood_is_acknowledged_and_barely_logged() {
     let scene = Scene::start(100);
     let module = scene.filter();
-    let broken: [&[u8]; 8] = [
-        b"",
-        b"{",
-        b"\xff\xfe",
-        b"[1]",
-        b"{\"machine\":{\"temperature\":\"hot\"}}",
-        b"{} trailing",
-        b"\xef\xbb\xbf{\"machine\":{\"temperature\":99}}",
-        b"{\"machine\":\"temperature\"}",
+    let by_reason: [(&str, &str, &[&[u8]]); 3] = [
+        (
+            "not_json",
+            "the body is not JSON: \"{\"",
+            &[b"{", b"", b"{} trailing", b"\xef\xbb\xbf{\"machine\":{\"temperature\":99}}"],
+        ),
+        ("not_utf8", "the body is not UTF-8: \"\\xff\\xfe\"", &[b"\xff\xfe"]),
+        (
+            "temperature_not_a_number",
+            "the temperature is not a number: \"{\\\"machine",
+            &[b"{\"machine\":{\"temperature\":\"hot\"}}"],
+        ),
     ];
+    // Each reason alone, as a batch is worth one line.
+    for (_, line, bodies) in by_reason {
+        scene.deliver(vec![message(bodies[0], &[])]);
+        module.wait_for_line(&["message ignored: ", line]);
+    }
     const ROUNDS: usize = 250;
     for round in 0..ROUNDS {
-        let flood = broken.iter().map(|body| message(*body, &[])).collect();
-        scene.deliver(flood);
+        let flood = by_reason.iter().flat_map(|(.., bodies)| bodies.iter());
+        scene.deliver(flood.map(|body| message(*body, &[])).collect());
         scene.deliver(vec![numbered(round, 99)]);
     }
     let expected: Vec<usize> = (0..ROUNDS).collect();
     assert_eq!(numbers(&scene.take(ROUNDS)), expected);
     scene.assert_nothing_more_upstream();
     assert!(module.is_running());
+    let counters = counters(&scene);
+    let mut broken = 0;
+    for (counter, _, bodies) in by_reason {
+        let count = 1 + ROUNDS * bodies.len();
+        assert_eq!(counters[counter], count, "{counter}: {counters}");
+        broken += count;
+    }
+    assert_eq!(counters["received"], broken + ROUNDS, "{counters}");
+    assert_eq!((&counters["alerts"], &counters["not_alerts"]), (&json!(ROUNDS), &json!(0)));
     let lines = module.lines().len();
-    assert!(lines < 200, "{} broken messages made {lines} log lines", ROUNDS * broken.len());
-    let says_why = |text: &str| module.count(text) > 0;
-    assert!(says_why("not JSON") || says_why("JSON"), "no line says what was wrong");
+    assert!(lines < 200, "{broken} broken messages made {lines} log lines");
+}
+
+/// JSON without a temperature in its place is no alert, and nothing is wrong with it.
+#[test]
+fn json_without_the_temperature_is_no_alert_and_not_malformed() {
+    let scene = Scene::start(10);
+    let module = scene.filter();
+    let bodies = ["[1]", "{\"machine\":\"temperature\"}", "{}", "99", "{\"temperature\":99}"];
+    scene.deliver(bodies.iter().map(|body| message(*body, &[])).collect());
+    scene.assert_nothing_more_upstream();
+    let counters = counters(&scene);
+    assert_eq!((&counters["received"], &counters["not_alerts"]), (&json!(5), &json!(5)));
+    for name in ["not_utf8", "not_json", "temperature_not_a_number", "alerts"] {
+        assert_eq!(counters[name], 0, "{counters}");
+    }
+    assert_eq!(module.count("message ignored"), 0);
+}
+
+/// The counters that `stats` answers with.
+fn counters(scene: &Scene) -> Value {
+    let (status, mut stats) =
+        scene.hub.call_method(MODULE, "stats", json!(null), METHOD_TIMEOUT).unwrap();
+    assert_eq!(status, 200);
+    stats["counters"].take()
 }
 
 /// The method `stats` answers with counters; any other name with 404 and a JSON error.
@@ -149,15 +187,9 @@ fn methods_answer() {
     scene.deliver((0..10).map(|n| numbered(n, 20 + n)).collect());
     assert_eq!(scene.take(4).len(), 4);
     scene.wait_until_all_acknowledged();
-    // The counters are read while the pipeline runs: the last acknowledgement may be newer.
-    wait_until("stats counts 10 received and 4 forwarded", || {
-        let (status, stats) =
-            scene.hub.call_method(MODULE, "stats", json!(null), METHOD_TIMEOUT).unwrap();
-        assert_eq!(status, 200);
-        assert!(stats.is_object(), "{stats}");
-        let text = stats.to_string();
-        text.contains(":10") && text.contains(":4")
-    });
+    let counters = counters(&scene);
+    assert_eq!((&counters["received"], &counters["forwarded"]), (&json!(10), &json!(4)));
+    assert_eq!((&counters["alerts"], &counters["not_alerts"]), (&json!(4), &json!(6)));
     let (status, error) =
         scene.hub.call_method(MODULE, "reboot", json!({"now": true}), METHOD_TIMEOUT).unwrap();
     assert_eq!(status, 404);

@@ -16,8 +16,10 @@ use serde_json::{Value, json};
 use sluicegate::azure::Properties;
 use tempfile::TempDir;
 
+pub(crate) use gateway::{Gateway, SUBSCRIBE};
 pub(crate) use process::Process;
 
+mod gateway;
 mod process;
 
 /// The module under test in every scene; the built-in manifest routes it upstream.
