@@ -48,7 +48,6 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
@@ -74,6 +73,7 @@ mod routing;
 mod service;
 mod session;
 mod state;
+mod stream;
 mod telemetry;
 pub mod twin_document;
 mod twins;
@@ -92,6 +92,7 @@ pub use workload::WorkloadFault;
 use certificates::Certificates;
 use persistence::StateFolder;
 use state::HubState;
+use stream::Door;
 use twin_document::TwinError;
 use upstream::Upstream;
 use workload::Workload;
@@ -195,6 +196,8 @@ impl Hub {
         let (folder, peers, provisioning) = StateFolder::open(&config)?;
         let certificates = Certificates::open(&config.state_dir, &config.host_name)?;
         let (listener, address) = listen(config.listen)?;
+        let websocket = config.listen_websocket.map(listen).transpose()?;
+        let websocket_address = websocket.as_ref().map(|(_, address)| *address);
         let workload = Workload::open(&config)?;
         let workload_http_address = workload.http_address;
         let trust_bundle = files::read(&certificates.ca_file)?;
@@ -207,7 +210,10 @@ impl Hub {
             .enable_all()
             .build()
             .map_err(HubError::Thread)?;
+        let doors = [(listener, Door::Mqtt)].into_iter();
+        let doors = doors.chain(websocket.map(|(listener, _)| (listener, Door::WebSocket)));
         let tls = TlsAcceptor::from(certificates.server);
+        let listeners = service::Listeners { doors: doors.collect(), tls, workload };
         let (state_dir, publish_timeout) = (config.state_dir.clone(), config.publish_timeout);
         let thread = std::thread::Builder::new()
             .name("hub".to_owned())
@@ -221,9 +227,7 @@ impl Hub {
                     provisioning,
                 )));
                 runtime.block_on(async {
-                    let listener = TcpListener::from_std(listener).map_err(HubError::Thread)?;
                     hub.borrow_mut().try_save()?;
-                    let listeners = service::Listeners { mqtt: listener, tls, workload };
                     service::serve(Rc::clone(&hub), listeners, taken, woken).await?;
                     hub.borrow_mut().try_save()
                 })
@@ -234,6 +238,7 @@ impl Hub {
             state_dir,
             ca_file: certificates.ca_file,
             publish_timeout,
+            websocket_address,
             workload_http_address,
             commands,
             wake,

@@ -48,6 +48,9 @@ pub(crate) struct HubArgs {
     /// Address to listen on; official SDKs know no other port than 8883
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8883")]
     listen: SocketAddr,
+    /// Address for MQTT over WebSocket [default: none]; official SDKs know no other port than 443
+    #[arg(long, value_name = "ADDRESS")]
+    listen_websocket: Option<SocketAddr>,
     /// Input messages in flight per module; a real edge hub has 1
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=65_535))]
@@ -104,6 +107,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     ControlSocket::check(&socket_path(&args.state)).map_err(CommandError::unavailable)?;
     let hub = start_hub(HubConfig {
         listen: args.listen,
+        listen_websocket: args.listen_websocket,
         state_dir: args.state.clone(),
         manifest,
         window: args.window,
@@ -188,17 +192,20 @@ fn read_key(path: &Path) -> Result<Key, CommandError> {
 
 /// Starts the hub, or says what to do.
 pub(crate) fn start_hub(config: HubConfig) -> Result<HubHandle, CommandError> {
-    let listen = config.listen;
+    let websocket = config.listen_websocket;
     Hub::start(config).map_err(|error| {
-        let advice = if is_address_in_use(&error) {
-            format!(
-                ": another program has port {port} (`ss -ltnp 'sport = :{port}'` names it): stop \
-                 it, or choose another port with --listen {ip}:PORT",
-                port = listen.port(),
-                ip = listen.ip(),
-            )
-        } else {
-            String::new()
+        let advice = match &error {
+            HubError::Listen { address, .. } if is_address_in_use(&error) => {
+                let flag =
+                    if websocket == Some(*address) { "--listen-websocket" } else { "--listen" };
+                format!(
+                    ": another program has port {port} (`ss -ltnp 'sport = :{port}'` names it): \
+                     stop it, or choose another port with {flag} {ip}:PORT",
+                    port = address.port(),
+                    ip = address.ip(),
+                )
+            }
+            _ => String::new(),
         };
         CommandError::unavailable(format!("{error}{advice}"))
     })
@@ -272,6 +279,9 @@ fn greet(hub: &HubHandle, state: &Path, modules: &str, example: &str) -> Result<
         format!(" --state {}", shell::word(&state.display().to_string()))
     };
     print(format_args!("hub listening on {}, state in {}", hub.address(), state.display()))?;
+    if let Some(address) = hub.websocket_address() {
+        print(format_args!("MQTT over WebSocket on {address}"))?;
+    }
     print(format_args!("modules: {modules}"))?;
     print("in another terminal:")?;
     print(format_args!(

@@ -17,15 +17,21 @@ use tokio_rustls::TlsAcceptor;
 
 use super::authentication::{Clock, Refusal, Username, verify_token};
 use super::config::{READ_BYTES, REFUSAL_WAIT};
-use super::connection::{self, Stream};
+use super::connection;
 use super::provisioning;
 use super::state::{HubState, Seat};
+use super::stream::{Door, Stream};
 use sluicegate::azure::size::PACKET_BYTES_MAX;
 
 /// Serves one accepted socket until it closes.
-pub(super) async fn serve(hub: Rc<RefCell<HubState>>, socket: TcpStream, tls: TlsAcceptor) {
+pub(super) async fn serve(
+    hub: Rc<RefCell<HubState>>,
+    socket: TcpStream,
+    tls: TlsAcceptor,
+    door: Door,
+) {
     let deadline = tokio::time::Instant::now() + hub.borrow().config.connect_timeout;
-    let opened = timeout_at(deadline, open(&hub, socket, tls)).await;
+    let opened = timeout_at(deadline, open(&hub, socket, tls, door)).await;
     let Ok(Some((stream, input, connect))) = opened else {
         hub.borrow_mut().counters.connect_failures += 1;
         return;
@@ -64,13 +70,21 @@ async fn open(
     hub: &RefCell<HubState>,
     socket: TcpStream,
     tls: TlsAcceptor,
+    door: Door,
 ) -> Option<(Stream, BytesMut, Connect)> {
     // Without it a lone answer may wait for the client's delayed acknowledgement.
     socket.set_nodelay(true).ok()?;
-    let mut stream = match tls.accept(BufReader::with_capacity(READ_BYTES, socket)).await {
+    let tls = match tls.accept(BufReader::with_capacity(READ_BYTES, socket)).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "TLS handshake failed");
+            return None;
+        }
+    };
+    let mut stream = match Stream::open(tls, door).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "WebSocket handshake failed");
             return None;
         }
     };

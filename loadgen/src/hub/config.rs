@@ -55,6 +55,8 @@ pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 pub struct HubConfig {
     /// Address to listen on. SDKs can be told no other port than 8883; tests use port 0.
     pub listen: SocketAddr,
+    /// Where MQTT over WebSocket is served, if anywhere. SDKs can be told no other port than 443.
+    pub listen_websocket: Option<SocketAddr>,
     /// Where the workload API is served over TCP, for every module; on unix sockets it always is.
     pub workload_http: Option<SocketAddr>,
     /// Who may register with the provisioning service, and what it tells them.
@@ -94,6 +96,7 @@ impl Default for HubConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8883)),
+            listen_websocket: None,
             workload_http: None,
             provisioning: ProvisioningConfig::default(),
             state_dir: PathBuf::from("target/hub"),

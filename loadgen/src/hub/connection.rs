@@ -15,19 +15,15 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use rumqttc::mqttbytes;
 use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, LastWill, Packet, Publish};
-use tokio::io::{AsyncReadExt, AsyncWrite, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
-use tokio_rustls::server::TlsStream;
 
 use super::admission::Admission;
 use super::config::{KEEP_ALIVE_MAX, READ_BYTES, WRITE_BYTES_MAX};
 use super::dispatch::{CloseReason, Step};
 use super::state::{HubState, Seat};
+use super::stream::Stream;
 use sluicegate::azure::size::PACKET_BYTES_MAX;
-
-/// The TLS stream over a socket read in large pieces: rustls itself asks for 4 KiB at a time.
-pub(super) type Stream = TlsStream<BufReader<TcpStream>>;
 
 /// Rounds of reading and writing before other connections get their turn.
 const TURNS_MAX: usize = 16;

@@ -30,6 +30,7 @@ pub struct HubHandle {
     pub(super) state_dir: PathBuf,
     pub(super) ca_file: PathBuf,
     pub(super) publish_timeout: Duration,
+    pub(super) websocket_address: Option<SocketAddr>,
     pub(super) workload_http_address: Option<SocketAddr>,
     pub(super) commands: Sender<Command>,
     pub(super) wake: Arc<Notify>,
@@ -47,6 +48,11 @@ impl HubHandle {
     /// Where the hub listens, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the hub serves MQTT over WebSocket, if the configuration asked for that.
+    pub fn websocket_address(&self) -> Option<SocketAddr> {
+        self.websocket_address
     }
 
     /// The state folder.

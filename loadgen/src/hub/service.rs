@@ -17,6 +17,7 @@ use super::config::{CONNECTIONS_MAX, INJECTIONS_MAX};
 use super::methods::MethodCall;
 use super::routing::Offer;
 use super::state::HubState;
+use super::stream::Door;
 use super::telemetry::{HubMessage, Telemetry, Unroutable};
 use super::workload::Workload;
 
@@ -69,8 +70,8 @@ pub(super) enum Path {
 
 /// Where clients come in.
 pub(super) struct Listeners {
-    /// MQTT over TLS.
-    pub(super) mqtt: TcpListener,
+    /// MQTT, directly or over WebSocket.
+    pub(super) doors: Vec<(std::net::TcpListener, Door)>,
     pub(super) tls: TlsAcceptor,
     /// The workload API.
     pub(super) workload: Workload,
@@ -87,11 +88,14 @@ pub(super) async fn serve(
     wake: Arc<Notify>,
 ) -> Result<(), HubError> {
     let local = LocalSet::new();
-    let Listeners { mqtt, tls, workload } = listeners;
+    let Listeners { doors, tls, workload } = listeners;
     local
         .run_until(async {
             workload.spawn(&hub).map_err(HubError::Thread)?;
-            tokio::task::spawn_local(accept(Rc::clone(&hub), mqtt, tls));
+            for (listener, door) in doors {
+                let listener = TcpListener::from_std(listener).map_err(HubError::Thread)?;
+                tokio::task::spawn_local(accept(Rc::clone(&hub), listener, door, tls.clone()));
+            }
             serve_commands(hub, commands, wake).await;
             Ok(())
         })
@@ -99,7 +103,7 @@ pub(super) async fn serve(
     // Dropping the set drops every connection.
 }
 
-async fn accept(hub: Rc<RefCell<HubState>>, listener: TcpListener, tls: TlsAcceptor) {
+async fn accept(hub: Rc<RefCell<HubState>>, listener: TcpListener, door: Door, tls: TlsAcceptor) {
     loop {
         match listener.accept().await {
             Ok(_) if hub.borrow().counters.sockets >= CONNECTIONS_MAX => {
@@ -110,7 +114,7 @@ async fn accept(hub: Rc<RefCell<HubState>>, listener: TcpListener, tls: TlsAccep
                 hub.borrow_mut().counters.sockets += 1;
                 let (hub, tls) = (Rc::clone(&hub), tls.clone());
                 tokio::task::spawn_local(async move {
-                    admission::serve(Rc::clone(&hub), socket, tls).await;
+                    admission::serve(Rc::clone(&hub), socket, tls, door).await;
                     hub.borrow_mut().counters.sockets -= 1;
                 });
             }

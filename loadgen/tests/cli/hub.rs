@@ -104,6 +104,20 @@ fn a_folder_in_use_is_refused() {
 }
 
 #[test]
+fn the_websocket_address_may_be_taken_too() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("hub");
+    let state = state.to_str().unwrap();
+    let args = ["hub", "--listen", "127.0.0.1:0", "--state", state, "--listen-websocket"];
+    let (code, _, err) = run(&[&args[..], &[&address]].concat());
+    assert_eq!(code, 69);
+    assert!(err.contains(&address) && err.contains("with --listen-websocket"), "{err}");
+    let _hub = RunningHub::start(&["--no-simulator", "--listen-websocket", "127.0.0.1:0"]);
+}
+
+#[test]
 fn a_taken_port_is_refused_with_advice() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

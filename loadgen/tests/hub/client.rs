@@ -1,7 +1,7 @@
 //! A raw MQTT client: it does exactly what a test says, right or wrong.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,9 +25,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a test waits to see that something does not happen.
 pub(crate) const CALM: Duration = Duration::from_millis(200);
 
+/// A blocking TLS connection.
+pub(crate) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
 /// One connection.
 pub(crate) struct Client {
-    stream: StreamOwned<ClientConnection, TcpStream>,
+    stream: TlsStream,
     input: BytesMut,
     /// Packet id of the last packet that needed one.
     id: u16,
@@ -83,6 +86,35 @@ impl Credentials {
     }
 }
 
+/// A TLS stream to one of the hub's addresses.
+pub(crate) fn open_tls(
+    hub: &HubHandle,
+    address: SocketAddr,
+    name: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> std::io::Result<TlsStream> {
+    let mut roots = RootCertStore::empty();
+    let ca = rustls::pki_types::CertificateDer::from_pem_file(hub.ca_file()).unwrap();
+    roots.add(ca).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = StreamOwned::new(tls, socket);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(stream)
+}
+
 impl Client {
     /// TLS only.
     pub(crate) fn open(hub: &HubHandle) -> Self {
@@ -95,25 +127,7 @@ impl Client {
         name: &str,
         versions: &[&'static SupportedProtocolVersion],
     ) -> std::io::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        let ca = rustls::pki_types::CertificateDer::from_pem_file(hub.ca_file()).unwrap();
-        roots.add(ca).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
-        let socket = TcpStream::connect(hub.address()).unwrap();
-        socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        let mut stream = StreamOwned::new(tls, socket);
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
-        }
+        let stream = open_tls(hub, hub.address(), name, versions)?;
         Ok(Self { stream, input: BytesMut::new(), id: 0 })
     }
 

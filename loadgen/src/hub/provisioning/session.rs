@@ -19,9 +19,10 @@ use sluicegate::azure::size::PACKET_BYTES_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 
-use super::super::connection::{Stream, patience};
+use super::super::connection::patience;
 use super::super::dispatch::CloseReason;
 use super::super::state::HubState;
+use super::super::stream::Stream;
 
 /// Longest time that a write may take.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
