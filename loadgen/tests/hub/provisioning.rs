@@ -382,6 +382,12 @@ fn what_has_no_place_in_a_registration_closes() {
     let publish = client.publish_packet(register, QoS::ExactlyOnce, b"{}");
     client.send(&Packet::Publish(publish));
     client.assert_closed();
+    // Percent-encoded, this request id makes the answer's topic longer than MQTT allows.
+    let mut client = registrant(&hub, "dev-1");
+    let register = format!("$dps/registrations/PUT/iotdps-register/?$rid={}", "/".repeat(60_000));
+    let publish = client.publish_packet(&register, QoS::AtMostOnce, b"{}");
+    client.send(&Packet::Publish(publish));
+    client.assert_closed();
     let mut client = registrant(&hub, "dev-1");
     client.send_bytes(&[0, 0]);
     client.assert_closed();
@@ -389,7 +395,7 @@ fn what_has_no_place_in_a_registration_closes() {
     credentials.keep_alive_s = 1;
     Client::connect_with(&hub, &credentials).0.assert_closed();
     let counters = hub.until(|c| c.keep_alive_timeouts == 1);
-    assert_eq!(counters.protocol_errors, 5);
+    assert_eq!(counters.protocol_errors, 6);
 }
 
 #[test]

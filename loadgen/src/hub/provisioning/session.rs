@@ -14,8 +14,8 @@ use rumqttc::mqttbytes::v4::{
     SubscribeReasonCode, UnsubAck,
 };
 use rumqttc::mqttbytes::{self, QoS};
-use sluicegate::azure::dps;
 use sluicegate::azure::size::PACKET_BYTES_MAX;
+use sluicegate::azure::{dps, topics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 
@@ -180,6 +180,9 @@ impl Session {
         let (Some(answer), Some(qos)) = (answer, self.responses) else { return Ok(()) };
         let (dps::Asked::Register { rid } | dps::Asked::Poll { rid, .. }) = asked;
         let topic = dps::response(answer.status, &rid, answer.retry_after_s);
+        if topic.len() > topics::TOPIC_LEN_MAX {
+            return Err(CloseReason::Protocol("a request id too long to answer".to_owned()));
+        }
         tracing::info!(registration = %self.registration, status = answer.status, "registration");
         let mut response = Publish::new(topic, qos, answer.body.to_string());
         if qos == QoS::AtLeastOnce {
