@@ -37,8 +37,10 @@
 //!   filters for cloud-to-device messages have no effect;
 //! - a connection ends when its token and [`HubConfig::token_skew`] do, not at the next look every
 //!   five minutes;
-//! - SAS tokens alone prove an identity, and MQTT over TLS is the only way in: no certificates of
-//!   clients, no WebSocket, no AMQP, no HTTP, so no module calls another's methods.
+//! - SAS tokens alone prove an identity, not certificates of clients;
+//! - MQTT over TLS is the only way in, without WebSocket, AMQP and HTTP, so no module calls
+//!   another's methods. On that port it is the provisioning service too, and beside it the
+//!   runtime's workload API, which are other programs in production.
 
 use std::cell::RefCell;
 use std::fmt::Display;
