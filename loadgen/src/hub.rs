@@ -38,9 +38,9 @@
 //! - a connection ends when its token and [`HubConfig::token_skew`] do, not at the next look every
 //!   five minutes;
 //! - SAS tokens alone prove an identity, not certificates of clients;
-//! - MQTT over TLS is the only way in, without WebSocket, AMQP and HTTP, so no module calls
-//!   another's methods. On that port it is the provisioning service too, and beside it the
-//!   runtime's workload API, which are other programs in production.
+//! - clients have neither AMQP nor HTTP, so no module calls another's methods;
+//! - it is the provisioning service and the runtime's workload API too, which are other programs
+//!   in production.
 
 use std::cell::RefCell;
 use std::fmt::Display;
