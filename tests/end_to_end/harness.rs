@@ -73,6 +73,11 @@ impl Scene {
 
     /// A hub where the SDKs find it: port 8883 of a loopback address of its own.
     pub(crate) fn start_for_sdk(window: usize) -> Self {
+        Self::start_for_sdk_with(|config| config.window = window)
+    }
+
+    /// As [`Scene::start_for_sdk`], with `change` applied to the configuration.
+    pub(crate) fn start_for_sdk_with(change: impl Fn(&mut HubConfig)) -> Self {
         // Another test may win the race for an address between the probe and the start.
         for last in 2..=250 {
             let address = IpAddr::from(Ipv4Addr::new(127, 0, 8, last));
@@ -81,14 +86,14 @@ impl Scene {
                 continue;
             }
             let state = tempfile::tempdir().unwrap();
-            let config = HubConfig {
+            let mut config = HubConfig {
                 listen,
                 host_name: address.to_string(),
                 state_dir: state.path().to_path_buf(),
                 lossless: true,
-                window,
                 ..HubConfig::default()
             };
+            change(&mut config);
             if let Ok(hub) = Hub::start(config.clone()) {
                 return Self { hub, config, state };
             }

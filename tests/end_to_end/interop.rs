@@ -5,5 +5,8 @@
 mod broker;
 mod corpus;
 mod mosquitto;
+mod provisioning_tests;
+mod runtime_tests;
 mod sdk;
 mod sdk_tests;
+mod websocket_tests;

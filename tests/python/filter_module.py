@@ -12,6 +12,7 @@ Each line on standard output begins with a word that tests wait for: `ready`, `c
 
 import asyncio
 import json
+import os
 import signal
 import sys
 
@@ -96,7 +97,11 @@ async def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     # Of the SDK's own defaults only this wait is too long for a test (10 s).
-    client = IoTHubModuleClient.create_from_edge_environment(connection_retry_interval=1)
+    options = {"connection_retry_interval": 1}
+    if "TOKEN_LIFETIME_S" in os.environ:
+        # The SDK renews a token 120 s before its end.
+        options["sastoken_ttl"] = int(os.environ["TOKEN_LIFETIME_S"])
+    client = IoTHubModuleClient.create_from_edge_environment(**options)
     module = FilterModule(client)
     client.on_connection_state_change = module.on_connection_change
     try:

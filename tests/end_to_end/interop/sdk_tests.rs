@@ -10,7 +10,7 @@ use crate::harness::{
     MODULE, Process, Scene, message, numbered, numbers, property, reading, wait_until,
 };
 
-const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[test]
 fn python_sdk_gets_along_with_the_hub() {
@@ -57,7 +57,7 @@ fn exercise(sdk: Sdk) -> (Process, Scene) {
 
 /// The SDK comes back; it does not subscribe again to everything, for the hub kept its
 /// subscriptions.
-fn check_after_reconnect(scene: &Scene, module: &Process, connects_before: usize) {
+pub(super) fn check_after_reconnect(scene: &Scene, module: &Process, connects_before: usize) {
     wait_until("the SDK is connected again", || connects(module) > connects_before);
     scene.wait_until_subscribed(module);
     patch(scene, 60);
@@ -70,7 +70,7 @@ fn check_after_reconnect(scene: &Scene, module: &Process, connects_before: usize
 }
 
 /// Inputs reach the module with their properties, outputs the hub with theirs.
-fn input_and_output(scene: &Scene, module: &Process) {
+pub(super) fn input_and_output(scene: &Scene, module: &Process) {
     let properties = [
         ("n", "2"),
         ("sequenceNumber", "17"),
@@ -97,13 +97,13 @@ fn input_and_output(scene: &Scene, module: &Process) {
 }
 
 /// A desired patch reaches the module, its report the hub.
-fn patch(scene: &Scene, threshold: u32) {
+pub(super) fn patch(scene: &Scene, threshold: u32) {
     let report = scene.set_threshold(json!(threshold));
     assert_eq!((&report["value"], &report["ac"]), (&json!(threshold), &json!(200)));
 }
 
 /// A direct method reaches the module with its payload, the answer the caller.
-fn method(scene: &Scene, call: u32) {
+pub(super) fn method(scene: &Scene, call: u32) {
     let payload = json!({ "call": call, "text": "é" });
     let (status, answer) =
         scene.hub.call_method(MODULE, "stats", payload.clone(), METHOD_TIMEOUT).unwrap();
@@ -113,7 +113,7 @@ fn method(scene: &Scene, call: u32) {
 }
 
 /// The module takes its leave, and the hub notices.
-fn stop(mut module: Process, scene: &Scene) {
+pub(super) fn stop(mut module: Process, scene: &Scene) {
     module.signal("TERM");
     assert_eq!(module.wait_for_exit().code(), Some(0));
     module.wait_for_line(&["stopped"]);
