@@ -12,5 +12,6 @@ mod harness;
 mod interop;
 mod real_data;
 mod renewal;
+mod runtime;
 mod shutdown;
 mod twin;

@@ -6,19 +6,23 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::{patience, wait_until};
+use sluicegate::azure::Key;
+
+use super::{Secrets, patience, wait_until};
 
 /// Lines kept of one process; a test that makes more than this is broken.
 const LINES_LIMIT: usize = 100_000;
 /// Lines of output shown when a test fails.
 const LINES_SHOWN: usize = 60;
 
-/// A running program: killed on drop, its output captured, and shown when the test fails.
+/// A running program: killed on drop, its output captured, and shown when the test fails. If a
+/// secret stands in that output, the test fails.
 pub(crate) struct Process {
     name: &'static str,
     child: Mutex<Child>,
     lines: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
+    secrets: Secrets,
 }
 
 impl Process {
@@ -35,7 +39,14 @@ impl Process {
             read_lines(child.stdout.take().unwrap(), Arc::clone(&lines)),
             read_lines(child.stderr.take().unwrap(), Arc::clone(&lines)),
         ];
-        Self { name, child: Mutex::new(child), lines, readers }
+        let secrets = Secrets::of(command);
+        Self { name, child: Mutex::new(child), lines, readers, secrets }
+    }
+
+    /// Fails the test also if this key stands in the output; those of the environment do already.
+    pub(crate) fn must_not_show(mut self, key: &Key) -> Self {
+        self.secrets.add(key);
+        self
     }
 
     /// What the test calls this process.
@@ -120,6 +131,8 @@ impl Drop for Process {
             for line in &lines[skipped..] {
                 eprintln!("    {line}");
             }
+        } else {
+            self.secrets.assert_none_in(&self.lines());
         }
     }
 }
