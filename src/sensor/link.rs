@@ -187,10 +187,8 @@ impl Link {
         }
     }
 
+    /// The same assignment as before may be a new device of the same name: it is told everything.
     fn assigned(&mut self, assignment: Assignment) {
-        if self.assignment.as_ref() == Some(&assignment) {
-            return;
-        }
         self.twin.forget();
         self.is_new = true;
         if self.assignment.as_ref().is_some_and(|old| old.device != assignment.device) {

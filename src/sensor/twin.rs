@@ -110,7 +110,7 @@ impl Twin {
         }
     }
 
-    /// The device was assigned to another hub or identity: nothing known of the old twin holds.
+    /// The device was assigned anew: the twin may be another, and nothing known of the old one holds.
     pub fn forget(&mut self) {
         self.version = None;
         self.handled = [None; Writable::ALL.len()];
