@@ -103,14 +103,11 @@ impl Link {
         let mut subscribe = Subscribe::new_many(FILTERS.map(wanted));
         subscribe.pkid = subscription;
         connection.send(&Packet::Subscribe(subscribe))?;
-        // What IoT Hub needs to look into a body: routing queries, IoT Central.
-        let mut properties = Properties::new();
-        properties.set("$.ct", Some("application/json"));
-        properties.set("$.ce", Some("utf-8"));
         Ok(Session {
             connection,
             identity,
-            telemetry_topic: topics::telemetry(identity, &properties),
+            // The tutorial's device sends no properties, not even a content type.
+            telemetry_topic: topics::telemetry(identity, &Properties::new()),
             subscription,
             subscribed_by: Some(Instant::now() + SUBACK_WAIT),
         })
