@@ -2,6 +2,7 @@
 //! and the hub, told apart by the username.
 
 use std::future::Future;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivatePkcs8KeyDer;
