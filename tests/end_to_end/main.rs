@@ -13,5 +13,6 @@ mod interop;
 mod real_data;
 mod renewal;
 mod runtime;
+mod sensor;
 mod shutdown;
 mod twin;

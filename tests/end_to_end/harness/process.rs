@@ -1,7 +1,7 @@
 //! A child process whose output a test can wait on, and which cannot outlive the test.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -20,6 +20,7 @@ const LINES_SHOWN: usize = 60;
 pub(crate) struct Process {
     name: &'static str,
     child: Mutex<Child>,
+    input: Mutex<Option<ChildStdin>>,
     lines: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
     secrets: Secrets,
@@ -28,8 +29,17 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` with both outputs captured and no input.
     pub(crate) fn spawn(name: &'static str, command: &mut Command) -> Self {
+        Self::spawn_with(name, command, Stdio::null())
+    }
+
+    /// Starts `command` with both outputs captured and a keyboard: see [`Process::type_in`].
+    pub(crate) fn spawn_with_keyboard(name: &'static str, command: &mut Command) -> Self {
+        Self::spawn_with(name, command, Stdio::piped())
+    }
+
+    fn spawn_with(name: &'static str, command: &mut Command, input: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -40,7 +50,8 @@ impl Process {
             read_lines(child.stderr.take().unwrap(), Arc::clone(&lines)),
         ];
         let secrets = Secrets::of(command);
-        Self { name, child: Mutex::new(child), lines, readers, secrets }
+        let input = Mutex::new(child.stdin.take());
+        Self { name, child: Mutex::new(child), input, lines, readers, secrets }
     }
 
     /// Fails the test also if this key stands in the output; those of the environment do already.
@@ -81,6 +92,17 @@ impl Process {
                 || !self.is_running() && self.readers.iter().all(JoinHandle::is_finished)
         });
         found.unwrap_or_else(|| panic!("{} ended without a line with {texts:?}", self.name))
+    }
+
+    /// Types on the keyboard.
+    pub(crate) fn type_in(&self, text: &str) {
+        let mut input = self.input.lock().unwrap();
+        input.as_mut().expect("a keyboard").write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Closes the standard input.
+    pub(crate) fn close_input(&self) {
+        self.input.lock().unwrap().take().expect("a keyboard");
     }
 
     /// Sends a signal by its name, as a shell would.
