@@ -29,7 +29,7 @@ impl Credentials {
         resource: &str,
         lifetime: Duration,
     ) -> Result<String, WorkloadError> {
-        let expiry_unix_s = whole_seconds(unix_now().saturating_add(lifetime));
+        let expiry_unix_s = expiry_unix_s(lifetime);
         match self {
             Self::Key(key) => Ok(sign_token(key, resource, expiry_unix_s, None)),
             Self::Workload(workload) => {
@@ -41,12 +41,14 @@ impl Credentials {
     }
 }
 
-fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+/// When a token ends that is good from now on for at least `lifetime`, in whole seconds.
+pub(crate) fn expiry_unix_s(lifetime: Duration) -> u64 {
+    let end = unix_now().saturating_add(lifetime);
+    end.as_secs() + u64::from(end.subsec_nanos() > 0)
 }
 
-fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]

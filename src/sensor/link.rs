@@ -3,7 +3,9 @@
 //!
 //! - A lost connection is made again after a back-off; telemetry without PUBACK is sent again in
 //!   the original order with DUP, reports without answer too, and the twin is read again.
-//! - A token is renewed in time by DISCONNECT and CONNECT, at once and without back-off.
+//! - A token is renewed in time by DISCONNECT and CONNECT, at once and without back-off. Before
+//!   that, as before quitting, nothing new is sent until everything sent is answered, for at most
+//!   [`LEAVE_WAIT`]: so a renewal repeats nothing.
 //! - A hub that refuses the identity [`REFUSALS_MAX`] times in a row, or cannot be reached
 //!   [`FAILURES_MAX`] times, sends the device back to the provisioning service: it may have been
 //!   assigned elsewhere. If that fails too, both are tried in turn.
@@ -18,7 +20,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
@@ -30,6 +32,7 @@ use super::settings::Settings;
 use super::twin::Twin;
 use crate::azure::dps::{self, Assignment, Registration};
 use crate::azure::{Identity, sign_token};
+use crate::credentials::expiry_unix_s;
 use crate::limits::{DISCONNECT_WAIT, HEALTHY_AFTER};
 use crate::logging::LineLimit;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, TRANSIENT};
@@ -45,6 +48,9 @@ pub const TELEMETRY_INFLIGHT_MAX: usize = 64;
 pub const REFUSALS_MAX: u32 = 2;
 /// Other failures to connect in a row, before the device registers again.
 pub const FAILURES_MAX: u32 = 10;
+/// How long the device waits for what it has sent to be answered before it leaves a connection;
+/// never more than a tenth of its token's life.
+pub const LEAVE_WAIT: Duration = Duration::from_secs(1);
 /// MQTT keep-alive, as the Python SDK has it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
@@ -187,10 +193,8 @@ impl Link {
         }
     }
 
+    /// The same assignment as before may be a new device of the same name: it is told everything.
     fn assigned(&mut self, assignment: Assignment) {
-        if self.assignment.as_ref() == Some(&assignment) {
-            return;
-        }
         self.twin.forget();
         self.is_new = true;
         if self.assignment.as_ref().is_some_and(|old| old.device != assignment.device) {
@@ -279,10 +283,9 @@ impl Link {
         policy: Option<&str>,
     ) -> Instant {
         let lifetime = self.settings.token_lifetime;
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let expiry_s = now_s.saturating_add(lifetime.as_secs());
+        let token = sign_token(&self.settings.key, resource, expiry_unix_s(lifetime), policy);
         hello.keep_alive = u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX);
-        hello.set_login(username, sign_token(&self.settings.key, resource, expiry_s, policy));
+        hello.set_login(username, token);
         // A fleet that started in the same instant shall not renew in the same instant.
         Instant::now() + lifetime.mul_f64(0.75 + 0.05 * fastrand::f64())
     }

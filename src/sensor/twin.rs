@@ -59,7 +59,11 @@ impl<T> Pending<T> {
     }
 
     fn is_answered_by(&self, rid: &str) -> bool {
-        self.sent.is_some() && self.rid == rid
+        self.is_waiting() && self.rid == rid
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.sent.is_some() && !self.rid.is_empty()
     }
 
     /// The answer was no: due again after [`TWIN_ANSWER_WAIT`], and no late answer counts.
@@ -110,7 +114,7 @@ impl Twin {
         }
     }
 
-    /// The device was assigned to another hub or identity: nothing known of the old twin holds.
+    /// The device was assigned anew: the twin may be another, and nothing known of the old one holds.
     pub fn forget(&mut self) {
         self.version = None;
         self.handled = [None; Writable::ALL.len()];
@@ -123,6 +127,12 @@ impl Twin {
             Some(older) => *older = report,
             None => self.reports.push(report),
         }
+    }
+
+    /// Whether a request that was sent has no answer yet.
+    pub fn is_waiting(&self) -> bool {
+        self.get.as_ref().is_some_and(Pending::is_waiting)
+            || self.reports.iter().any(Pending::is_waiting)
     }
 
     /// Reports that wait for the hub.

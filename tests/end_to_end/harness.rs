@@ -13,14 +13,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use loadgen::hub::{Hub, HubConfig, HubHandle, HubMessage, UpstreamMessage};
 use serde_json::{Value, json};
-use sluicegate::azure::Properties;
+use sluicegate::azure::{ConnectionString, Key, Properties};
 use tempfile::TempDir;
 
 pub(crate) use gateway::{Gateway, SUBSCRIBE};
 pub(crate) use process::Process;
+pub(crate) use secrets::Secrets;
 
 mod gateway;
 mod process;
+mod secrets;
 
 /// The module under test in every scene; the built-in manifest routes it upstream.
 pub(crate) const MODULE: &str = "filter";
@@ -119,6 +121,23 @@ impl Scene {
         command
     }
 
+    /// The command of `sluicegate run` with the variables that the edge runtime sets, and nothing
+    /// else but the port.
+    pub(crate) fn runtime_command(&self) -> Command {
+        let mut command = sluicegate();
+        command
+            .arg("run")
+            .envs(self.hub.runtime_environment(MODULE).unwrap())
+            .env("SLUICEGATE_GATEWAY_PORT", self.hub.address().port().to_string());
+        command
+    }
+
+    /// The module's key, which the hub holds.
+    pub(crate) fn module_key(&self) -> Key {
+        let text = self.hub.connection_string(MODULE).unwrap();
+        text.parse::<ConnectionString>().unwrap().key
+    }
+
     /// Starts the module and waits until it has subscribed to its inputs and twin.
     pub(crate) fn filter(&self) -> Process {
         let module = Process::spawn("sluicegate", &mut self.command());
@@ -149,6 +168,18 @@ impl Scene {
             report["av"] == json!(version)
         });
         report
+    }
+
+    /// One of the counters that the module's method `stats` answers with.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        // While the module reconnects there is nobody to answer.
+        let deadline = Instant::now() + patience();
+        loop {
+            match self.hub.call_method(MODULE, "stats", Value::Null, Duration::from_secs(1)) {
+                Ok((200, stats)) => return stats["counters"][name].as_u64().expect("a counter"),
+                other => assert!(Instant::now() < deadline, "no statistics: {other:?}"),
+            }
+        }
     }
 
     /// Delivers messages to the filtered input.

@@ -12,5 +12,7 @@ mod harness;
 mod interop;
 mod real_data;
 mod renewal;
+mod runtime;
+mod sensor;
 mod shutdown;
 mod twin;

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::harness::{MODULE, Process, Scene, numbered, numbers, patience};
+use crate::harness::{Process, Scene, numbered, numbers};
 
 /// How long messages come.
 const STREAM: Duration = Duration::from_secs(10);
@@ -15,17 +13,6 @@ const CHUNK: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Messages that the hub may have under way.
 const WINDOW: usize = 200;
-
-fn counter(scene: &Scene, name: &str) -> u64 {
-    // While the module reconnects there is nobody to answer.
-    let deadline = Instant::now() + patience();
-    loop {
-        match scene.hub.call_method(MODULE, "stats", Value::Null, Duration::from_secs(1)) {
-            Ok((200, stats)) => return stats["counters"][name].as_u64().expect("a counter"),
-            other => assert!(Instant::now() < deadline, "no statistics: {other:?}"),
-        }
-    }
-}
 
 /// With tokens of half a second, 20 renewals fall into 10 seconds of messages, of which every
 /// second is an alert.
@@ -48,7 +35,8 @@ fn renewals_under_load_lose_and_repeat_nothing() {
     seen.extend(numbers(&scene.take(sent / 2 - seen.len())));
     assert_eq!(seen, (0..sent).step_by(2).collect::<Vec<_>>(), "each alert once and in order");
     scene.assert_nothing_more_upstream();
-    assert!(counter(&scene, "renewals") >= RENEWALS, "{} renewals", counter(&scene, "renewals"));
-    assert_eq!(counter(&scene, "resent"), 0, "nothing was left behind");
+    let renewals = scene.counter("renewals");
+    assert!(renewals >= RENEWALS, "{renewals} renewals");
+    assert_eq!(scene.counter("resent"), 0, "nothing was left behind");
     assert_eq!(module.count("lost:"), 0, "no connection was lost");
 }

@@ -1,11 +1,11 @@
 //! One connection to the hub from its CONNACK to its end: turn after turn.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 use tracing::{debug, info, warn};
 
-use super::{Link, TELEMETRY_INFLIGHT_MAX, close};
+use super::{LEAVE_WAIT, Link, TELEMETRY_INFLIGHT_MAX, close};
 use crate::azure::topics::{self, Received};
 use crate::azure::{Identity, Properties};
 use crate::limits::SUBACK_WAIT;
@@ -51,7 +51,8 @@ struct Session<'a> {
 }
 
 impl Link {
-    /// Serves until it is time to leave, or until the connection is lost.
+    /// Serves until it is time to leave and what was sent is answered, or until the connection is
+    /// lost.
     pub(super) async fn serve(
         &mut self,
         connection: Connection<Stream>,
@@ -60,6 +61,8 @@ impl Link {
         inbox: &mut Vec<Packet>,
     ) -> Result<Leave, Loss> {
         let mut session = self.open(connection, identity)?;
+        // Set once there is a reason to leave: the end of the wait for what is under way.
+        let mut leave_by = None;
         loop {
             for packet in inbox.drain(..) {
                 match packet {
@@ -77,13 +80,20 @@ impl Link {
                 return Err(Loss::NoSubAck);
             }
             self.tick();
-            self.pump(&mut session, now)?;
-            if self.is_stopping() || now >= renew_at {
+            if leave_by.is_none() && (self.is_stopping() || now >= renew_at) {
+                leave_by = Some(now + self.leave_wait());
+            }
+            self.send_again(&mut session)?;
+            if leave_by.is_none() {
+                self.send_new(&mut session, now)?;
+            }
+            if leave_by.is_some_and(|deadline| now >= deadline || self.is_settled()) {
                 let leave = if self.is_stopping() { Leave::Stop } else { Leave::Renewal };
                 close(session.connection).await;
                 return Ok(leave);
             }
-            let due = self.device.deadline().map_or(renew_at, |due| due.min(renew_at));
+            let limit = leave_by.unwrap_or(renew_at);
+            let due = self.device.deadline().map_or(limit, |due| due.min(limit));
             let read = session.connection.is_writable();
             let turn = session.connection.turn(inbox, &self.wake, read);
             timeout_at(due.into(), turn).await.unwrap_or(Ok(()))?;
@@ -103,14 +113,11 @@ impl Link {
         let mut subscribe = Subscribe::new_many(FILTERS.map(wanted));
         subscribe.pkid = subscription;
         connection.send(&Packet::Subscribe(subscribe))?;
-        // What IoT Hub needs to look into a body: routing queries, IoT Central.
-        let mut properties = Properties::new();
-        properties.set("$.ct", Some("application/json"));
-        properties.set("$.ce", Some("utf-8"));
         Ok(Session {
             connection,
             identity,
-            telemetry_topic: topics::telemetry(identity, &properties),
+            // The tutorial's device sends no properties, not even a content type.
+            telemetry_topic: topics::telemetry(identity, &Properties::new()),
             subscription,
             subscribed_by: Some(Instant::now() + SUBACK_WAIT),
         })
@@ -189,15 +196,30 @@ impl Link {
         }
     }
 
-    /// Sends everything that can leave without waiting.
-    fn pump(&mut self, session: &mut Session<'_>, now: Instant) -> Result<(), Loss> {
-        let connection = &mut session.connection;
-        while connection.is_writable() {
+    /// Never so long that the token ends meanwhile.
+    fn leave_wait(&self) -> Duration {
+        LEAVE_WAIT.min(self.settings.token_lifetime / 10)
+    }
+
+    /// Whether everything that was sent is answered.
+    fn is_settled(&self) -> bool {
+        self.inflight.waiting() == 0 && !self.twin.is_waiting()
+    }
+
+    /// Sends what was sent on an earlier connection and has no PUBACK.
+    fn send_again(&mut self, session: &mut Session<'_>) -> Result<(), Loss> {
+        while session.connection.is_writable() {
             let Some(id) = self.resend.pop_front() else { break };
             if let Some(publish) = self.inflight.publish(id) {
-                connection.publish(publish)?;
+                session.connection.publish(publish)?;
             }
         }
+        Ok(())
+    }
+
+    /// Sends everything new that can leave without waiting.
+    fn send_new(&mut self, session: &mut Session<'_>, now: Instant) -> Result<(), Loss> {
+        let connection = &mut session.connection;
         while connection.is_writable()
             && self.resend.is_empty()
             && self.inflight.waiting() < TELEMETRY_INFLIGHT_MAX

@@ -2,6 +2,7 @@
 //! and the hub, told apart by the username.
 
 use std::future::Future;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -308,10 +309,7 @@ fn the_whole_conversation() {
         let mut hub = world.serve("dev-9", &twin).await;
         assert_eq!(hub.report().await, json!({"state": "true"}));
         let telemetry = hub.telemetry().await;
-        assert_eq!(
-            telemetry.topic,
-            "devices/dev-9/messages/events/%24.ct=application%2Fjson&%24.ce=utf-8"
-        );
+        assert_eq!(telemetry.topic, "devices/dev-9/messages/events/");
         hub.acknowledge(&telemetry).await;
         let text = "Blinking LED every 10 seconds";
         let (status, body) = hub.call("blink", &json!(10)).await;

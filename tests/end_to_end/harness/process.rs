@@ -1,31 +1,45 @@
 //! A child process whose output a test can wait on, and which cannot outlive the test.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::{patience, wait_until};
+use sluicegate::azure::Key;
+
+use super::{Secrets, patience, wait_until};
 
 /// Lines kept of one process; a test that makes more than this is broken.
 const LINES_LIMIT: usize = 100_000;
 /// Lines of output shown when a test fails.
 const LINES_SHOWN: usize = 60;
 
-/// A running program: killed on drop, its output captured, and shown when the test fails.
+/// A running program: killed on drop, its output captured, and shown when the test fails. If a
+/// secret stands in that output, the test fails.
 pub(crate) struct Process {
     name: &'static str,
     child: Mutex<Child>,
+    input: Mutex<Option<ChildStdin>>,
     lines: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
+    secrets: Secrets,
 }
 
 impl Process {
     /// Starts `command` with both outputs captured and no input.
     pub(crate) fn spawn(name: &'static str, command: &mut Command) -> Self {
+        Self::spawn_with(name, command, Stdio::null())
+    }
+
+    /// Starts `command` with both outputs captured and a keyboard: see [`Process::type_in`].
+    pub(crate) fn spawn_with_keyboard(name: &'static str, command: &mut Command) -> Self {
+        Self::spawn_with(name, command, Stdio::piped())
+    }
+
+    fn spawn_with(name: &'static str, command: &mut Command, input: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -35,7 +49,15 @@ impl Process {
             read_lines(child.stdout.take().unwrap(), Arc::clone(&lines)),
             read_lines(child.stderr.take().unwrap(), Arc::clone(&lines)),
         ];
-        Self { name, child: Mutex::new(child), lines, readers }
+        let secrets = Secrets::of(command);
+        let input = Mutex::new(child.stdin.take());
+        Self { name, child: Mutex::new(child), input, lines, readers, secrets }
+    }
+
+    /// Fails the test also if this key stands in the output; those of the environment do already.
+    pub(crate) fn must_not_show(mut self, key: &Key) -> Self {
+        self.secrets.add(key);
+        self
     }
 
     /// What the test calls this process.
@@ -70,6 +92,17 @@ impl Process {
                 || !self.is_running() && self.readers.iter().all(JoinHandle::is_finished)
         });
         found.unwrap_or_else(|| panic!("{} ended without a line with {texts:?}", self.name))
+    }
+
+    /// Types on the keyboard.
+    pub(crate) fn type_in(&self, text: &str) {
+        let mut input = self.input.lock().unwrap();
+        input.as_mut().expect("a keyboard").write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Closes the standard input.
+    pub(crate) fn close_input(&self) {
+        self.input.lock().unwrap().take().expect("a keyboard");
     }
 
     /// Sends a signal by its name, as a shell would.
@@ -120,6 +153,8 @@ impl Drop for Process {
             for line in &lines[skipped..] {
                 eprintln!("    {line}");
             }
+        } else {
+            self.secrets.assert_none_in(&self.lines());
         }
     }
 }
