@@ -224,10 +224,13 @@ impl Scene {
     }
 }
 
-/// The `sluicegate` program with an empty environment, so that nothing leaks in from outside.
+/// The `sluicegate` program with an empty environment, so that nothing leaks in from outside. It
+/// hears SIGHUP even when the tests run where that is ignored, as under `nohup`, because a child
+/// inherits what its parent ignores.
 pub(crate) fn sluicegate() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+    let mut command = Command::new("/usr/bin/env");
     command.env_clear();
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_sluicegate")]);
     command
 }
 

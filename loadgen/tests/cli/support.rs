@@ -11,8 +11,12 @@ use tempfile::TempDir;
 /// How long anything may take before it counts as hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The program under test. It hears SIGHUP even when the tests run where that is ignored, as under
+/// `nohup`, because a child inherits what its parent ignores.
 pub(crate) fn loadgen() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_loadgen"))
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_loadgen")]);
+    command
 }
 
 /// Runs to the end; exit code, standard output and standard error.
