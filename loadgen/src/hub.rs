@@ -77,6 +77,7 @@ mod session;
 mod state;
 mod stream;
 mod telemetry;
+mod transcript;
 pub mod twin_document;
 mod twins;
 mod upstream;
@@ -89,6 +90,7 @@ pub use methods::MethodError;
 pub use provisioning::{Enrollment, GroupKey, ProvisioningConfig, RegistrationFault};
 pub use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
 pub use telemetry::{HubMessage, Unroutable, UpstreamMessage};
+pub use transcript::Exchange;
 pub use workload::WorkloadFault;
 
 use certificates::Certificates;

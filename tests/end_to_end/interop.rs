@@ -3,6 +3,7 @@
 //! `tests/run tools` installs what these tests need; a missing tool fails them.
 
 mod broker;
+mod conversation_tests;
 mod corpus;
 mod mosquitto;
 mod provisioning_tests;

@@ -90,6 +90,8 @@ pub struct HubConfig {
     pub lossless: bool,
     /// How long `publish_as` and `deliver` wait for room.
     pub publish_timeout: Duration,
+    /// Publishes kept for [`HubHandle::transcript`](super::HubHandle::transcript), the first ones.
+    pub transcript_max: usize,
 }
 
 impl Default for HubConfig {
@@ -113,6 +115,7 @@ impl Default for HubConfig {
             upstream_messages_max: 65_536,
             lossless: false,
             publish_timeout: Duration::from_secs(60),
+            transcript_max: 0,
         }
     }
 }

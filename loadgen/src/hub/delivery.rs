@@ -10,6 +10,7 @@ use super::config::{CONTROL_MAX, DELIVERY_BYTES_HIGH};
 use super::dispatch::CloseReason;
 use super::session::InputInterest;
 use super::state::{Control, HubState, Link, Peer, Seat};
+use super::transcript::Exchange;
 
 impl HubState {
     /// Fills a write buffer with control packets, then with inputs. `Some` ends the connection.
@@ -29,6 +30,8 @@ impl HubState {
             let Some(link) = &mut peer.link else { break };
             let Some(control) = link.control.pop_front() else { break };
             let patch = control.patch;
+            let (identity, Control { topic, body, .. }) = (&peer.identity, &control);
+            self.transcript.add(|| Exchange::answered(identity.client_id(), topic, body));
             if let Err(reason) = write_control(link, control, peer.inputs.oldest_id(), out) {
                 return Some(reason);
             }

@@ -17,6 +17,7 @@ use sluicegate::azure::topics::{Sent, parse_sent};
 use super::routing::Offer;
 use super::state::{HubState, Seat};
 use super::telemetry::{Telemetry, Unroutable};
+use super::transcript::Exchange;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +76,12 @@ impl HubState {
         now: Instant,
     ) -> Step {
         match packet {
-            Packet::Publish(publish) => self.on_publish(seat, publish, out, now),
+            Packet::Publish(publish) => {
+                let Publish { topic, payload, .. } = &publish;
+                let identity = &self.peers[seat.peer].identity;
+                self.transcript.add(|| Exchange::sent(identity.client_id(), topic, payload));
+                self.on_publish(seat, publish, out, now)
+            }
             Packet::PubAck(ack) => self.on_puback(seat, ack.pkid, now),
             Packet::Subscribe(subscribe) => self.on_subscribe(seat, &subscribe, out),
             Packet::Unsubscribe(unsubscribe) => {

@@ -21,6 +21,7 @@ use super::service::{Command, Injection, Path};
 use super::session::InputInterest;
 use super::state::{HubState, Peer};
 use super::telemetry::{HubMessage, UpstreamMessage};
+use super::transcript::Exchange;
 
 mod identities;
 
@@ -205,6 +206,15 @@ impl HubHandle {
     /// unknown name.
     pub fn stored(&self, name: &str) -> usize {
         self.ask_peer(name, |peer| peer.inputs.len()).unwrap_or(0)
+    }
+
+    /// Every publish between the hub and its clients so far, but for messages on inputs: the first
+    /// [`HubConfig::transcript_max`](super::HubConfig::transcript_max) of them.
+    ///
+    /// # Errors
+    /// The hub has stopped.
+    pub fn transcript(&self) -> Result<Vec<Exchange>, HubError> {
+        self.ask(|hub| hub.transcript.exchanges().to_vec())
     }
 
     /// What the hub has counted; zeros when it has stopped.

@@ -21,6 +21,7 @@ use super::provisioning::Provisioning;
 use super::route::Route;
 use super::routing::{RouteCache, Scratch};
 use super::session::{Interest, Session};
+use super::transcript::Transcript;
 use super::twin_document::TwinDocument;
 use super::upstream::Upstream;
 use super::workload::WorkloadFault;
@@ -43,6 +44,7 @@ pub(super) struct HubState {
     pub(super) trust_bundle: String,
     pub(super) workload_fault: Option<WorkloadFault>,
     pub(super) provisioning: Provisioning,
+    pub(super) transcript: Transcript,
     generations: u64,
     waiting: Vec<Waker>,
     /// Wakes the task that serves handles, when it waits for room.
@@ -178,6 +180,7 @@ impl HubState {
             peers.iter().enumerate().map(|(n, peer)| (peer.identity.client_id(), n)).collect();
         Self {
             routes: config.manifest.routes.clone(),
+            transcript: Transcript::new(config.transcript_max),
             config,
             peers,
             by_client_id,

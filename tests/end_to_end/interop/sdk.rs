@@ -54,7 +54,18 @@ impl Sdk {
         }
     }
 
+    /// Starts the tutorial's environmental sensor, with a keyboard.
+    pub(super) fn environmental_sensor(self, variables: Variables) -> Process {
+        assert_eq!(self, Self::Python, "it is written once");
+        let mut command = self.command("python/environmental_sensor.py", variables);
+        Process::spawn_with_keyboard("tutorial", &mut command)
+    }
+
     fn spawn(self, name: &'static str, script: &str, variables: Variables) -> Process {
+        Process::spawn(name, &mut self.command(script, variables))
+    }
+
+    fn command(self, script: &str, variables: Variables) -> Command {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
         let program = match self {
             Self::Python => installed("venv/bin/python"),
@@ -65,7 +76,7 @@ impl Sdk {
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("NODE_PATH", installed("node/node_modules"));
         command.envs(variables).env("PYTHONDONTWRITEBYTECODE", "1").arg(script);
-        Process::spawn(name, &mut command)
+        command
     }
 }
 

@@ -23,6 +23,7 @@ use super::super::connection::patience;
 use super::super::dispatch::CloseReason;
 use super::super::state::HubState;
 use super::super::stream::Stream;
+use super::super::transcript::Exchange;
 
 /// Longest time that a write may take.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
@@ -171,8 +172,12 @@ impl Session {
         let Some(asked) = dps::parse_request(&publish.topic) else {
             return Err(CloseReason::Protocol("a publish to an unknown topic".to_owned()));
         };
-        let answer =
-            self.hub.borrow_mut().registration_answer(&self.registration, &asked, &publish.payload);
+        let client = || self.registration.clone();
+        let answer = {
+            let mut hub = self.hub.borrow_mut();
+            hub.transcript.add(|| Exchange::sent(client(), &publish.topic, &publish.payload));
+            hub.registration_answer(&self.registration, &asked, &publish.payload)
+        };
         if publish.qos == QoS::AtLeastOnce {
             let written = PubAck::new(publish.pkid).write(out);
             written.map_err(|error| CloseReason::Protocol(error.to_string()))?;
@@ -185,6 +190,9 @@ impl Session {
         }
         tracing::info!(registration = %self.registration, status = answer.status, "registration");
         let mut response = Publish::new(topic, qos, answer.body.to_string());
+        let Publish { topic, payload, .. } = &response;
+        let note = || Exchange::answered(client(), topic, payload);
+        self.hub.borrow_mut().transcript.add(note);
         if qos == QoS::AtLeastOnce {
             self.id = self.id % u16::MAX + 1;
             response.pkid = self.id;
