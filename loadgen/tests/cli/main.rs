@@ -6,3 +6,4 @@ mod control;
 mod demo;
 mod hub;
 mod support;
+mod template;
