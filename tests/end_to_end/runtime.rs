@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::harness::{MODULE, Process, Scene, numbered, numbers, sluicegate, wait_until};
 
 mod failures;
+mod websocket;
 
 /// The exit code for settings that cannot work.
 const EX_USAGE: i32 = 64;

@@ -24,7 +24,7 @@ fn check(fault: WorkloadFault, texts: &[&str]) {
 }
 
 /// The module says `texts` in one line, twice, and lives.
-fn check_complaint(module: &Process, texts: &[&str]) {
+pub(super) fn check_complaint(module: &Process, texts: &[&str]) {
     module.wait_for_line(texts);
     let says = |line: &String| texts.iter().all(|text| line.contains(text));
     wait_until(&format!("the module says {texts:?} again"), || {
