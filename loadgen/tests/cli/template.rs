@@ -41,7 +41,6 @@ fn the_deployment_template_runs() {
     let mut module = Killed::spawn(
         Command::new("sh")
             .args(["-c", &start, env!("CARGO_BIN_EXE_loadgen")])
-            .env("SLUICEGATE_GATEWAY_PORT", hub.port.to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::null()),
     );

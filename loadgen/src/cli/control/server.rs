@@ -25,6 +25,8 @@ use crate::hub::{HubHandle, UpstreamMessage};
 
 /// Connections served at once; also the most threads that wait for the hub.
 pub(crate) const CONNECTIONS_MAX: usize = 32;
+/// The port that every SDK dials.
+const SDK_PORT: u16 = 8883;
 /// How long a client may take to send its request.
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
 /// Messages kept for each monitor that does not keep up.
@@ -118,7 +120,9 @@ impl ControlServer {
                     self.hub.environment(&module)
                 };
                 match variables {
-                    Ok(variables) => Answer::Environment { variables },
+                    Ok(variables) => {
+                        Answer::Environment { variables: with_port(variables, self.hub.address()) }
+                    }
                     Err(failure) => error(404, &failure.to_string()),
                 }
             }
@@ -210,4 +214,15 @@ async fn send(writer: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
 
 fn error(status: u32, text: &str) -> Answer {
     Answer::Error { status, text: text.to_owned() }
+}
+
+/// SDKs know one port only; sluicegate can be told another, and would wait at the usual one.
+fn with_port(
+    mut variables: Vec<(String, String)>,
+    hub: std::net::SocketAddr,
+) -> Vec<(String, String)> {
+    if hub.port() != SDK_PORT {
+        variables.push(("SLUICEGATE_GATEWAY_PORT".to_owned(), hub.port().to_string()));
+    }
+    variables
 }
