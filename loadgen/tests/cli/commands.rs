@@ -125,6 +125,23 @@ fn env_goes_through_a_shell() {
     }
 }
 
+/// `loadgen hub &` and a command that asks it, typed in one breath: the command waits for the hub.
+#[test]
+fn a_command_waits_for_a_hub_that_is_about_to_listen() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "\"$LOADGEN\" hub --no-simulator --listen 127.0.0.1:0 --state \"$STATE\" >/dev/null & \
+        \"$LOADGEN\" env filter --state \"$STATE\"; code=$?; kill $!; wait; exit $code";
+    let output = Command::new("sh")
+        .args(["-uc", script])
+        .env("LOADGEN", env!("CARGO_BIN_EXE_loadgen"))
+        .env("STATE", folder.path().join("hub"))
+        .output()
+        .unwrap();
+    let (code, out, err) = texts(output);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("export EdgeHubConnectionString="), "{err}");
+}
+
 /// The variables of the edge runtime, with the module's socket and no secret.
 #[test]
 fn env_runtime_names_the_workload_socket() {

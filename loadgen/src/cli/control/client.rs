@@ -4,7 +4,8 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -13,6 +14,10 @@ use crate::cli::shell;
 
 /// How long the request may take to be written: the hub reads at once or is stuck.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
+/// How long a hub may take to begin to listen.
+const HUB_WAIT: Duration = Duration::from_secs(2);
+/// Pause between two looks for it.
+const HUB_POLL: Duration = Duration::from_millis(20);
 
 /// Why a command got no answer.
 #[derive(Debug, Error)]
@@ -86,7 +91,18 @@ pub(crate) fn listen(
     }
 }
 
+/// Waits for a hub that was started in the same breath, as `loadgen hub &` is.
 fn connect(state_dir: &Path) -> Result<UnixStream, ClientError> {
+    let deadline = Instant::now() + HUB_WAIT;
+    loop {
+        match try_connect(state_dir) {
+            Err(ClientError::NoHub(_)) if Instant::now() < deadline => thread::sleep(HUB_POLL),
+            connected => return connected,
+        }
+    }
+}
+
+fn try_connect(state_dir: &Path) -> Result<UnixStream, ClientError> {
     let path = socket_path(state_dir);
     UnixStream::connect(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
