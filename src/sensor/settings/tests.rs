@@ -152,3 +152,16 @@ fn what_is_missing_is_described() {
     let expected = "SLUICEGATE_ID_SCOPE is not set: id scope of the provisioning service";
     assert!(shown.contains(expected), "{shown}");
 }
+
+/// README.md shows the table as it is.
+#[test]
+fn the_readme_shows_this_table() {
+    let mut table =
+        String::from("| flag | variable | default | value | meaning |\n|---|---|---|---|---|\n");
+    for Spec { name, env, default, value, help, .. } in &TABLE {
+        let default = if default.is_empty() { "none" } else { default };
+        table += &format!("| `--{name}` | `{env}` | {default} | {value} | {help} |\n");
+    }
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&table), "README.md must show this table:\n{table}");
+}
