@@ -248,8 +248,11 @@ impl HubHandle {
     ) -> Result<T, HubError> {
         let (reply, answer) = bounded(1);
         self.command(Command::Ask(Box::new(move |hub| {
+            let told = question(hub);
+            // What was answered survives the hub, even one that is killed at once.
+            hub.save();
             // The buffer holds the one answer; whether it is still wanted does not matter here.
-            let _ = reply.try_send(question(hub));
+            let _ = reply.try_send(told);
         })))?;
         answer.recv_timeout(ANSWER_WAIT).map_err(|_| HubError::Stopped)
     }
