@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
 use loadgen::hub::{GroupKey, HubConfig, RegistrationFault};
+use serde_json::{Value, json};
 use sluicegate::azure::Key;
 
 use super::{DEVICE, command, start, wait_until_started};
@@ -64,6 +65,21 @@ fn a_group_key_registers() {
     std::fs::write(&file, KEY).unwrap();
     let path = file.to_str().unwrap();
     check_that_it_starts(&scene, &mut command_with_key(&scene, "SLUICEGATE_GROUP_KEY_FILE", path));
+}
+
+/// A DTDL model is announced with the registration; without one nothing is said of it.
+#[test]
+fn a_model_is_announced() {
+    let model = "dtmi:sluicegate:EnvironmentalSensor;1";
+    for (variables, payload) in
+        [(&[][..], Value::Null), (&[("SLUICEGATE_MODEL_ID", model)], json!({ "modelId": model }))]
+    {
+        let scene = Scene::start_with(|config| config.transcript_max = 1);
+        start(&scene, variables);
+        let register = &scene.hub.transcript().unwrap()[0];
+        let body: Value = serde_json::from_slice(&register.body).unwrap();
+        assert_eq!((&body["registrationId"], &body["payload"]), (&json!(DEVICE), &payload));
+    }
 }
 
 /// The service may take its time, and may be too busy at first.
