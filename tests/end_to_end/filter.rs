@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{INPUT, MODULE, Scene, message, numbered, numbers, property, reading};
+use crate::harness::{
+    INPUT, MODULE, Process, Scene, message, numbered, numbers, property, reading,
+};
 
 /// How long a method call may take.
 const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -204,4 +206,29 @@ fn one_message_in_flight_is_enough() {
     scene.hub.deliver(MODULE, INPUT, (0..200).map(|n| numbered(n, 99)).collect()).unwrap();
     assert_eq!(numbers(&scene.take(200)), (0..200).collect::<Vec<_>>());
     scene.assert_nothing_more_upstream();
+}
+
+/// What the tutorial prints is in the log of level debug: each message with its size, data,
+/// properties and number, each alert with temperature and threshold, each patch with its number.
+#[test]
+fn messages_alerts_and_patches_are_logged() {
+    let scene = Scene::start(10);
+    let module = Process::spawn("sluicegate", scene.command().env("RuntimeLogLevel", "debug"));
+    scene.wait_until_subscribed(&module);
+    scene.set_threshold(json!(30));
+    let (cold, hot) = (reading(30), reading(31.5));
+    scene.deliver(vec![message(cold.clone(), &[("n", "1")]), message(hot.clone(), &[("n", "2")])]);
+    scene.take(1);
+    for (number, body) in [(1, cold), (2, hot)] {
+        let total = format!("message {number}: {} bytes", body.len());
+        // Quotes are escaped: a body cannot end its log line.
+        let temperature = if number == 1 { "temperature\\\":30," } else { "temperature\\\":31.5," };
+        module.wait_for_line(&["[DBG]", &total, temperature, &format!("n={number}")]);
+    }
+    module.wait_for_line(&["alert: machine.temperature 31.5 exceeds 30"]);
+    assert_eq!(module.count("alert: machine"), 1);
+    scene.set_threshold(json!(5));
+    module.wait_for_line(&["twin callback 1", "TemperatureThreshold\\\":30"]);
+    module.wait_for_line(&["twin callback 2", "TemperatureThreshold\\\":5"]);
+    assert_eq!((scene.counter("received"), scene.counter("twin_callbacks")), (2, 2));
 }
