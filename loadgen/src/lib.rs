@@ -8,4 +8,5 @@
 pub mod cli;
 pub mod corpus;
 pub mod hub;
+pub mod load;
 pub mod simulator;

@@ -1,0 +1,18 @@
+//! The measuring instrument: drives a program with sensor messages on a schedule, verifies every
+//! message that comes back, and tells latency, rate and cost, or that it cannot be believed.
+//!
+//! ```text
+//!  traffic (built ahead) --\
+//!  schedule (when) ---------> engine: one thread, all sockets --bytes--> program under test
+//!                               |  ^------------------------ bytes ------------/
+//!                               v
+//!                   ledger (what must come back), latency (histograms) --> outcome --> JSON, report
+//! ```
+//!
+//! The engine's thread formats, allocates and locks nothing per message that it sends. The calling
+//! thread only shows progress. Everything is bounded: [`settings`] has the limits.
+
+pub mod machine;
+pub mod outcome;
+pub mod settings;
+pub mod wire;
