@@ -12,7 +12,9 @@
 //! The engine's thread formats, allocates and locks nothing per message that it sends. The calling
 //! thread only shows progress. Everything is bounded: [`settings`] has the limits.
 
+pub mod error;
 pub mod machine;
 pub mod outcome;
+pub mod progress;
 pub mod settings;
 pub mod wire;
