@@ -9,4 +9,5 @@ pub mod cli;
 pub mod corpus;
 pub mod hub;
 pub mod load;
+mod process;
 pub mod simulator;

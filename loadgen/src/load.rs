@@ -12,9 +12,28 @@
 //! The engine's thread formats, allocates and locks nothing per message that it sends. The calling
 //! thread only shows progress. Everything is bounded: [`settings`] has the limits.
 
+mod board;
+mod broker;
+mod cost;
+mod engine;
 pub mod error;
+mod feeder;
+mod gateway;
+mod inflight;
+mod lane;
+mod ledger;
 pub mod machine;
 pub mod outcome;
 pub mod progress;
+mod properties;
+mod recorder;
+mod run;
+pub mod schedule;
 pub mod settings;
+mod socket;
+pub mod traffic;
+mod verdict;
 pub mod wire;
+
+pub use error::LoadError;
+pub use run::run;

@@ -12,21 +12,22 @@
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::{Value, json};
 
 use super::CommandError;
 use super::hub::{is_address_in_use, start_hub};
-use super::output::print;
+use super::output::{note, print};
 use super::signals::stop_channel;
 use super::text::{parse_duration, thousands};
 use crate::hub::manifest::{Manifest, Variables};
 use crate::hub::{Hub, HubConfig, HubHandle};
+use crate::process::Process;
 
-mod child;
 mod ledger;
 mod plan;
 mod report;
@@ -34,7 +35,6 @@ mod show;
 mod silence;
 mod stage;
 
-use child::ModuleProcess;
 use plan::Plan;
 use show::Show;
 use stage::Stage;
@@ -75,9 +75,13 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Is the module that a demo started.
+/// Is the module that a demo started: runs the filter's own command line in this process.
 pub(crate) fn be_module(args: Vec<OsString>) -> ExitCode {
-    child::be_module(args)
+    // A demo that is killed takes its module with it.
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        note(format_args!("the module would outlive its demo: {error}"));
+    }
+    sluicegate::cli::main_from(std::iter::once(OsString::from("sluicegate")).chain(args))
 }
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {
@@ -144,13 +148,16 @@ fn set_threshold(hub: &HubHandle, threshold: f64) -> Result<u64, CommandError> {
 }
 
 /// Starts the module and waits until it receives.
-fn start_module(
-    hub: &HubHandle,
-    folder: &Path,
-    start: Instant,
-) -> Result<ModuleProcess, CommandError> {
+fn start_module(hub: &HubHandle, folder: &Path, start: Instant) -> Result<Process, CommandError> {
     let environment = hub.environment(FILTER).map_err(|error| CommandError::internal(&error))?;
-    let mut module = ModuleProcess::start(folder, environment, hub.address().port())
+    let port = ("SLUICEGATE_GATEWAY_PORT".to_owned(), hub.address().port().to_string());
+    let environment = environment.into_iter().chain([port]);
+    let mut module = std::env::current_exe()
+        .and_then(|program| {
+            let mut command = Command::new(program);
+            command.args(["module", "run"]);
+            Process::start(command, environment, folder.join("module.log"))
+        })
         .map_err(|error| CommandError::unavailable(format!("the module cannot start: {error}")))?;
     let deadline = Instant::now() + READY_WAIT;
     while !hub.is_subscribed(FILTER) {

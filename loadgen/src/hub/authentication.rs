@@ -5,18 +5,18 @@ use sluicegate::azure::{Identity, Key, Token};
 
 /// Ids from an MQTT username `{hub}/{device}[/{module}]/[?]api-version=...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Username {
+pub(crate) struct Username {
     /// IoT Hub name.
-    pub(super) hub: String,
+    pub(crate) hub: String,
     /// Device id.
-    pub(super) device: String,
+    pub(crate) device: String,
     /// Module id; `None` for a device.
-    pub(super) module: Option<String>,
+    pub(crate) module: Option<String>,
 }
 
 /// Why a CONNECT is refused. The text is for the hub's log and never holds a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// CONNACK 1: not MQTT 3.1.1.
     Protocol,
     /// CONNACK 3: anything but the credentials.
@@ -28,7 +28,7 @@ pub(super) enum Refusal {
 impl Username {
     /// Parses as edgeHub does: three or four segments, the last of them a query that must name
     /// an `api-version` of any value.
-    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         let segments: Vec<&str> = text.split('/').collect();
         let (hub, device, module, query) = match segments[..] {
             [hub, device, query] => (hub, device, None, query),
@@ -55,18 +55,18 @@ impl Username {
 
 /// The time against which tokens are judged.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// Seconds since 1970.
-    pub(super) now_unix_s: u64,
+    pub(crate) now_unix_s: u64,
     /// Seconds past its expiry that a token is still accepted.
-    pub(super) skew_s: u64,
+    pub(crate) skew_s: u64,
 }
 
 /// Checks a token against an identity and its key, and gives its expiry in Unix seconds.
 ///
 /// The resource may name the hub or the gateway; ids compare without regard to letter case. The
 /// signature covers the resource as it was written.
-pub(super) fn verify_token(
+pub(crate) fn verify_token(
     password: &str,
     identity: &Identity,
     key: &Key,

@@ -28,17 +28,17 @@ const CA_FILE: &str = "ca.pem";
 const CA_KEY_FILE: &str = "ca-key.pem";
 
 /// The hub's TLS material.
-pub(super) struct Certificates {
+pub(crate) struct Certificates {
     /// The CA certificate in PEM, for clients to trust.
-    pub(super) ca_file: PathBuf,
+    pub(crate) ca_file: PathBuf,
     /// TLS 1.2 and 1.3 server configuration.
-    pub(super) server: Arc<ServerConfig>,
+    pub(crate) server: Arc<ServerConfig>,
 }
 
 impl Certificates {
     /// Loads or creates the CA in `state_dir` and issues a server certificate for `host_name`,
     /// `localhost`, `127.0.0.1`, `::1` and the machine's own name.
-    pub(super) fn open(state_dir: &Path, host_name: &str) -> Result<Self, HubError> {
+    pub(crate) fn open(state_dir: &Path, host_name: &str) -> Result<Self, HubError> {
         let ca_file = state_dir.join(CA_FILE);
         let key_file = state_dir.join(CA_KEY_FILE);
         let ca = match load_authority(&ca_file, &key_file)? {

@@ -202,7 +202,7 @@ fn group_key(config: &HubConfig) -> Result<Option<Key>, HubError> {
 }
 
 /// 32 bytes from the operating system's generator.
-fn random_key(client_id: &str) -> Result<Key, HubError> {
+pub(crate) fn random_key(client_id: &str) -> Result<Key, HubError> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut random = [0_u8; 64];
     rustls::crypto::ring::default_provider()

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use hdrhistogram::Histogram;
 
-use super::child::ModuleProcess;
 use super::plan::{self, Plan, Step};
 use super::report::{HEAD, Line, ModuleEnd, Outcome, Silence};
 use super::silence::SilenceWatch;
@@ -17,6 +16,7 @@ use super::stage::{Change, Stage};
 use crate::cli::CommandError;
 use crate::cli::output::print;
 use crate::hub::UpstreamMessage;
+use crate::process::Process;
 
 /// Longest wait before the plan and the signals are looked at again.
 const TURN: Duration = Duration::from_millis(5);
@@ -33,7 +33,7 @@ const LATENCY_US_MAX: u64 = 60_000_000;
 pub(super) struct Show {
     plan: Plan,
     stage: Stage,
-    module: ModuleProcess,
+    module: Process,
     stop: Receiver<()>,
     queue: Receiver<UpstreamMessage>,
     started: Instant,
@@ -71,7 +71,7 @@ impl Latency {
 
 impl Show {
     /// A show on this stage; `stop` gets a value when the user has seen enough.
-    pub(super) fn new(plan: Plan, stage: Stage, module: ModuleProcess, stop: Receiver<()>) -> Self {
+    pub(super) fn new(plan: Plan, stage: Stage, module: Process, stop: Receiver<()>) -> Self {
         let now = Instant::now();
         Self {
             queue: stage.hub().upstream(),
@@ -280,7 +280,7 @@ impl Show {
     }
 }
 
-fn end_module(module: &mut ModuleProcess) -> ModuleEnd {
+fn end_module(module: &mut Process) -> ModuleEnd {
     match module.terminate() {
         Ok(ended) => {
             let clean = ended.status.success() && !ended.killed;

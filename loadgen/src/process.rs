@@ -1,74 +1,70 @@
-//! The filter module as a process of its own: started, watched, ended.
+//! A program under test as a process of its own: started, watched, ended.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::cli::output::note;
-
-/// How long the module may take to end after SIGTERM: it drains for up to 5 s.
+/// How long a program may take to end after SIGTERM: the filter drains for up to 5 s.
 const TERMINATE_WAIT: Duration = Duration::from_secs(8);
 /// How often its end is looked for.
 const POLL: Duration = Duration::from_millis(2);
 /// End of the module's log that is shown when it fails, in bytes.
 const LOG_TAIL_BYTES: u64 = 2000;
 
-/// The running module; killed when dropped.
+/// The running program; killed when dropped, with everything in its process group.
 #[derive(Debug)]
-pub(super) struct ModuleProcess {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
-/// How the module ended.
+/// How a program ended.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// Its exit status.
-    pub(super) status: ExitStatus,
+    pub(crate) status: ExitStatus,
     /// Time from SIGTERM to its end.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
     /// It did not end by itself in [`TERMINATE_WAIT`].
-    pub(super) killed: bool,
+    pub(crate) killed: bool,
 }
 
-impl ModuleProcess {
-    /// Starts this very program as the module, its log in `folder`.
+impl Process {
+    /// Starts `command` with these variables and no others that would tell a module who it is; its
+    /// output goes into the file `log`.
     ///
     /// # Errors
     /// The program or the log file cannot be opened, or the system has no process to give.
-    pub(super) fn start(
-        folder: &Path,
-        environment: Vec<(String, String)>,
-        port: u16,
+    pub(crate) fn start(
+        mut command: Command,
+        environment: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+        log: PathBuf,
     ) -> io::Result<Self> {
-        let log = folder.join("module.log");
         let output = File::create(&log)?;
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["module", "run"]).stdin(Stdio::null());
-        command.stdout(output.try_clone()?).stderr(output);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         // Settings of the caller's shell are for another module.
         for name in inherited_settings() {
             command.env_remove(name);
         }
-        command.envs(environment).env("SLUICEGATE_GATEWAY_PORT", port.to_string());
-        // Out of the terminal's group: Ctrl-C is for the demo, which then ends the module in order.
+        command.envs(environment);
+        // Out of the terminal's group: Ctrl-C is for us, who then end the program in order.
         command.process_group(0);
         Ok(Self { child: command.spawn()?, log })
     }
 
     /// Process id.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Its exit status, if it has ended.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
@@ -76,10 +72,10 @@ impl ModuleProcess {
     ///
     /// # Errors
     /// The system cannot tell about the process.
-    pub(super) fn terminate(&mut self) -> io::Result<Ended> {
+    pub(crate) fn terminate(&mut self) -> io::Result<Ended> {
         let start = Instant::now();
         if self.child.try_wait()?.is_none() {
-            kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+            kill_process_group(Pid::from_child(&self.child), Signal::TERM)?;
         }
         while start.elapsed() < TERMINATE_WAIT {
             if let Some(status) = self.child.try_wait()? {
@@ -87,13 +83,13 @@ impl ModuleProcess {
             }
             std::thread::sleep(POLL);
         }
-        self.child.kill()?;
+        kill_process_group(Pid::from_child(&self.child), Signal::KILL)?;
         let status = self.child.wait()?;
         Ok(Ended { status, took: start.elapsed(), killed: true })
     }
 
     /// The last lines of its log, each indented.
-    pub(super) fn log_tail(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         let read = || -> io::Result<String> {
             let mut file = File::open(&self.log)?;
             let length = file.metadata()?.len();
@@ -107,11 +103,14 @@ impl ModuleProcess {
     }
 }
 
-impl Drop for ModuleProcess {
+impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Once it was waited for, its id may be somebody else's.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // Both fail only when it has ended since.
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -121,17 +120,9 @@ fn inherited_settings() -> impl Iterator<Item = OsString> {
         let name = name.to_string_lossy();
         name.starts_with("IOTEDGE_")
             || name.starts_with("SLUICEGATE_")
+            || name.starts_with("LOADGEN_")
             || name.starts_with("EdgeHub")
             || name.starts_with("EdgeModule")
             || name == "RuntimeLogLevel"
     })
-}
-
-/// Is the module: runs the filter's own command line in this process.
-pub(crate) fn be_module(args: Vec<OsString>) -> ExitCode {
-    // A demo that is killed takes its module with it.
-    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
-        note(format_args!("the module would outlive its demo: {error}"));
-    }
-    sluicegate::cli::main_from(std::iter::once(OsString::from("sluicegate")).chain(args))
 }

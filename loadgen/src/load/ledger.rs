@@ -1,0 +1,264 @@
+//! Which alerts must come back, and what became of each: the oracle.
+//!
+//! Pure: messages that were sent and bodies that came back go in, counts come out. A message's place
+//! is a number that grows by one with each message sent; its body tells the place (see
+//! [`identify`]), so nothing is searched. Bounded: [`ALERTS_OPEN_MAX`] alerts are remembered; an
+//! older one that is still out counts as missing from then on.
+
+use std::collections::HashSet;
+
+use super::outcome::Counts;
+use super::traffic::{LAP_TEXT_BYTES, STAMP_BYTES, Traffic, identify, lap_text};
+
+/// Alerts remembered, come back or not, from the oldest one that is still out.
+pub(super) const ALERTS_OPEN_MAX: usize = 1 << 20;
+
+/// The bit of an entry that says that the alert came back.
+const RECEIVED: u64 = 1 << 63;
+
+/// What came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Returned {
+    /// An alert, for the first time, with the instant at which it should have been sent.
+    Alert {
+        /// Its slot.
+        slot: u32,
+        /// Nanoseconds on the run's clock.
+        intended_ns: u64,
+    },
+    /// Anything that is already counted as a failure or a duplicate.
+    Other,
+}
+
+/// The books of one run.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// The intended instants of alerts, in a ring by number of the alert.
+    ring: Vec<u64>,
+    /// Number of the oldest alert remembered.
+    oldest: u64,
+    /// Number of the next alert.
+    next: u64,
+    /// Messages sent.
+    sent: u64,
+    /// Messages sent when a connection was last lost.
+    fault_mark: u64,
+    /// For each sensor, one more than the place of the last alert that came back.
+    last_of_sensor: Vec<u64>,
+    /// Slots of alerts, in order.
+    alert_slots: Vec<u32>,
+    /// Bodies too broken to tell their place; none of them is an alert.
+    placeless: HashSet<Box<[u8]>>,
+    /// What is counted here; the other fields stay 0.
+    counts: Counts,
+    last_back: u64,
+}
+
+impl Ledger {
+    /// Empty books for this traffic.
+    pub(super) fn new(traffic: &Traffic) -> Self {
+        let alert_slots: Vec<u32> =
+            (0..traffic.slots()).filter(|slot| traffic.is_alert(*slot)).collect();
+        assert_eq!(alert_slots.len(), traffic.alerts() as usize, "the traffic counts its alerts");
+        Self {
+            ring: vec![0; ALERTS_OPEN_MAX],
+            oldest: 0,
+            next: 0,
+            sent: 0,
+            fault_mark: 0,
+            last_of_sensor: vec![0; traffic.sensors() as usize],
+            alert_slots,
+            placeless: (0..traffic.slots())
+                .filter(|slot| traffic.lap_at(*slot).is_none())
+                .map(|slot| traffic.body(slot).into())
+                .collect(),
+            counts: Counts::default(),
+            last_back: 0,
+        }
+    }
+
+    /// Books the next message: one that was due at this instant.
+    #[inline]
+    pub(super) fn sent(&mut self, is_alert: bool, intended_ns: u64) {
+        self.sent += 1;
+        if !is_alert {
+            return;
+        }
+        if self.next - self.oldest == ALERTS_OPEN_MAX as u64 {
+            self.counts.missing += u64::from(self.entry(self.oldest) & RECEIVED == 0);
+            self.oldest += 1;
+        }
+        *self.entry_mut(self.next) = intended_ns;
+        self.next += 1;
+    }
+
+    /// A connection was lost: what was sent until now may come back twice.
+    pub(super) fn fault(&mut self) {
+        self.fault_mark = self.sent;
+    }
+
+    /// Books a body that came back.
+    #[inline]
+    pub(super) fn returned(&mut self, traffic: &Traffic, body: &[u8]) -> Returned {
+        let Some((place, slot)) = self.place_of(traffic, body) else {
+            return self.unknown(traffic, body);
+        };
+        if !traffic.is_alert(slot) {
+            self.counts.false_alerts += 1;
+            return Returned::Other;
+        }
+        let lap = place / u64::from(traffic.slots());
+        let number = lap * u64::from(traffic.alerts()) + u64::from(traffic.alert_rank(slot));
+        if number < self.oldest || self.entry(number) & RECEIVED != 0 {
+            return self.again(traffic, body, place);
+        }
+        // Ahead of its turn: it may be the one whose turn it is, with a byte of its id changed.
+        if number != self.oldest && self.nearly(traffic, body).is_some() {
+            return self.unknown(traffic, body);
+        }
+        let intended_ns = self.entry(number);
+        self.receive(number);
+        self.last_back = self.last_back.max(place + 1);
+        let last = &mut self.last_of_sensor[(slot % traffic.sensors()) as usize];
+        if place < *last {
+            self.counts.disordered += 1;
+        } else {
+            *last = place + 1;
+            self.counts.alerts_correct += 1;
+        }
+        Returned::Alert { slot, intended_ns }
+    }
+
+    /// The alert that came back last had other properties, or another topic.
+    pub(super) fn wrong_properties(&mut self) {
+        self.counts.wrong_properties += 1;
+    }
+
+    /// Messages sent up to the latest one whose alert came back.
+    pub(super) fn last_back(&self) -> u64 {
+        self.last_back
+    }
+
+    /// Alerts that are out.
+    pub(super) fn is_settled(&self) -> bool {
+        self.oldest == self.next
+    }
+
+    /// Failures so far, alerts that are still out left aside.
+    pub(super) fn failures(&self) -> u64 {
+        let counts = &self.counts;
+        counts.missing
+            + counts.duplicated
+            + counts.false_alerts
+            + counts.disordered
+            + counts.corrupted
+            + counts.wrong_properties
+    }
+
+    /// Closes the books: what is still out is missing.
+    pub(super) fn close(mut self) -> Counts {
+        for number in self.oldest..self.next {
+            self.counts.missing += u64::from(self.entry(number) & RECEIVED == 0);
+        }
+        self.counts.sent = self.sent;
+        self.counts.alerts_expected = self.next;
+        // Properties are looked at once the body was found correct.
+        self.counts.alerts_correct =
+            self.counts.alerts_correct.saturating_sub(self.counts.wrong_properties);
+        self.counts
+    }
+
+    /// Place and slot of a body that equals the one sent; `None` for any other.
+    #[inline]
+    fn place_of(&self, traffic: &Traffic, body: &[u8]) -> Option<(u64, u32)> {
+        let (lap, slot) = identify(body)?;
+        if slot >= traffic.slots() {
+            return None;
+        }
+        let place = u64::from(lap) * u64::from(traffic.slots()) + u64::from(slot);
+        (place < self.sent && !differs(traffic, slot, body)).then_some((place, slot))
+    }
+
+    /// A broken body that should not have come back, or one that was never sent. If that is the
+    /// alert that should come next but for one byte, that one is not missing besides.
+    #[cold]
+    fn unknown(&mut self, traffic: &Traffic, body: &[u8]) -> Returned {
+        if self.placeless.contains(body) {
+            self.counts.false_alerts += 1;
+            return Returned::Other;
+        }
+        self.counts.corrupted += 1;
+        if let Some(number) = self.nearly(traffic, body) {
+            self.receive(number);
+        }
+        Returned::Other
+    }
+
+    /// An alert that came back before, unless it is the next one with one byte of its id changed.
+    #[cold]
+    fn again(&mut self, traffic: &Traffic, body: &[u8], place: u64) -> Returned {
+        if let Some(number) = self.nearly(traffic, body) {
+            self.counts.corrupted += 1;
+            self.receive(number);
+        } else if place < self.fault_mark {
+            self.counts.duplicated_after_fault += 1;
+        } else {
+            self.counts.duplicated += 1;
+        }
+        Returned::Other
+    }
+
+    /// The oldest alert that is out, if this body differs from its own in one byte.
+    fn nearly(&self, traffic: &Traffic, body: &[u8]) -> Option<u64> {
+        let number = (self.oldest..self.next).find(|n| self.entry(*n) & RECEIVED == 0)?;
+        let per_lap = self.alert_slots.len() as u64;
+        let slot = self.alert_slots[usize::try_from(number % per_lap).ok()?];
+        let lap = u32::try_from(number / per_lap).ok()?;
+        let lap_text = lap_text(lap);
+        let mut expected = traffic.body(slot).to_vec();
+        let at = traffic.lap_at(slot)? - (traffic.packet(slot).len() - expected.len());
+        expected[at..at + lap_text.len()].copy_from_slice(&lap_text);
+        let differences = || expected.iter().zip(body).filter(|(a, b)| a != b).count();
+        (expected.len() == body.len() && differences() == 1).then_some(number)
+    }
+
+    #[inline]
+    fn receive(&mut self, number: u64) {
+        *self.entry_mut(number) |= RECEIVED;
+        while self.oldest < self.next && self.entry(self.oldest) & RECEIVED != 0 {
+            self.oldest += 1;
+        }
+    }
+
+    #[inline]
+    fn entry(&self, number: u64) -> u64 {
+        self.ring[index(number)]
+    }
+
+    #[inline]
+    fn entry_mut(&mut self, number: u64) -> &mut u64 {
+        &mut self.ring[index(number)]
+    }
+}
+
+/// Whether a body differs from its slot's, the lap's text aside.
+#[inline]
+fn differs(traffic: &Traffic, slot: u32, body: &[u8]) -> bool {
+    let sent = traffic.body(slot);
+    if sent.len() != body.len() || body.len() < STAMP_BYTES {
+        return true;
+    }
+    // The lap was read strictly when the body was identified, so it is the text that was sent.
+    let lap_at = body.len() - STAMP_BYTES;
+    let rest_at = lap_at + LAP_TEXT_BYTES;
+    sent[..lap_at] != body[..lap_at] || sent[rest_at..] != body[rest_at..]
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the mask leaves twenty bits")]
+fn index(number: u64) -> usize {
+    (number & (ALERTS_OPEN_MAX as u64 - 1)) as usize
+}
+
+#[cfg(test)]
+mod tests;

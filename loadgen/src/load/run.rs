@@ -1,0 +1,272 @@
+//! One run from the first message built to the verdict.
+//!
+//! The engine has a thread of its own; the calling thread starts, watches and ends the program
+//! under test, samples what it uses, and shows progress.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+
+use super::board::Board;
+use super::broker::Broker;
+use super::cost::Usage;
+use super::engine::{Engine, Report, nanoseconds};
+use super::error::LoadError;
+use super::feeder::Feeder;
+use super::gateway::Gateway;
+use super::lane::Side;
+use super::outcome::{Cost, Outcome, Rates};
+use super::progress::{Phase, Progress};
+use super::schedule::Schedule;
+use super::settings::{Pace, RunSettings, Target};
+use super::traffic::{Topics, Traffic};
+use super::verdict::{Evidence, judge};
+use crate::process::Process;
+
+/// How often progress is told.
+const WATCH_PERIOD: Duration = Duration::from_millis(100);
+/// Phases of a run: the channel for them never fills.
+const PHASES: usize = 4;
+
+/// Runs once. `watch` is told how it goes, about ten times a second, and may end it early: then the
+/// result is that of the part until then.
+///
+/// # Errors
+/// What is asked is impossible, the program under test did not start, subscribe or stay, or the
+/// broker cannot be reached. Anything else is part of the result.
+pub fn run(
+    settings: &RunSettings,
+    watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Outcome, LoadError> {
+    let mut stage = Stage::build(settings)?;
+    let folder = tempfile::tempdir().map_err(internal)?;
+    let board = Arc::new(Board::default());
+    let (phases_tx, phases) = bounded(PHASES);
+    let (process, side) = stage.open(settings, folder.path())?;
+    let engine = Engine::new(settings, side, stage.feeder, Arc::clone(&board), phases_tx);
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || engine.run())
+        .map_err(internal)?;
+    let total = settings.warm_up + settings.duration;
+    let watcher = Watcher { board, phases, process, total };
+    let (report, cost) = watcher.run(thread, watch)?;
+    Ok(outcome(settings, report, cost))
+}
+
+/// What is ready before anything is started.
+struct Stage {
+    feeder: Feeder,
+    gateway: Option<Gateway>,
+}
+
+impl Stage {
+    fn build(settings: &RunSettings) -> Result<Self, LoadError> {
+        let setting = |error: &dyn std::fmt::Display| LoadError::Setting(error.to_string());
+        let gateway = match &settings.target {
+            Target::Hub { listen, plain, .. } => {
+                Some(Gateway::open(*listen, *plain, settings.traffic.threshold)?)
+            }
+            Target::Broker { .. } => None,
+        };
+        let topics = match (&gateway, &settings.target) {
+            (_, Target::Broker { topic, .. }) => Topics::Broker { topic },
+            (Some(gateway), _) => Topics::Hub(gateway.identity()),
+            (None, Target::Hub { .. }) => {
+                return Err(LoadError::Internal("a hub without a gateway".to_owned()));
+            }
+        };
+        let traffic = Traffic::build(&settings.traffic, topics).map_err(|error| setting(&error))?;
+        let schedule = match settings.pace {
+            Pace::Open { rate, arrivals, burst } => Some(
+                Schedule::new(rate, arrivals, burst, settings.traffic.seed)
+                    .map_err(|error| setting(&error))?,
+            ),
+            Pace::Closed => None,
+        };
+        let end_ns = nanoseconds(settings.warm_up + settings.duration);
+        Ok(Self { feeder: Feeder::new(traffic, schedule, end_ns), gateway })
+    }
+
+    /// Starts the program under test, or gets ready for the broker.
+    fn open(
+        &mut self,
+        settings: &RunSettings,
+        folder: &Path,
+    ) -> Result<(Option<Process>, Side), LoadError> {
+        match &settings.target {
+            Target::Hub { command, .. } => {
+                let gateway = self
+                    .gateway
+                    .take()
+                    .ok_or_else(|| LoadError::Internal("the gateway is gone".to_owned()))?;
+                let [program, arguments @ ..] = command.as_slice() else {
+                    return Err(LoadError::Setting(
+                        "no program under test: write it behind --".to_owned(),
+                    ));
+                };
+                let mut process = Command::new(program);
+                process.args(arguments);
+                let process =
+                    Process::start(process, gateway.environment(), folder.join("program.log"))
+                        .map_err(|error| {
+                            LoadError::Unavailable(format!("cannot start {program}: {error}"))
+                        })?;
+                Ok((Some(process), Side::Hub(Box::new(gateway))))
+            }
+            Target::Broker { url, connections, alerts_topic, .. } => {
+                let broker = Broker::new(url, alerts_topic, settings.traffic.qos)?;
+                Ok((None, Side::Broker { broker, connections: *connections }))
+            }
+        }
+    }
+}
+
+/// The calling thread's part.
+struct Watcher {
+    board: Arc<Board>,
+    phases: Receiver<Phase>,
+    process: Option<Process>,
+    total: Duration,
+}
+
+/// What the program under test had used when the measured part began or ended.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    usage: Usage,
+    at: Instant,
+    sent: u64,
+}
+
+impl Watcher {
+    fn run(
+        mut self,
+        thread: JoinHandle<Result<Report, LoadError>>,
+        watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<(Report, Option<Cost>), LoadError> {
+        let mut phase = Phase::Starting;
+        let (mut begin, mut end) = (None, None);
+        let mut last = (Instant::now(), 0);
+        let mut ended = None;
+        loop {
+            match self.phases.recv_timeout(WATCH_PERIOD) {
+                Ok(entered) => {
+                    phase = entered;
+                    match phase {
+                        Phase::Measuring => begin = self.sample(),
+                        Phase::Draining => end = self.sample(),
+                        _ => {}
+                    }
+                    continue;
+                }
+                // The engine is done.
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Some(status) = self.process.as_mut().and_then(Process::ended) {
+                ended.get_or_insert(status);
+                self.board.stop();
+            }
+            if watch(&self.progress(phase, &mut last)).is_break() {
+                self.board.stop();
+            }
+        }
+        let report = thread
+            .join()
+            .map_err(|_| LoadError::Internal("the engine's thread panicked".to_owned()))?;
+        let tail = || self.process.as_ref().map(Process::log_tail).unwrap_or_default();
+        if let Some(status) = ended {
+            let text = format!("the program under test ended: {status}{}", tail());
+            return Err(LoadError::Unavailable(text));
+        }
+        let report = report.map_err(|error| match error {
+            LoadError::Unavailable(text) => LoadError::Unavailable(format!("{text}{}", tail())),
+            other => other,
+        })?;
+        if let Some(process) = &mut self.process {
+            process.terminate().map_err(internal)?;
+        }
+        let cost = begin.zip(end).map(|(begin, end)| {
+            let wall_s = end.at.duration_since(begin.at).as_secs_f64();
+            end.usage.since(&begin.usage, wall_s, end.sent - begin.sent)
+        });
+        Ok((report, cost))
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        let process = self.process.as_ref()?;
+        // Counted first: reading /proc takes a while.
+        let (sent, at) = (self.board.read().sent, Instant::now());
+        Some(Sample { usage: Usage::of(process.id()), at, sent })
+    }
+
+    fn progress(&self, phase: Phase, last: &mut (Instant, u64)) -> Progress {
+        let numbers = self.board.read();
+        let now = Instant::now();
+        let (since, before) = std::mem::replace(last, (now, numbers.sent));
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let (sent, p99_ns) = ((numbers.sent - before) as f64, numbers.p99_ns as f64);
+        Progress {
+            phase,
+            elapsed: Duration::from_nanos(numbers.elapsed_ns),
+            total: self.total,
+            sent: numbers.sent,
+            rate: sent / now.duration_since(since).as_secs_f64().max(1e-9),
+            alerts: numbers.alerts,
+            p99_us: (numbers.p99_ns > 0).then_some(p99_ns / 1e3),
+            failures: numbers.failures,
+        }
+    }
+}
+
+/// Makes the result of what was found.
+fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcome {
+    #[expect(clippy::cast_precision_loss, reason = "all are far below 2^53")]
+    let number = |count: u64| count as f64;
+    let measured_ns = number(report.measured_ns.end - report.measured_ns.start).max(1.0);
+    let per_second = |count: u64| number(count) * 1e9 / measured_ns;
+    let asked = match settings.pace {
+        Pace::Open { rate, .. } => Some(rate),
+        Pace::Closed => None,
+    };
+    let rates = Rates {
+        asked,
+        achieved: per_second(report.measured_sent),
+        alerts: per_second(report.measured_alerts),
+        sent_bytes: per_second(report.measured_bytes),
+    };
+    let held_back_share = number(report.held_back_ns) / measured_ns;
+    let (latency, lag, series) = report.recorder.finish();
+    let mut verdict = judge(Evidence {
+        counts: &report.counts,
+        rate: asked.map(|asked| (asked, rates.achieved)),
+        latency: latency.as_ref(),
+        lag: lag.as_ref(),
+        held_back_share,
+    });
+    if report.ended_early {
+        verdict.reasons.push("ended early".to_owned());
+    }
+    Outcome {
+        settings: settings.clone(),
+        traffic: report.feeder.traffic().facts(),
+        counts: report.counts,
+        rates,
+        latency,
+        lag,
+        series,
+        cost,
+        own_cpu_share: number(report.own_cpu_ns) / measured_ns,
+        held_back_share,
+        verdict,
+    }
+}
+
+fn internal(error: std::io::Error) -> LoadError {
+    LoadError::Internal(error.to_string())
+}

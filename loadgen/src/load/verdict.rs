@@ -1,0 +1,147 @@
+//! What to make of a run: pure, from what was counted and measured.
+
+use super::outcome::{Counts, Distribution, Standing, Verdict};
+
+/// Share of the reported 99th percentile that the instrument's own may be.
+const LAG_SHARE_MAX: f64 = 0.1;
+/// Share of the asked rate that must be reached.
+const RATE_SHARE_MIN: f64 = 0.99;
+
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evidence<'a> {
+    /// Messages of the whole run.
+    pub(super) counts: &'a Counts,
+    /// Asked and achieved messages per second; `None` in a closed loop.
+    pub(super) rate: Option<(f64, f64)>,
+    /// Of alerts.
+    pub(super) latency: Option<&'a Distribution>,
+    /// Of the instrument.
+    pub(super) lag: Option<&'a Distribution>,
+    /// Share of the measured part in which the program under test held back what was due.
+    pub(super) held_back_share: f64,
+}
+
+/// Judges a run: failures go before invalidity, and that before saturation.
+pub(super) fn judge(evidence: Evidence<'_>) -> Verdict {
+    let failures = failures(evidence.counts);
+    if !failures.is_empty() {
+        return Verdict { standing: Standing::Failed, reasons: failures };
+    }
+    let mut invalid = Vec::new();
+    let mut saturated = Vec::new();
+    if let (Some(latency), Some(lag)) = (evidence.latency, evidence.lag)
+        && lag.p99_us > LAG_SHARE_MAX * latency.p99_us
+    {
+        invalid.push(format!(
+            "the instrument itself was late: its 99th percentile of {:.1} us is over {:.0} % of the {:.1} us \
+             measured; ask for less, or give it a core",
+            lag.p99_us,
+            LAG_SHARE_MAX * 100.0,
+            latency.p99_us
+        ));
+    }
+    if let Some((asked, achieved)) = evidence.rate
+        && achieved < RATE_SHARE_MIN * asked
+    {
+        let short = 1.0 - achieved / asked;
+        // The program under test explains the shortfall if it held messages back for as long.
+        if evidence.held_back_share >= short / 2.0 {
+            saturated.push(format!(
+                "the program under test took {achieved:.0} messages/s of the {asked:.0} asked"
+            ));
+        } else {
+            invalid.push(format!(
+                "the instrument itself reached {achieved:.0} messages/s of the {asked:.0} asked"
+            ));
+        }
+    }
+    // What a saturated program's queue makes late is not the instrument's doing.
+    let (standing, reasons) = match (invalid.is_empty(), saturated.is_empty()) {
+        (false, _) => (Standing::Invalid, [invalid, saturated].concat()),
+        (true, false) => (Standing::Saturated, saturated),
+        (true, true) => (Standing::Passed, Vec::new()),
+    };
+    Verdict { standing, reasons }
+}
+
+fn failures(counts: &Counts) -> Vec<String> {
+    let told = [
+        (counts.missing, "alerts are missing"),
+        (counts.duplicated, "alerts came back twice"),
+        (counts.false_alerts, "messages came back that are no alerts"),
+        (counts.disordered, "alerts came back behind a later one of their sensor"),
+        (counts.corrupted, "bodies came back that were never sent so"),
+        (counts.wrong_properties, "alerts came back with wrong properties or on a wrong topic"),
+        (counts.unacknowledged, "messages were never acknowledged"),
+    ];
+    let told = told.iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, what)| format!("{count} {what}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distribution(p99_us: f64) -> Distribution {
+        Distribution { count: 1, p99_us, ..Distribution::default() }
+    }
+
+    fn standing(rate: Option<(f64, f64)>, lag_us: f64, held_back_share: f64) -> Standing {
+        let (latency, lag) = (distribution(100.0), distribution(lag_us));
+        let evidence = Evidence {
+            counts: &Counts::default(),
+            rate,
+            latency: Some(&latency),
+            lag: Some(&lag),
+            held_back_share,
+        };
+        judge(evidence).standing
+    }
+
+    #[test]
+    fn standings() {
+        use Standing::{Invalid, Passed, Saturated};
+        assert_eq!(standing(Some((1000.0, 991.0)), 10.0, 0.0), Passed);
+        assert_eq!(standing(None, 10.0, 1.0), Passed);
+        assert_eq!(standing(Some((1000.0, 1000.0)), 10.1, 0.0), Invalid);
+        assert_eq!(standing(Some((1000.0, 980.0)), 1.0, 0.0), Invalid);
+        assert_eq!(standing(Some((1000.0, 980.0)), 1.0, 0.011), Saturated);
+        assert_eq!(standing(Some((1000.0, 500.0)), 1.0, 0.6), Saturated);
+    }
+
+    #[test]
+    fn each_failure_is_named_and_goes_first() {
+        let fields: [fn(&mut Counts) -> &mut u64; 7] = [
+            |c| &mut c.missing,
+            |c| &mut c.duplicated,
+            |c| &mut c.false_alerts,
+            |c| &mut c.disordered,
+            |c| &mut c.corrupted,
+            |c| &mut c.wrong_properties,
+            |c| &mut c.unacknowledged,
+        ];
+        for field in fields {
+            let mut counts = Counts::default();
+            assert!(counts.is_clean());
+            *field(&mut counts) = 7;
+            assert!(!counts.is_clean());
+            let evidence = Evidence {
+                counts: &counts,
+                rate: Some((1000.0, 1.0)),
+                latency: None,
+                lag: None,
+                held_back_share: 0.0,
+            };
+            let verdict = judge(evidence);
+            assert_eq!((verdict.standing, verdict.reasons.len()), (Standing::Failed, 1));
+            assert!(verdict.reasons[0].starts_with("7 "));
+        }
+    }
+
+    #[test]
+    fn duplicates_after_a_fault_are_no_failure() {
+        let counts = Counts { duplicated_after_fault: 9, faults: 1, ..Counts::default() };
+        assert!(counts.is_clean() && failures(&counts).is_empty());
+    }
+}
