@@ -14,5 +14,7 @@
 
 pub mod machine;
 pub mod outcome;
+pub mod schedule;
 pub mod settings;
+pub mod traffic;
 pub mod wire;
