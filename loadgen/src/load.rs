@@ -13,6 +13,8 @@
 //! thread only shows progress. Everything is bounded: [`settings`] has the limits.
 
 pub mod error;
+#[cfg(test)]
+pub(crate) mod example;
 pub mod machine;
 pub mod outcome;
 pub mod progress;
