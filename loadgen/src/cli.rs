@@ -10,15 +10,22 @@ use clap::{Parser, Subcommand};
 
 mod control;
 mod demo;
+mod document;
+mod engine;
 mod hub;
+mod load_args;
 mod output;
 mod requests;
+mod run;
 mod sensors;
 mod shell;
+mod show;
 mod signals;
 mod text;
 
 use control::client::ClientError;
+
+use crate::load::error::LoadError;
 
 /// State folder of hubs that were told none.
 const STATE_DEFAULT: &str = "target/hub";
@@ -36,7 +43,11 @@ const EXIT_INTERNAL: u8 = 70;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 a check failed or the hub or module refused; \
     64 wrong usage; 65 bad deployment manifest; 69 no hub is running, or it cannot start; \
-    70 internal error";
+    70 internal error. Those of measurements are in their own help";
+
+/// The exit codes that all measurements share.
+const EXIT_CODES_LOAD: &str = "64 wrong usage; 69 the program or the broker did not start, answer \
+    or stay, or the address is taken; 70 internal error";
 
 /// Local development hub, simulated sensors and demo for sluicegate
 #[derive(Debug, Parser)]
@@ -50,6 +61,8 @@ struct Cli {
 enum Command {
     /// Watch the filter module work: hub, sensors and module, started and ended by one command
     Demo(demo::DemoArgs),
+    /// Measure a program: rate, latency, cost, and every message that comes back verified
+    Run(Box<run::RunArgs>),
     /// Run the development hub with its simulated sensors until Ctrl-C
     Hub(hub::HubArgs),
     /// Read or change the twin of a module of the running hub
@@ -84,6 +97,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Demo(args) => demo::run(&args),
+        Command::Run(args) => run::run(*args),
         Command::Hub(args) => hub::run(args),
         Command::Twin(command) => requests::twin(command),
         Command::Method(args) => requests::method(args),
@@ -117,6 +131,10 @@ impl fmt::Display for CommandError {
 }
 
 impl CommandError {
+    fn usage(text: String) -> Self {
+        Self { code: EXIT_USAGE, text }
+    }
+
     fn refused(text: String) -> Self {
         Self { code: EXIT_REFUSED, text }
     }
@@ -132,6 +150,17 @@ impl CommandError {
     /// An early end that is nobody's fault.
     fn silent() -> Self {
         Self { code: 0, text: String::new() }
+    }
+
+    /// The end of a command that has said everything already.
+    fn ended_with(code: u8) -> Result<(), Self> {
+        if code == 0 { Ok(()) } else { Err(Self { code, text: String::new() }) }
+    }
+}
+
+impl From<LoadError> for CommandError {
+    fn from(error: LoadError) -> Self {
+        Self { code: error.exit_code(), text: error.to_string() }
     }
 }
 

@@ -17,6 +17,8 @@ mod broker;
 mod cost;
 mod engine;
 pub mod error;
+#[cfg(test)]
+pub(crate) mod example;
 mod feeder;
 mod gateway;
 mod inflight;

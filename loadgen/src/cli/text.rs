@@ -5,19 +5,20 @@ use std::time::Duration;
 /// Longest duration accepted: far beyond any use, and safe to add to any instant.
 const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
 
-/// Reads `250ms`, `30s`, `1.5s`, `2m`, `1h` or `0`.
+/// Reads `500us`, `250ms`, `30s`, `1.5s`, `2m`, `1h` or `0`.
 ///
 /// # Errors
 /// A text that shows the accepted form.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let refused =
-        || format!("`{text}` is not a duration: write a number and ms, s, m or h, as 30s");
+        || format!("`{text}` is not a duration: write a number and us, ms, s, m or h, as 30s");
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let digits_only = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let number: f64 =
         number.parse().ok().filter(|_| digits_only && !number.is_empty()).ok_or_else(refused)?;
     let seconds = match unit {
+        "us" => number / 1e6,
         "ms" => number / 1e3,
         "s" => number,
         "m" => number * 60.0,

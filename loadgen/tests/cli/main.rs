@@ -5,5 +5,6 @@ mod commands;
 mod control;
 mod demo;
 mod hub;
+mod measure;
 mod support;
 mod template;

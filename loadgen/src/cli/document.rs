@@ -1,0 +1,126 @@
+//! Writing what was found to a file.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::CommandError;
+use crate::load::machine::Machine;
+use crate::load::outcome::{Document, FORMAT, Finding};
+use crate::simulator::utc_text;
+
+/// Readable by whom the umask lets.
+const FILE_MODE: u32 = 0o666;
+
+/// Where and when a measurement began: told in its file, and taken before it puts load on anything.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    file: Option<PathBuf>,
+    began: String,
+    machine: Machine,
+}
+
+impl Beginning {
+    /// Now and here, to be written to `file` if there is one.
+    ///
+    /// # Errors
+    /// Nothing can be written there: found out now, not after the measurement.
+    pub(crate) fn now(file: Option<PathBuf>) -> Result<Self, CommandError> {
+        if let Some(file) = &file {
+            // A file beside it, as at the end.
+            temporary(file).map_err(|error| refused(file, &error))?;
+        }
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let began = utc_text(since_epoch.unwrap_or_default());
+        Ok(Self { file, began, machine: Machine::here() })
+    }
+
+    /// Writes the whole document, or leaves whatever the file was; nothing when no file was named.
+    ///
+    /// # Errors
+    /// Nothing can be written there any more.
+    pub(crate) fn write(&self, result: Finding) -> Result<(), CommandError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let document = Document {
+            format: FORMAT,
+            loadgen: env!("CARGO_PKG_VERSION").to_owned(),
+            began: self.began.clone(),
+            machine: self.machine.clone(),
+            result,
+        };
+        let mut text =
+            serde_json::to_vec_pretty(&document).map_err(|error| CommandError::internal(&error))?;
+        text.push(b'\n');
+        let write = || -> io::Result<()> {
+            let mut beside = temporary(file)?;
+            beside.write_all(&text)?;
+            beside.persist(file)?;
+            Ok(())
+        };
+        write()
+            .map_err(|error| CommandError::internal(&format_args!("{}: {error}", file.display())))
+    }
+}
+
+/// An unnamed file in the folder of `file`, which goes away unless it takes its place.
+fn temporary(file: &Path) -> io::Result<tempfile::NamedTempFile> {
+    if file.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(Permissions::from_mode(FILE_MODE)).prefix(".loadgen-");
+    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
+}
+
+fn refused(file: &Path, error: &io::Error) -> CommandError {
+    CommandError::usage(format!(
+        "--json {}: {error}: name a file in a folder that exists and can be written to",
+        file.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::outcome::Calibration;
+
+    fn finding() -> Finding {
+        Finding::Calibrate(Box::new(Calibration {
+            clock_resolution_ns: 1,
+            clock_read_ns: 2.0,
+            sleep_overrun: Default::default(),
+            stolen: Default::default(),
+            qos0: Default::default(),
+            qos1: Default::default(),
+        }))
+    }
+
+    #[test]
+    fn the_document_takes_the_place_of_an_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.json");
+        std::fs::write(&file, "old").unwrap();
+        let beginning = Beginning::now(Some(file.clone())).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "old");
+        beginning.write(finding()).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let document: Document = serde_json::from_str(&text).unwrap();
+        assert_eq!((document.format, document.result), (FORMAT, finding()));
+        assert!(document.began.starts_with("20") && document.began.ends_with('Z'));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in [folder.path().to_owned(), folder.path().join("no/such.json")] {
+            let error = Beginning::now(Some(file)).unwrap_err();
+            assert_eq!(error.code, 64);
+            assert!(error.text.contains("a folder that exists"), "{error}");
+        }
+        assert!(Beginning::now(None).unwrap().write(finding()).is_ok());
+    }
+}

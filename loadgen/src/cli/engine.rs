@@ -1,0 +1,52 @@
+//! One run after another, each shown while it lasts, until a signal ends them.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+use crossbeam_channel::Receiver;
+
+use super::CommandError;
+use super::show::Live;
+use super::signals::stop_channel;
+use crate::load::{self, LoadError};
+use crate::load::outcome::Outcome;
+use crate::load::settings::RunSettings;
+
+/// Runs on behalf of a command that can be interrupted.
+#[derive(Debug)]
+pub(super) struct Engine {
+    stop: Receiver<()>,
+    interrupted: Cell<bool>,
+}
+
+impl Engine {
+    /// From now on signals end the run and no longer the process.
+    ///
+    /// # Errors
+    /// The system refuses the handlers.
+    pub(super) fn new() -> Result<Self, CommandError> {
+        let stop = stop_channel().map_err(|error| CommandError::internal(&error))?;
+        Ok(Self { stop, interrupted: Cell::new(false) })
+    }
+
+    /// Whether a signal came: the last run was cut short, and there should be no other.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted.get()
+    }
+
+    /// Runs once. A signal ends it early, with what was measured until then.
+    ///
+    /// # Errors
+    /// There is no result.
+    pub(super) fn run(&self, settings: &RunSettings, mut live: Live) -> Result<Outcome, LoadError> {
+        let outcome = load::run(settings, &mut |progress| {
+            if self.stop.try_recv().is_ok() {
+                self.interrupted.set(true);
+            }
+            live.show(progress);
+            if self.is_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        live.clear();
+        outcome
+    }
+}

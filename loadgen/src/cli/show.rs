@@ -1,0 +1,8 @@
+//! What people see of measurements: a bar or lines meanwhile on standard error, tables at the end.
+
+mod figures;
+mod live;
+mod outcome;
+
+pub(crate) use live::Live;
+pub(crate) use outcome::outcome_text;

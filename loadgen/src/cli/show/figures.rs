@@ -1,0 +1,80 @@
+//! Figures as text, in units that people read.
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+
+use crate::cli::text::thousands;
+
+/// Stands for a figure that there is none of.
+pub(super) const NONE: &str = "-";
+
+/// A number without decimals, in groups: `1,234,567`.
+pub(super) fn grouped(number: f64) -> String {
+    // Only what no measurement gives, a negative number or NaN, is shown as it is.
+    let text = format!("{number:.0}");
+    text.parse().map_or(text, thousands)
+}
+
+/// Messages per second: `1,234/s`.
+pub(crate) fn rate(per_second: f64) -> String {
+    format!("{}/s", grouped(per_second))
+}
+
+/// Microseconds in a fitting unit, three digits at least: `312 µs`, `12.3 ms`, `1.25 s`.
+pub(super) fn latency(us: f64) -> String {
+    match us {
+        _ if us < 1e3 => format!("{us:.0} µs"),
+        _ if us < 10e3 => format!("{:.2} ms", us / 1e3),
+        _ if us < 100e3 => format!("{:.1} ms", us / 1e3),
+        _ if us < 1e6 => format!("{:.0} ms", us / 1e3),
+        _ => format!("{:.2} s", us / 1e6),
+    }
+}
+
+/// A share as percent: `12.3 %`.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// KiB as MiB: `5.1 MiB`.
+pub(super) fn mebibytes(kib: u64) -> String {
+    format!("{:.1} MiB", kib as f64 / 1024.0)
+}
+
+/// A table with this heading; all columns but the first are figures.
+pub(super) fn table<const N: usize>(heading: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(heading);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// A cell that is read as a sentence, not as a figure.
+pub(super) fn words(text: impl ToString) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_fitting_units() {
+        let table = [
+            (0.0, "0 µs"),
+            (999.4, "999 µs"),
+            (1234.0, "1.23 ms"),
+            (12_345.0, "12.3 ms"),
+            (200_000.0, "200 ms"),
+            (1_250_000.0, "1.25 s"),
+        ];
+        for (us, text) in table {
+            assert_eq!(latency(us), text);
+        }
+        assert_eq!(rate(1_234_567.4), "1,234,567/s");
+        assert_eq!(rate(f64::NAN), "NaN/s");
+        assert_eq!(percent(0.1234), "12.3 %");
+        assert_eq!(mebibytes(5222), "5.1 MiB");
+    }
+}

@@ -1,0 +1,138 @@
+//! The result of one run.
+
+use comfy_table::Table;
+
+use super::figures::{self, NONE, grouped, latency, mebibytes, percent, rate, words};
+use crate::load::outcome::{Cost, Counts, Distribution, Outcome, Standing};
+
+/// Tables and the verdict, over several lines.
+pub(crate) fn outcome_text(outcome: &Outcome) -> String {
+    format!("{}\n\n{}\n\n{}", latencies(outcome), facts(outcome), verdict(outcome))
+}
+
+/// Of the answers, and of the instrument itself.
+fn latencies(outcome: &Outcome) -> Table {
+    let mut table = figures::table(["", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
+    for (name, distribution) in [("latency", &outcome.latency), ("own lag", &outcome.lag)] {
+        let mut row = vec![name.to_owned()];
+        match distribution {
+            Some(distribution) => row.extend(quantiles(distribution).map(latency)),
+            None => row.extend([NONE; 6].map(str::to_owned)),
+        }
+        table.add_row(row);
+    }
+    table
+}
+
+fn quantiles(of: &Distribution) -> [f64; 6] {
+    [of.p50_us, of.p90_us, of.p99_us, of.p99_9_us, of.p99_99_us, of.max_us]
+}
+
+/// One row for each thing that was measured or counted.
+fn facts(outcome: &Outcome) -> Table {
+    let (rates, counts) = (&outcome.rates, &outcome.counts);
+    let mut table = figures::table(["measured", ""]);
+    let mut row = |name: &str, text: String| {
+        table.add_row(vec![words(name), words(text)]);
+    };
+    let asked = rates.asked.map_or("as fast as the window allows".to_owned(), rate);
+    row("rate asked", asked);
+    row("rate sent", format!("{}, {:.1} MB/s", rate(rates.achieved), rates.sent_bytes / 1e6));
+    row("alerts back", rate(rates.alerts));
+    row("messages", messages(counts));
+    let wrong = wrong(counts);
+    row("wrong", if wrong.is_empty() { "none".to_owned() } else { wrong });
+    if counts.faults > 0 {
+        row("connections", format!("{} lost or cut; {}", counts.faults, after_faults(counts)));
+    }
+    if let Some(cost) = &outcome.cost {
+        row("program", cost_text(cost));
+    }
+    row("held back", percent(outcome.held_back_share) + " of the time the program took no more");
+    row("instrument", percent(outcome.own_cpu_share) + " of one core");
+    table
+}
+
+fn messages(counts: &Counts) -> String {
+    let mut text = format!(
+        "{} sent, {} acknowledged, {} of {} alerts correct",
+        number(counts.sent),
+        number(counts.acknowledged),
+        number(counts.alerts_correct),
+        number(counts.alerts_expected),
+    );
+    for (count, name) in [
+        (counts.unsent, "never sent"),
+        (counts.acknowledged_out_of_order, "acknowledged out of order"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {} {name}", number(count)));
+        }
+    }
+    text
+}
+
+/// Every count that fails a run; empty when clean. When anything is wrong all are told, so that
+/// what did not happen is seen as well.
+fn wrong(counts: &Counts) -> String {
+    if counts.is_clean() {
+        return String::new();
+    }
+    let all = [
+        (counts.missing, "missing"),
+        (counts.duplicated, "duplicated"),
+        (counts.false_alerts, "false"),
+        (counts.disordered, "disordered"),
+        (counts.corrupted, "corrupted"),
+        (counts.wrong_properties, "with wrong properties"),
+        (counts.unacknowledged, "unacknowledged"),
+    ];
+    all.map(|(count, name)| format!("{} {name}", number(count))).join(", ")
+}
+
+fn after_faults(counts: &Counts) -> String {
+    format!(
+        "{} messages sent again, {} alerts twice (allowed)",
+        number(counts.resent),
+        number(counts.duplicated_after_fault)
+    )
+}
+
+fn cost_text(cost: &Cost) -> String {
+    format!(
+        "{} ns CPU per message, {} of the machine, {} RSS, {} threads, {} + {} context switches",
+        grouped(cost.cpu_ns_per_message),
+        percent(cost.cpu_share),
+        mebibytes(cost.rss_peak_kib),
+        cost.threads,
+        number(cost.context_switches_voluntary),
+        number(cost.context_switches_involuntary),
+    )
+}
+
+fn verdict(outcome: &Outcome) -> String {
+    let verdict = &outcome.verdict;
+    let mut text = standing(verdict.standing).to_owned();
+    for reason in &verdict.reasons {
+        text.push_str("\n  ");
+        text.push_str(reason);
+    }
+    text
+}
+
+/// A standing in the words of a verdict.
+pub(super) fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Passed => "PASSED",
+        Standing::Failed => "FAILED",
+        Standing::Invalid => "INVALID",
+        Standing::Saturated => "SATURATED",
+    }
+}
+
+fn number(count: u64) -> String {
+    crate::cli::text::thousands(count)
+}
+
+#[cfg(test)]
+mod tests;

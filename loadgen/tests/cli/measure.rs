@@ -1,0 +1,36 @@
+//! The command lines of measurements: what they accept, what they refuse, what they tell.
+
+use crate::support::run;
+
+/// A refused command line has exit code 64 and says why on standard error.
+fn refused(line: &str, part: &str) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (code, out, err) = run(&words);
+    assert_eq!((code, out.as_str()), (64, ""), "{line}: {err}");
+    assert!(err.contains(part), "{line}: {err}");
+}
+
+#[test]
+fn help_tells_flags_and_exit_codes() {
+    let (code, out, _) = run(&["run", "--help"]);
+    assert_eq!(code, 0);
+    for part in ["--rate", "--sensors", "--broker", "-- <COMMAND>", "LOADGEN_HOST", "2 invalid"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}
+
+#[test]
+fn one_thing_is_measured() {
+    refused("run --rate max", "<COMMAND>");
+    refused("run --rate max --broker mqtt://localhost -- true", "cannot be used with");
+    refused("run -- true", "--rate <N|max>");
+}
+
+#[test]
+fn values_are_checked_before_anything_starts() {
+    refused("run --rate 0 -- true", "200k");
+    refused("run --rate max --for 1ms -- true", "from 10ms to 24h");
+    refused("run --rate max --burst 1s/2s -- true", "need a rate");
+    refused("run --rate 1k --plain --listen 0.0.0.0:0 -- true", "loopback");
+    refused("run --rate 1k --json /no/such/folder/a.json -- true", "name a file in a folder");
+}
