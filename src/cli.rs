@@ -5,6 +5,7 @@
 //! [`EXIT_NEVER_CONNECTED`] when the sensor was stopped before it had ever connected.
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
@@ -34,7 +35,8 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match matches.subcommand() {
         Some(("run", matches)) => with(module_settings(matches), run),
         Some(("check", matches)) => with(module_settings(matches), |settings| {
-            println!("{}", effective(&settings));
+            // The exit code is the verdict: a reader that has gone changes nothing about it.
+            let _ = writeln!(io::stdout(), "{}", effective(&settings));
             ExitCode::SUCCESS
         }),
         Some(("sensor", matches)) => {
@@ -67,7 +69,8 @@ fn with<T>(settings: Result<T, SettingsError>, then: impl FnOnce(T) -> ExitCode)
     match settings {
         Ok(settings) => then(settings),
         Err(problems) => {
-            eprint!("sluicegate: {problems}");
+            // As for `check`: nobody may be there to read.
+            let _ = write!(io::stderr(), "sluicegate: {problems}");
             EXIT_USAGE.into()
         }
     }

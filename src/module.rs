@@ -10,6 +10,7 @@ use tracing::info;
 
 use crate::credentials::Credentials;
 use crate::link::{Link, LinkSettings, Summary};
+use crate::mqtt::Route;
 use crate::parse::JsonPath;
 use crate::pool::Pool;
 use crate::settings::{Proof, Settings};
@@ -68,6 +69,11 @@ fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
             (Credentials::Workload(workload.clone()), Trust::bundle(workload))
         }
     };
+    // Without TLS there is nobody to trust, and no bundle to fetch.
+    let trust = match settings.route {
+        Route::Plain => Trust::Fixed(trusting([])?),
+        Route::Direct | Route::WebSocket { .. } => trust,
+    };
     Ok(LinkSettings {
         identity: settings.identity,
         credentials,
@@ -96,7 +102,41 @@ pub(crate) fn run_to_end<T>(runtime: Runtime, future: impl Future<Output = T>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::azure::Identity;
+    use crate::threshold::Threshold;
+    use crate::workload::daemon::Daemon;
     use std::time::Duration;
+    use tracing_subscriber::filter::LevelFilter;
+
+    /// Inside the runtime roots come from its bundle, unless plain TCP has no use for any.
+    #[tokio::test]
+    async fn plain_tcp_fetches_no_trust_bundle() {
+        let certificate = rcgen::generate_simple_self_signed(vec!["root".to_owned()]).unwrap();
+        for (route, fetches) in [(Route::Plain, 0), (Route::Direct, 1)] {
+            let daemon = Daemon::start(certificate.cert.pem());
+            let settings = Settings {
+                identity: Identity {
+                    hub: "h.net".to_owned(),
+                    gateway: "localhost".to_owned(),
+                    device: "d".to_owned(),
+                    module: Some("m".to_owned()),
+                },
+                proof: Proof::Runtime(daemon.client()),
+                gateway_port: 1,
+                route,
+                threshold: Threshold::new(25.0).expect("finite"),
+                workers: 1,
+                keep_alive: Duration::from_secs(60),
+                token_lifetime: Duration::from_secs(60),
+                drain_timeout: Duration::ZERO,
+                held_bytes: 1 << 20,
+                log_level: LevelFilter::OFF,
+            };
+            let mut link = link_settings(settings).unwrap();
+            link.trust.tls().await.unwrap();
+            assert_eq!(daemon.requests().len(), fetches, "{}", link.route);
+        }
+    }
 
     /// The end does not wait for a blocking call under way, such as a name look-up.
     #[test]

@@ -11,6 +11,7 @@ pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
@@ -22,7 +23,7 @@ use crate::threshold::Threshold;
 use layers::Layers;
 use table::{
     ALIASES, CONFIG, DRAIN_TIMEOUT, GATEWAY_PORT, HELD_BYTES, KEEP_ALIVE, LOG_LEVEL, NO_PROXY,
-    PROXY, THRESHOLD, TOKEN_LIFETIME, WEBSOCKET, WORKERS,
+    PLAIN, PROXY, THRESHOLD, TOKEN_LIFETIME, WEBSOCKET, WORKERS,
 };
 
 pub use identity::Proof;
@@ -31,6 +32,8 @@ pub use table::{Spec, TABLE};
 
 /// Port of MQTT over WebSocket, unless another is given.
 const WEBSOCKET_PORT: u16 = 443;
+/// Port of MQTT without TLS, unless another is given.
+const PLAIN_PORT: u16 = 1883;
 /// Shortest life of a token: for tests of its renewal. Tokens end on whole seconds.
 const TOKEN_LIFETIME_MIN: Duration = Duration::from_millis(500);
 /// Longest life of a token.
@@ -93,15 +96,18 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut layers =
             Layers::read(&TABLE, Some(&CONFIG), matches, |name| by_any_name(name, &env));
-        let identity = identity::resolve(&mut layers);
-        let websocket = layers.required(&WEBSOCKET, values::switch);
-        let gateway_port = match (websocket, layers.source(&GATEWAY_PORT)) {
-            (Some(true), None) => Some(WEBSOCKET_PORT),
+        let transport = transport(&mut layers);
+        let identity = identity::resolve(&mut layers, transport == Some(Transport::Plain));
+        let gateway_port = match (transport, layers.source(&GATEWAY_PORT)) {
+            (Some(Transport::WebSocket), None) => Some(WEBSOCKET_PORT),
+            (Some(Transport::Plain), None) => Some(PLAIN_PORT),
             _ => layers.required(&GATEWAY_PORT, |text| values::number(text, 1..=65_535)),
         };
-        let route = match (websocket, &identity) {
-            (Some(true), Some((identity, _))) => websocket_route(&mut layers, &identity.gateway),
-            _ => Some(Route::Direct),
+        let route = match (transport, &identity) {
+            (Some(transport), Some((identity, _))) => {
+                route(&mut layers, transport, &identity.gateway)
+            }
+            _ => None,
         };
         let threshold = layers.required(&THRESHOLD, values::threshold);
         let workers = layers.required(&WORKERS, values::workers);
@@ -138,6 +144,53 @@ fn by_any_name(name: &str, env: impl Fn(&str) -> Option<OsString>) -> Option<OsS
     let aliases = ALIASES.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, a)| a);
     let names = std::iter::once(name).chain(aliases.iter().copied());
     names.filter_map(env).find(|value| !value.is_empty())
+}
+
+/// What carries MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Tls,
+    WebSocket,
+    Plain,
+}
+
+fn transport(layers: &mut Layers) -> Option<Transport> {
+    let websocket = layers.required(&WEBSOCKET, values::switch);
+    let plain = layers.required(&PLAIN, values::switch);
+    match (websocket?, plain?) {
+        (false, false) => Some(Transport::Tls),
+        (true, false) => Some(Transport::WebSocket),
+        (false, true) => Some(Transport::Plain),
+        (true, true) => {
+            let sources = [&PLAIN, &WEBSOCKET].map(|spec| layers.source(spec).unwrap_or(spec.name));
+            layers.problem(format!(
+                "{}: WebSocket runs over TLS, which plain leaves out; set one of the two to false",
+                sources.join(" and ")
+            ));
+            None
+        }
+    }
+}
+
+fn route(layers: &mut Layers, transport: Transport, host: &str) -> Option<Route> {
+    match transport {
+        Transport::Tls => Some(Route::Direct),
+        Transport::WebSocket => websocket_route(layers, host),
+        Transport::Plain => plain_route(layers, host),
+    }
+}
+
+/// An address is judged here; a name is at each connect, by what it then resolves to.
+fn plain_route(layers: &mut Layers, host: &str) -> Option<Route> {
+    if host.parse().is_ok_and(|address: IpAddr| !address.is_loopback()) {
+        let source = layers.source(&PLAIN).unwrap_or(PLAIN.name);
+        layers.problem(format!(
+            "{source}: the gateway {host} is no loopback address (127.0.0.0/8, ::1), and without \
+             TLS the token would cross the network in clear; leave plain out"
+        ));
+        return None;
+    }
+    Some(Route::Plain)
 }
 
 fn websocket_route(layers: &mut Layers, host: &str) -> Option<Route> {

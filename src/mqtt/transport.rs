@@ -4,11 +4,13 @@
 //! ```text
 //! Route::Direct        MQTT                 over TLS over TCP
 //! Route::WebSocket     MQTT over WebSocket  over TLS over TCP, or over a tunnel through a proxy
+//! Route::Plain         MQTT                 over TCP, to loopback addresses alone
 //! ```
 //! Every step is bounded by [`CONNECT_TIMEOUT`]. Each failure names the step, the host and what to
 //! do about it.
 
 mod error;
+mod plain;
 mod proxy;
 mod websocket;
 
@@ -51,7 +53,7 @@ pub struct Endpoint {
     pub port: u16,
     /// How to get there.
     pub route: Route,
-    /// TLS settings, with the roots that are trusted.
+    /// TLS settings, with the roots that are trusted; [`Route::Plain`] has no use for them.
     pub tls: Arc<rustls::ClientConfig>,
 }
 
@@ -66,6 +68,10 @@ pub enum Route {
         /// The proxy to go through.
         proxy: Option<Proxy>,
     },
+    /// MQTT over TCP without TLS, for measurements on one machine. No MQTT leaves it: what the
+    /// host resolves to is checked at each connect, and all of it must be loopback (127.0.0.0/8,
+    /// ::1).
+    Plain,
 }
 
 impl fmt::Display for Endpoint {
@@ -80,6 +86,7 @@ impl fmt::Display for Route {
             Self::Direct => f.write_str("TLS"),
             Self::WebSocket { proxy: None } => f.write_str("WebSocket"),
             Self::WebSocket { proxy: Some(proxy) } => write!(f, "WebSocket through proxy {proxy}"),
+            Self::Plain => f.write_str("plain TCP"),
         }
     }
 }
@@ -92,6 +99,7 @@ pub struct Stream(Inner);
 enum Inner {
     Tls(Box<TlsStream<TcpStream>>),
     WebSocket(Box<WebSocket<TlsStream<TcpStream>>>),
+    Plain(TcpStream),
 }
 
 impl Stream {
@@ -99,6 +107,7 @@ impl Stream {
         match &mut self.0 {
             Inner::Tls(stream) => Pin::new(stream.as_mut()),
             Inner::WebSocket(stream) => Pin::new(stream.as_mut()),
+            Inner::Plain(stream) => Pin::new(stream),
         }
     }
 }
@@ -162,6 +171,9 @@ pub async fn connect(
 /// Everything below MQTT.
 async fn open(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
     let Endpoint { host, port, route, tls } = endpoint;
+    if matches!(route, Route::Plain) {
+        return Ok(Stream(Inner::Plain(plain::dial(host, *port).await?)));
+    }
     let name = ServerName::try_from(host.clone())
         .map_err(|source| ConnectError::HostName { host: host.clone(), source })?;
     let tcp = match route {
@@ -195,12 +207,29 @@ impl Endpoint {
 
 async fn dial(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let addresses: Vec<SocketAddr> = timeout_at(deadline, tokio::net::lookup_host((host, port)))
+    let addresses = resolve(host, port, deadline).await?;
+    dial_resolved(host, port, &addresses, deadline).await
+}
+
+async fn resolve(
+    host: &str,
+    port: u16,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, ConnectError> {
+    let addresses = timeout_at(deadline, tokio::net::lookup_host((host, port)))
         .await
         .unwrap_or_else(|_| Err(no_answer(CONNECT_TIMEOUT)))
-        .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?
-        .collect();
-    let tcp = dial_each(&addresses, deadline, TcpStream::connect)
+        .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?;
+    Ok(addresses.collect())
+}
+
+async fn dial_resolved(
+    host: &str,
+    port: u16,
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<TcpStream, ConnectError> {
+    let tcp = dial_each(addresses, deadline, TcpStream::connect)
         .await
         .map_err(|source| ConnectError::Tcp { host: host.to_owned(), port, source })?;
     // Batches are written whole: Nagle's algorithm would only hold back their ends.

@@ -17,7 +17,7 @@ use crate::workload::Workload;
 /// What an edge device sets for each of its modules; the API version may be missing.
 const RUNTIME: [Spec; 7] =
     [WORKLOAD_URI, AUTH_SCHEME, GENERATION, HUB_HOST, GATEWAY_HOST, DEVICE_ID, MODULE_ID];
-/// What a developer sets instead.
+/// What a developer sets instead; plain TCP needs no roots, so there the first is enough.
 const PAIR: [Spec; 2] = [CONNECTION_STRING, CA_FILE];
 /// The only scheme: a module gets no other.
 const SAS_TOKEN: &str = "sasToken";
@@ -29,7 +29,7 @@ pub enum Proof {
     Key {
         /// The key.
         key: Key,
-        /// The only roots.
+        /// The only roots; none for plain TCP.
         roots: Vec<CertificateDer<'static>>,
     },
     /// By the security daemon of the edge runtime, which signs and has the trust bundle.
@@ -38,22 +38,23 @@ pub enum Proof {
 
 /// The runtime's variables where they are complete, else the pair. Where neither is complete, all
 /// that is missing is noted, and what is there is checked all the same.
-pub(super) fn resolve(layers: &mut Layers) -> Option<(Identity, Proof)> {
-    let (no_runtime, no_pair) = (missing(layers, &RUNTIME), missing(layers, &PAIR));
+pub(super) fn resolve(layers: &mut Layers, is_plain: bool) -> Option<(Identity, Proof)> {
+    let wanted = if is_plain { &PAIR[..1] } else { &PAIR };
+    let (no_runtime, no_pair) = (missing(layers, &RUNTIME), missing(layers, wanted));
     if no_runtime.is_empty() {
         return runtime(layers);
     }
     if no_pair.is_empty() {
-        return pair(layers);
+        return pair(layers, is_plain);
     }
-    let (set_runtime, set_pair) = (no_runtime.len() < RUNTIME.len(), no_pair.len() < PAIR.len());
+    let (set_runtime, set_pair) = (no_runtime.len() < RUNTIME.len(), no_pair.len() < wanted.len());
     layers.problem(format!("inside IoT Edge, not set: {}", no_runtime.join(", ")));
     layers.problem(format!("outside of it, not set: {}", no_pair.join(", ")));
     if set_runtime {
         runtime(layers);
     }
     if set_pair {
-        pair(layers);
+        pair(layers, is_plain);
     }
     None
 }
@@ -90,7 +91,7 @@ fn runtime(layers: &mut Layers) -> Option<(Identity, Proof)> {
     Some((identity, Proof::Runtime(workload)))
 }
 
-fn pair(layers: &mut Layers) -> Option<(Identity, Proof)> {
+fn pair(layers: &mut Layers, is_plain: bool) -> Option<(Identity, Proof)> {
     let connection = layers.optional(&CONNECTION_STRING, |text| {
         let connection: ConnectionString = text.parse().map_err(values::text)?;
         if connection.identity.module.is_none() {
@@ -98,7 +99,11 @@ fn pair(layers: &mut Layers) -> Option<(Identity, Proof)> {
         }
         Ok(connection)
     });
-    let roots = layers.optional(&CA_FILE, |path| values::certificates(&PathBuf::from(path)));
+    let roots = if is_plain {
+        Some(Vec::new())
+    } else {
+        layers.optional(&CA_FILE, |path| values::certificates(&PathBuf::from(path)))
+    };
     let ConnectionString { identity, key } = connection?;
     Some((identity, Proof::Key { key, roots: roots? }))
 }

@@ -51,14 +51,14 @@ pub(super) const CA_FILE: Spec = row(
     "EdgeModuleCACertificateFile",
     "",
     "path of a PEM file",
-    "the only root certificates that are trusted, outside of the edge runtime",
+    "the only root certificates that are trusted, outside of the edge runtime; not read with `plain`",
 );
 pub(super) const GATEWAY_PORT: Spec = row(
     "gateway-port",
     "SLUICEGATE_GATEWAY_PORT",
     "8883",
     "TCP port, 1 to 65535",
-    "port of the gateway's MQTT listener; 443 with `websocket`",
+    "port of the gateway's MQTT listener; 443 with `websocket`, 1883 with `plain`",
 );
 pub(super) const WEBSOCKET: Spec = row(
     "websocket",
@@ -66,6 +66,13 @@ pub(super) const WEBSOCKET: Spec = row(
     "false",
     SWITCH,
     "MQTT over WebSocket, for networks that let nothing but HTTPS out",
+);
+pub(super) const PLAIN: Spec = row(
+    "plain",
+    "SLUICEGATE_PLAIN",
+    "false",
+    SWITCH,
+    "MQTT without TLS, for measurements: to loopback addresses alone, every other host is refused",
 );
 /// Holds the password of the proxy.
 pub(super) const PROXY: Spec = Spec {
@@ -200,11 +207,12 @@ pub(super) const API_VERSION: Spec = runtime(
 );
 
 /// The settings table: README shows it, and a test keeps the two equal.
-pub const TABLE: [Spec; 22] = [
+pub const TABLE: [Spec; 23] = [
     CONNECTION_STRING,
     CA_FILE,
     GATEWAY_PORT,
     WEBSOCKET,
+    PLAIN,
     PROXY,
     NO_PROXY,
     THRESHOLD,

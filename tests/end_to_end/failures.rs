@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use sluicegate::azure::{ConnectionString, Key};
 
@@ -66,6 +66,27 @@ fn missing_settings_are_named() {
     assert_eq!(code, Some(EX_USAGE), "{output}");
     for text in [CONNECTION_STRING, CA_FILE] {
         assert!(output.contains(text), "nothing about {text}: {output}");
+    }
+}
+
+/// The exit code is the verdict on the settings, also for whoever does not read the words.
+#[test]
+fn a_reader_that_is_gone_changes_no_verdict() {
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let scene = Scene::start(10);
+    let mut good = sluicegate();
+    good.arg("check").envs(scene.hub.environment(MODULE).unwrap());
+    let (mut bad, mut none) = (sluicegate(), sluicegate());
+    bad.arg("check");
+    none.arg("check").arg("--none");
+    let cases = [("good", good, 0), ("bad", bad, EX_USAGE), ("no such flag", none, EX_USAGE)];
+    for (name, mut command, expected) in cases {
+        let status = command.stdout(closed()).stderr(closed()).status().unwrap();
+        assert_eq!(status.code(), Some(expected), "{name}");
     }
 }
 

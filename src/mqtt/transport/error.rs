@@ -1,6 +1,7 @@
 //! Why there is no connection: by step, each with what to do about it.
 
 use std::io;
+use std::net::IpAddr;
 
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
 use rustls::pki_types::InvalidDnsNameError;
@@ -18,6 +19,19 @@ pub enum ConnectError {
         host: String,
         /// The resolver's answer.
         source: io::Error,
+    },
+    /// Plain TCP was asked for, and the host is not this machine alone. Nothing was sent.
+    #[error(
+        "plain TCP to {host}:{port} refused: {host} is {address}, no loopback address \
+         (127.0.0.0/8, ::1); use 127.0.0.1, or leave plain TCP out"
+    )]
+    NotLoopback {
+        /// The host that was looked up.
+        host: String,
+        /// Port that was to be dialled.
+        port: u16,
+        /// The first address that is not loopback.
+        address: IpAddr,
     },
     /// Nothing takes the TCP connection.
     #[error("cannot connect to {host}:{port}: {source}; is the hub running and the port open?")]

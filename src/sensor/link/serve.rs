@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 use super::{LEAVE_WAIT, Link, TELEMETRY_INFLIGHT_MAX, close};
 use crate::azure::topics::{self, Received};
 use crate::azure::{Identity, Properties};
-use crate::limits::SUBACK_WAIT;
+use crate::limits::{SUBACK_WAIT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
 use crate::mqtt::connection::publish_at_least_once;
 use crate::mqtt::packet::{
@@ -176,10 +176,15 @@ impl Link {
         payload: &[u8],
     ) -> Result<(), Loss> {
         let response = self.device.command(name, payload, Instant::now());
+        let topic = topics::method_response(response.status, rid);
+        // No hub writes such a request id; its caller gets a time-out.
+        if topic.len() > TOPIC_BYTES_MAX {
+            warn!("command {name:?} not answered: no topic can carry its request id");
+            return Ok(());
+        }
         info!("command {name:?} \"{}\": {}", excerpt(payload), response.status);
         self.counters.commands += 1;
         let body = response.body.map_or_else(String::new, |body| body.to_string());
-        let topic = topics::method_response(response.status, rid);
         session.connection.publish(&Publish::new(topic, QoS::AtMostOnce, body))?;
         Ok(())
     }

@@ -337,6 +337,22 @@ fn the_whole_conversation() {
     });
 }
 
+/// A request id that no answer's topic can carry, as it grows when encoded: the caller gets a
+/// time-out, the connection lives, and the next command is answered.
+#[test]
+fn a_command_whose_answer_has_no_room_is_not_answered() {
+    run(async {
+        let world = World::start(HOUR).await;
+        world.assign("dev-1").await;
+        let mut hub = world.serve("dev-1", &empty_twin()).await;
+        let long = "@".repeat(30_000);
+        hub.send(&format!("$iothub/methods/POST/turnon/?$rid={long}"), &Value::Null).await;
+        assert_eq!(hub.call("turnoff", &Value::Null).await, (200, Vec::new()));
+        let summary = world.quit(Some(hub)).await;
+        assert_eq!((summary.counters.connections, summary.counters.commands), (1, 1));
+    });
+}
+
 /// After a loss: the twin is read again, what it brings is acted on, and telemetry without PUBACK
 /// comes again under its ids, in order, marked as such.
 #[test]

@@ -102,3 +102,17 @@ fn tokens_may_be_short_for_tests() {
     }
     assert!(resolve(&["--token-lifetime", "400ms"], &RUNTIME).is_err());
 }
+
+/// Inside the runtime too, plain TCP is for loopback alone.
+#[test]
+fn plain_inside_the_runtime_is_for_loopback_alone() {
+    for gateway in ["127.0.0.1", "::1", "edge"] {
+        let settings = resolve(&["--plain"], &with("IOTEDGE_GATEWAYHOSTNAME", gateway)).unwrap();
+        assert!(matches!(settings.proof, Proof::Runtime(_)));
+        assert_eq!((settings.gateway_port, settings.route.to_string()), (1883, "plain TCP".into()));
+    }
+    let elsewhere = with("IOTEDGE_GATEWAYHOSTNAME", "192.0.2.1");
+    let shown = resolve(&["--plain"], &elsewhere).err().expect("elsewhere").to_string();
+    assert!(shown.contains("flag --plain: the gateway 192.0.2.1 is no loopback"), "{shown}");
+    assert!(resolve(&[], &elsewhere).is_ok(), "over TLS");
+}

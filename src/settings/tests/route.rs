@@ -1,4 +1,4 @@
-//! WebSocket, its port, and the proxy to go through.
+//! WebSocket, its port, and the proxy to go through; plain TCP, and where it may go.
 
 use super::*;
 
@@ -59,4 +59,72 @@ fn a_bad_proxy_is_refused_without_its_password() {
     assert!(shown.contains("HTTPS_PROXY") && shown.contains("HTTP proxy"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(resolve_with(&[], &env).is_ok(), "other programs may use it");
+}
+
+fn connection_to(gateway: &str) -> String {
+    identity().replace("GatewayHostName=localhost", &format!("GatewayHostName={gateway}"))
+}
+
+/// Without TLS the CA file is neither needed nor read, and the port is MQTT's own.
+#[test]
+fn plain_needs_no_roots_and_changes_the_port() {
+    type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case; 7] = [
+        (&["--plain"], &[], "1883 plain TCP"),
+        (&[], &[("SLUICEGATE_PLAIN", "1")], "1883 plain TCP"),
+        (&[], &[("SLUICEGATE_PLAIN", "true")], "1883 plain TCP"),
+        (&["--plain", "--gateway-port", "8883"], &[], "8883 plain TCP"),
+        (&["--plain"], &[("SLUICEGATE_GATEWAY_PORT", "21883")], "21883 plain TCP"),
+        (&["--plain"], &[("EdgeModuleCACertificateFile", "/nowhere/ca.pem")], "1883 plain TCP"),
+        (&["--plain"], &[("HTTPS_PROXY", "socks5://other:1")], "1883 plain TCP"),
+    ];
+    let connection = identity();
+    for (flags, env, expected) in cases {
+        let mut all = vec![("EdgeHubConnectionString", connection.as_str())];
+        all.extend_from_slice(env);
+        let settings = resolve(flags, &all).unwrap();
+        let shown = format!("{} {}", settings.gateway_port, settings.route);
+        assert_eq!(shown, expected, "{flags:?} {env:?}");
+        assert!(matches!(settings.proof, Proof::Key { roots, .. } if roots.is_empty()));
+    }
+    for value in ["false", "0"] {
+        let settings = resolve_with(&[], &[("SLUICEGATE_PLAIN", value)]).unwrap();
+        assert_eq!(settings.route.to_string(), "TLS");
+    }
+    assert!(resolve_with(&["--plain", "maybe"], &[]).is_err());
+    let shown = resolve(&["--plain"], &[]).err().expect("no identity").to_string();
+    assert!(shown.contains("outside of it, not set: EdgeHubConnectionString\n"), "{shown}");
+}
+
+/// An address that is not loopback is refused before anything starts; a name is left to the
+/// connects, as what it resolves to may change.
+#[test]
+fn plain_is_refused_for_an_address_elsewhere() {
+    for gateway in ["127.0.0.1", "127.8.0.3", "::1", "localhost", "edge.example"] {
+        let connection = connection_to(gateway);
+        let settings = resolve(&["--plain"], &[("EdgeHubConnectionString", &connection)]).unwrap();
+        assert!(matches!(settings.route, Route::Plain), "{gateway}");
+    }
+    for gateway in ["192.0.2.1", "10.0.0.1", "0.0.0.0", "128.0.0.1", "::", "fe80::1"] {
+        let connection = connection_to(gateway);
+        let env = [("EdgeHubConnectionString", connection.as_str()), ("SLUICEGATE_PLAIN", "1")];
+        let shown = resolve(&[], &env).err().expect(gateway).to_string();
+        for part in ["variable SLUICEGATE_PLAIN: ", gateway, "no loopback", "leave plain out"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+}
+
+/// WebSocket runs over TLS, which plain leaves out: wherever both are set, both are named.
+#[test]
+fn plain_and_websocket_exclude_each_other() {
+    let shown = resolve_with(&["--websocket"], &[("SLUICEGATE_PLAIN", "1")]);
+    let shown = shown.err().expect("both").to_string();
+    for part in ["variable SLUICEGATE_PLAIN and flag --websocket: ", "set one of the two to false"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let settings = resolve_with(&["--websocket", "0"], &[("SLUICEGATE_PLAIN", "1")]).unwrap();
+    assert_eq!(settings.route.to_string(), "plain TCP");
 }

@@ -1,4 +1,4 @@
-//! The ways to a gateway, over real sockets: TLS, WebSocket, and a proxy before either.
+//! The ways to a gateway, over real sockets: TLS, WebSocket, a proxy before either, plain TCP.
 
 use super::*;
 use crate::mqtt::QoS;
@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Mqtt,
+    /// Without TLS.
+    Plain,
     /// MQTT over WebSocket, with frames of this many bytes.
     Frames(usize),
     /// Answers the WebSocket handshake with 404.
@@ -71,6 +73,7 @@ impl Gateway {
             port: listener.local_addr().unwrap().port(),
             route: match manner {
                 Manner::Mqtt => Route::Direct,
+                Manner::Plain => Route::Plain,
                 _ => Route::WebSocket { proxy: None },
             },
             tls: crate::trust::trusting([certificate]).unwrap(),
@@ -79,6 +82,9 @@ impl Gateway {
             while let Ok((socket, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
+                    if manner == Manner::Plain {
+                        return echo(socket).await;
+                    }
                     let Ok(stream) = acceptor.accept(socket).await else { return };
                     match manner {
                         Manner::Mqtt => echo(stream).await,
@@ -213,6 +219,39 @@ async fn converse(gateway: &Gateway) {
 #[tokio::test]
 async fn mqtt_over_tls() {
     converse(&Gateway::start(Manner::Mqtt).await).await;
+}
+
+#[tokio::test]
+async fn mqtt_over_plain_tcp() {
+    converse(&Gateway::start(Manner::Plain).await).await;
+}
+
+/// `0` resolves to 0.0.0.0, which is not loopback, but leads to loopback all the same: only the
+/// check of what a name resolves to keeps the gateway from being reached.
+#[tokio::test]
+async fn plain_tcp_refuses_a_name_that_is_not_loopback() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut endpoint = Endpoint {
+        host: String::new(),
+        port,
+        route: Route::Plain,
+        tls: crate::trust::trusting([]).unwrap(),
+    };
+    let ours = TcpStream::connect(("0", port)).await.expect("this name leads here");
+    let (_, from) = timeout(PATIENCE, listener.accept()).await.expect("in time").unwrap();
+    assert_eq!(from, ours.local_addr().unwrap());
+    for host in ["0", "0.0.0.0", "192.0.2.1"] {
+        endpoint.host = host.to_owned();
+        let mut inbox = Vec::new();
+        let connected = connect(&endpoint, Connect::new("d/m"), &mut inbox);
+        let refused = timeout(PATIENCE, connected).await.expect("an end in time").err();
+        assert!(matches!(refused, Some(ConnectError::NotLoopback { .. })), "{host}: {refused:?}");
+    }
+    // Connections come in order: the next one is the test's own, so there was none in between.
+    let ours = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (_, from) = timeout(PATIENCE, listener.accept()).await.expect("in time").unwrap();
+    assert_eq!(from, ours.local_addr().unwrap());
 }
 
 /// However the peer cuts its bytes into frames.
