@@ -8,9 +8,9 @@ use crossbeam_channel::Receiver;
 use super::CommandError;
 use super::show::Live;
 use super::signals::stop_channel;
-use crate::load::{self, LoadError};
 use crate::load::outcome::Outcome;
 use crate::load::settings::RunSettings;
+use crate::load::{self, LoadError};
 
 /// Runs on behalf of a command that can be interrupted.
 #[derive(Debug)]

@@ -159,7 +159,6 @@ impl Gateway {
         &self.identity
     }
 
-
     /// What the topic of every alert begins with; its properties follow.
     pub(super) fn alerts_prefix(&self) -> &[u8] {
         &self.alerts_prefix
