@@ -14,6 +14,7 @@
 
 mod board;
 mod broker;
+mod calibrate;
 mod cost;
 mod engine;
 pub mod error;
@@ -37,5 +38,6 @@ pub mod traffic;
 mod verdict;
 pub mod wire;
 
+pub use calibrate::calibrate;
 pub use error::LoadError;
 pub use run::run;

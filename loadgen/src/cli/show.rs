@@ -1,8 +1,10 @@
 //! What people see of measurements: a bar or lines meanwhile on standard error, tables at the end.
 
+mod calibration;
 mod figures;
 mod live;
 mod outcome;
 
+pub(crate) use calibration::calibration_text;
 pub(crate) use live::Live;
 pub(crate) use outcome::outcome_text;

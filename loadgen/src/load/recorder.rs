@@ -117,12 +117,6 @@ impl Recorder {
         self.second.value_at_quantile(0.99)
     }
 
-    /// Adds what another thread recorded over the same part of the run.
-    pub(super) fn merge(&mut self, other: &Self) {
-        self.latency.add(&other.latency).expect("all histograms have the same bounds");
-        self.lag.add(&other.lag).expect("all histograms have the same bounds");
-    }
-
     /// Latency, lag and the seconds.
     pub(super) fn finish(mut self) -> (Option<Distribution>, Option<Distribution>, Vec<Second>) {
         self.close_second(self.second_number + 1);
@@ -186,17 +180,6 @@ mod tests {
         assert_eq!(latency.unwrap().count, 1);
         let told: Vec<_> = series.iter().map(|s| (s.at_s, s.sent, s.alerts)).collect();
         assert_eq!(told, [(-1.0, 3, 1), (0.0, 4, 1), (1.0, 0, 1)]);
-    }
-
-    #[test]
-    fn what_two_threads_recorded_is_one_distribution() {
-        let mut one = Recorder::new(0..SECOND_NS);
-        let mut other = Recorder::new(0..SECOND_NS);
-        one.alert(0, 1_000);
-        other.alert(0, 3_000);
-        one.merge(&other);
-        let latency = one.finish().0.unwrap();
-        assert_eq!((latency.count, latency.max_us > 2.9), (2, true));
     }
 
     #[test]

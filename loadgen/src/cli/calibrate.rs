@@ -1,0 +1,45 @@
+//! `loadgen calibrate`: what the instrument itself can do here.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::document::Beginning;
+use super::load_args::parse_time;
+use super::output::print;
+use super::show::calibration_text;
+use super::signals::stop_channel;
+use super::{CommandError, EXIT_CODES_LOAD};
+use crate::load::calibrate;
+use crate::load::outcome::Finding;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES_LOAD)]
+pub(crate) struct CalibrateArgs {
+    /// Length of each of its four parts
+    #[arg(long = "for", value_name = "TIME", default_value = "3s", value_parser = parse_time)]
+    time: Duration,
+    /// Write everything that was measured to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: CalibrateArgs) -> Result<(), CommandError> {
+    let beginning = Beginning::now(args.json)?;
+    let stop = stop_channel().map_err(|error| CommandError::internal(&error))?;
+    let program = std::env::current_exe().map_err(|error| CommandError::internal(&error))?;
+    let sink = [program.to_string_lossy().into_owned(), "sink".to_owned()];
+    let mut interrupted = false;
+    let calibration = calibrate(&sink, args.time, &mut |_| {
+        interrupted |= stop.try_recv().is_ok();
+        if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if interrupted {
+        return Err(CommandError::refused("ended early: half a calibration says nothing".to_owned()));
+    }
+    let written = beginning.write(Finding::Calibrate(Box::new(calibration.clone())));
+    print(calibration_text(&calibration))?;
+    written
+}
