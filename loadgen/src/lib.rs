@@ -10,3 +10,4 @@ pub mod corpus;
 pub mod hub;
 pub mod load;
 pub mod simulator;
+pub mod sink;
