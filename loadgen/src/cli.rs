@@ -21,6 +21,7 @@ mod sensors;
 mod shell;
 mod show;
 mod signals;
+mod sink;
 mod text;
 
 use control::client::ClientError;
@@ -76,6 +77,8 @@ enum Command {
     Env(requests::EnvArgs),
     /// Print what a device registers with, ready to be sourced: eval "$(loadgen enrol sensor1)"
     Enrol(requests::EnrolArgs),
+    /// Be a program under test that does next to nothing, with faults on demand
+    Sink(sink::SinkArgs),
     /// Be the filter module: what the demo starts as its child
     #[command(hide = true)]
     Module {
@@ -104,6 +107,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Monitor(args) => requests::monitor(&args),
         Command::Env(args) => requests::env(args),
         Command::Enrol(args) => requests::enrol(args),
+        Command::Sink(args) => sink::run(&args),
         Command::Module { args } => return demo::be_module(args),
     };
     match outcome {

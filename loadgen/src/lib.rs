@@ -11,3 +11,4 @@ pub mod hub;
 pub mod load;
 mod process;
 pub mod simulator;
+pub mod sink;

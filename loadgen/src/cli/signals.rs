@@ -12,16 +12,28 @@ use tokio::runtime::Builder;
 /// # Errors
 /// The system refuses the handlers or the thread.
 pub(crate) fn stop_channel() -> io::Result<Receiver<()>> {
+    let (sender, receiver) = bounded(1);
+    on_stop(move || {
+        // An error means that nobody waits any more.
+        let _ = sender.send(());
+    })?;
+    Ok(receiver)
+}
+
+/// Does `action` at the first signal, in a thread of its own; from now on they do not end the
+/// process by themselves.
+///
+/// # Errors
+/// The system refuses the handlers or the thread.
+pub(crate) fn on_stop(action: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
         let _context = runtime.enter();
         StopSignals::new()?
     };
-    let (sender, receiver) = bounded(1);
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(signals.wait());
-        // An error means that nobody waits any more.
-        let _ = sender.send(());
+        action();
     })?;
-    Ok(receiver)
+    Ok(())
 }

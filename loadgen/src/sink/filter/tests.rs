@@ -1,0 +1,189 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const INPUTS: &str = "devices/edge/modules/filter/inputs/input1/%24.cdid=edge&n=";
+const ALERTS: &str = "devices/edge/modules/filter/messages/events/%24.on=output1&n=";
+
+fn settings() -> SinkSettings {
+    SinkSettings {
+        host: String::new(),
+        port: 0,
+        client_id: String::new(),
+        username: String::new(),
+        password: String::new(),
+        subscribe: "devices/edge/modules/filter/inputs/#".to_owned(),
+        publish: "devices/edge/modules/filter/messages/events/".to_owned(),
+        threshold: 25.0,
+    }
+}
+
+fn body(number: u32, temperature: u32) -> String {
+    format!(r#"{{"machine":{{"temperature":{temperature},"pressure":1}},"n":{number}}}"#)
+}
+
+/// Input `number`, at QoS 1 with that packet id or at QoS 0.
+fn input(number: u32, qos1: bool, temperature: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let id = qos1.then(|| u16::try_from(number).unwrap());
+    let topic = format!("{INPUTS}{number}");
+    write_publish(&mut bytes, topic.as_bytes(), id, body(number, temperature).as_bytes());
+    bytes
+}
+
+/// What a peer sees: `a12` an acknowledgement, `7:3` alert 3 with packet id 7, `-:3` the same at
+/// QoS 0.
+fn seen(mut bytes: &[u8]) -> Vec<String> {
+    let mut seen = Vec::new();
+    while let Some(frame) = wire::frame(bytes).unwrap() {
+        bytes = &bytes[frame.whole.len()..];
+        if !frame.is_publish() {
+            seen.push(format!("a{}", frame.puback().unwrap()));
+            continue;
+        }
+        let publish = frame.publish().unwrap();
+        let topic = str::from_utf8(publish.topic).unwrap();
+        let number =
+            topic.strip_prefix(ALERTS).unwrap().strip_suffix("&MessageType=Alert").unwrap();
+        assert_eq!(str::from_utf8(publish.body).unwrap(), body(number.parse().unwrap(), 30));
+        let id = publish.packet_id.map_or("-".to_owned(), |id| id.to_string());
+        seen.push(format!("{id}:{number}"));
+    }
+    assert!(bytes.is_empty(), "whole packets only");
+    seen
+}
+
+fn take_all(filter: &mut Filter, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    assert_eq!(filter.take(bytes, u64::MAX, &mut out).unwrap(), bytes.len());
+    out
+}
+
+#[test]
+fn alerts_are_forwarded_and_inputs_acknowledged_in_order() {
+    let mut filter = Filter::new(&settings());
+    let bytes = [input(1, true, 20), input(2, true, 30), input(3, false, 30), input(4, true, 30)];
+    let out = take_all(&mut filter, &bytes.concat());
+    assert_eq!(seen(&out), ["a1", "1:2", "a2", "-:3", "2:4", "a4"]);
+    let counts = Counts { inputs: 4, alerts: 3, forwarded: 3, ..Counts::default() };
+    assert_eq!(*filter.counts(), counts);
+}
+
+/// However the stream is cut, the answers are the same.
+#[test]
+fn the_stream_may_be_cut_anywhere() {
+    let bytes: Vec<u8> = [20, 30, 30, 20, 30]
+        .iter()
+        .zip(1..)
+        .flat_map(|(&temperature, number)| input(number, number % 2 == 1, temperature))
+        .collect();
+    let whole = take_all(&mut Filter::new(&settings()), &bytes);
+    for cut in 0..=bytes.len() {
+        let mut filter = Filter::new(&settings());
+        let mut out = Vec::new();
+        let used = filter.take(&bytes[..cut], u64::MAX, &mut out).unwrap();
+        filter.take(&bytes[used..], u64::MAX, &mut out).unwrap();
+        assert_eq!(out, whole, "cut at {cut}");
+    }
+    let (mut filter, mut out, mut start) = (Filter::new(&settings()), Vec::new(), 0);
+    for end in 0..=bytes.len() {
+        start += filter.take(&bytes[start..end], u64::MAX, &mut out).unwrap();
+    }
+    assert_eq!(out, whole, "byte by byte");
+}
+
+#[test]
+fn no_more_inputs_are_taken_than_allowed() {
+    let mut filter = Filter::new(&settings());
+    let bytes = [input(1, true, 20), input(2, true, 20), input(3, true, 20)].concat();
+    let mut out = Vec::new();
+    assert_eq!(filter.take(&bytes, 2, &mut out).unwrap(), bytes.len() / 3 * 2);
+    assert_eq!(seen(&out), ["a1", "a2"]);
+}
+
+#[test]
+fn a_large_message_passes() {
+    let mut bytes = Vec::new();
+    let mut large = body(1, 30).into_bytes();
+    large.resize(250 * 1024, b' ');
+    write_publish(&mut bytes, format!("{INPUTS}1").as_bytes(), Some(1), &large);
+    let out = take_all(&mut Filter::new(&settings()), &bytes);
+    let frame = wire::frame(&out).unwrap().unwrap();
+    assert_eq!(frame.publish().unwrap().body, large);
+}
+
+/// Properties make the topic longer: over MQTT's limit or the packet's, the alert is only counted.
+#[test]
+fn what_cannot_be_forwarded_is_counted() {
+    let mut filter = Filter::new(&settings());
+    let mut bytes = Vec::new();
+    let long = format!("{INPUTS}{}", "1".repeat(65_535 - INPUTS.len()));
+    write_publish(&mut bytes, long.as_bytes(), Some(1), body(1, 30).as_bytes());
+    let mut large = body(1, 30).into_bytes();
+    large.resize(PACKET_BYTES_MAX - INPUTS.len() - 10, b' ');
+    write_publish(&mut bytes, format!("{INPUTS}1").as_bytes(), Some(2), &large);
+    assert_eq!(seen(&take_all(&mut filter, &bytes)), ["a1", "a2"]);
+    assert_eq!((filter.counts().alerts, filter.counts().too_large), (2, 2));
+}
+
+#[test]
+fn packet_ids_go_round_and_at_the_bound_inputs_wait() {
+    let mut filter = Filter::new(&settings());
+    let flood: Vec<u8> = (0..IN_FLIGHT_MAX).flat_map(|_| input(1, true, 30)).collect();
+    let out = take_all(&mut filter, &flood);
+    assert_eq!(seen(&out).last().unwrap(), "a1");
+    assert!(seen(&out).contains(&"65535:1".to_owned()));
+    // All packet ids are taken: an alert waits, and so does whatever comes behind it.
+    let more = [input(7, true, 20), input(8, true, 30), input(9, true, 20), input(10, true, 30)];
+    assert_eq!(seen(&take_all(&mut filter, &more.concat())), ["a7"]);
+    let mut acks = Vec::new();
+    write_puback(&mut acks, 1);
+    assert_eq!(seen(&take_all(&mut filter, &acks)), ["1:8", "a8", "a9"]);
+    acks.clear();
+    write_puback(&mut acks, 2);
+    // Acknowledged behind an input that comes meanwhile: the order stays.
+    let more = [input(11, true, 20), acks, input(12, false, 30)].concat();
+    assert_eq!(seen(&take_all(&mut filter, &more)), ["2:10", "a10", "a11", "-:12"]);
+    assert_eq!(filter.counts().inputs, u64::from(IN_FLIGHT_MAX) + 6);
+}
+
+#[test]
+fn a_peer_that_never_acknowledges_is_given_up() {
+    let mut filter = Filter::new(&settings());
+    for _ in 0..IN_FLIGHT_MAX {
+        take_all(&mut filter, &input(1, true, 30));
+    }
+    let mut bytes = Vec::new();
+    let mut large = body(1, 30).into_bytes();
+    large.resize(250 * 1024, b' ');
+    write_publish(&mut bytes, format!("{INPUTS}1").as_bytes(), Some(1), &large);
+    let mut out = Vec::new();
+    let taken = PARKED_BYTES_MAX / bytes.len();
+    for _ in 0..taken {
+        filter.take(&bytes, u64::MAX, &mut out).unwrap();
+    }
+    assert!(out.is_empty());
+    let ended = filter.take(&bytes, u64::MAX, &mut out);
+    assert!(matches!(ended, Err(SinkError::Unacknowledged)), "{ended:?}");
+}
+
+#[test]
+fn other_packets_are_passed_over_and_refusals_end_it() {
+    let mut filter = Filter::new(&settings());
+    let mut bytes = vec![0x90, 3, 0, 1, 1, 0xd0, 0];
+    write_publish(&mut bytes, b"$iothub/twin/res/200/?$rid=1", Some(9), body(1, 30).as_bytes());
+    assert_eq!(seen(&take_all(&mut filter, &bytes)), ["a9"]);
+    let mut out = Vec::new();
+    let refused = filter.take(&[0x90, 3, 0, 1, 0x80], u64::MAX, &mut out);
+    assert!(matches!(refused, Err(SinkError::SubscriptionRefused)), "{refused:?}");
+    let qos2 = filter.take(&[0x34, 5, 0, 1, b't', 0, 1], u64::MAX, &mut out);
+    assert!(matches!(qos2, Err(SinkError::Wire(WireError::Malformed(0x34)))), "{qos2:?}");
+}
+
+proptest! {
+    /// No bytes whatever make a panic.
+    #[test]
+    fn any_bytes_are_taken_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Filter::new(&settings()).take(&bytes, u64::MAX, &mut Vec::new());
+    }
+}
