@@ -71,7 +71,8 @@ fn sleep_overrun(time: Duration) -> Distribution {
     let request = Timespec { tv_sec: 0, tv_nsec: i64::from(SLEEP_TIME.subsec_nanos()) };
     while start.elapsed() < time {
         let before = Instant::now();
-        if clock_nanosleep_relative(ClockId::Monotonic, &request) == NanosleepRelativeResult::Ok {
+        let slept = clock_nanosleep_relative(ClockId::Monotonic, &request);
+        if matches!(slept, NanosleepRelativeResult::Ok) {
             overrun.saturating_record(nanoseconds(before.elapsed().saturating_sub(SLEEP_TIME)));
         }
     }
