@@ -18,11 +18,11 @@ mod pad;
 mod replay;
 mod simulated;
 mod stamp;
+mod topics;
 
 pub use error::TrafficError;
 pub use stamp::{LAP_TEXT_BYTES, LAPS_MAX, STAMP_BYTES, identify, lap_text};
-
-use sluicegate::azure::{Identity, percent_encode, topics};
+pub use topics::Topics;
 
 use super::outcome::TrafficFacts;
 use super::settings::{BODY_BYTES_MAX, Profile, SENSORS_MAX, TrafficSettings};
@@ -40,8 +40,6 @@ pub const BUILT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Longest topic, with its properties.
 pub const TOPIC_BYTES_MAX: usize = 4 * 1024;
 
-/// Input of the module that hub topics name.
-const INPUT: &str = "input1";
 /// Digits of a slot's number.
 const SLOT_DIGITS: usize = SLOTS_MAX.ilog10() as usize;
 /// What a PUBLISH has around topic and body: type, length, length of the topic, packet id.
@@ -55,19 +53,6 @@ const _: () = {
     assert!(SLOTS_MIN <= SLOTS_MAX && SENSORS_MAX <= SLOTS_MAX);
     assert!(SLOT_DIGITS == 7 && SLOTS_MAX == 10_000_000);
 };
-
-/// Which topics the messages travel on.
-#[derive(Debug, Clone, Copy)]
-pub enum Topics<'a> {
-    /// Those on which a hub hands messages to the module of this identity: each names its sensor
-    /// and has a property `sequenceNumber`, which is its slot.
-    Hub(&'a Identity),
-    /// One topic per sensor.
-    Broker {
-        /// `{sensor}` stands for the sensor's name, as `sensor-00042`.
-        topic: &'a str,
-    },
-}
 
 /// One lap of messages. The sensor of a slot is slot % [`sensors`](Self::sensors), and each
 /// sensor's messages are in the order of their slots.
@@ -107,23 +92,18 @@ impl Traffic {
     /// Settings out of their limits, a file that cannot be used, or more bytes than the bound.
     pub fn build(settings: &TrafficSettings, topics: Topics<'_>) -> Result<Self, TrafficError> {
         check(settings)?;
-        let prefixes = prefixes(settings.sensors, topics)?;
+        let topic_bytes = topics.bytes()?;
         let (mut bodies, least) = Bodies::new(settings)?;
-        let topic_bytes = prefixes.iter().map(String::len).max().unwrap_or(0) + SLOT_DIGITS;
         let packet_bytes = HEADER_BYTES_MAX + topic_bytes + bodies.bytes_max();
         let slots = slots(settings.sensors, least, packet_bytes)?;
         bodies.begin(slots)?;
 
         let mut traffic = Self::empty(settings.sensors, slots, packet_bytes);
         let packet_id = (settings.qos > 0).then_some(0);
-        let numbered = matches!(topics, Topics::Hub(_));
-        let (mut topic, mut body) = (String::new(), Vec::new());
+        let mut body = Vec::new();
         for slot in 0..slots {
             let sequence = format!("{slot:0SLOT_DIGITS$}");
-            topic.clone_from(&prefixes[(slot % settings.sensors) as usize]);
-            if numbered {
-                topic.push_str(&sequence);
-            }
+            let topic = topics.topic(slot % settings.sensors, &sequence);
             body.clear();
             let is_alert = bodies.write(slot, &mut body);
             assert!(body.len() <= BODY_BYTES_MAX, "profiles keep to the limit");
@@ -341,31 +321,6 @@ fn check(settings: &TrafficSettings) -> Result<(), TrafficError> {
         return Err(TrafficError::Threshold(settings.threshold));
     }
     Ok(())
-}
-
-/// The topic of every sensor; on a hub the number of the message follows.
-fn prefixes(sensors: u32, topics: Topics<'_>) -> Result<Vec<String>, TrafficError> {
-    let prefix = |sensor: u32| match topics {
-        Topics::Hub(identity) => {
-            let mut prefix = topics::inputs_prefix(identity) + INPUT + "/%24.cdid=";
-            percent_encode(&identity.device, &mut prefix);
-            prefix + &format!("&%24.cmid={}&sequenceNumber=", sensor_name(sensor))
-        }
-        Topics::Broker { topic } => topic.replace("{sensor}", &sensor_name(sensor)),
-    };
-    let prefixes: Vec<String> = (0..sensors).map(prefix).collect();
-    let usable = |topic: &String| {
-        (1..=TOPIC_BYTES_MAX - SLOT_DIGITS).contains(&topic.len())
-            && !topic.contains(['+', '#', '\0'])
-    };
-    match prefixes.iter().find(|topic| !usable(topic)) {
-        Some(topic) => Err(TrafficError::Topic(topic.chars().take(100).collect())),
-        None => Ok(prefixes),
-    }
-}
-
-fn sensor_name(sensor: u32) -> String {
-    format!("sensor-{sensor:05}")
 }
 
 /// Messages of a lap that has at least `least` of at most `packet_bytes` each.

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -178,25 +178,4 @@ fn the_seed_decides() {
     };
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));
-}
-
-/// What an instant costs; run it with `--release -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement: says nothing in a debug build"]
-fn cost() {
-    const COUNT: u32 = 20_000_000;
-    let burst = Burst { on: Duration::from_millis(20), period: Duration::from_millis(100) };
-    for arrivals in [Arrivals::Fixed, Arrivals::Poisson] {
-        for burst in [None, Some(burst)] {
-            let mut schedule = Schedule::new(4e6, arrivals, burst, 1).unwrap();
-            let start = Instant::now();
-            let mut sum = 0u64;
-            for _ in 0..COUNT {
-                sum = sum.wrapping_add(schedule.peek());
-                schedule.advance();
-            }
-            let each = start.elapsed() / (COUNT / 1_000);
-            println!("{arrivals:?} {}: {} ps ({sum})", burst.is_some(), each.as_nanos());
-        }
-    }
 }

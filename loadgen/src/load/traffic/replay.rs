@@ -43,7 +43,7 @@ impl Replay {
         [time, value]: [&str; 2],
         settings: &TrafficSettings,
     ) -> Result<Self, TrafficError> {
-        let content = content(file)?;
+        let content = content(file, BUILT_BYTES_MAX)?;
         let mut reader = csv::Reader::from_reader(content.as_slice());
         let header = reader.headers().map_err(|error| bad_row(file, &error))?.clone();
         let column = |name: &str| {
@@ -128,13 +128,13 @@ impl Replay {
     }
 }
 
-/// The whole file, if it is not too long.
-fn content(file: &Path) -> Result<Vec<u8>, TrafficError> {
+/// The whole file, if it has at most `limit` bytes.
+fn content(file: &Path, limit: usize) -> Result<Vec<u8>, TrafficError> {
     let failed = |source| TrafficError::File { file: file.to_owned(), source };
     let mut content = Vec::new();
-    let bound = BUILT_BYTES_MAX as u64 + 1;
+    let bound = limit as u64 + 1;
     File::open(file).map_err(failed)?.take(bound).read_to_end(&mut content).map_err(failed)?;
-    if content.len() > BUILT_BYTES_MAX {
+    if content.len() > limit {
         return Err(TrafficError::FileTooLong(file.to_owned()));
     }
     Ok(content)

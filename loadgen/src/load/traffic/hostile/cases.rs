@@ -110,11 +110,12 @@ fn spellings(value: f64) -> Vec<String> {
         format!("{mantissa}E{exponent:+}"),
         format!("{mantissa}e{exponent:+04}"),
         format!("{whole}.{fraction}00e{exponent}"),
-        format!("{whole}{fraction}00000e{}", exponent - places - 5),
         text.clone(),
     ];
     if value != 0.0 {
         let (sign, digit) = whole.split_at(whole.len() - 1);
+        // Zero has no such forms: JSON allows one 0 before the point.
+        texts.push(format!("{whole}{fraction}00000e{}", exponent - places - 5));
         texts.push(format!("{sign}0.000{digit}{fraction}e{}", exponent + 4));
     }
     if value.is_finite() && value.abs() > TINY {
@@ -137,7 +138,7 @@ fn long(hot: &str, cold: &str) -> Vec<Case> {
         with_temperature(Quiet, &format!("-{integer}")),
         with_temperature(Malformed, &format!("{integer}x")),
         with_temperature(Alert, &format!(r#"{hot},"serial":{integer}"#)),
-        with_temperature(Quiet, &format!("0.{}e-999", "0".repeat(DIGITS)).replace("0.", "-1.")),
+        with_temperature(Quiet, &format!("-1.{}e999", "0".repeat(DIGITS))),
         case(Alert, format!(r#"{{"machine":{{"temperature":{hot},"x":{open}{close}}},{end}"#)),
         case(Alert, format!(r#"{{"x":{objects},"machine":{{"temperature":{hot}}},{end}"#)),
         case(Quiet, format!(r#"{{"x":{objects},"machine":{{"temperature":{cold}}},{end}"#)),
