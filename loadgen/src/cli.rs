@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod capacity;
 mod control;
 mod demo;
 mod document;
@@ -64,6 +65,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Measure a program: rate, latency, cost, and every message that comes back verified
     Run(Box<run::RunArgs>),
+    /// Find the highest rate at which a program holds an objective
+    Capacity(Box<capacity::CapacityArgs>),
     /// Run the development hub with its simulated sensors until Ctrl-C
     Hub(hub::HubArgs),
     /// Read or change the twin of a module of the running hub
@@ -101,6 +104,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(*args),
+        Command::Capacity(args) => capacity::run(*args),
         Command::Hub(args) => hub::run(args),
         Command::Twin(command) => requests::twin(command),
         Command::Method(args) => requests::method(args),
