@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod calibrate;
+mod capacity;
 mod control;
 mod demo;
 mod document;
@@ -67,6 +68,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Measure the instrument itself: clock, punctuality, and how fast it drives a null sink
     Calibrate(calibrate::CalibrateArgs),
+    /// Find the highest rate at which a program holds an objective
+    Capacity(Box<capacity::CapacityArgs>),
     /// Run the development hub with its simulated sensors until Ctrl-C
     Hub(hub::HubArgs),
     /// Read or change the twin of a module of the running hub
@@ -105,6 +108,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(*args),
         Command::Calibrate(args) => calibrate::run(args),
+        Command::Capacity(args) => capacity::run(*args),
         Command::Hub(args) => hub::run(args),
         Command::Twin(command) => requests::twin(command),
         Command::Method(args) => requests::method(args),

@@ -15,6 +15,7 @@
 mod board;
 mod broker;
 mod calibrate;
+pub mod capacity;
 mod cost;
 mod engine;
 pub mod error;

@@ -1,11 +1,13 @@
 //! One run after another, each shown while it lasts, until a signal ends them.
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::ops::ControlFlow;
 
 use crossbeam_channel::Receiver;
 
 use super::CommandError;
+use super::output::print;
 use super::show::Live;
 use super::signals::stop_channel;
 use crate::load::outcome::Outcome;
@@ -29,7 +31,7 @@ impl Engine {
         Ok(Self { stop, interrupted: Cell::new(false) })
     }
 
-    /// Whether a signal came: the last run was cut short, and there should be no other.
+    /// Whether a signal came, or the reader of a series went away: the last run was cut short.
     pub(super) fn is_interrupted(&self) -> bool {
         self.interrupted.get()
     }
@@ -48,5 +50,28 @@ impl Engine {
         });
         live.clear();
         outcome
+    }
+
+    /// Runs once more in a series.
+    ///
+    /// # Errors
+    /// There is no result, or it was cut short.
+    pub(super) fn run_whole(
+        &self,
+        settings: &RunSettings,
+        live: Live,
+    ) -> Result<Outcome, LoadError> {
+        if self.is_interrupted() {
+            return Err(LoadError::Interrupted);
+        }
+        let outcome = self.run(settings, live)?;
+        if self.is_interrupted() { Err(LoadError::Interrupted) } else { Ok(outcome) }
+    }
+
+    /// Prints a line between the runs of a series, which ends when nobody reads any more.
+    pub(super) fn tell(&self, text: impl Display) {
+        if print(text).is_err() {
+            self.interrupted.set(true);
+        }
     }
 }

@@ -19,8 +19,8 @@ use crate::load::settings::{
 
 mod parse;
 
-pub(crate) use parse::{Rate, parse_rate_or_max, parse_time};
-use parse::{parse_broker, parse_burst, parse_number, parse_share, parse_topic};
+pub(crate) use parse::{Rate, parse_rate, parse_rate_or_max, parse_share, parse_time};
+use parse::{parse_broker, parse_burst, parse_number, parse_topic};
 
 /// Most connections to a broker: each has a socket and buffers of its own.
 const CONNECTIONS_MAX: i64 = 1000;

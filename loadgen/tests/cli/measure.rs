@@ -34,3 +34,20 @@ fn values_are_checked_before_anything_starts() {
     refused("run --rate 1k --plain --listen 0.0.0.0:0 -- true", "loopback");
     refused("run --rate 1k --json /no/such/folder/a.json -- true", "name a file in a folder");
 }
+
+#[test]
+fn a_capacity_has_an_objective_and_a_range() {
+    let (code, out, _) = run(&["capacity", "--help"]);
+    assert_eq!(code, 0);
+    for part in
+        ["--p99", "--loss", "--start", "--max", "--broker", "At most 120 runs", "1 none was"]
+    {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    refused("capacity", "<COMMAND>");
+    refused("capacity --p99 0 -- true", "above 0");
+    refused("capacity --loss 2 -- true", "from 0 to 1");
+    refused("capacity --start 2k --max 1k -- true", "2,000/s is above --max 1,000/s");
+    refused("capacity --alerts 0 -- true", "--alerts above 0");
+    refused("capacity --rate 1k -- true", "--rate");
+}

@@ -22,8 +22,7 @@ pub(crate) fn calibration_text(calibration: &Calibration) -> String {
             percent(sink_cpu_share),
         ]);
     }
-    let mut punctuality =
-        figures::table(["punctuality", "count", "p50", "p99", "p99.9", "max"]);
+    let mut punctuality = figures::table(["punctuality", "count", "p50", "p99", "p99.9", "max"]);
     for (name, of) in [
         ("sleep of 1 ms ends late by", &calibration.sleep_overrun),
         ("pauses of a busy thread", &calibration.stolen),
