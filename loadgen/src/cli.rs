@@ -12,6 +12,7 @@ mod control;
 mod demo;
 mod hub;
 mod output;
+mod report;
 mod requests;
 mod sensors;
 mod shell;
@@ -27,15 +28,15 @@ const STATE_DEFAULT: &str = "target/hub";
 const EXIT_REFUSED: u8 = 1;
 /// The command line is wrong.
 const EXIT_USAGE: u8 = 64;
-/// The deployment manifest is wrong.
-const EXIT_MANIFEST: u8 = 65;
+/// A file is not what it should be: a deployment manifest, a result to report on.
+const EXIT_BAD_DATA: u8 = 65;
 /// The hub is not running, or cannot start.
 const EXIT_UNAVAILABLE: u8 = 69;
 /// Something that cannot happen did.
 const EXIT_INTERNAL: u8 = 70;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 a check failed or the hub or module refused; \
-    64 wrong usage; 65 bad deployment manifest; 69 no hub is running, or it cannot start; \
+    64 wrong usage; 65 bad deployment manifest or result file; 69 no hub is running, or it cannot start; \
     70 internal error";
 
 /// Local development hub, simulated sensors and demo for sluicegate
@@ -63,6 +64,8 @@ enum Command {
     Env(requests::EnvArgs),
     /// Print what a device registers with, ready to be sourced: eval "$(loadgen enrol sensor1)"
     Enrol(requests::EnrolArgs),
+    /// Show results in one HTML file: plots, tables, settings
+    Report(report::ReportArgs),
     /// Be the filter module: what the demo starts as its child
     #[command(hide = true)]
     Module {
@@ -90,6 +93,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Monitor(args) => requests::monitor(&args),
         Command::Env(args) => requests::env(args),
         Command::Enrol(args) => requests::enrol(args),
+        Command::Report(args) => report::run(&args),
         Command::Module { args } => return demo::be_module(args),
     };
     match outcome {

@@ -9,4 +9,5 @@ pub mod cli;
 pub mod corpus;
 pub mod hub;
 pub mod load;
+pub mod report;
 pub mod simulator;
