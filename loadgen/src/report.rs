@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::load::outcome::Document;
 
 mod axis;
+mod bars;
 mod knee;
 mod page;
 mod palette;

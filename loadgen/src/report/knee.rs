@@ -7,6 +7,8 @@ use crate::load::outcome::{Capacity, Probe};
 
 /// Names of the latency plot's lines, by their looks.
 pub(super) const LATENCIES: [&str; 3] = ["p50", "p99", "p99.9"];
+/// Most probes that are shown; a search makes some thirty.
+pub(super) const PROBES_MAX: usize = 500;
 /// Look of the line of CPU per message.
 pub(super) const CPU_LOOK: usize = 3;
 
@@ -52,7 +54,7 @@ fn line(look: usize, probes: &[Probe], reading: impl Fn(&Probe) -> Option<f64>) 
         let point = (probe.rate, reading(probe)?);
         (point.0.is_finite() && point.1.is_finite()).then_some((point, !probe.held))
     });
-    let dots: Vec<_> = known.collect();
+    let dots: Vec<_> = known.take(PROBES_MAX).collect();
     let mut points: Vec<(f64, f64)> = dots.iter().map(|(point, _)| *point).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let by_rate = points.chunk_by(|a, b| a.0 == b.0);

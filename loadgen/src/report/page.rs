@@ -8,7 +8,9 @@ use super::plot::look::sample;
 use super::{Input, percentiles, timeline};
 use crate::load::outcome::{Distribution, Finding, Outcome};
 
+mod calibrate;
 mod capacity;
+mod compare;
 mod run;
 mod settings;
 mod verdict;
@@ -88,6 +90,9 @@ fn plots_of_runs(runs: &[Run<'_>]) -> Result<Markup, DrawError> {
         .collect();
     let names = |look: usize| (look, runs[look].name);
     Ok(html! {
+        @if runs.len() > 1 {
+            section { h2 { "Runs side by side" } (run::side_by_side(runs)) }
+        }
         @if !known.is_empty() {
             (latency_by_percentile(&known, &known.iter().map(|(look, _)| names(*look)).collect::<Vec<_>>())?)
         }
@@ -106,10 +111,11 @@ fn latency_by_percentile(
             h2 { "Latency by percentile" }
             figure {
                 (legend(names)?)
-                (percentiles::plot(known).svg(&described("Latency by percentile", names))?)
+                (percentiles::plot(known, "latency").svg(&described("Latency by percentile", names))?)
                 figcaption {
-                    "From the intended instant of sending to the receipt of the alert. Each step to "
-                    "the right is for a tenth of the messages."
+                    "To the receipt of the alert, from the instant at which its message was to be "
+                    "sent; in a closed loop, from its sending. Each step to the right is about a "
+                    "tenth of the messages."
                 }
             }
         }
@@ -125,7 +131,7 @@ fn over_time(timed: &[(usize, &Outcome)], names: &[(usize, &str)]) -> Result<Mar
                 (legend(names)?)
                 (rate.svg(&described("Messages sent per second over time", names))?)
                 (p99.svg(&described("99th percentile of latency over time", names))?)
-                figcaption { "Second by second. What is shaded does not count into the figures." }
+                figcaption { "Second by second. The shaded parts, warm-up and drain, do not count into rate and latency." }
             }
         }
     })
@@ -156,7 +162,8 @@ fn article(index: usize, input: &Input) -> Result<Markup, DrawError> {
     let body = match &input.document.result {
         Finding::Run(outcome) => run::details(outcome),
         Finding::Capacity(found) => capacity::details(found)?,
-        Finding::Compare(_) | Finding::Calibrate(_) => html! {},
+        Finding::Compare(found) => compare::details(found)?,
+        Finding::Calibrate(found) => calibrate::details(found)?,
     };
     Ok(html! {
         article id={ "file-" (index + 1) } {

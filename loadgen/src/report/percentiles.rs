@@ -5,8 +5,8 @@ use super::plot::{Dots, Line, Plot};
 use super::text::float;
 use crate::load::outcome::Distribution;
 
-/// The plot of all these distributions, each with its look.
-pub(super) fn plot(distributions: &[(usize, &Distribution)]) -> Plot {
+/// The plot of all these distributions, each with its look, of what `title` says.
+pub(super) fn plot(distributions: &[(usize, &Distribution)], title: &'static str) -> Plot {
     let lines: Vec<Line> =
         distributions.iter().map(|(look, distribution)| line(*look, distribution)).collect();
     let points = || lines.iter().flat_map(|line| line.pieces.iter().flatten());
@@ -14,7 +14,7 @@ pub(super) fn plot(distributions: &[(usize, &Distribution)]) -> Plot {
     let ys: Vec<f64> = points().map(|point| point.1).collect();
     Plot {
         x: Axis::quantiles(x_max),
-        y: Axis::fitting("latency", Unit::Micros, &ys),
+        y: Axis::fitting(title, Unit::Micros, &ys),
         lines,
         asides: Vec::new(),
         rules: Vec::new(),
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn the_largest_value_stands_at_the_count() {
         let found = distribution(1000, &[(0.0, 10.0), (0.9, 20.0), (0.999, 30.0), (1.0, 40.0)]);
-        let plot = plot(&[(0, &found)]);
+        let plot = plot(&[(0, &found)], "latency");
         let xs: Vec<f64> = plot.lines[0].pieces[0].iter().map(|p| p.0.round()).collect();
         assert_eq!(xs, [1.0, 10.0, 1000.0, 1000.0]);
         let labels: Vec<_> = plot.x.ticks(9).into_iter().map(|tick| tick.label).collect();
@@ -55,7 +55,7 @@ mod tests {
     fn points_that_are_none_are_left_out() {
         let odd = [(f64::NAN, 1.0), (-0.1, 1.0), (1.1, 1.0), (0.5, f64::INFINITY), (0.5, -1.0)];
         for found in [distribution(0, &odd), distribution(0, &[]), distribution(7, &odd)] {
-            assert!(plot(&[(0, &found)]).lines[0].pieces[0].is_empty());
+            assert!(plot(&[(0, &found)], "latency").lines[0].pieces[0].is_empty());
         }
     }
 }

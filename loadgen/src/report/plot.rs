@@ -25,6 +25,9 @@ pub(super) const FINENESS: i32 = 4;
 pub(super) const TEXT_PX: i32 = 12;
 /// Width that a character takes on the average, in pixels of the page, rather more than less.
 pub(super) const CHARACTER_PX: f64 = 7.3;
+/// Room for labels left of a plot, in pixels of the page: the same for all, so that plots above one
+/// another line up; more only for labels that need it.
+const LEFT_PX: i32 = 56;
 /// Distance between the markers on a line, in pixels of the page.
 const MARKERS_APART_PX: i32 = 96;
 /// Points for each pixel of width: more cannot be told apart.
@@ -185,7 +188,8 @@ impl<'a> Frame<'a> {
         let line_room = f64::from(units(TEXT_PX * 2)) / f64::from(bottom - top);
         let y_ticks = plot.y.ticks_with_room(|_, _| line_room);
         let label_width = y_ticks.iter().map(|tick| text_width(&tick.label)).max();
-        let (left, right) = (label_width.unwrap_or(0) + units(8), units(canvas.width - 14));
+        let left = (label_width.unwrap_or(0) + units(8)).max(units(LEFT_PX));
+        let right = units(canvas.width - 14);
         let width = f64::from((right - left).max(1));
         let x_ticks = plot.x.ticks_with_room(|a, b| {
             let half = |tick: &Tick| text_width(&tick.label) / 2;
@@ -247,9 +251,10 @@ impl<'a> Frame<'a> {
     fn draw_line(&self, area: &Area<'_>, line: &Line) -> Result<(), DrawError> {
         let colour = look::colour(line.look);
         let style = colour.stroke_width((2 * FINENESS).unsigned_abs());
+        let points_each = self.points_most / line.pieces.len().max(1);
         for piece in &line.pieces {
-            let pixels: Vec<Pixel> =
-                thinned(piece, self.points_most).into_iter().map(|p| self.place(p)).collect();
+            let points = thinned(piece, points_each);
+            let pixels: Vec<Pixel> = points.into_iter().map(|point| self.place(point)).collect();
             if let Dots::Sparse = line.dots {
                 for place in sparse(&pixels, line.look) {
                     draw_marker(area, place, line.look, false)?;
@@ -289,11 +294,12 @@ impl<'a> Frame<'a> {
                 let above = y - units(18) > self.top;
                 let (y, v) =
                     if above { (y - units(3), VPos::Bottom) } else { (y + units(5), VPos::Top) };
-                write(area, name, (self.right - units(4), y), INK.light, (HPos::Right, v))
+                write(area, name, (self.left + units(5), y), INK.light, (HPos::Left, v))
             }
             Rule::Upright(at, name) => {
                 let x = self.x(*at);
-                let left = x + text_width(name) + units(8) > self.right;
+                // On the left, where the knee has not yet risen, if there is room.
+                let left = x - text_width(name) - units(8) > self.left;
                 let (x, h) =
                     if left { (x - units(5), HPos::Right) } else { (x + units(5), HPos::Left) };
                 write(area, name, (x, self.top + units(2)), INK.light, (h, VPos::Top))
@@ -330,7 +336,7 @@ pub(super) fn write(
 
 /// A share of a length.
 #[expect(clippy::cast_possible_truncation, reason = "a share of a drawing's size, which is small")]
-fn part(length: i32, share: f64) -> i32 {
+pub(super) fn part(length: i32, share: f64) -> i32 {
     (f64::from(length) * share).round() as i32
 }
 

@@ -53,6 +53,9 @@ fn lines(runs: &[(usize, &Outcome)], reading: Reading) -> Vec<Line> {
     runs.iter().map(line).collect()
 }
 
+/// Most pieces of a line; with more gaps than that, none can be seen, and none is made.
+const PIECES_MAX: usize = 200;
+
 /// The line breaks where there is no reading.
 fn pieces(series: &[Second], reading: Reading) -> Vec<Vec<(f64, f64)>> {
     let readings: Vec<_> = series
@@ -64,7 +67,8 @@ fn pieces(series: &[Second], reading: Reading) -> Vec<Vec<(f64, f64)>> {
     let known = |piece: &[(f64, Option<f64>)]| {
         piece.iter().filter_map(|(at, value)| Some((*at, (*value)?))).collect::<Vec<_>>()
     };
-    pieces.map(known).filter(|piece| !piece.is_empty()).collect()
+    let pieces: Vec<_> = pieces.map(known).filter(|piece| !piece.is_empty()).collect();
+    if pieces.len() > PIECES_MAX { vec![pieces.concat()] } else { pieces }
 }
 
 fn values(lines: &[Line]) -> impl Iterator<Item = f64> {
@@ -93,5 +97,7 @@ mod tests {
         assert_eq!(pieces(&series, reading), [vec![(0.5, 5.0), (1.5, 6.0)], vec![(3.5, 7.0)]]);
         assert!(pieces(&[], reading).is_empty());
         assert!(pieces(&[second(0.0, 0.0)], reading).is_empty());
+        let holed: Vec<_> = (0..1000).map(|at| second(f64::from(at), f64::from(at % 2))).collect();
+        assert_eq!(pieces(&holed, reading).len(), 1, "too many gaps are none");
     }
 }

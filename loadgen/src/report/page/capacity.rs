@@ -32,6 +32,9 @@ pub(super) fn details(capacity: &Capacity) -> Result<Markup, DrawError> {
             figcaption {
                 "One marker for each probe. The lines go through the medians where a rate was tried "
                 "more than once."
+                @if capacity.probes.len() > knee::PROBES_MAX {
+                    " Only the first " (knee::PROBES_MAX) " probes are shown."
+                }
             }
         }
         (table(&capacity.probes))
@@ -52,7 +55,7 @@ fn table(probes: &[Probe]) -> Markup {
                         th scope="col" { "objective" }
                     }
                 }
-                tbody { @for probe in probes { (row(probe)) } }
+                tbody { @for probe in probes.iter().take(knee::PROBES_MAX) { (row(probe)) } }
             }
         }
     }

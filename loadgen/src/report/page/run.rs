@@ -2,33 +2,90 @@
 
 use maud::{Markup, html};
 
+use super::Run;
+use super::verdict::told;
 use crate::load::outcome::{Cost, Counts, Distribution, Outcome};
+use crate::load::settings::Pace;
 use crate::report::text;
 
 /// Everything about a run but its settings.
 pub(super) fn details(outcome: &Outcome) -> Markup {
+    let since = match outcome.settings.pace {
+        Pace::Open { .. } => "from the intended instant",
+        Pace::Closed => "from the sending",
+    };
+    let latency = table_of_percentiles(
+        "Latency",
+        &[(since, outcome.latency.as_ref()), ("the instrument’s own lag", outcome.lag.as_ref())],
+    );
     html! {
-        div.scroll {
-            table {
-                caption { "Latency" }
-                thead { (head_of_percentiles()) }
-                tbody {
-                    (row_of_percentiles("receipt, from the intended instant", outcome.latency.as_ref()))
-                    (row_of_percentiles("the instrument's own lag", outcome.lag.as_ref()))
-                }
-            }
-        }
+        (latency)
         (counts(&outcome.counts))
         (figures(outcome))
     }
 }
 
-fn head_of_percentiles() -> Markup {
+/// Several runs side by side.
+pub(super) fn side_by_side(runs: &[Run<'_>]) -> Markup {
+    let columns = ["asked", "achieved", "p50", "p99", "p99.9", "max", "CPU/message", "memory"];
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "run" }
+                        @for name in columns { th.number scope="col" { (name) } }
+                    }
+                }
+                tbody { @for run in runs { (row_of_run(run)) } }
+            }
+        }
+    }
+}
+
+fn row_of_run(run: &Run<'_>) -> Markup {
+    let outcome = run.outcome;
+    let (mood, mark, word) = told(outcome.verdict.standing);
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| text::NONE.to_owned());
+    let latency = |of: fn(&Distribution) -> f64| {
+        or_none(outcome.latency.as_ref().map(|latency| text::micros(of(latency))))
+    };
+    let cost = outcome.cost.as_ref();
     html! {
         tr {
-            th scope="col" { "" }
-            @for name in ["values", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"] {
-                th.number scope="col" { (name) }
+            th.name scope="row" {
+                span class={ "mark " (mood) } title=(word) { (mark) } (run.name)
+            }
+            td.number { (or_none(outcome.rates.asked.map(text::rate))) }
+            td.number { (text::rate(outcome.rates.achieved)) }
+            td.number { (latency(|of| of.p50_us)) }
+            td.number { (latency(|of| of.p99_us)) }
+            td.number { (latency(|of| of.p99_9_us)) }
+            td.number { (latency(|of| of.max_us)) }
+            td.number { (or_none(cost.map(|cost| text::nanos(cost.cpu_ns_per_message)))) }
+            td.number { (or_none(cost.map(|cost| text::kib(cost.rss_peak_kib)))) }
+        }
+    }
+}
+
+/// Distributions, each in a row with its name.
+pub(super) fn table_of_percentiles(
+    caption: &str,
+    rows: &[(&str, Option<&Distribution>)],
+) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                caption { (caption) }
+                thead {
+                    tr {
+                        th scope="col" { "" }
+                        @for name in ["values", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"] {
+                            th.number scope="col" { (name) }
+                        }
+                    }
+                }
+                tbody { @for (name, of) in rows { (row_of_percentiles(name, *of)) } }
             }
         }
     }
@@ -108,7 +165,7 @@ fn figures(outcome: &Outcome) -> Markup {
             dt { "bytes sent" } dd { (text::bytes(outcome.rates.sent_bytes)) "/s" }
             @if let Some(cost) = &outcome.cost { (cost_facts(cost)) }
             dt { "held back by the program" } dd { (text::percent(outcome.held_back_share)) " of the time" }
-            dt { "the instrument's own CPU" } dd { (text::percent(outcome.own_cpu_share)) " of a core" }
+            dt { "the instrument’s own CPU" } dd { (text::percent(outcome.own_cpu_share)) " of a core" }
         }
     }
 }

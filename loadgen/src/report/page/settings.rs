@@ -1,5 +1,7 @@
 //! What was asked, and where: in words.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use crate::load::machine::Machine;
@@ -9,16 +11,10 @@ use crate::report::text;
 
 /// Settings and machine of a file.
 pub(super) fn table(document: &Document) -> Markup {
-    let settings = match &document.result {
-        Finding::Run(outcome) => Some(&outcome.settings),
-        Finding::Capacity(capacity) => Some(&capacity.settings),
-        Finding::Compare(comparison) => Some(&comparison.settings),
-        Finding::Calibrate(_) => None,
-    };
     html! {
-        @if let Some(settings) = settings {
+        @if let Some(rows) = rows(&document.result) {
             h3 { "Settings" }
-            dl.facts { (rows(settings, matches!(document.result, Finding::Run(_)))) }
+            dl.facts { (rows) }
         }
         h3 { "Machine" }
         dl.facts { (machine(&document.machine)) }
@@ -26,32 +22,57 @@ pub(super) fn table(document: &Document) -> Markup {
     }
 }
 
-/// In a search the rate is what is looked for, in a comparison the program.
-fn rows(settings: &RunSettings, single: bool) -> Markup {
-    html! {
-        (target(&settings.target, single))
+fn rows(result: &Finding) -> Option<Markup> {
+    let (settings, command, pace) = match result {
+        Finding::Run(of) => (&of.settings, true, pace(&of.settings.pace, true)),
+        // The rate is what is looked for.
+        Finding::Capacity(of) => (&of.settings, true, pace(&of.settings.pace, false)),
+        // The programs are told with their figures.
+        Finding::Compare(of) => (&of.settings, false, pace(&of.settings.pace, true)),
+        Finding::Calibrate(_) => return None,
+    };
+    let built = match result {
+        Finding::Run(outcome) => Some(&outcome.traffic),
+        _ => None,
+    };
+    Some(html! {
+        (target(&settings.target, command))
         dt { "traffic" } dd { (traffic(&settings.traffic)) }
+        @if let Some(built) = built {
+            dt { "built ahead" }
+            dd {
+                (text::count(built.messages)) " messages, " (text::count(built.alerts)) " alerts, "
+                (text::number(built.body_bytes_mean)) " bytes on the average, fingerprint "
+                code { (built.fingerprint) }
+            }
+        }
         dt { "threshold" } dd { (text::short(settings.traffic.threshold)) }
-        dt { "pace" } dd { (pace(&settings.pace)) }
+        dt { "pace" } dd { (pace) }
+        (times(settings))
+    })
+}
+
+fn times(settings: &RunSettings) -> Markup {
+    let seconds = |time: Duration| text::seconds(time.as_secs_f64());
+    html! {
         dt { "window" } dd { (text::count(settings.window.into())) " messages in flight" }
         dt { "time" }
         dd {
-            (text::seconds(settings.duration.as_secs_f64())) " measured after "
-            (text::seconds(settings.warm_up.as_secs_f64())) " of warm-up; at most "
-            (text::seconds(settings.drain.as_secs_f64())) " of drain"
+            (seconds(settings.duration)) " measured after " (seconds(settings.warm_up))
+            " of warm-up; at most " (seconds(settings.drain)) " of drain"
         }
         dt { "verified" }
         dd { @if settings.verify_properties { "bodies, order and properties" } @else { "bodies and order" } }
         @if let Some(every) = settings.cut_every {
-            dt { "connection cut" } dd { "every " (text::seconds(every.as_secs_f64())) }
+            dt { "connection cut" } dd { "every " (seconds(every)) }
         }
     }
 }
 
-fn target(target: &Target, single: bool) -> Markup {
+fn target(target: &Target, with_command: bool) -> Markup {
     match target {
         Target::Hub { listen, plain, command } => html! {
-            @if single { dt { "program" } dd { (command_line(command)) } }
+            @if with_command { dt { "program" } dd { (command_line(command)) } }
             dt { "connection" }
             dd { "to " (listen) @if *plain { ", plain TCP" } @else { ", TLS" } }
         },
@@ -97,7 +118,7 @@ fn traffic(traffic: &TrafficSettings) -> String {
     )
 }
 
-fn pace(pace: &Pace) -> String {
+fn pace(pace: &Pace, with_rate: bool) -> String {
     let Pace::Open { rate, arrivals, burst } = pace else {
         return "closed loop: as fast as the window allows".to_owned();
     };
@@ -109,7 +130,8 @@ fn pace(pace: &Pace) -> String {
         let [on, period] = [burst.on, burst.period].map(|time| text::seconds(time.as_secs_f64()));
         format!(", in bursts of {on} every {period}")
     });
-    format!("open loop, {} {spread}{}", text::rate(*rate), burst.unwrap_or_default())
+    let rate = if with_rate { format!("{} ", text::rate(*rate)) } else { String::new() };
+    format!("open loop, {rate}{spread}{}", burst.unwrap_or_default())
 }
 
 fn machine(machine: &Machine) -> Markup {

@@ -72,7 +72,7 @@ fn of_run(outcome: &Outcome) -> Block {
         figures.push(format!("max {}", text::micros(latency.max_us)));
     }
     if let Some(cost) = &outcome.cost {
-        figures.push(format!("CPU {} a message", text::nanos(cost.cpu_ns_per_message)));
+        figures.push(format!("CPU {}/message", text::nanos(cost.cpu_ns_per_message)));
     }
     let reasons = outcome.verdict.reasons.clone();
     Block { mood, mark, word: word.to_owned(), figures, reasons }
