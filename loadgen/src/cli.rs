@@ -17,6 +17,7 @@ mod engine;
 mod hub;
 mod load_args;
 mod output;
+mod report;
 mod requests;
 mod run;
 mod sensors;
@@ -37,8 +38,8 @@ const STATE_DEFAULT: &str = "target/hub";
 const EXIT_REFUSED: u8 = 1;
 /// The command line is wrong.
 const EXIT_USAGE: u8 = 64;
-/// The deployment manifest is wrong.
-const EXIT_MANIFEST: u8 = 65;
+/// A file is not what it should be: a deployment manifest, a result to report on.
+const EXIT_BAD_DATA: u8 = 65;
 /// The hub is not running, or cannot start.
 const EXIT_UNAVAILABLE: u8 = 69;
 /// Something that cannot happen did.
@@ -51,6 +52,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 a check failed or the hub or mod
 /// The exit codes that all measurements share.
 const EXIT_CODES_LOAD: &str = "64 wrong usage; 69 the program or the broker did not start, answer \
     or stay, or the address is taken; 70 internal error";
+    64 wrong usage; 65 bad deployment manifest or result file; 69 no hub is running, or it cannot start; \
+    70 internal error";
 
 /// Local development hub, simulated sensors and demo for sluicegate
 #[derive(Debug, Parser)]
@@ -85,6 +88,8 @@ enum Command {
     Enrol(requests::EnrolArgs),
     /// Be a program under test that does next to nothing, with faults on demand
     Sink(sink::SinkArgs),
+    /// Show results in one HTML file: plots, tables, settings
+    Report(report::ReportArgs),
     /// Be the filter module: what the demo starts as its child
     #[command(hide = true)]
     Module {
@@ -116,6 +121,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Env(args) => requests::env(args),
         Command::Enrol(args) => requests::enrol(args),
         Command::Sink(args) => sink::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Module { args } => return demo::be_module(args),
     };
     match outcome {

@@ -10,5 +10,6 @@ pub mod corpus;
 pub mod hub;
 pub mod load;
 mod process;
+pub mod report;
 pub mod simulator;
 pub mod sink;

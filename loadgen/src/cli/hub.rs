@@ -21,7 +21,7 @@ use super::control::socket_path;
 use super::output::{note, print};
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::text::parse_duration;
-use super::{CommandError, EXIT_MANIFEST, EXIT_USAGE, STATE_DEFAULT, shell};
+use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, shell};
 use crate::hub::manifest::{Manifest, Module, ModuleStatus};
 use crate::hub::{GroupKey, Hub, HubConfig, HubError, HubHandle, HubMessage, ProvisioningConfig};
 use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
@@ -169,7 +169,7 @@ fn serve(
 fn read_manifest(path: Option<&Path>) -> Result<Manifest, CommandError> {
     let Some(path) = path else { return Ok(Manifest::built_in()) };
     let manifest = Manifest::from_file(path).map_err(|error| CommandError {
-        code: EXIT_MANIFEST,
+        code: EXIT_BAD_DATA,
         text: format!("{}: {error}", path.display()),
     })?;
     for warning in &manifest.warnings {
@@ -237,7 +237,7 @@ fn sensors(manifest: &Manifest, delay: Option<Duration>) -> Result<Vec<Sensor>, 
         Ok(sensors)
     } else {
         let text = format!("simulated sensors cannot start:{}", problems.concat());
-        Err(CommandError { code: EXIT_MANIFEST, text })
+        Err(CommandError { code: EXIT_BAD_DATA, text })
     }
 }
 

@@ -1,0 +1,1 @@
+//! Results that nobody would measure.
