@@ -12,10 +12,15 @@ TEMPERATURE_THRESHOLD = float(os.environ.get("LOADGEN_THRESHOLD", "25"))
 async def main():
     """Filters until the process is ended."""
     client = IoTHubModuleClient.create_from_edge_environment()
+    # The SDK runs handlers side by side, and of two sends either may be first.
+    in_order = asyncio.Lock()
 
     async def receive_message_handler(message):
-        if message.input_name != "input1":
-            return
+        if message.input_name == "input1":
+            async with in_order:
+                await filter_message(message)
+
+    async def filter_message(message):
         try:
             data = json.loads(message.data.decode("utf-8"))
             if (
