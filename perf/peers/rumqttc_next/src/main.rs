@@ -1,0 +1,83 @@
+//! The filter on rumqttc-v4-next, which batches requests and reads, over plain TCP.
+//!
+//! One task polls, judges and queues alerts; the event loop acknowledges inputs on receipt. It
+//! must never wait for the queue that only itself empties, so a full one ends the program.
+
+use std::env;
+use std::error::Error;
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, Publish, PublishOptions, QoS};
+use serde::Deserialize;
+
+/// Alerts that wait to be sent: as many as MQTT has packet ids.
+const QUEUE_ALERTS_MAX: usize = 65_535;
+/// Alerts that wait to be acknowledged; the default is 100.
+const INFLIGHT_MAX: u16 = 1000;
+/// Largest packet either way; the default is 10 KB.
+const PACKET_BYTES_MAX: usize = 256 * 1024;
+/// Requests written, and packets read, at a time.
+const BATCH: usize = 256;
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+struct Reading {
+    machine: Machine,
+}
+
+#[derive(Deserialize)]
+struct Machine {
+    temperature: f64,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let threshold: f64 = env::var("LOADGEN_THRESHOLD")?.parse()?;
+    let subscribe = env::var("LOADGEN_SUBSCRIBE")?;
+    let publish = env::var("LOADGEN_PUBLISH")?;
+    let (client, mut events) = AsyncClient::builder(options()?).capacity(QUEUE_ALERTS_MAX).build();
+    loop {
+        match events.poll().await {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                client.try_subscribe(subscribe.as_str(), QoS::AtLeastOnce)?;
+            }
+            Ok(Event::Incoming(Packet::Publish(input))) if exceeds(&input, threshold) => {
+                let topic = alert_topic(&publish, str::from_utf8(&input.topic)?);
+                client.try_publish(topic, input.payload, PublishOptions::at_least_once())?;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                eprintln!("{error}");
+                tokio::time::sleep(RECONNECT_DELAY).await;
+            }
+        }
+    }
+}
+
+fn options() -> Result<MqttOptions, Box<dyn Error>> {
+    let broker = (env::var("LOADGEN_HOST")?, env::var("LOADGEN_PORT")?.parse()?);
+    let mut options = MqttOptions::new(env::var("LOADGEN_CLIENT_ID")?, broker);
+    options
+        .set_credentials(env::var("LOADGEN_USERNAME")?, env::var("LOADGEN_PASSWORD")?)
+        .set_inflight(INFLIGHT_MAX)
+        .set_max_request_batch(BATCH)
+        .set_read_batch_size(BATCH)
+        .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+    Ok(options)
+}
+
+fn exceeds(input: &Publish, threshold: f64) -> bool {
+    serde_json::from_slice::<Reading>(&input.payload)
+        .is_ok_and(|reading| reading.machine.temperature > threshold)
+}
+
+/// The sender's own properties and ours, no system ones.
+fn alert_topic(prefix: &str, input_topic: &str) -> String {
+    let bag = input_topic.rsplit_once('/').map_or("", |(_, bag)| bag);
+    let mut topic = format!("{prefix}%24.on=output1&MessageType=Alert");
+    for property in bag.split('&').filter(|text| !text.is_empty() && !text.starts_with("%24.")) {
+        topic.push('&');
+        topic.push_str(property);
+    }
+    topic
+}
