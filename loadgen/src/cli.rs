@@ -46,14 +46,12 @@ const EXIT_UNAVAILABLE: u8 = 69;
 const EXIT_INTERNAL: u8 = 70;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 a check failed or the hub or module refused; \
-    64 wrong usage; 65 bad deployment manifest; 69 no hub is running, or it cannot start; \
-    70 internal error. Those of measurements are in their own help";
+    64 wrong usage; 65 bad deployment manifest or result file; 69 no hub is running, or it cannot \
+    start; 70 internal error. Those of measurements are in their own help";
 
 /// The exit codes that all measurements share.
 const EXIT_CODES_LOAD: &str = "64 wrong usage; 69 the program or the broker did not start, answer \
     or stay, or the address is taken; 70 internal error";
-    64 wrong usage; 65 bad deployment manifest or result file; 69 no hub is running, or it cannot start; \
-    70 internal error";
 
 /// Local development hub, simulated sensors and demo for sluicegate
 #[derive(Debug, Parser)]

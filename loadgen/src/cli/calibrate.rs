@@ -37,7 +37,9 @@ pub(crate) fn run(args: CalibrateArgs) -> Result<(), CommandError> {
         if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if interrupted {
-        return Err(CommandError::refused("ended early: half a calibration says nothing".to_owned()));
+        return Err(CommandError::refused(
+            "ended early: half a calibration says nothing".to_owned(),
+        ));
     }
     let written = beginning.write(Finding::Calibrate(Box::new(calibration.clone())));
     print(calibration_text(&calibration))?;
