@@ -45,13 +45,18 @@ pub(super) struct Ledger {
     fault_mark: u64,
     /// For each sensor, one more than the place of the last alert that came back.
     last_of_sensor: Vec<u64>,
+    /// Messages of a lap.
+    slots: u64,
     /// Slots of alerts, in order.
     alert_slots: Vec<u32>,
     /// Bodies too broken to tell their place; none of them is an alert.
     placeless: HashSet<Box<[u8]>>,
     /// What is counted here; the other fields stay 0.
     counts: Counts,
-    last_back: u64,
+    /// Number of the first alert behind all that came back.
+    front: u64,
+    /// Its place, if it was sent.
+    front_place: Option<u64>,
 }
 
 impl Ledger {
@@ -67,19 +72,22 @@ impl Ledger {
             sent: 0,
             fault_mark: 0,
             last_of_sensor: vec![0; traffic.sensors() as usize],
+            slots: traffic.slots().into(),
             alert_slots,
             placeless: (0..traffic.slots())
                 .filter(|slot| traffic.lap_at(*slot).is_none())
                 .map(|slot| traffic.body(slot).into())
                 .collect(),
             counts: Counts::default(),
-            last_back: 0,
+            front: 0,
+            front_place: None,
         }
     }
 
     /// Books the next message: one that was due at this instant.
     #[inline]
     pub(super) fn sent(&mut self, is_alert: bool, intended_ns: u64) {
+        let place = self.sent;
         self.sent += 1;
         if !is_alert {
             return;
@@ -89,6 +97,9 @@ impl Ledger {
             self.oldest += 1;
         }
         *self.entry_mut(self.next) = intended_ns;
+        if self.front == self.next {
+            self.front_place = Some(place);
+        }
         self.next += 1;
     }
 
@@ -118,7 +129,6 @@ impl Ledger {
         }
         let intended_ns = self.entry(number);
         self.receive(number);
-        self.last_back = self.last_back.max(place + 1);
         let last = &mut self.last_of_sensor[(slot % traffic.sensors()) as usize];
         if place < *last {
             self.counts.disordered += 1;
@@ -134,9 +144,11 @@ impl Ledger {
         self.counts.wrong_properties += 1;
     }
 
-    /// Messages sent up to the latest one whose alert came back.
-    pub(super) fn last_back(&self) -> u64 {
-        self.last_back
+    /// The place of the first alert that is out behind all that came back: what a closed loop without
+    /// losses waits for. `None` when there is none.
+    #[inline]
+    pub(super) fn waits_for(&self) -> Option<u64> {
+        self.front_place
     }
 
     /// Alerts that are out.
@@ -228,6 +240,18 @@ impl Ledger {
         while self.oldest < self.next && self.entry(self.oldest) & RECEIVED != 0 {
             self.oldest += 1;
         }
+        if number >= self.front {
+            self.front = number + 1;
+            self.front_place = (self.front < self.next).then(|| self.place(self.front));
+        }
+    }
+
+    /// The place of an alert in the order of all messages.
+    #[inline]
+    fn place(&self, number: u64) -> u64 {
+        let per_lap = self.alert_slots.len() as u64;
+        let slot = self.alert_slots[usize::try_from(number % per_lap).unwrap_or(0)];
+        number / per_lap * self.slots + u64::from(slot)
     }
 
     #[inline]

@@ -228,7 +228,8 @@ impl Watcher {
 fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcome {
     #[expect(clippy::cast_precision_loss, reason = "all are far below 2^53")]
     let number = |count: u64| count as f64;
-    let measured_ns = number(report.measured_ns.end - report.measured_ns.start).max(1.0);
+    let meter = report.meter;
+    let measured_ns = number(meter.measured_ns.end - meter.measured_ns.start).max(1.0);
     let per_second = |count: u64| number(count) * 1e9 / measured_ns;
     let asked = match settings.pace {
         Pace::Open { rate, .. } => Some(rate),
@@ -236,12 +237,12 @@ fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcom
     };
     let rates = Rates {
         asked,
-        achieved: per_second(report.measured_sent),
-        alerts: per_second(report.measured_alerts),
-        sent_bytes: per_second(report.measured_bytes),
+        achieved: per_second(meter.sent),
+        alerts: per_second(meter.alerts),
+        sent_bytes: per_second(meter.sent_bytes),
     };
-    let held_back_share = number(report.held_back_ns) / measured_ns;
-    let (latency, lag, series) = report.recorder.finish();
+    let held_back_share = number(meter.held_back_ns) / measured_ns;
+    let (latency, lag, series) = meter.recorder.finish();
     let mut verdict = judge(Evidence {
         counts: &report.counts,
         rate: asked.map(|asked| (asked, rates.achieved)),
@@ -261,7 +262,7 @@ fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcom
         lag,
         series,
         cost,
-        own_cpu_share: number(report.own_cpu_ns) / measured_ns,
+        own_cpu_share: number(meter.own_cpu_ns) / measured_ns,
         held_back_share,
         verdict,
     }

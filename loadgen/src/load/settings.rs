@@ -26,8 +26,8 @@ pub struct RunSettings {
     pub traffic: TrafficSettings,
     /// When it is sent.
     pub pace: Pace,
-    /// Messages in flight, 1 to [`WINDOW_MAX`]: unacknowledged at QoS 1; at QoS 0 sent after the
-    /// last one whose alert came back, in a closed loop only.
+    /// Messages in flight, 1 to [`WINDOW_MAX`]: sent at QoS 1 and not acknowledged. In a closed loop
+    /// also, at either QoS, messages sent since the first one whose alert is awaited.
     pub window: u32,
     /// Traffic at full pace before anything is counted into rate, latency and cost; it is verified
     /// all the same.

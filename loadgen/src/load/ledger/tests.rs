@@ -1,5 +1,7 @@
 //! The books against every kind of fault, each named as it is.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -74,6 +76,25 @@ fn a_lost_one_is_missing() {
 }
 
 #[test]
+fn a_closed_loop_waits_for_the_first_alert_behind_all_that_came_back() {
+    let traffic = traffic(10);
+    let count = u64::from(traffic.slots()) + 1000;
+    let (mut ledger, alerts) = sent(&traffic, count);
+    assert_eq!(ledger.waits_for(), Some(alerts[0]));
+    give(&mut ledger, &traffic, alerts[7]);
+    assert_eq!(ledger.waits_for(), Some(alerts[8]));
+    give(&mut ledger, &traffic, alerts[3]);
+    assert_eq!(ledger.waits_for(), Some(alerts[8]));
+    give(&mut ledger, &traffic, *alerts.last().unwrap());
+    assert_eq!(ledger.waits_for(), None);
+    let next = (count..).find(|place| is_alert(&traffic, *place)).unwrap();
+    for place in count..=next {
+        ledger.sent(is_alert(&traffic, place), place);
+    }
+    assert_eq!(ledger.waits_for(), Some(next));
+}
+
+#[test]
 fn twice_is_duplicated_unless_a_connection_was_lost_after_it_was_sent() {
     let traffic = traffic(10);
     let (mut ledger, alerts) = sent(&traffic, 1000);
@@ -137,20 +158,23 @@ fn the_oldest_alerts_fall_out_as_missing() {
     assert_eq!(ledger.close().missing, ALERTS_OPEN_MAX as u64 + over);
 }
 
+/// Built once: a debug build takes a while.
+static TEN_SENSORS: LazyLock<Traffic> = LazyLock::new(|| traffic(10));
+
 proptest! {
     /// One changed bit anywhere in a body is a corrupted alert, never a missing one besides, and
     /// never passes.
     #[test]
     fn one_flipped_bit_is_corrupted(which in 0usize..100, byte in any::<prop::sample::Index>(), bit in 0u8..8) {
-        let traffic = traffic(10);
-        let (mut ledger, alerts) = sent(&traffic, u64::from(traffic.slots()) + 1000);
+        let traffic = &*TEN_SENSORS;
+        let (mut ledger, alerts) = sent(traffic, u64::from(traffic.slots()) + 1000);
         for (number, place) in alerts.iter().enumerate() {
-            let mut body = body(&traffic, *place);
+            let mut body = body(traffic, *place);
             if number == which {
                 let at = byte.index(body.len());
                 body[at] ^= 1 << bit;
             }
-            ledger.returned(&traffic, &body);
+            ledger.returned(traffic, &body);
         }
         let counts = ledger.close();
         let failures = (counts.corrupted, counts.missing, counts.duplicated, counts.false_alerts, counts.disordered);
@@ -161,9 +185,9 @@ proptest! {
     /// No bytes whatever make a panic, and none that were not sent pass.
     #[test]
     fn any_other_body_is_corrupted(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let traffic = traffic(10);
-        let (mut ledger, _) = sent(&traffic, 1000);
-        prop_assert_eq!(ledger.returned(&traffic, &body), Returned::Other);
+        let traffic = &*TEN_SENSORS;
+        let (mut ledger, _) = sent(traffic, 1000);
+        prop_assert_eq!(ledger.returned(traffic, &body), Returned::Other);
         prop_assert_eq!(ledger.close().corrupted, 1);
     }
 }

@@ -1,0 +1,122 @@
+//! All connections of a run: who is connected, to whom inputs go, and what a lost connection leaves
+//! behind.
+//!
+//! Bounded by [`LANES_MAX`].
+
+use super::broker::Link;
+use super::error::LoadError;
+use super::inflight::Inflight;
+use super::lane::{Lane, LaneError, Side};
+
+/// Connections at once; a further one is closed.
+const LANES_MAX: usize = 1024;
+
+/// The connections.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pub(super) side: Side,
+    pub(super) all: Vec<Lane>,
+    /// The lane that inputs go to, when this is the hub.
+    pub(super) inputs: Option<usize>,
+    /// What was in flight when that lane was lost.
+    orphans: Option<Inflight>,
+    window: u32,
+}
+
+impl Lanes {
+    /// None yet, each to have this window.
+    pub(super) fn new(side: Side, window: u32) -> Self {
+        Self { side, all: Vec::new(), inputs: None, orphans: None, window }
+    }
+
+    /// Makes those that are ours to make.
+    ///
+    /// # Errors
+    /// The broker cannot be reached.
+    pub(super) fn open(&mut self) -> Result<(), LoadError> {
+        self.all = self.side.open_lanes(self.window)?;
+        Ok(())
+    }
+
+    /// Takes one that waits.
+    ///
+    /// # Errors
+    /// The system has none to give.
+    pub(super) fn accept(&mut self) -> Result<(), LoadError> {
+        let Side::Hub(gateway) = &self.side else { return Ok(()) };
+        let accepted = gateway
+            .accept()
+            .map_err(|error| LoadError::Internal(format!("cannot accept a connection: {error}")))?;
+        if let Some(socket) = accepted.filter(|_| self.all.len() < LANES_MAX) {
+            self.all.push(Lane::new(socket, self.window));
+        }
+        Ok(())
+    }
+
+    /// Whether messages can be sent and alerts received.
+    pub(super) fn are_ready(&self) -> bool {
+        match &self.side {
+            Side::Hub(_) => self.inputs.is_some(),
+            Side::Broker { .. } => self.all.iter().all(|lane| lane.link == Link::Ready),
+        }
+    }
+
+    /// Whether everything sent is acknowledged and every answer written.
+    pub(super) fn are_settled(&self) -> bool {
+        let settled = |lane: &Lane| lane.inflight.is_empty() && lane.socket.is_flushed();
+        self.orphans.is_none() && self.all.iter().all(settled)
+    }
+
+    /// Messages sent and not acknowledged.
+    pub(super) fn unacknowledged(&self) -> u64 {
+        let open: u64 = self.all.iter().map(|lane| lane.inflight.len()).sum();
+        open + self.orphans.as_ref().map_or(0, Inflight::len)
+    }
+
+    /// An older connection with the client id of this one, which is to be closed (MQTT 3.1.1
+    /// §3.1.4).
+    pub(super) fn older_of(&self, index: usize) -> Option<usize> {
+        let client_id = &self.all[index].guest.client_id;
+        self.all[..index].iter().position(|lane| lane.guest.client_id == *client_id)
+    }
+
+    /// Inputs go to this lane from now on, first those that the former one has not acknowledged.
+    pub(super) fn give_inputs(&mut self, index: usize) {
+        let left = match self.inputs {
+            Some(former) if former != index => {
+                let empty = Inflight::new(self.window);
+                Some(std::mem::replace(&mut self.all[former].inflight, empty))
+            }
+            Some(_) => None,
+            None => self.orphans.take(),
+        };
+        if let Some(mut left) = left {
+            left.restart();
+            self.all[index].inflight = left;
+        }
+        self.inputs = Some(index);
+    }
+
+    /// A connection is over. Whether it had been one, to the program under test.
+    ///
+    /// # Errors
+    /// It was ours, to the broker.
+    pub(super) fn lose(&mut self, index: usize, why: &LaneError) -> Result<bool, LoadError> {
+        let lane = self.all.remove(index);
+        let Side::Hub(gateway) = &mut self.side else {
+            return Err(LoadError::Unavailable(format!("a connection to the broker ended: {why}")));
+        };
+        gateway.left(&lane.guest);
+        match self.inputs {
+            Some(inputs) if inputs == index => {
+                self.inputs = None;
+                self.orphans = Some(lane.inflight);
+            }
+            Some(inputs) if inputs > index => self.inputs = Some(inputs - 1),
+            _ => {}
+        }
+        let connected = lane.guest.client_id.is_some();
+        tracing::info!(%why, connected, "a connection ended");
+        Ok(connected)
+    }
+}

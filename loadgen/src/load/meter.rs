@@ -1,0 +1,166 @@
+//! What is measured of one run: latencies, lag, and sums over its measured part.
+
+use std::ops::Range;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::recorder::Recorder;
+
+/// A message that was due at the end of the measured part may be sent so much later.
+const GRACE_NS: u64 = 5_000_000;
+
+/// The sums of one run, on its clock in nanoseconds.
+#[derive(Debug)]
+pub(super) struct Meter {
+    pub(super) recorder: Recorder,
+    /// The measured part, shorter than asked when ended early.
+    pub(super) measured_ns: Range<u64>,
+    /// Messages that were due in it and sent in it, and their bytes.
+    pub(super) sent: u64,
+    pub(super) sent_bytes: u64,
+    /// Alerts that came back in it.
+    pub(super) alerts: u64,
+    /// Time of it in which messages were due and the program under test took none.
+    pub(super) held_back_ns: u64,
+    /// CPU time of this thread in it.
+    pub(super) own_cpu_ns: u64,
+    /// Alerts that came back in the whole run.
+    pub(super) alerts_back: u64,
+    blocked_since: Option<u64>,
+    unblocked_at: u64,
+    cpu_at_begin_ns: u64,
+}
+
+impl Meter {
+    /// Nothing yet.
+    pub(super) fn new(measured_ns: Range<u64>) -> Self {
+        Self {
+            recorder: Recorder::new(measured_ns.clone()),
+            measured_ns,
+            sent: 0,
+            sent_bytes: 0,
+            alerts: 0,
+            held_back_ns: 0,
+            own_cpu_ns: 0,
+            alerts_back: 0,
+            blocked_since: None,
+            unblocked_at: 0,
+            cpu_at_begin_ns: 0,
+        }
+    }
+
+    /// The measured part begins.
+    pub(super) fn begin(&mut self) {
+        self.cpu_at_begin_ns = thread_cpu_ns();
+    }
+
+    /// The measured part is over.
+    pub(super) fn end(&mut self) {
+        self.own_cpu_ns = thread_cpu_ns() - self.cpu_at_begin_ns;
+    }
+
+    /// The run ends now, before its time.
+    pub(super) fn cut_short(&mut self, now: u64) {
+        self.measured_ns.end = now.clamp(self.measured_ns.start, self.measured_ns.end);
+    }
+
+    /// A message of so many bytes was sent that was due at this instant.
+    #[inline]
+    pub(super) fn message(&mut self, due: u64, now: u64, bytes: usize) {
+        if self.measured_ns.contains(&due) && now < self.measured_ns.end + GRACE_NS {
+            self.sent += 1;
+            self.sent_bytes += bytes as u64;
+        }
+    }
+
+    /// How late that was by our own fault: not while the program under test took nothing.
+    #[inline]
+    pub(super) fn lag(&mut self, due: u64, now: u64) {
+        self.recorder.lag(due, now - due.max(self.unblocked_at).min(now));
+    }
+
+    /// An alert came back that was due at this instant.
+    #[inline]
+    pub(super) fn alert(&mut self, due: u64, now: u64) {
+        self.recorder.alert(due, now);
+        self.alerts_back += 1;
+        self.alerts += u64::from(self.measured_ns.contains(&now));
+    }
+
+    /// Whether messages are due that the program under test does not take.
+    #[inline]
+    pub(super) fn blocked(&mut self, blocked: bool, now: u64) {
+        match (blocked, self.blocked_since) {
+            (true, None) => self.blocked_since = Some(now),
+            (false, Some(since)) => {
+                let within =
+                    |instant: u64| instant.clamp(self.measured_ns.start, self.measured_ns.end);
+                self.held_back_ns += within(now) - within(since);
+                self.blocked_since = None;
+                self.unblocked_at = now;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether they are, at the last look.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked_since.is_some()
+    }
+}
+
+fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
+        + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_measured_part_is_summed_up() {
+        let mut meter = Meter::new(100..200);
+        for (due, now) in [(99, 99), (100, 150), (199, 199), (200, 200)] {
+            meter.message(due, now, 10);
+        }
+        meter.message(150, 200 + GRACE_NS, 10);
+        assert_eq!((meter.sent, meter.sent_bytes), (2, 20));
+        for now in [99, 100, 199, 200] {
+            meter.alert(120, now);
+        }
+        assert_eq!((meter.alerts, meter.alerts_back), (2, 4));
+    }
+
+    #[test]
+    fn time_held_back_counts_within_the_measured_part() {
+        let mut meter = Meter::new(100..200);
+        for (blocked, now) in [
+            (false, 50),
+            (true, 90),
+            (true, 95),
+            (false, 110),
+            (true, 150),
+            (false, 160),
+            (true, 190),
+        ] {
+            meter.blocked(blocked, now);
+        }
+        assert!(meter.is_blocked());
+        meter.blocked(false, 300);
+        assert_eq!(meter.held_back_ns, 10 + 10 + 10);
+    }
+
+    #[test]
+    fn lag_does_not_count_while_nothing_was_taken() {
+        let mut meter = Meter::new(0..1_000_000);
+        meter.blocked(true, 10_000);
+        meter.blocked(false, 50_000);
+        meter.lag(20_000, 53_000);
+        meter.lag(52_000, 53_000);
+        let (_, lag, _) = meter.recorder.finish();
+        let lag = lag.unwrap();
+        assert!((lag.max_us - 3.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");
+    }
+}
