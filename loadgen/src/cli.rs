@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod calibrate;
 mod capacity;
+mod compare;
 mod control;
 mod demo;
 mod document;
@@ -71,6 +72,8 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Find the highest rate at which a program holds an objective
     Capacity(Box<capacity::CapacityArgs>),
+    /// Compare programs: the same traffic to each, in turns
+    Compare(Box<compare::CompareArgs>),
     /// Run the development hub with its simulated sensors until Ctrl-C
     Hub(hub::HubArgs),
     /// Read or change the twin of a module of the running hub
@@ -112,6 +115,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Calibrate(args) => calibrate::run(args),
         Command::Capacity(args) => capacity::run(*args),
+        Command::Compare(args) => compare::run(*args),
         Command::Hub(args) => hub::run(args),
         Command::Twin(command) => requests::twin(command),
         Command::Method(args) => requests::method(args),

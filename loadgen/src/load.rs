@@ -16,6 +16,7 @@ mod board;
 mod broker;
 mod calibrate;
 pub mod capacity;
+pub mod compare;
 mod cost;
 mod engine;
 pub mod error;

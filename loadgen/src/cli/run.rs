@@ -8,7 +8,7 @@ use clap::Args;
 use super::document::Beginning;
 use super::engine::Engine;
 use super::load_args::{BrokerArgs, LoadArgs, Rate, parse_rate_or_max, parse_time};
-use super::output::{note, print};
+use super::output::print;
 use super::show::{Live, outcome_text};
 use super::{CommandError, EXIT_CODES_LOAD};
 use crate::load::outcome::Finding;
@@ -51,9 +51,6 @@ pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
     let beginning = Beginning::now(args.json)?;
     let engine = Engine::new()?;
     let outcome = engine.run(&settings, Live::new("", true))?;
-    if engine.is_interrupted() {
-        note("ended early: what follows was measured until then");
-    }
     let written = beginning.write(Finding::Run(Box::new(outcome.clone())));
     // Whoever reads no further still gets the status.
     match print(outcome_text(&outcome)) {

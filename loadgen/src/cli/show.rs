@@ -2,12 +2,14 @@
 
 mod calibration;
 mod capacity;
+mod compare;
 mod figures;
 mod live;
 mod outcome;
 
 pub(crate) use calibration::calibration_text;
 pub(crate) use capacity::{capacity_text, probe_line};
+pub(crate) use compare::{comparison_text, turn_line};
 pub(crate) use figures::rate;
 pub(crate) use live::Live;
 pub(crate) use outcome::outcome_text;

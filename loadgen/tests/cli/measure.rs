@@ -51,3 +51,19 @@ fn a_capacity_has_an_objective_and_a_range() {
     refused("capacity --alerts 0 -- true", "--alerts above 0");
     refused("capacity --rate 1k -- true", "--rate");
 }
+
+#[test]
+fn programs_are_compared_two_or_more_at_a_time() {
+    let (code, out, _) = run(&["compare", "--help"]);
+    assert_eq!(code, 0);
+    for part in ["--pairs", "--name", "-- A -- B", "A pair is a pass forth", "2 a run stayed"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(!out.contains("--broker"), "{out}");
+    refused("compare --rate max", "<COMMAND>");
+    refused("compare --rate max -- true", "2 to 16 programs");
+    refused("compare --rate max -- true --", "no program after one of the --");
+    refused("compare --rate max --name a -- true -- false", "1 times for 2 programs");
+    refused("compare --rate max --pairs 0 -- true -- false", "--pairs");
+    refused("compare -- true -- false", "--rate <N|max>");
+}

@@ -1,6 +1,6 @@
 //! The search of a capacity: a line for each probe, and the knee at the end.
 
-use super::figures::{self, NONE, grouped, latency, percent, rate, words};
+use super::figures::{self, NONE, grouped, latency, percent, rate, reasons, words};
 use crate::load::capacity::{CONFIRMATIONS, REFUSAL};
 use crate::load::outcome::{Capacity, Probe, ProbeStep};
 
@@ -17,7 +17,7 @@ pub(crate) fn probe_line(probe: &Probe) -> String {
     let [p50, p99, p99_9] = latencies(probe);
     text.push_str(&format!("  p50 {p50:>7}  p99 {p99:>7}  p99.9 {p99_9:>7}"));
     if !probe.held {
-        text.push_str(&format!("  {}", probe.reasons.join("; ")));
+        text.push_str(&format!("  {}", reasons(&probe.reasons)));
     }
     text
 }
@@ -31,7 +31,7 @@ pub(crate) fn capacity_text(capacity: &Capacity) -> String {
     for probe in probes {
         let [p50, p99, p99_9] = latencies(probe);
         let cpu = probe.cost.map_or(NONE.to_owned(), |cost| grouped(cost.cpu_ns_per_message));
-        let held = if probe.held { "yes".to_owned() } else { probe.reasons.join("; ") };
+        let held = if probe.held { "yes".to_owned() } else { reasons(&probe.reasons) };
         let mut row: Vec<_> =
             [rate(probe.rate), rate(probe.achieved), p50, p99, p99_9, cpu].map(Into::into).into();
         row.push(words(held));

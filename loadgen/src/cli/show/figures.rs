@@ -40,6 +40,12 @@ pub(super) fn mebibytes(kib: u64) -> String {
     format!("{:.1} MiB", kib as f64 / 1024.0)
 }
 
+/// Reasons in one line. One that quotes a program's log has further lines: those are for the file.
+pub(super) fn reasons(all: &[String]) -> String {
+    let firsts = all.iter().filter_map(|reason| reason.lines().next());
+    firsts.collect::<Vec<_>>().join("; ")
+}
+
 /// A table with this heading; all columns but the first are figures.
 pub(super) fn table<const N: usize>(heading: [&str; N]) -> Table {
     let mut table = Table::new();
@@ -75,6 +81,7 @@ mod tests {
         assert_eq!(rate(1_234_567.4), "1,234,567/s");
         assert_eq!(rate(f64::NAN), "NaN/s");
         assert_eq!(percent(0.1234), "12.3 %");
+        assert_eq!(reasons(&["it ended\n  | why".to_owned(), "b".to_owned()]), "it ended; b");
         assert_eq!(mebibytes(5222), "5.1 MiB");
     }
 }
