@@ -13,7 +13,7 @@ use serde::Deserialize;
 /// Alerts that wait to be sent: as many as MQTT has packet ids.
 const QUEUE_ALERTS_MAX: usize = 65_535;
 /// Alerts that wait to be acknowledged; the default is 100.
-const INFLIGHT_MAX: u16 = 1000;
+const INFLIGHT_MAX: u16 = 65_535;
 /// Largest packet either way; the default is 10 KB.
 const PACKET_BYTES_MAX: usize = 256 * 1024;
 /// Requests written, and packets read, at a time.
