@@ -9,11 +9,16 @@
 //! every input at QoS 1 is acknowledged, in order. As it is only a sink, the acknowledgement of an
 //! input does not wait for that of its alert: a real filter must not do so.
 //!
+//! Faults on demand ([`Faults`]) change what is sent or when. Those in time have a loop of their own,
+//! as they cost a clock and a poll.
+//!
 //! Bounded: one read (256 KiB), the packets ([`crate::load::wire::PACKET_BYTES_MAX`]) and
 //! the alerts in flight, 65,535. At that bound inputs are kept, unacknowledged, until the peer
-//! acknowledges alerts; the peer's own window holds it back, or 64 MiB of inputs end the sink.
+//! acknowledges alerts; the peer's own window holds it back, or 64 MiB of inputs end the sink. Answers
+//! that are delayed: 64 MiB or a million instants; at that bound nothing is read.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,21 +28,30 @@ use serde::Serialize;
 
 use crate::load::wire::WireError;
 use buffer::ReadBuffer;
+pub use faults::{Faults, Stall};
 use filter::Filter;
+use timed::Timed;
 use transport::Transport;
 
 mod alert;
+mod answers;
 mod blocking;
 mod buffer;
+mod faults;
 mod filter;
 mod handshake;
 mod route;
+mod timed;
 mod transport;
 
 /// Keep alive that is announced.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// How long nothing may be written before a ping is.
 const IDLE_MAX: Duration = Duration::from_secs(30);
+/// How long an alert waits for the one that it is to go behind.
+const HOLD_MAX: Duration = Duration::from_millis(100);
+/// A PINGREQ (MQTT 3.1.1 §3.12).
+const PINGREQ: [u8; 2] = [0xc0, 0];
 /// How long the answer to CONNECT may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -48,6 +62,8 @@ pub struct SinkSettings {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Certificates of the authorities to trust, in PEM; `None`: plain TCP.
+    pub ca_file: Option<PathBuf>,
     /// MQTT client id.
     pub client_id: String,
     /// MQTT user name; empty: none, and no password.
@@ -62,10 +78,12 @@ pub struct SinkSettings {
     pub publish: String,
     /// Messages with a higher temperature are alerts.
     pub threshold: f64,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
 }
 
 /// What the sink did. Written as JSON at its end.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Messages received.
     pub inputs: u64,
@@ -77,6 +95,18 @@ pub struct Counts {
     pub acknowledged: u64,
     /// Alerts not sent, as with their properties they would be too large for MQTT or for a hub.
     pub too_large: u64,
+    /// Alerts not sent on purpose.
+    pub dropped: u64,
+    /// Alerts sent twice.
+    pub duplicated: u64,
+    /// Alerts put behind the next one.
+    pub swapped: u64,
+    /// Alerts with one bit of the body changed.
+    pub flipped: u64,
+    /// Alerts without their property.
+    pub stripped: u64,
+    /// Messages sent that are no alerts.
+    pub forged: u64,
 }
 
 /// Why the sink ended.
@@ -89,6 +119,14 @@ pub enum SinkError {
         address: String,
         /// What the system says.
         error: io::Error,
+    },
+    /// No TLS connection.
+    #[error("no TLS connection to {address}: {reason}")]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// What is wrong.
+        reason: String,
     },
     /// CONNACK with a code other than 0 (MQTT 3.1.1 §3.2.2.3).
     #[error("the connection is refused: {0:?}")]
@@ -149,13 +187,13 @@ impl Stop {
     }
 }
 
-/// Connects, and answers until [`Stop::stop`] or an error. What was done comes with both.
+/// Connects, and answers until [`Stop::stop`], [`Faults::exit_after`] or an error. What was done comes with both.
 pub fn run(settings: &SinkSettings, stop: &Stop) -> (Counts, Result<(), SinkError>) {
     let mut filter = Filter::new(settings);
     let ended = connect_and_serve(settings, stop, &mut filter);
     // What a closed connection looks like depends on where it was noticed.
     let ended = if stop.is_asked() { Ok(()) } else { ended };
-    (filter.counts().clone(), ended)
+    (filter.counts(), ended)
 }
 
 fn connect_and_serve(
@@ -165,10 +203,14 @@ fn connect_and_serve(
 ) -> Result<(), SinkError> {
     let mut transport = Transport::connect(settings)?;
     stop.arm(transport.closer()?);
-    transport.set_read_timeout(HANDSHAKE_TIMEOUT)?;
     let mut buffer = ReadBuffer::new();
     handshake::shake_hands(&mut transport, &mut buffer, settings)?;
-    blocking::serve(&mut transport, &mut buffer, filter)
+    let faults = &settings.faults;
+    if faults.need_a_clock() {
+        Timed::new(&mut transport, &mut buffer, filter, faults).serve(stop)
+    } else {
+        blocking::serve(&mut transport, &mut buffer, filter, faults.swap_every.is_some())
+    }
 }
 
 #[cfg(test)]

@@ -1,22 +1,28 @@
 //! `loadgen sink`: the null program under test.
 
 use std::env;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::output::note;
+use super::text::parse_duration;
 use super::{CommandError, EXIT_USAGE, signals};
-use crate::sink::{self, SinkSettings, Stop};
+use crate::load::settings::RATE_MAX;
+use crate::sink::{self, Faults, SinkSettings, Stall, Stop};
 
 /// What the sink reads from its environment.
 const ENVIRONMENT: &str = "Environment, as `loadgen run` gives it: LOADGEN_HOST, LOADGEN_PORT, \
     LOADGEN_SUBSCRIBE, LOADGEN_PUBLISH (`{topic}` stands for the input's topic, unless the filter \
-    begins with devices/); optional: LOADGEN_CLIENT_ID, LOADGEN_USERNAME, LOADGEN_PASSWORD, \
+    begins with devices/); optional: LOADGEN_CA_FILE (then TLS), \
+    LOADGEN_CLIENT_ID, LOADGEN_USERNAME, LOADGEN_PASSWORD, \
     LOADGEN_THRESHOLD [default: 25]";
 
 const ENV_HOST: &str = "LOADGEN_HOST";
 const ENV_PORT: &str = "LOADGEN_PORT";
+const ENV_CA_FILE: &str = "LOADGEN_CA_FILE";
 const ENV_CLIENT_ID: &str = "LOADGEN_CLIENT_ID";
 const ENV_USERNAME: &str = "LOADGEN_USERNAME";
 const ENV_PASSWORD: &str = "LOADGEN_PASSWORD";
@@ -25,10 +31,46 @@ const ENV_PUBLISH: &str = "LOADGEN_PUBLISH";
 const ENV_THRESHOLD: &str = "LOADGEN_THRESHOLD";
 /// The tutorials' threshold.
 const DEFAULT_THRESHOLD: f64 = 25.0;
+/// Longest `--delay`.
+const DELAY_MAX: Duration = Duration::from_secs(60);
+/// Lowest `--limit-rate`.
+const RATE_MIN: f64 = 0.01;
 
 #[derive(Debug, Args)]
 #[command(after_help = ENVIRONMENT)]
-pub(crate) struct SinkArgs {}
+pub(crate) struct SinkArgs {
+    /// Neither read nor write for the first time each second time, as 200ms/1s, counted from the
+    /// first input; the first pause comes after one whole period
+    #[arg(long, value_name = "TIME/TIME", value_parser = parse_stall)]
+    stall: Option<Stall>,
+    /// Send each answer exactly that long after its input was read
+    #[arg(long, value_name = "TIME", value_parser = parse_delay)]
+    delay: Option<Duration>,
+    /// Do not forward each Nth alert
+    #[arg(long, value_name = "N")]
+    drop_every: Option<NonZeroU64>,
+    /// Forward each Nth alert twice
+    #[arg(long, value_name = "N")]
+    duplicate_every: Option<NonZeroU64>,
+    /// Forward each Nth alert behind the next one; alone, when nothing comes for 100 ms
+    #[arg(long, value_name = "N")]
+    swap_every: Option<NonZeroU64>,
+    /// Change one bit in the body of each Nth alert
+    #[arg(long, value_name = "N")]
+    flip_every: Option<NonZeroU64>,
+    /// Leave out the property MessageType of each Nth alert
+    #[arg(long, value_name = "N")]
+    strip_every: Option<NonZeroU64>,
+    /// After each Nth alert forward the next input that is none
+    #[arg(long, value_name = "N")]
+    forge_every: Option<NonZeroU64>,
+    /// Take at most so many inputs per second, evenly
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    limit_rate: Option<f64>,
+    /// End, with exit code 0, after so many inputs
+    #[arg(long, value_name = "N")]
+    exit_after: Option<NonZeroU64>,
+}
 
 pub(crate) fn run(args: &SinkArgs) -> Result<(), CommandError> {
     let settings = settings(args, |name| env::var(name).ok().filter(|value| !value.is_empty()))
@@ -44,7 +86,7 @@ pub(crate) fn run(args: &SinkArgs) -> Result<(), CommandError> {
 
 /// The settings, or everything that is wrong with them.
 fn settings(
-    _args: &SinkArgs,
+    args: &SinkArgs,
     read: impl Fn(&str) -> Option<String>,
 ) -> Result<SinkSettings, Vec<String>> {
     let mut problems = Vec::new();
@@ -76,6 +118,7 @@ fn settings(
     Ok(SinkSettings {
         host,
         port,
+        ca_file: read(ENV_CA_FILE).map(Into::into),
         client_id: read(ENV_CLIENT_ID)
             .unwrap_or_else(|| format!("loadgen-sink-{}", std::process::id())),
         username: read(ENV_USERNAME).unwrap_or_default(),
@@ -83,5 +126,45 @@ fn settings(
         subscribe,
         publish,
         threshold,
+        faults: args.faults(),
     })
+}
+
+impl SinkArgs {
+    fn faults(&self) -> Faults {
+        Faults {
+            drop_every: self.drop_every,
+            duplicate_every: self.duplicate_every,
+            swap_every: self.swap_every,
+            flip_every: self.flip_every,
+            strip_every: self.strip_every,
+            forge_every: self.forge_every,
+            stall: self.stall,
+            delay: self.delay,
+            limit_rate: self.limit_rate,
+            exit_after: self.exit_after,
+        }
+    }
+}
+
+/// Reads `200ms/1s`.
+fn parse_stall(text: &str) -> Result<Stall, String> {
+    let refused = || format!("`{text}` is no pause and period: write both, as 200ms/1s");
+    let (pause, period) = text.split_once('/').ok_or_else(refused)?;
+    let stall = Stall { pause: parse_duration(pause)?, period: parse_duration(period)? };
+    let fits = !stall.pause.is_zero() && stall.pause < stall.period;
+    fits.then_some(stall).ok_or_else(|| format!("`{text}`: the pause is not below the period"))
+}
+
+/// Reads a delay: at most a minute, which is far beyond any use.
+fn parse_delay(text: &str) -> Result<Duration, String> {
+    let delay = parse_duration(text)?;
+    if delay <= DELAY_MAX { Ok(delay) } else { Err(format!("`{text}` is over a minute")) }
+}
+
+/// Reads a rate in messages per second.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    let range = RATE_MIN..=RATE_MAX;
+    if range.contains(&rate) { Ok(rate) } else { Err(format!("`{text}` is not in {range:?}")) }
 }

@@ -1,14 +1,17 @@
 //! The program itself, as a function from bytes to bytes: no socket, no clock.
 
 use super::alert::exceeds;
+use super::faults::{Faults, flip_bit, hits};
 use super::route::Route;
 use super::{Counts, SinkError, SinkSettings};
 use crate::load::wire::{
     self, Frame, PACKET_BYTES_MAX, PUBACK, Publish, WireError, write_puback, write_publish,
 };
 
-/// Most forwarded messages that are not yet acknowledged: all packet ids of MQTT 3.1.1.
-pub(super) const IN_FLIGHT_MAX: u32 = 65_535;
+/// No more alerts are begun when so many forwarded messages are not yet acknowledged: all packet ids
+/// of MQTT 3.1.1, less what one alert may take beyond the first: its duplicate, and an alert put
+/// behind it with the duplicate of that.
+pub(super) const IN_FLIGHT_MAX: u32 = 65_535 - 3;
 /// Most bytes of inputs that are kept, unacknowledged, while [`IN_FLIGHT_MAX`] holds up an alert. A
 /// peer that acknowledges none of its alerts and still sends more inputs than this is given up.
 pub(super) const PARKED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -22,15 +25,38 @@ const SUBSCRIPTION_REFUSED: u8 = 0x80;
 pub(super) struct Filter {
     route: Route,
     threshold: f64,
+    faults: Faults,
     counts: Counts,
-    /// Packet id of the last message forwarded at QoS 1.
-    last_id: u16,
-    /// Forwarded at QoS 1 and not acknowledged.
-    in_flight: u32,
+    sender: Sender,
     /// Whole packets that wait for a free packet id, in order.
     parked: Vec<u8>,
     /// Of the alert in work.
     topic: Vec<u8>,
+    body: Vec<u8>,
+    /// The alert that goes out behind the next one, while `holds`.
+    held: Held,
+    holds: bool,
+    /// Inputs to forward although they are no alerts.
+    forgeries: u64,
+}
+
+/// Numbers and counts what is forwarded.
+#[derive(Default)]
+struct Sender {
+    /// Packet id of the last message at QoS 1.
+    last_id: u16,
+    /// At QoS 1 and not acknowledged.
+    in_flight: u32,
+    forwarded: u64,
+}
+
+/// An alert that is not yet forwarded.
+#[derive(Default)]
+struct Held {
+    topic: Vec<u8>,
+    body: Vec<u8>,
+    qos1: bool,
+    copies: u8,
 }
 
 impl Filter {
@@ -38,17 +64,31 @@ impl Filter {
         Self {
             route: Route::new(&settings.subscribe, &settings.publish),
             threshold: settings.threshold,
+            faults: settings.faults,
             counts: Counts::default(),
-            last_id: 0,
-            in_flight: 0,
+            sender: Sender::default(),
             parked: Vec::new(),
             topic: Vec::new(),
+            body: Vec::new(),
+            held: Held::default(),
+            holds: false,
+            forgeries: 0,
         }
     }
 
     /// What was counted so far.
-    pub(super) fn counts(&self) -> &Counts {
-        &self.counts
+    pub(super) fn counts(&self) -> Counts {
+        Counts { forwarded: self.sender.forwarded, ..self.counts }
+    }
+
+    /// Whether as many inputs were taken as there are to be; no more are.
+    pub(super) fn is_finished(&self) -> bool {
+        self.faults.exit_after.is_some_and(|inputs| self.counts.inputs >= inputs.get())
+    }
+
+    /// Whether an alert waits for the next one.
+    pub(super) fn holds(&self) -> bool {
+        self.holds
     }
 
     /// Takes the packets at the start of `bytes`, until one is incomplete or `inputs_max` messages
@@ -62,6 +102,8 @@ impl Filter {
         inputs_max: u64,
         out: &mut Vec<u8>,
     ) -> Result<usize, SinkError> {
+        let left = self.faults.exit_after.map(|inputs| inputs.get() - self.counts.inputs);
+        let inputs_max = left.map_or(inputs_max, |left| inputs_max.min(left));
         let (mut used, mut inputs) = (0, 0);
         while inputs < inputs_max {
             let Some(frame) = wire::frame(&bytes[used..])? else { break };
@@ -73,10 +115,18 @@ impl Filter {
                 self.control(&frame)?;
             }
         }
-        if !self.parked.is_empty() && self.in_flight < IN_FLIGHT_MAX {
+        if !self.parked.is_empty() && self.sender.in_flight < IN_FLIGHT_MAX {
             self.unpark(out)?;
         }
         Ok(used)
+    }
+
+    /// Forwards the alert that waits for the next one, if there is one.
+    pub(super) fn release(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.holds) {
+            let Held { topic, body, qos1, copies } = &self.held;
+            self.sender.send(out, topic, body, *qos1, *copies);
+        }
     }
 
     #[inline]
@@ -99,11 +149,14 @@ impl Filter {
             // Only QoS 0 and 1 were subscribed to.
             return Err(WireError::Malformed(frame.first).into());
         }
-        if self.route.is_input(publish.topic) && exceeds(publish.body, self.threshold) {
-            if publish.packet_id.is_some() && self.in_flight >= IN_FLIGHT_MAX {
-                return Ok(false);
+        if self.route.is_input(publish.topic) {
+            let is_alert = exceeds(publish.body, self.threshold);
+            if is_alert || self.forgeries > 0 {
+                if publish.packet_id.is_some() && self.sender.in_flight >= IN_FLIGHT_MAX {
+                    return Ok(false);
+                }
+                if is_alert { self.alert(&publish, out) } else { self.forge(&publish, out) }
             }
-            self.alert(&publish, out);
         }
         if let Some(id) = publish.packet_id {
             write_puback(out, id);
@@ -113,23 +166,54 @@ impl Filter {
 
     fn alert(&mut self, publish: &Publish<'_>, out: &mut Vec<u8>) {
         self.counts.alerts += 1;
-        self.route.write_topic(&mut self.topic, publish.topic, true);
-        let length = 4 + self.topic.len() + publish.body.len();
-        if self.topic.len() > usize::from(u16::MAX) || length > PACKET_BYTES_MAX {
-            self.counts.too_large += 1;
+        let (faults, number) = (self.faults, self.counts.alerts);
+        self.forgeries += u64::from(hits(faults.forge_every, number));
+        if hits(faults.drop_every, number) {
+            self.counts.dropped += 1;
             return;
         }
-        let id = publish.packet_id.map(|_| self.next_id());
-        write_publish(out, &self.topic, id, publish.body);
-        self.counts.forwarded += 1;
+        let strip = self.route.has_properties() && hits(faults.strip_every, number);
+        if !self.write_topic(publish, !strip) {
+            return;
+        }
+        self.counts.stripped += u64::from(strip);
+        let mut body = publish.body;
+        if hits(faults.flip_every, number) {
+            self.counts.flipped += 1;
+            self.body.clear();
+            self.body.extend_from_slice(body);
+            flip_bit(&mut self.body, self.counts.flipped);
+            body = &self.body;
+        }
+        let duplicate = hits(faults.duplicate_every, number);
+        self.counts.duplicated += u64::from(duplicate);
+        let (qos1, copies) = (publish.packet_id.is_some(), 1 + u8::from(duplicate));
+        if !self.holds && hits(faults.swap_every, number) {
+            self.counts.swapped += 1;
+            self.holds = true;
+            self.held.keep(&self.topic, body, qos1, copies);
+            return;
+        }
+        self.sender.send(out, &self.topic, body, qos1, copies);
+        self.release(out);
     }
 
-    /// Packet ids are used in turn. As acknowledgements come in the order of the messages (MQTT
-    /// 3.1.1 §4.6), counting those in flight keeps one from being used twice at a time.
-    fn next_id(&mut self) -> u16 {
-        self.in_flight += 1;
-        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        self.last_id
+    /// Forwards an input that is no alert.
+    fn forge(&mut self, publish: &Publish<'_>, out: &mut Vec<u8>) {
+        if self.write_topic(publish, true) {
+            self.forgeries -= 1;
+            self.counts.forged += 1;
+            self.sender.send(out, &self.topic, publish.body, publish.packet_id.is_some(), 1);
+        }
+    }
+
+    /// Writes the topic to forward an input to; `false`, and counted, when that makes it too large.
+    fn write_topic(&mut self, publish: &Publish<'_>, mark: bool) -> bool {
+        self.route.write_topic(&mut self.topic, publish.topic, mark);
+        let length = 4 + self.topic.len() + publish.body.len();
+        let fits = self.topic.len() <= usize::from(u16::MAX) && length <= PACKET_BYTES_MAX;
+        self.counts.too_large += u64::from(!fits);
+        fits
     }
 
     fn control(&mut self, frame: &Frame<'_>) -> Result<(), SinkError> {
@@ -137,7 +221,7 @@ impl Filter {
             PUBACK => {
                 frame.puback()?;
                 self.counts.acknowledged += 1;
-                self.in_flight = self.in_flight.saturating_sub(1);
+                self.sender.in_flight = self.sender.in_flight.saturating_sub(1);
                 Ok(())
             }
             SUBACK if frame.rest.get(2).is_none_or(|code| *code == SUBSCRIPTION_REFUSED) => {
@@ -160,6 +244,32 @@ impl Filter {
         parked.drain(..used);
         self.parked = parked;
         Ok(())
+    }
+}
+
+impl Sender {
+    /// Packet ids are used in turn. As acknowledgements come in the order of the messages (MQTT
+    /// 3.1.1 §4.6), counting those in flight keeps one from being used twice at a time.
+    fn send(&mut self, out: &mut Vec<u8>, topic: &[u8], body: &[u8], qos1: bool, copies: u8) {
+        for _ in 0..copies {
+            let id = qos1.then(|| {
+                self.in_flight += 1;
+                self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+                self.last_id
+            });
+            write_publish(out, topic, id, body);
+            self.forwarded += 1;
+        }
+    }
+}
+
+impl Held {
+    fn keep(&mut self, topic: &[u8], body: &[u8], qos1: bool, copies: u8) {
+        self.topic.clear();
+        self.topic.extend_from_slice(topic);
+        self.body.clear();
+        self.body.extend_from_slice(body);
+        (self.qos1, self.copies) = (qos1, copies);
     }
 }
 

@@ -55,6 +55,11 @@ impl Route {
         }
     }
 
+    /// Whether alerts have properties.
+    pub(super) fn has_properties(&self) -> bool {
+        matches!(self, Self::Edge { .. })
+    }
+
     /// Writes the topic of the alert for an input on `topic` over `out`. Properties are copied as
     /// they are, less the system ones; `mark` adds the one that says it is an alert.
     pub(super) fn write_topic(&self, out: &mut Vec<u8>, topic: &[u8], mark: bool) {

@@ -1,89 +1,29 @@
 //! The sink against a peer on loopback.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::load::wire::{self, Frame};
 
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+mod peer;
+mod timing;
 
-type Ended = (Counts, Result<(), SinkError>);
+use peer::{Peer, input, settings, start, start_tls};
 
-/// The hub's side of one connection.
-struct Peer {
-    socket: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Peer {
-    /// The next packet, as its first byte and the rest.
-    fn packet(&mut self) -> (u8, Vec<u8>) {
-        loop {
-            if let Some(Frame { first, rest, whole }) = wire::frame(&self.read).unwrap() {
-                let (packet, length) = ((first, rest.to_vec()), whole.len());
-                self.read.drain(..length);
-                return packet;
-            }
-            let mut chunk = [0; 65_536];
-            let count = self.socket.read(&mut chunk).unwrap();
-            assert!(count > 0, "the sink has gone");
-            self.read.extend_from_slice(&chunk[..count]);
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.socket.write_all(bytes).unwrap();
-    }
-
-    fn shake_hands(&mut self) {
-        let (first, connect) = self.packet();
-        assert_eq!((first, &connect[..7]), (0x10, &b"\0\x04MQTT\x04"[..]));
-        self.send(&[0x20, 2, 0, 0]);
-        assert_eq!(self.packet(), (0x82, b"\0\x01\0\x09sensors/#\x01".to_vec()));
-        self.send(&[0x90, 3, 0, 1, 1]);
-    }
-}
-
-fn start() -> (Peer, Arc<Stop>, JoinHandle<Ended>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let settings = SinkSettings {
-        host: "127.0.0.1".to_owned(),
-        port: listener.local_addr().unwrap().port(),
-        client_id: "sink".to_owned(),
-        username: "somebody".to_owned(),
-        password: "secret".to_owned(),
-        subscribe: "sensors/#".to_owned(),
-        publish: "alerts/{topic}".to_owned(),
-        threshold: 25.0,
-    };
-    let stop = Arc::new(Stop::default());
-    let stopper = Arc::clone(&stop);
-    let sink = std::thread::spawn(move || run(&settings, &stopper));
-    let (socket, _) = listener.accept().unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    (Peer { socket, read: Vec::new() }, stop, sink)
-}
-
-fn input(number: u16, temperature: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let body = format!(r#"{{"temperature":{temperature}}}"#);
-    wire::write_publish(&mut bytes, b"sensors/1", Some(number), body.as_bytes());
-    bytes
-}
+const MS: fn(u64) -> Duration = Duration::from_millis;
 
 #[test]
 fn alerts_come_back_until_it_is_stopped() {
-    let (mut peer, stop, sink) = start();
-    peer.shake_hands();
+    let (mut peer, stop, sink) = start(Faults::default());
     peer.send(&[input(1, 20), input(2, 30)].concat());
-    assert_eq!(peer.packet(), (wire::PUBACK, vec![0, 1]));
-    assert_eq!(peer.packet(), (0x32, b"\0\x10alerts/sensors/1\0\x01{\"temperature\":30}".to_vec()));
-    assert_eq!(peer.packet(), (wire::PUBACK, vec![0, 2]));
+    peer.expect_ack(1);
+    peer.expect_alert(1, 30);
+    peer.expect_ack(2);
     stop.stop();
     let (counts, ended) = sink.join().unwrap();
     ended.unwrap();
@@ -92,25 +32,126 @@ fn alerts_come_back_until_it_is_stopped() {
 
 #[test]
 fn a_stop_before_the_connection_ends_it_as_well() {
-    let (_peer, stop, sink) = start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = settings(&listener, Faults::default());
+    let stop = Stop::default();
     stop.stop();
-    sink.join().unwrap().1.unwrap();
+    run(&settings, &stop).1.unwrap();
 }
 
 #[test]
 fn the_end_of_the_connection_is_an_error() {
-    let (mut peer, _, sink) = start();
-    peer.shake_hands();
-    drop(peer);
-    let (_, ended) = sink.join().unwrap();
-    assert!(matches!(ended, Err(SinkError::Closed | SinkError::Io(_))), "{ended:?}");
+    for faults in [Faults::default(), Faults { delay: Some(MS(1)), ..Faults::default() }] {
+        let (mut peer, _, sink) = start(faults);
+        peer.send(&input(1, 20));
+        peer.expect_ack(1);
+        drop(peer);
+        let (_, ended) = sink.join().unwrap();
+        assert!(matches!(ended, Err(SinkError::Closed | SinkError::Io(_))), "{ended:?}");
+    }
 }
 
 #[test]
-fn a_refusal_is_an_error() {
-    let (mut peer, _, sink) = start();
+fn refusals_are_errors() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = settings(&listener, Faults::default());
+    let there = settings.clone();
+    let sink = std::thread::spawn(move || run(&there, &Stop::default()));
+    let mut peer = Peer::new(listener.accept().unwrap().0);
     assert_eq!(peer.packet().0, 0x10);
     peer.send(&[0x20, 2, 0, 5]);
     let (_, ended) = sink.join().unwrap();
     assert!(matches!(ended, Err(SinkError::Refused(_))), "{ended:?}");
+    drop(listener);
+    let (_, ended) = run(&settings, &Stop::default());
+    assert!(matches!(ended, Err(SinkError::Connect { .. })), "{ended:?}");
+}
+
+/// Both loops, over plain TCP and TLS: large messages among small ones, all read back.
+#[test]
+fn large_messages_pass_in_pieces() {
+    let large = |number| {
+        let mut bytes = Vec::new();
+        let mut body = br#"{"temperature":30}"#.to_vec();
+        body.resize(250 * 1024, b' ');
+        wire::write_publish(&mut bytes, b"sensors/1", Some(number), &body);
+        bytes
+    };
+    for delay in [None, Some(MS(1))] {
+        for start in [start, start_tls] {
+            let (mut peer, stop, sink) = start(Faults { delay, ..Faults::default() });
+            for number in [1, 4, 7] {
+                peer.send(&[input(number, 20), large(number + 1), input(number + 2, 30)].concat());
+            }
+            let mut forwarded = 1..;
+            for number in [1, 4, 7] {
+                peer.expect_ack(number);
+                let (first, alert) = peer.packet();
+                assert_eq!((first, alert.len()), (0x32, 2 + 16 + 2 + 250 * 1024));
+                let id = u16::from_be_bytes([alert[18], alert[19]]);
+                assert_eq!(Some(id), forwarded.next());
+                peer.expect_ack(number + 1);
+                peer.expect_alert(forwarded.next().unwrap(), 30);
+                peer.expect_ack(number + 2);
+            }
+            stop.stop();
+            sink.join().unwrap().1.unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_is_not_trusted_is_refused() {
+    let (ca, _) = peer::certificate();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = SinkSettings {
+        ca_file: Some(ca.path().to_owned()),
+        ..settings(&listener, Faults::default())
+    };
+    let other = peer::certificate().1;
+    let server = std::thread::spawn(move || {
+        let mut socket = listener.accept().unwrap().0;
+        let mut connection = rustls::ServerConnection::new(other).unwrap();
+        // The sink breaks it off.
+        connection.complete_io(&mut socket).unwrap_err();
+    });
+    let (_, ended) = run(&settings, &Stop::default());
+    assert!(matches!(ended, Err(SinkError::Tls { .. })), "{ended:?}");
+    server.join().unwrap();
+}
+
+#[test]
+fn it_ends_by_itself_after_so_many_inputs() {
+    for delay in [None, Some(MS(5))] {
+        let faults = Faults {
+            exit_after: NonZeroU64::new(2),
+            swap_every: NonZeroU64::new(1),
+            delay,
+            ..Faults::default()
+        };
+        let (mut peer, _, sink) = start(faults);
+        peer.send(&[input(1, 20), input(2, 30), input(3, 30)].concat());
+        peer.expect_ack(1);
+        peer.expect_ack(2);
+        // Held for the next one, which never comes.
+        peer.expect_alert(1, 30);
+        let (counts, ended) = sink.join().unwrap();
+        ended.unwrap();
+        assert_eq!(counts.inputs, 2);
+    }
+}
+
+#[test]
+fn an_alert_that_nothing_follows_goes_alone_after_a_while() {
+    for delay in [None, Some(MS(1))] {
+        let faults = Faults { swap_every: NonZeroU64::new(1), delay, ..Faults::default() };
+        let (mut peer, stop, sink) = start(faults);
+        let began = Instant::now();
+        peer.send(&input(1, 30));
+        peer.expect_ack(1);
+        peer.expect_alert(1, 30);
+        assert!(began.elapsed() >= HOLD_MAX, "{:?}", began.elapsed());
+        stop.stop();
+        sink.join().unwrap().1.unwrap();
+    }
 }

@@ -1,3 +1,5 @@
+use std::num::NonZeroU64;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -9,12 +11,14 @@ fn settings() -> SinkSettings {
     SinkSettings {
         host: String::new(),
         port: 0,
+        ca_file: None,
         client_id: String::new(),
         username: String::new(),
         password: String::new(),
         subscribe: "devices/edge/modules/filter/inputs/#".to_owned(),
         publish: "devices/edge/modules/filter/messages/events/".to_owned(),
         threshold: 25.0,
+        faults: Faults::default(),
     }
 }
 
@@ -32,7 +36,8 @@ fn input(number: u32, qos1: bool, temperature: u32) -> Vec<u8> {
 }
 
 /// What a peer sees: `a12` an acknowledgement, `7:3` alert 3 with packet id 7, `-:3` the same at
-/// QoS 0.
+/// QoS 0. Behind it `f`: its body is that of an input below the threshold; `x`: one bit of it is
+/// wrong; `s`: the property is missing.
 fn seen(mut bytes: &[u8]) -> Vec<String> {
     let mut seen = Vec::new();
     while let Some(frame) = wire::frame(bytes).unwrap() {
@@ -42,15 +47,45 @@ fn seen(mut bytes: &[u8]) -> Vec<String> {
             continue;
         }
         let publish = frame.publish().unwrap();
-        let topic = str::from_utf8(publish.topic).unwrap();
-        let number =
-            topic.strip_prefix(ALERTS).unwrap().strip_suffix("&MessageType=Alert").unwrap();
-        assert_eq!(str::from_utf8(publish.body).unwrap(), body(number.parse().unwrap(), 30));
+        let topic = str::from_utf8(publish.topic).unwrap().strip_prefix(ALERTS).unwrap();
+        let (number, strip) = match topic.strip_suffix("&MessageType=Alert") {
+            Some(number) => (number.parse().unwrap(), ""),
+            None => (topic.parse().unwrap(), "s"),
+        };
         let id = publish.packet_id.map_or("-".to_owned(), |id| id.to_string());
-        seen.push(format!("{id}:{number}"));
+        seen.push(format!("{id}:{number}{}{strip}", difference(number, publish.body)));
     }
     assert!(bytes.is_empty(), "whole packets only");
     seen
+}
+
+fn difference(number: u32, seen: &[u8]) -> &'static str {
+    let distance = |temperature| {
+        let sent = body(number, temperature);
+        assert_eq!(sent.len(), seen.len());
+        sent.bytes().zip(seen).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>()
+    };
+    match (distance(30), distance(20)) {
+        (0, _) => "",
+        (_, 0) => "f",
+        (1, _) => "x",
+        _ => panic!("{}", String::from_utf8_lossy(seen)),
+    }
+}
+
+/// The messages that a peer sees when inputs 1, 2, 3… at QoS 0 have these temperatures.
+fn forwarded(faults: Faults, temperatures: &[u32]) -> (Vec<String>, Counts) {
+    let mut filter = Filter::new(&SinkSettings { faults, ..settings() });
+    let inputs = temperatures.iter().zip(1..);
+    let bytes: Vec<u8> =
+        inputs.flat_map(|(&temperature, number)| input(number, false, temperature)).collect();
+    let out = take_all(&mut filter, &bytes);
+    let texts = seen(&out).iter().map(|text| text.replace("-:", "")).collect();
+    (texts, filter.counts())
+}
+
+fn every(count: u64) -> Option<NonZeroU64> {
+    NonZeroU64::new(count)
 }
 
 fn take_all(filter: &mut Filter, bytes: &[u8]) -> Vec<u8> {
@@ -66,7 +101,7 @@ fn alerts_are_forwarded_and_inputs_acknowledged_in_order() {
     let out = take_all(&mut filter, &bytes.concat());
     assert_eq!(seen(&out), ["a1", "1:2", "a2", "-:3", "2:4", "a4"]);
     let counts = Counts { inputs: 4, alerts: 3, forwarded: 3, ..Counts::default() };
-    assert_eq!(*filter.counts(), counts);
+    assert_eq!(filter.counts(), counts);
 }
 
 /// However the stream is cut, the answers are the same.
@@ -127,24 +162,141 @@ fn what_cannot_be_forwarded_is_counted() {
 }
 
 #[test]
-fn packet_ids_go_round_and_at_the_bound_inputs_wait() {
+fn at_the_bound_of_packet_ids_inputs_wait() {
     let mut filter = Filter::new(&settings());
     let flood: Vec<u8> = (0..IN_FLIGHT_MAX).flat_map(|_| input(1, true, 30)).collect();
-    let out = take_all(&mut filter, &flood);
-    assert_eq!(seen(&out).last().unwrap(), "a1");
-    assert!(seen(&out).contains(&"65535:1".to_owned()));
-    // All packet ids are taken: an alert waits, and so does whatever comes behind it.
+    let out = seen(&take_all(&mut filter, &flood));
+    assert_eq!(out[out.len() - 2..], ["65532:1", "a1"]);
+    // An alert waits, and so does whatever comes behind it.
     let more = [input(7, true, 20), input(8, true, 30), input(9, true, 20), input(10, true, 30)];
     assert_eq!(seen(&take_all(&mut filter, &more.concat())), ["a7"]);
     let mut acks = Vec::new();
     write_puback(&mut acks, 1);
-    assert_eq!(seen(&take_all(&mut filter, &acks)), ["1:8", "a8", "a9"]);
+    assert_eq!(seen(&take_all(&mut filter, &acks)), ["65533:8", "a8", "a9"]);
     acks.clear();
     write_puback(&mut acks, 2);
     // Acknowledged behind an input that comes meanwhile: the order stays.
     let more = [input(11, true, 20), acks, input(12, false, 30)].concat();
-    assert_eq!(seen(&take_all(&mut filter, &more)), ["2:10", "a10", "a11", "-:12"]);
+    assert_eq!(seen(&take_all(&mut filter, &more)), ["65534:10", "a10", "a11", "-:12"]);
     assert_eq!(filter.counts().inputs, u64::from(IN_FLIGHT_MAX) + 6);
+}
+
+/// 0 is no packet id.
+#[test]
+fn packet_ids_go_round() {
+    let mut filter = Filter::new(&settings());
+    for number in 1..=u16::MAX {
+        let mut bytes = input(2, true, 30);
+        write_puback(&mut bytes, number);
+        take_all(&mut filter, &bytes);
+    }
+    assert_eq!(seen(&take_all(&mut filter, &input(2, true, 30))), ["1:2", "a2"]);
+    assert_eq!(filter.counts().acknowledged, 65_535);
+}
+
+#[test]
+fn each_fault_hits_where_it_is_told_to() {
+    const NONE: Faults = Faults {
+        drop_every: None,
+        duplicate_every: None,
+        swap_every: None,
+        flip_every: None,
+        strip_every: None,
+        forge_every: None,
+        stall: None,
+        delay: None,
+        limit_rate: None,
+        exit_after: None,
+    };
+    let three = every(3);
+    let table: [(Faults, &[&str]); 7] = [
+        (NONE, &["1", "3", "4", "5", "6", "8", "9"]),
+        (Faults { drop_every: three, ..NONE }, &["1", "3", "5", "6", "9"]),
+        (Faults { duplicate_every: three, ..NONE }, &["1", "3", "4", "4", "5", "6", "8", "8", "9"]),
+        (Faults { swap_every: three, ..NONE }, &["1", "3", "5", "4", "6", "9", "8"]),
+        (Faults { flip_every: three, ..NONE }, &["1", "3", "4x", "5", "6", "8x", "9"]),
+        (Faults { strip_every: three, ..NONE }, &["1", "3", "4s", "5", "6", "8s", "9"]),
+        (Faults { forge_every: three, ..NONE }, &["1", "3", "4", "5", "6", "7f", "8", "9"]),
+    ];
+    for (faults, expected) in table {
+        // Alerts 1, 2, 3… are inputs 1, 3, 4, 5, 6, 8, 9.
+        let (seen, counts) = forwarded(faults, &[30, 20, 30, 30, 30, 30, 20, 30, 30]);
+        assert_eq!(seen, expected, "{faults:?}");
+        assert_eq!((counts.inputs, counts.alerts), (9, 7), "{faults:?}");
+        assert_eq!(counts.forwarded, expected.len() as u64, "{faults:?}");
+        let hit = |every: Option<NonZeroU64>| if every.is_some() { 2 } else { 0 };
+        assert_eq!(counts.dropped, hit(faults.drop_every));
+        assert_eq!(counts.duplicated, hit(faults.duplicate_every));
+        assert_eq!(counts.swapped, hit(faults.swap_every));
+        assert_eq!(counts.flipped, hit(faults.flip_every));
+        assert_eq!(counts.stripped, hit(faults.strip_every));
+        // The second is still owed: nothing below the threshold came after it.
+        assert_eq!(counts.forged, hit(faults.forge_every) / 2);
+    }
+}
+
+#[test]
+fn faults_combine() {
+    let all = Faults {
+        drop_every: every(4),
+        duplicate_every: every(3),
+        swap_every: every(1),
+        flip_every: every(2),
+        strip_every: every(3),
+        forge_every: every(5),
+        ..Faults::default()
+    };
+    let (seen, _) = forwarded(all, &[30, 30, 30, 30, 30, 30, 20]);
+    // 1 behind 2; 3 behind 5, as 4 is dropped; 6 has nothing to go behind yet.
+    assert_eq!(seen, ["2x", "1", "5", "3s", "3s", "7f"]);
+}
+
+/// Acknowledgements of inputs are sent at once and in order, whatever happens to the alerts; packet
+/// ids go out in turn.
+#[test]
+fn acknowledgements_have_no_faults() {
+    let faults = Faults {
+        swap_every: every(2),
+        duplicate_every: every(4),
+        drop_every: every(5),
+        ..Faults::default()
+    };
+    let mut filter = Filter::new(&SinkSettings { faults, ..settings() });
+    let bytes: Vec<u8> = (1..=6).flat_map(|number| input(number, true, 30)).collect();
+    let out = take_all(&mut filter, &bytes);
+    let expected = ["1:1", "a1", "a2", "2:3", "3:2", "a3", "a4", "a5", "4:6", "5:4", "6:4", "a6"];
+    assert_eq!(seen(&out), expected);
+}
+
+#[test]
+fn an_alert_that_nothing_follows_is_released() {
+    let faults = Faults { swap_every: every(2), ..Faults::default() };
+    let mut filter = Filter::new(&SinkSettings { faults, ..settings() });
+    let bytes = [input(1, true, 30), input(2, true, 30)].concat();
+    assert_eq!(seen(&take_all(&mut filter, &bytes)), ["1:1", "a1", "a2"]);
+    let mut out = Vec::new();
+    assert!(filter.holds());
+    filter.release(&mut out);
+    assert!(!filter.holds());
+    filter.release(&mut out);
+    assert_eq!(seen(&out), ["2:2"]);
+}
+
+#[test]
+fn it_ends_after_so_many_inputs() {
+    let faults = Faults { exit_after: every(2), ..Faults::default() };
+    let mut filter = Filter::new(&SinkSettings { faults, ..settings() });
+    let bytes = [input(1, true, 20), input(2, true, 20), input(3, true, 20)].concat();
+    let mut out = Vec::new();
+    assert_eq!(filter.take(&bytes, 1, &mut out).unwrap(), bytes.len() / 3);
+    assert!(!filter.is_finished());
+    assert_eq!(
+        filter.take(&bytes[bytes.len() / 3..], u64::MAX, &mut out).unwrap(),
+        bytes.len() / 3
+    );
+    assert!(filter.is_finished());
+    assert_eq!(filter.take(&bytes, u64::MAX, &mut out).unwrap(), 0);
+    assert_eq!(seen(&out), ["a1", "a2"]);
 }
 
 #[test]
