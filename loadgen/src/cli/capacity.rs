@@ -18,8 +18,8 @@ use crate::load::settings::{Pace, RunSettings};
 const AFTER_HELP: &str = "A rate holds when p99 and the share of missing alerts keep to the \
     objective, nothing else is wrong, and 99 % of it was sent. The rate doubles until it does not \
     hold; bisection narrows it to 5 %; the rate found must hold three times more and 1.15 times it \
-    must not, or the search goes on. A rate at which the instrument is the bottleneck three times \
-    does not hold. ";
+    must not, or the search goes on. A rate that does not hold while the instrument is the \
+    bottleneck is measured again, three times in all. ";
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{AFTER_HELP}At most {RUNS_MAX} runs.\n\n\

@@ -42,7 +42,10 @@ pub struct CapacityPlan {
 /// found until then is given. `watch` sees each probe as soon as it is judged.
 ///
 /// A program that ends, or cannot be reached any more, in any run but the first does not hold that
-/// rate; an instrument that is the bottleneck [`RUNS_PER_PROBE_MAX`] times at a rate neither.
+/// rate. Where the instrument was the bottleneck and the objective held all the same, it holds:
+/// latencies count from the intended instant, so that the instrument's own lateness only adds to them.
+/// Where it did not hold the run is made again, [`RUNS_PER_PROBE_MAX`] times in all, and then the rate
+/// counts as not held.
 ///
 /// # Errors
 /// The plan cannot be carried out, or the first run gave no result.
@@ -53,7 +56,7 @@ pub fn find(
 ) -> Result<Capacity, LoadError> {
     plan.check()?;
     let mut search = Search::new(plan.start, plan.max);
-    let mut prober = Prober { plan, run, runs: 0, measured: false, notes: Vec::new() };
+    let mut prober = Prober { plan, run, runs: 0, measured: false, late: 0, notes: Vec::new() };
     let mut probes = Vec::new();
     while let Some((step, rate)) = search.next() {
         let Some(probe) = prober.probe(step, rate)? else { break };
@@ -62,6 +65,13 @@ pub fn find(
         probes.push(probe);
     }
     let mut notes = prober.notes;
+    if prober.late > 0 {
+        notes.push(format!(
+            "{} of {} probes held although the instrument was late: that is part of the latency shown",
+            prober.late,
+            probes.len()
+        ));
+    }
     notes.extend(search.notes().iter().cloned());
     Ok(Capacity {
         settings: plan.at(plan.start),
@@ -154,6 +164,8 @@ struct Prober<'a> {
     run: &'a mut dyn FnMut(&RunSettings) -> Result<Outcome, LoadError>,
     runs: u32,
     measured: bool,
+    /// Probes that held in spite of the instrument.
+    late: u32,
     notes: Vec<String>,
 }
 
@@ -180,31 +192,32 @@ impl Prober<'_> {
                 other => other?,
             };
             self.measured = true;
-            let is_invalid = outcome.verdict.standing == Standing::Invalid;
-            if !is_invalid || attempt == RUNS_PER_PROBE_MAX {
-                let reasons = self.judge(rate, attempt, &outcome);
-                return Ok(Some(probe(step, rate, reasons, &outcome)));
+            let mut reasons = self.plan.broken(&outcome);
+            let invalid = outcome.verdict.standing == Standing::Invalid;
+            if invalid && !reasons.is_empty() && attempt < RUNS_PER_PROBE_MAX {
+                continue;
             }
+            if invalid {
+                reasons = self.judge_invalid(rate, reasons);
+            } else if attempt > 1 {
+                let text = "the instrument was the bottleneck at first: measured again";
+                self.notes.push(format!("{rate:.0}/s: {text}"));
+            }
+            return Ok(Some(probe(step, rate, reasons, &outcome)));
         }
     }
 
-    /// Why the objective did not hold in the last of so many attempts.
-    fn judge(&mut self, rate: f64, attempts: u32, outcome: &Outcome) -> Vec<String> {
-        if outcome.verdict.standing == Standing::Invalid {
-            self.notes.push(format!(
-                "{rate:.0}/s: the instrument was the bottleneck {attempts} times: what the program \
-                 does there is not known"
-            ));
-            let mut reasons = vec!["the instrument was the bottleneck".to_owned()];
-            reasons.extend(outcome.verdict.reasons.iter().cloned());
+    /// What is said of a run, the last one at a rate, in which the instrument was the bottleneck.
+    fn judge_invalid(&mut self, rate: f64, reasons: Vec<String>) -> Vec<String> {
+        if reasons.is_empty() {
+            self.late += 1;
             return reasons;
         }
-        if attempts > 1 {
-            self.notes.push(format!(
-                "{rate:.0}/s: the instrument was the bottleneck at first: measured again"
-            ));
-        }
-        self.plan.broken(outcome)
+        self.notes.push(format!(
+            "{rate:.0}/s: the instrument was the bottleneck {RUNS_PER_PROBE_MAX} times: what the \
+             program does there is not known"
+        ));
+        std::iter::once("the instrument was the bottleneck".to_owned()).chain(reasons).collect()
     }
 }
 

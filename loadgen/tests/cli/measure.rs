@@ -1,6 +1,28 @@
 //! The command lines of measurements: what they accept, what they refuse, what they tell.
 
-use crate::support::run;
+use std::path::Path;
+use std::process::Stdio;
+
+use loadgen::load::outcome::{Counts, Document, Finding, Outcome, Standing};
+use rustix::process::Signal;
+
+use crate::support::{loadgen, run, signal, texts, wait_for};
+
+/// The program that is measured: this one as the filter module, over TCP.
+const PROGRAM: [&str; 3] = [env!("CARGO_BIN_EXE_loadgen"), "module", "run"];
+
+fn finding(file: &Path) -> Finding {
+    let text = std::fs::read_to_string(file).unwrap();
+    serde_json::from_str::<Document>(&text).unwrap().result
+}
+
+/// Nothing was lost or wrong. What a busy machine makes of rate and lag is not this test's matter.
+fn assert_verified(outcome: &Outcome) {
+    let Counts { sent, alerts_expected, alerts_correct, .. } = outcome.counts;
+    assert!(sent > 0 && alerts_expected > 0, "{outcome:?}");
+    assert_eq!(alerts_correct, alerts_expected, "{outcome:?}");
+    assert!(outcome.counts.is_clean() && outcome.verdict.standing != Standing::Failed);
+}
 
 /// A refused command line has exit code 64 and says why on standard error.
 fn refused(line: &str, part: &str) {
@@ -66,4 +88,95 @@ fn programs_are_compared_two_or_more_at_a_time() {
     refused("compare --rate max --name a -- true -- false", "1 times for 2 programs");
     refused("compare --rate max --pairs 0 -- true -- false", "--pairs");
     refused("compare -- true -- false", "--rate <N|max>");
+}
+
+#[test]
+fn a_run_is_shown_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.json");
+    let flags =
+        ["run", "--plain", "--rate", "2k", "--for", "500ms", "--warm-up", "100ms", "--json"];
+    let output = loadgen().args(flags).arg(&file).arg("--").args(PROGRAM).output().unwrap();
+    let (code, out, err) = texts(output);
+    let Finding::Run(outcome) = finding(&file) else { panic!("no run") };
+    assert_eq!(code, i32::from(outcome.verdict.standing.exit_code()), "{out}{err}");
+    assert_verified(&outcome);
+    for part in ["p99.99", "rate asked        2,000/s", "wrong             none", "its memory"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}
+
+/// Ctrl-C ends a run of an hour with what was measured until then.
+#[test]
+fn a_run_can_be_ended_early() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.json");
+    let log = folder.path().join("err.txt");
+    let flags = ["run", "--plain", "--rate", "1k", "--for", "1h", "--json"];
+    let child = loadgen()
+        .args(flags)
+        .arg(&file)
+        .arg("--")
+        .args(PROGRAM)
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    wait_for("it measures", || std::fs::read_to_string(&log).unwrap().contains("measuring"));
+    signal(&child, Signal::INT);
+    let (code, out, _) = texts(child.wait_with_output().unwrap());
+    let Finding::Run(outcome) = finding(&file) else { panic!("no run") };
+    assert_eq!(code, i32::from(outcome.verdict.standing.exit_code()), "{out}");
+    assert!(out.trim_end().ends_with("ended early"), "{out}");
+    assert_verified(&outcome);
+}
+
+#[test]
+fn a_program_that_ends_or_is_none_is_unavailable() {
+    for (program, part) in [("false", "ended"), ("/no/such/program", "cannot start")] {
+        let (code, out, err) = run(&["run", "--plain", "--rate", "1k", "--", program]);
+        assert_eq!((code, out.as_str()), (69, ""), "{err}");
+        assert!(err.starts_with("loadgen: ") && err.contains(part), "{err}");
+    }
+}
+
+/// An objective that any machine holds, at the one rate that may be tried.
+#[test]
+fn a_capacity_is_searched_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("capacity.json");
+    let flags = "capacity --plain --p99 30s --start 1k --max 1k --for 200ms --warm-up 0 --json";
+    let output =
+        loadgen().args(flags.split(' ')).arg(&file).arg("--").args(PROGRAM).output().unwrap();
+    let (code, out, err) = texts(output);
+    let Finding::Capacity(capacity) = finding(&file) else { panic!("no capacity") };
+    let lines = out.lines().take_while(|line| !line.is_empty()).count();
+    assert_eq!(lines, capacity.probes.len(), "{out}");
+    assert_eq!(code, i32::from(capacity.rate.is_none()), "{out}{err}");
+    assert!(out.contains("climb") && out.contains("CAPACITY"), "{out}{err}");
+}
+
+#[test]
+fn programs_are_compared_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("compare.json");
+    let flags = "compare --plain --rate max --window 100 --pairs 1 --for 200ms --warm-up 0 --name a \
+        --name b --json";
+    let output = loadgen()
+        .args(flags.split_whitespace())
+        .arg(&file)
+        .arg("--")
+        .args(PROGRAM)
+        .arg("--")
+        .args(PROGRAM)
+        .output()
+        .unwrap();
+    let (code, out, err) = texts(output);
+    assert_eq!(code, 0, "{out}{err}");
+    let Finding::Compare(comparison) = finding(&file) else { panic!("no comparison") };
+    let names: Vec<&str> = comparison.programs.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert!(comparison.programs.iter().all(|it| it.runs.len() == 2), "{out}");
+    assert!(comparison.programs[1].rate_ratio.unwrap().median > 0.0, "{out}");
+    assert!(out.contains("pair 1/1 back   b") && out.contains("2 PASSED"), "{out}");
 }

@@ -1,6 +1,6 @@
 //! The search of a capacity: a line for each probe, and the knee at the end.
 
-use super::figures::{self, NONE, grouped, latency, percent, rate, reasons, words};
+use super::figures::{self, NONE, grouped, latency, percent, rate, reasons};
 use crate::load::capacity::{CONFIRMATIONS, REFUSAL};
 use crate::load::outcome::{Capacity, Probe, ProbeStep};
 
@@ -25,19 +25,20 @@ pub(crate) fn probe_line(probe: &Probe) -> String {
 /// The knee, by rate, and what was found.
 pub(crate) fn capacity_text(capacity: &Capacity) -> String {
     let heading = ["rate", "sent", "p50", "p99", "p99.9", "CPU ns/message", "held"];
-    let mut table = figures::table(heading);
+    let mut table = figures::table_with_remarks(heading);
     let mut probes: Vec<&Probe> = capacity.probes.iter().collect();
     probes.sort_by(|a, b| a.rate.total_cmp(&b.rate));
     for probe in probes {
         let [p50, p99, p99_9] = latencies(probe);
         let cpu = probe.cost.map_or(NONE.to_owned(), |cost| grouped(cost.cpu_ns_per_message));
-        let held = if probe.held { "yes".to_owned() } else { reasons(&probe.reasons) };
-        let mut row: Vec<_> =
-            [rate(probe.rate), rate(probe.achieved), p50, p99, p99_9, cpu].map(Into::into).into();
-        row.push(words(held));
-        table.add_row(row);
+        // The lines above have all the reasons.
+        let held = match probe.reasons.first() {
+            None => "yes".to_owned(),
+            Some(reason) => reasons(std::slice::from_ref(reason)),
+        };
+        table.add_row([rate(probe.rate), rate(probe.achieved), p50, p99, p99_9, cpu, held]);
     }
-    let mut text = format!("{table}\n\n{}", found(capacity));
+    let mut text = format!("{}\n\n{}", table.trim_fmt(), found(capacity));
     for note in &capacity.notes {
         text.push_str(&format!("\n  {note}"));
     }
@@ -45,11 +46,11 @@ pub(crate) fn capacity_text(capacity: &Capacity) -> String {
 }
 
 fn found(capacity: &Capacity) -> String {
-    let objective = format!(
-        "p99 at most {}, at most {} of alerts missing",
-        latency(capacity.objective.p99_us),
-        percent(capacity.objective.loss)
-    );
+    let loss = match capacity.objective.loss {
+        0.0 => "no alert".to_owned(),
+        loss => format!("at most {} of alerts", percent(loss)),
+    };
+    let objective = format!("p99 at most {}, {loss} missing", latency(capacity.objective.p99_us));
     let Some(found) = capacity.rate else {
         return format!("NO CAPACITY FOUND for {objective}");
     };

@@ -1,6 +1,6 @@
 //! A comparison: a line for each run, and a table at the end.
 
-use super::figures::{self, NONE, grouped, latency, mebibytes, rate, reasons, words};
+use super::figures::{self, NONE, grouped, latency, mebibytes, rate, reasons};
 use super::outcome::standing;
 use crate::load::compare::Turn;
 use crate::load::outcome::{Brief, Comparison, Contender, Ratio};
@@ -35,7 +35,7 @@ pub(crate) fn comparison_text(comparison: &Comparison) -> String {
         "CPU ratio [q1..q3]",
         "runs",
     ];
-    let mut table = figures::table(heading);
+    let mut table = figures::table_with_remarks(heading);
     for (index, program) in comparison.programs.iter().enumerate() {
         let [p50, p99, cpu, rss] = figures_of(&program.median);
         let ratio = |of: Option<Ratio>| {
@@ -43,14 +43,10 @@ pub(crate) fn comparison_text(comparison: &Comparison) -> String {
             of.map_or(none.to_owned(), ratio_text)
         };
         let (rates, cpus) = (ratio(program.rate_ratio), ratio(program.cpu_ratio));
-        let mut row: Vec<_> =
-            [program.name.clone(), rate(program.median.rate), p50, p99, cpu, rss, rates, cpus]
-                .map(Into::into)
-                .into();
-        row.push(words(runs_text(program)));
-        table.add_row(row);
+        let (name, speed) = (program.name.clone(), rate(program.median.rate));
+        table.add_row([name, speed, p50, p99, cpu, rss, rates, cpus, runs_text(program)]);
     }
-    let mut text = table.to_string();
+    let mut text = table.trim_fmt();
     for note in &comparison.notes {
         text.push_str(&format!("\n  {note}"));
     }

@@ -1,6 +1,6 @@
 //! Figures as text, in units that people read.
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
 use crate::cli::text::thousands;
 
@@ -49,16 +49,21 @@ pub(super) fn reasons(all: &[String]) -> String {
 /// A table with this heading; all columns but the first are figures.
 pub(super) fn table<const N: usize>(heading: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(heading);
+    table.load_preset(presets::NOTHING);
+    table.set_style(TableComponent::HeaderLines, '─').set_header(heading);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
 
-/// A cell that is read as a sentence, not as a figure.
-pub(super) fn words(text: impl ToString) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Left)
+/// As [`table`], with a last column to be read as sentences.
+pub(super) fn table_with_remarks<const N: usize>(heading: [&str; N]) -> Table {
+    let mut table = table(heading);
+    if let Some(last) = table.column_iter_mut().last() {
+        last.set_cell_alignment(CellAlignment::Left);
+    }
+    table
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ impl Live {
             Face::Lines { next } => {
                 let now = Instant::now();
                 if now >= *next {
-                    *next = now + LINE_INTERVAL;
+                    // Not from now, or each line would be later than the one before.
+                    *next += LINE_INTERVAL;
                     let text = line(&self.label, progress);
                     note(format_args!("{:>8}  {text}", time(progress.elapsed)));
                 }

@@ -1,13 +1,14 @@
 //! The result of one run.
 
-use comfy_table::Table;
+use comfy_table::{Table, presets};
 
-use super::figures::{self, NONE, grouped, latency, mebibytes, percent, rate, words};
+use super::figures::{self, NONE, grouped, latency, mebibytes, percent, rate};
 use crate::load::outcome::{Cost, Counts, Distribution, Outcome, Standing};
 
 /// Tables and the verdict, over several lines.
 pub(crate) fn outcome_text(outcome: &Outcome) -> String {
-    format!("{}\n\n{}\n\n{}", latencies(outcome), facts(outcome), verdict(outcome))
+    let latencies = latencies(outcome).trim_fmt();
+    format!("{latencies}\n\n{}\n\n{}", facts(outcome).trim_fmt(), verdict(outcome))
 }
 
 /// Of the answers, and of the instrument itself.
@@ -31,9 +32,10 @@ fn quantiles(of: &Distribution) -> [f64; 6] {
 /// One row for each thing that was measured or counted.
 fn facts(outcome: &Outcome) -> Table {
     let (rates, counts) = (&outcome.rates, &outcome.counts);
-    let mut table = figures::table(["measured", ""]);
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
     let mut row = |name: &str, text: String| {
-        table.add_row(vec![words(name), words(text)]);
+        table.add_row([name, &text]);
     };
     let asked = rates.asked.map_or("as fast as the window allows".to_owned(), rate);
     row("rate asked", asked);
@@ -46,10 +48,15 @@ fn facts(outcome: &Outcome) -> Table {
         row("connections", format!("{} lost or cut; {}", counts.faults, after_faults(counts)));
     }
     if let Some(cost) = &outcome.cost {
-        row("program", cost_text(cost));
+        row("program's CPU", cpu_text(cost));
+        let memory = mebibytes(cost.rss_peak_kib);
+        row("its memory", format!("{memory} at most, {} threads", cost.threads));
     }
-    row("held back", percent(outcome.held_back_share) + " of the time the program took no more");
-    row("instrument", percent(outcome.own_cpu_share) + " of one core");
+    // In a closed loop it always does: the window says how much.
+    if rates.asked.is_some() {
+        row("it held back", percent(outcome.held_back_share) + " of the time");
+    }
+    row("instrument's CPU", percent(outcome.own_cpu_share) + " of one core");
     table
 }
 
@@ -98,13 +105,11 @@ fn after_faults(counts: &Counts) -> String {
     )
 }
 
-fn cost_text(cost: &Cost) -> String {
+fn cpu_text(cost: &Cost) -> String {
     format!(
-        "{} ns CPU per message, {} of the machine, {} RSS, {} threads, {} + {} context switches",
+        "{} ns per message, {} of the machine, {} + {} context switches",
         grouped(cost.cpu_ns_per_message),
         percent(cost.cpu_share),
-        mebibytes(cost.rss_peak_kib),
-        cost.threads,
         number(cost.context_switches_voluntary),
         number(cost.context_switches_involuntary),
     )
