@@ -8,6 +8,10 @@ const VALUE_MAX: f64 = 1e15;
 const LOG_MIN: f64 = 1e-3;
 /// From this ratio of the largest to the smallest value on, small ones need a logarithmic axis.
 const LOG_SPREAD: f64 = 20.0;
+/// Most ticks of a linear axis: more are read no better.
+const LINEAR_TICKS_MAX: usize = 7;
+/// Most ticks of a logarithmic axis, whose ticks are what shows its bend.
+const LOG_TICKS_MAX: usize = 12;
 /// Units of rates, largest first.
 const PREFIXES: [(f64, &str); 4] = [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")];
 /// Mantissas of logarithmic ticks, dense ones first.
@@ -61,7 +65,7 @@ impl Axis {
     ) -> Self {
         let max = usable(values).fold(0.0, f64::max);
         let max = if max > 0.0 { max } else { 1.0 };
-        let step = nice_step(max / 5.0);
+        let step = nice_step(max / 8.0);
         Self { title, unit, scale: Scale::Linear, min: 0.0, max: (max / step).ceil() * step }
     }
 
@@ -132,20 +136,20 @@ impl Axis {
     /// As many ticks as there is room for, so that `room(previous, tick)`, a share of the axis, lies
     /// between any two.
     pub(super) fn ticks_with_room(&self, room: impl Fn(&Tick, &Tick) -> f64) -> Vec<Tick> {
-        const TICKS_MAX: usize = 9;
+        let ticks_max = if self.is_log() { LOG_TICKS_MAX } else { LINEAR_TICKS_MAX };
         let fits = |ticks: &[Tick]| {
             ticks.windows(2).all(|pair| {
                 let apart = self.position(pair[1].value) - self.position(pair[0].value);
                 apart >= room(&pair[0], &pair[1])
             })
         };
-        let mut choices = (2..=TICKS_MAX).rev().map(|most| self.ticks(most));
+        let mut choices = (2..=ticks_max).rev().map(|most| self.ticks(most));
         choices.find(|ticks| fits(ticks)).unwrap_or_else(|| self.ticks(2))
     }
 
     fn linear_ticks(&self, most: usize) -> Vec<f64> {
         let span = self.max - self.min;
-        let mut step = nice_step(span / text::float(most as u64 - 1));
+        let mut step = nice_step(span / text::float(most as u64));
         loop {
             // A tick that rounding has pushed over the edge still belongs to it.
             let (first, last) = ((self.min / step - 1e-9).ceil(), (self.max / step + 1e-9).floor());

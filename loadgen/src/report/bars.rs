@@ -59,13 +59,26 @@ fn draw(area: &Area<'_>, bars: &[Bar], canvas: Canvas) -> Result<(), DrawError> 
         area.draw(&Rectangle::new(corners, LINES[0].light.filled()))?;
         let mut text_at = end;
         if let Some((low, high)) = bar.spread {
-            let ends = [(length(low), middle), (length(high), middle)];
-            let style = INK.light.stroke_width((FINENESS * 3 / 2).unsigned_abs());
-            area.draw(&PathElement::new(ends, style))?;
-            text_at = text_at.max(ends[1].0);
+            let (low, high) = (length(low), length(high));
+            // What is narrower than the line is thick shows nothing.
+            if high - low > units(2) {
+                draw_spread(area, low, high, middle)?;
+            }
+            text_at = text_at.max(high);
         }
         let place = (text_at + units(6), middle);
         write(area, &bar.figure, place, MUTED.light, (HPos::Left, VPos::Center))?;
+    }
+    Ok(())
+}
+
+/// A line with ends.
+fn draw_spread(area: &Area<'_>, low: i32, high: i32, middle: i32) -> Result<(), DrawError> {
+    let style = INK.light.stroke_width((FINENESS * 3 / 2).unsigned_abs());
+    area.draw(&PathElement::new([(low, middle), (high, middle)], style))?;
+    for end in [low, high] {
+        let half = units(4);
+        area.draw(&PathElement::new([(end, middle - half), (end, middle + half)], style))?;
     }
     Ok(())
 }

@@ -114,7 +114,7 @@ fn latency_by_percentile(
                 (percentiles::plot(known, "latency").svg(&described("Latency by percentile", names))?)
                 figcaption {
                     "To the receipt of the alert, from the instant at which its message was to be "
-                    "sent; in a closed loop, from its sending. Each step to the right is about a "
+                    "sent; in a closed loop, from its sending. Each step to the right leaves a "
                     "tenth of the messages."
                 }
             }

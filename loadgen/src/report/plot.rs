@@ -27,7 +27,7 @@ pub(super) const TEXT_PX: i32 = 12;
 pub(super) const CHARACTER_PX: f64 = 7.3;
 /// Room for labels left of a plot, in pixels of the page: the same for all, so that plots above one
 /// another line up; more only for labels that need it.
-const LEFT_PX: i32 = 56;
+const LEFT_PX: i32 = 58;
 /// Distance between the markers on a line, in pixels of the page.
 const MARKERS_APART_PX: i32 = 96;
 /// Points for each pixel of width: more cannot be told apart.
@@ -80,7 +80,7 @@ pub(super) struct Canvas {
 }
 
 /// For screens that have room.
-pub(super) const WIDE: Canvas = Canvas { class: "plot wide", width: 752, height: 340 };
+pub(super) const WIDE: Canvas = Canvas { class: "plot wide", width: 848, height: 360 };
 /// For a phone held upright.
 pub(super) const NARROW: Canvas = Canvas { class: "plot narrow", width: 358, height: 270 };
 
@@ -184,11 +184,11 @@ struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     fn new(plot: &'a Plot, canvas: Canvas) -> Self {
-        let (top, bottom) = (units(30), units(canvas.height - 44));
+        let (top, bottom) = (units(30), units(canvas.height - 50));
         let line_room = f64::from(units(TEXT_PX * 2)) / f64::from(bottom - top);
         let y_ticks = plot.y.ticks_with_room(|_, _| line_room);
         let label_width = y_ticks.iter().map(|tick| text_width(&tick.label)).max();
-        let left = (label_width.unwrap_or(0) + units(8)).max(units(LEFT_PX));
+        let left = (label_width.unwrap_or(0) + units(10)).max(units(LEFT_PX));
         let right = units(canvas.width - 14);
         let width = f64::from((right - left).max(1));
         let x_ticks = plot.x.ticks_with_room(|a, b| {
@@ -230,7 +230,7 @@ impl<'a> Frame<'a> {
         for tick in &self.y_ticks {
             let y = self.y(tick.value);
             area.draw(&PathElement::new([(self.left, y), (self.right, y)], grid))?;
-            let place = (self.left - units(6), y);
+            let place = (self.left - units(8), y);
             write(area, &tick.label, place, MUTED.light, (HPos::Right, VPos::Center))?;
         }
         for tick in &self.x_ticks {
@@ -238,13 +238,13 @@ impl<'a> Frame<'a> {
             area.draw(&PathElement::new([(x, self.top), (x, self.bottom)], grid))?;
             let half = text_width(&tick.label) / 2;
             let x = x.clamp(half, (self.right + units(13) - half).max(half));
-            let place = (x, self.bottom + units(7));
+            let place = (x, self.bottom + units(10));
             write(area, &tick.label, place, MUTED.light, (HPos::Center, VPos::Top))?;
         }
         let axis = RULE.light.stroke_width(FINENESS.unsigned_abs());
         area.draw(&PathElement::new([(self.left, self.bottom), (self.right, self.bottom)], axis))?;
         write(area, self.plot.y.title, (0, units(4)), INK.light, (HPos::Left, VPos::Top))?;
-        let place = (self.right, self.bottom + units(26));
+        let place = (self.right, self.bottom + units(30));
         write(area, self.plot.x.title, place, INK.light, (HPos::Right, VPos::Top))
     }
 

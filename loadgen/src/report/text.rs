@@ -19,13 +19,9 @@ pub(super) fn number(value: f64) -> String {
     if !(1e-6..PLAIN_MAX).contains(&size) {
         return format!("{value:.2e}");
     }
-    let decimals = match size {
-        size if size >= 99.95 => 0,
-        size if size >= 9.995 => 1,
-        size if size >= 0.9995 => 2,
-        size if size >= 0.009_995 => 3,
-        _ => 6,
-    };
+    // What would be rounded up to the next power of ten needs one decimal less.
+    let decimals = (0..=8).rev().find(|decimals| size * 10f64.powi(*decimals) < 999.5);
+    let decimals = usize::try_from(decimals.unwrap_or(0)).unwrap_or(0);
     grouped(&format!("{value:.decimals$}"))
 }
 
@@ -129,7 +125,9 @@ mod tests {
         let table = [
             (0.0, "0"),
             (-0.0, "0"),
-            (0.012_345, "0.012"),
+            (0.012_345, "0.0123"),
+            (0.002_418, "0.00242"),
+            (0.000_001, "0.00000100"),
             (0.5, "0.500"),
             (1.0, "1.00"),
             (9.994, "9.99"),

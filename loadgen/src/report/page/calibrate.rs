@@ -28,7 +28,7 @@ pub(super) fn details(of: &Calibration) -> Result<Markup, DrawError> {
         (drives(of))
         dl.facts {
             dt { "smallest step of the clock" }
-            dd { (text::nanos(text::float(of.clock_resolution_ns))) }
+            dd { (text::count(of.clock_resolution_ns)) " ns" }
             dt { "reading the clock" } dd { (text::nanos(of.clock_read_ns)) }
         }
         (table)

@@ -29,8 +29,8 @@ pub(super) fn details(comparison: &Comparison) -> Result<Markup, DrawError> {
         }
         (table(programs))
         p.muted {
-            "Ratios are medians over pairs of runs, against the first program's run of the same pair, "
-            "with their quartiles."
+            "Ratios are medians over pairs of runs, against the first program’s run of the same pair; "
+            "the small figures their quartiles."
         }
         h3 { "Commands" }
         dl.facts {
@@ -67,7 +67,6 @@ fn table(programs: &[Contender]) -> Markup {
                         @for name in ["rate", "× first", "p50", "p99", "CPU/message", "× first", "memory"] {
                             th.number scope="col" { (name) }
                         }
-                        th.number scope="col" { "runs passed" }
                     }
                 }
                 tbody {
@@ -85,7 +84,10 @@ fn row(index: usize, program: &Contender) -> Markup {
     let passed = runs.iter().filter(|run| run.standing.exit_code() == 0).count();
     html! {
         tr {
-            th.name scope="row" { (program.name) }
+            th.name scope="row" {
+                (program.name)
+                @if passed < runs.len() { small.bad { "✕ " (passed) " of " (runs.len()) " runs passed" } }
+            }
             td.number { (text::rate(median.rate)) }
             td.number { (ratio(index, program.rate_ratio)) }
             td.number { (or_none(median.p50_us.map(text::micros))) }
@@ -93,7 +95,6 @@ fn row(index: usize, program: &Contender) -> Markup {
             td.number { (or_none(cost.map(|cost| text::nanos(cost.cpu_ns_per_message)))) }
             td.number { (ratio(index, program.cpu_ratio)) }
             td.number { (or_none(cost.map(|cost| text::kib(cost.rss_peak_kib)))) }
-            td.number { (passed) " of " (runs.len()) }
         }
     }
 }
@@ -102,8 +103,8 @@ fn ratio(index: usize, ratio: Option<Ratio>) -> Markup {
     html! {
         @match ratio {
             Some(Ratio { median, q1, q3 }) => {
-                (text::number(median)) " "
-                span.muted { "(" (text::number(q1)) " to " (text::number(q3)) ")" }
+                (text::number(median))
+                small { (text::number(q1)) "–" (text::number(q3)) }
             },
             None => @if index == 0 { "1" } @else { (text::NONE) },
         }

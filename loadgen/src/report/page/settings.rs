@@ -140,6 +140,6 @@ fn machine(machine: &Machine) -> Markup {
         dt { "processor" } dd { (known(&machine.processor)) ", " (text::count(machine.cores)) " cores" }
         dt { "memory" } dd { (text::kib(machine.memory_kib)) }
         dt { "system" } dd { (known(&machine.system)) ", " (known(&machine.architecture)) }
-        dt { "load before" } dd { (text::number(text::float(machine.load_percent) / 100.0)) }
+        dt { "load before" } dd { (format!("{:.2}", text::float(machine.load_percent) / 100.0)) " in the last minute" }
     }
 }

@@ -43,7 +43,7 @@ fn block(index: usize, input: &Input) -> Markup {
                 " "
                 a href={ "#file-" (index + 1) } { (input.name) }
             }
-            p.figures { (block.figures.join(" · ")) }
+            p.figures { @for figure in &block.figures { span { (figure) } " " } }
             @if !block.reasons.is_empty() {
                 ul { @for reason in &block.reasons { li { (reason) } } }
             }
@@ -132,7 +132,7 @@ fn of_calibration(calibration: &Calibration) -> Block {
     let figures = vec![
         format!("QoS 0 {}", text::rate(calibration.qos0.rate)),
         format!("QoS 1 {}", text::rate(calibration.qos1.rate)),
-        format!("clock {}", text::nanos(text::float(calibration.clock_resolution_ns))),
+        format!("clock {} ns", text::count(calibration.clock_resolution_ns)),
     ];
     Block { mood: "good", mark: "✓", word: "calibrated".to_owned(), figures, reasons: Vec::new() }
 }
