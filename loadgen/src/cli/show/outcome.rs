@@ -41,7 +41,7 @@ fn facts(outcome: &Outcome) -> Table {
     row("rate asked", asked);
     row("rate sent", format!("{}, {:.1} MB/s", rate(rates.achieved), rates.sent_bytes / 1e6));
     row("alerts back", rate(rates.alerts));
-    row("messages", messages(counts));
+    row("messages", messages(counts, outcome.settings.traffic.qos));
     let wrong = wrong(counts);
     row("wrong", if wrong.is_empty() { "none".to_owned() } else { wrong });
     if counts.faults > 0 {
@@ -60,14 +60,13 @@ fn facts(outcome: &Outcome) -> Table {
     table
 }
 
-fn messages(counts: &Counts) -> String {
-    let mut text = format!(
-        "{} sent, {} acknowledged, {} of {} alerts correct",
-        number(counts.sent),
-        number(counts.acknowledged),
-        number(counts.alerts_correct),
-        number(counts.alerts_expected),
-    );
+fn messages(counts: &Counts, qos: u8) -> String {
+    let mut text = format!("{} sent", number(counts.sent));
+    if qos > 0 {
+        text.push_str(&format!(", {} acknowledged", number(counts.acknowledged)));
+    }
+    let (correct, expected) = (number(counts.alerts_correct), number(counts.alerts_expected));
+    text.push_str(&format!(", {correct} of {expected} alerts correct"));
     for (count, name) in [
         (counts.unsent, "never sent"),
         (counts.acknowledged_out_of_order, "acknowledged out of order"),

@@ -54,10 +54,12 @@ fn failures_are_all_told() {
 fn what_there_is_none_of_is_a_dash() {
     let text = text(|outcome| {
         outcome.settings.pace = Pace::Closed;
+        outcome.settings.traffic.qos = 0;
         outcome.rates.asked = None;
         (outcome.latency, outcome.lag, outcome.cost) = (None, None, None);
     });
     has(&text, "as fast as the window allows");
     has(&text, "own lag    -    -");
-    assert!(!text.contains("ns per message"), "{text}");
+    has(&text, "10,000 sent, 1,000 of 1,000 alerts correct");
+    assert!(!text.contains("ns per message") && !text.contains("held back"), "{text}");
 }
