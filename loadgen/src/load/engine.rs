@@ -8,7 +8,7 @@
 //! at the clock once before that. When nothing is due for longer than [`SPIN_NS`], it sleeps until
 //! shortly before; so it is on time, and takes up to one core for that.
 //!
-//! Bounded: connections by [`LANES_MAX`], buffers by the sockets, messages in flight by the window,
+//! Bounded: connections by `lanes`, buffers by the sockets, messages in flight by the window,
 //! the wait for the program by [`START_WAIT`], the end by the drain.
 
 use std::net::Shutdown;

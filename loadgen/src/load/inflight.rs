@@ -10,7 +10,7 @@ const IDS: u64 = 65_535;
 const RING: usize = 1 << 16;
 const ACKNOWLEDGED: u64 = 1 << 63;
 
-const _: () = assert!(WINDOW_MAX as u64 == IDS && (IDS as usize) < RING);
+const _: () = assert!(WINDOW_MAX as u64 == IDS && IDS < RING as u64);
 
 /// What an acknowledgement was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,6 @@ impl Inflight {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the remainder is below 65,535")]
 fn id_of(order: u64) -> u16 {
     (order % IDS) as u16 + 1
 }

@@ -121,10 +121,10 @@ impl Ledger {
         let lap = place / u64::from(traffic.slots());
         let number = lap * u64::from(traffic.alerts()) + u64::from(traffic.alert_rank(slot));
         if number < self.oldest || self.entry(number) & RECEIVED != 0 {
-            return self.again(traffic, body, place);
+            return self.again(traffic, body, place, slot);
         }
         // Ahead of its turn: it may be the one whose turn it is, with a byte of its id changed.
-        if number != self.oldest && self.nearly(traffic, body).is_some() {
+        if number != self.front && self.is_of_another_lap(traffic, slot, body) {
             return self.unknown(traffic, body);
         }
         let intended_ns = self.entry(number);
@@ -208,16 +208,24 @@ impl Ledger {
 
     /// An alert that came back before, unless it is the next one with one byte of its id changed.
     #[cold]
-    fn again(&mut self, traffic: &Traffic, body: &[u8], place: u64) -> Returned {
-        if let Some(number) = self.nearly(traffic, body) {
-            self.counts.corrupted += 1;
-            self.receive(number);
-        } else if place < self.fault_mark {
+    fn again(&mut self, traffic: &Traffic, body: &[u8], place: u64, slot: u32) -> Returned {
+        if self.is_of_another_lap(traffic, slot, body) {
+            return self.unknown(traffic, body);
+        }
+        if place < self.fault_mark {
             self.counts.duplicated_after_fault += 1;
         } else {
             self.counts.duplicated += 1;
         }
         Returned::Other
+    }
+
+    /// Whether this is the oldest alert that is out, but for one byte that makes its lap another one:
+    /// the only change of a byte that makes one message sent into another.
+    fn is_of_another_lap(&self, traffic: &Traffic, slot: u32, body: &[u8]) -> bool {
+        self.oldest < self.next
+            && self.place(self.oldest) % self.slots == u64::from(slot)
+            && self.nearly(traffic, body).is_some()
     }
 
     /// The oldest alert that is out, if this body differs from its own in one byte.

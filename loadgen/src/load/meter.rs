@@ -15,7 +15,9 @@ pub(super) struct Meter {
     pub(super) recorder: Recorder,
     /// The measured part, shorter than asked when ended early.
     pub(super) measured_ns: Range<u64>,
-    /// Messages that were due in it and sent in it, and their bytes.
+    /// Messages that were due in it and sent, sooner or later.
+    pub(super) due: u64,
+    /// Of these, those that were sent in it, and their bytes.
     pub(super) sent: u64,
     pub(super) sent_bytes: u64,
     /// Alerts that came back in it.
@@ -37,6 +39,7 @@ impl Meter {
         Self {
             recorder: Recorder::new(measured_ns.clone()),
             measured_ns,
+            due: 0,
             sent: 0,
             sent_bytes: 0,
             alerts: 0,
@@ -67,9 +70,12 @@ impl Meter {
     /// A message of so many bytes was sent that was due at this instant.
     #[inline]
     pub(super) fn message(&mut self, due: u64, now: u64, bytes: usize) {
-        if self.measured_ns.contains(&due) && now < self.measured_ns.end + GRACE_NS {
-            self.sent += 1;
-            self.sent_bytes += bytes as u64;
+        if self.measured_ns.contains(&due) {
+            self.due += 1;
+            if now < self.measured_ns.end + GRACE_NS {
+                self.sent += 1;
+                self.sent_bytes += bytes as u64;
+            }
         }
     }
 
@@ -126,7 +132,7 @@ mod tests {
             meter.message(due, now, 10);
         }
         meter.message(150, 200 + GRACE_NS, 10);
-        assert_eq!((meter.sent, meter.sent_bytes), (2, 20));
+        assert_eq!((meter.due, meter.sent, meter.sent_bytes), (3, 2, 20));
         for now in [99, 100, 199, 200] {
             meter.alert(120, now);
         }

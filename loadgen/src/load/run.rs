@@ -242,10 +242,13 @@ fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcom
         sent_bytes: per_second(meter.sent_bytes),
     };
     let held_back_share = number(meter.held_back_ns) / measured_ns;
+    // What was due, which chance makes more or less than was asked. At the end of a run that was
+    // held back, nothing but its own messages is unsent.
+    let due = asked.map(|_| per_second(meter.due + report.counts.unsent));
     let (latency, lag, series) = meter.recorder.finish();
     let mut verdict = judge(Evidence {
         counts: &report.counts,
-        rate: asked.map(|asked| (asked, rates.achieved)),
+        rate: due.map(|due| (due, rates.achieved)),
         latency: latency.as_ref(),
         lag: lag.as_ref(),
         held_back_share,

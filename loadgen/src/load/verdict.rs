@@ -12,7 +12,7 @@ const RATE_SHARE_MIN: f64 = 0.99;
 pub(super) struct Evidence<'a> {
     /// Messages of the whole run.
     pub(super) counts: &'a Counts,
-    /// Asked and achieved messages per second; `None` in a closed loop.
+    /// Messages per second that were due by the schedule, and achieved; `None` in a closed loop.
     pub(super) rate: Option<(f64, f64)>,
     /// Of alerts.
     pub(super) latency: Option<&'a Distribution>,
