@@ -107,6 +107,20 @@ pub struct Counts {
     pub stripped: u64,
     /// Messages sent that are no alerts.
     pub forged: u64,
+    /// How exact the delays were: from the instant when the first answer of a write was due, to the
+    /// end of the write. Zeros without [`Faults::delay`].
+    pub late_ns: Lateness,
+}
+
+/// Nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Lateness {
+    /// Median.
+    pub p50: u64,
+    /// 99th percentile.
+    pub p99: u64,
+    /// Most.
+    pub max: u64,
 }
 
 /// Why the sink ended.
@@ -207,7 +221,11 @@ fn connect_and_serve(
     handshake::shake_hands(&mut transport, &mut buffer, settings)?;
     let faults = &settings.faults;
     if faults.need_a_clock() {
-        Timed::new(&mut transport, &mut buffer, filter, faults).serve(stop)
+        let mut timed = Timed::new(&mut transport, &mut buffer, filter, faults);
+        let ended = timed.serve(stop);
+        let late = timed.lateness();
+        filter.set_lateness(late);
+        ended
     } else {
         blocking::serve(&mut transport, &mut buffer, filter, faults.swap_every.is_some())
     }

@@ -3,7 +3,7 @@
 use super::alert::exceeds;
 use super::faults::{Faults, flip_bit, hits};
 use super::route::Route;
-use super::{Counts, SinkError, SinkSettings};
+use super::{Counts, Lateness, SinkError, SinkSettings};
 use crate::load::wire::{
     self, Frame, PACKET_BYTES_MAX, PUBACK, Publish, WireError, write_puback, write_publish,
 };
@@ -79,6 +79,11 @@ impl Filter {
     /// What was counted so far.
     pub(super) fn counts(&self) -> Counts {
         Counts { forwarded: self.sender.forwarded, ..self.counts }
+    }
+
+    /// Notes what only the loop knows.
+    pub(super) fn set_lateness(&mut self, late: Lateness) {
+        self.counts.late_ns = late;
     }
 
     /// Whether as many inputs were taken as there are to be; no more are.

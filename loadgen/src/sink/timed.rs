@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use rustix::event::PollFlags;
 
 use super::answers::Answers;
@@ -14,12 +15,15 @@ use super::buffer::ReadBuffer;
 use super::faults::{Faults, Limiter, Stall};
 use super::filter::Filter;
 use super::transport::Transport;
-use super::{HOLD_MAX, IDLE_MAX, PINGREQ, SinkError, Stop};
+use super::{HOLD_MAX, IDLE_MAX, Lateness, PINGREQ, SinkError, Stop};
 
 /// Most bytes of one read: little enough that working on them makes no answer late.
 const READ_BYTES: usize = 16 * 1024;
 /// How long before an answer is due the loop spins: what a wait may be late on a busy machine.
 const SPIN: Duration = Duration::from_micros(60);
+
+/// Most that can be told of how late an answer was; more is told as this.
+const LATE_NS_MAX: u64 = 60_000_000_000;
 
 /// One connection with faults in time.
 pub(super) struct Timed<'a> {
@@ -39,6 +43,8 @@ pub(super) struct Timed<'a> {
     first_input: Option<Duration>,
     read: Duration,
     written: Duration,
+    /// Of delayed answers, in nanoseconds.
+    late: Histogram<u64>,
 }
 
 impl<'a> Timed<'a> {
@@ -48,6 +54,7 @@ impl<'a> Timed<'a> {
         filter: &'a mut Filter,
         faults: &Faults,
     ) -> Self {
+        let late = Histogram::new_with_bounds(1, LATE_NS_MAX, 3).expect("valid bounds");
         Self {
             transport,
             buffer,
@@ -62,12 +69,13 @@ impl<'a> Timed<'a> {
             first_input: None,
             read: Duration::ZERO,
             written: Duration::ZERO,
+            late,
         }
     }
 
     /// Answers until it is stopped, until all inputs asked for are answered, or until the connection
     /// ends, which is an error.
-    pub(super) fn serve(mut self, stop: &Stop) -> Result<(), SinkError> {
+    pub(super) fn serve(&mut self, stop: &Stop) -> Result<(), SinkError> {
         self.transport.set_nonblocking()?;
         // Waits may otherwise be 50 µs late by design; without the permission they are.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
@@ -87,6 +95,12 @@ impl<'a> Timed<'a> {
             }
         }
         Ok(())
+    }
+
+    /// How late delayed answers were so far.
+    pub(super) fn lateness(&self) -> Lateness {
+        let at = |quantile| self.late.value_at_quantile(quantile);
+        Lateness { p50: at(0.5), p99: at(0.99), max: self.late.max() }
     }
 
     /// How long the pause still is that `now` falls into.
@@ -121,6 +135,7 @@ impl<'a> Timed<'a> {
     /// Sends what is due; whether the peer takes no more.
     fn write(&mut self, now: Duration) -> Result<bool, SinkError> {
         loop {
+            let due = self.answers.next();
             let ready = self.answers.ready(now);
             let result = if ready.is_empty() {
                 self.transport.flush().map(|()| None)
@@ -131,7 +146,11 @@ impl<'a> Timed<'a> {
                 Ok(None) => return Ok(false),
                 Ok(Some(count)) => {
                     self.answers.sent(count);
-                    self.written = now;
+                    self.written = self.began.elapsed();
+                    if let Some(due) = due.filter(|due| *due <= now && !self.delay.is_zero()) {
+                        let late = self.written.saturating_sub(due).as_nanos();
+                        self.late.saturating_record(u64::try_from(late).unwrap_or(u64::MAX));
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

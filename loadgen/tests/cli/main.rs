@@ -6,5 +6,6 @@ mod control;
 mod demo;
 mod hub;
 mod measure;
+mod sink;
 mod support;
 mod template;

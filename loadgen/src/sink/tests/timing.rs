@@ -25,7 +25,10 @@ fn each_answer_is_delayed_by_the_same() {
     }
     assert!(promptest < MS(5) + LATE_MAX, "{promptest:?}");
     stop.stop();
-    sink.join().unwrap().1.unwrap();
+    let (counts, ended) = sink.join().unwrap();
+    ended.unwrap();
+    let Lateness { p50, p99, max } = counts.late_ns;
+    assert!(0 < p50 && p50 <= p99 && p99 <= max, "{counts:?}");
 }
 
 /// Inputs that come while others wait are delayed from their own instants.
