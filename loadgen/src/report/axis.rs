@@ -9,7 +9,7 @@ const LOG_MIN: f64 = 1e-3;
 /// From this ratio of the largest to the smallest value on, small ones need a logarithmic axis.
 const LOG_SPREAD: f64 = 20.0;
 /// Most ticks of a linear axis: more are read no better.
-const LINEAR_TICKS_MAX: usize = 7;
+const LINEAR_TICKS_MAX: usize = 9;
 /// Most ticks of a logarithmic axis, whose ticks are what shows its bend.
 const LOG_TICKS_MAX: usize = 12;
 /// Units of rates, largest first.

@@ -33,6 +33,10 @@ pub(super) fn document(inputs: &[Input]) -> Result<String, DrawError> {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                // Nothing is loaded and nothing runs, whatever a file has in it.
+                meta http-equiv="Content-Security-Policy"
+                    content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                link rel="icon" href="data:,";
                 title { (title) }
                 style { (PreEscaped(style())) }
             }
@@ -40,7 +44,7 @@ pub(super) fn document(inputs: &[Input]) -> Result<String, DrawError> {
                 main {
                     header { h1 { (title) } }
                     (verdict::overview(inputs))
-                    (plots_of_runs(&runs)?)
+                    (plots_of_runs(&runs, inputs.len() > 1)?)
                     @for article in articles { (article) }
                 }
             }
@@ -49,7 +53,7 @@ pub(super) fn document(inputs: &[Input]) -> Result<String, DrawError> {
     Ok(page.into_string())
 }
 
-/// A run with its place among the runs, which decides its look.
+/// A run with its name; its place among the runs decides its look.
 #[derive(Debug, Clone, Copy)]
 struct Run<'a> {
     name: &'a str,
@@ -78,26 +82,27 @@ fn style() -> String {
     format!("{sheet}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n")
 }
 
-fn plots_of_runs(runs: &[Run<'_>]) -> Result<Markup, DrawError> {
-    let looks = runs.iter().enumerate();
-    let known: Vec<_> = looks
-        .clone()
-        .filter_map(|(look, run)| Some((look, run.outcome.latency.as_ref()?)))
-        .collect();
-    let timed: Vec<_> = looks
+/// Plots of all runs, with their names unless there is nothing else on the page.
+fn plots_of_runs(runs: &[Run<'_>], named: bool) -> Result<Markup, DrawError> {
+    let looks = || runs.iter().enumerate();
+    let known: Vec<_> =
+        looks().filter_map(|(look, run)| Some((look, run.outcome.latency.as_ref()?))).collect();
+    let timed: Vec<_> = looks()
         .map(|(look, run)| (look, run.outcome))
         .filter(|(_, outcome)| !outcome.series.is_empty())
         .collect();
-    let names = |look: usize| (look, runs[look].name);
+    let known_names: Vec<_> = known.iter().map(|(look, _)| (*look, runs[*look].name)).collect();
+    let timed_names: Vec<_> = timed.iter().map(|(look, _)| (*look, runs[*look].name)).collect();
+    let legend_of = |names| if named { legend(names) } else { Ok(html! {}) };
     Ok(html! {
         @if runs.len() > 1 {
             section { h2 { "Runs side by side" } (run::side_by_side(runs)) }
         }
         @if !known.is_empty() {
-            (latency_by_percentile(&known, &known.iter().map(|(look, _)| names(*look)).collect::<Vec<_>>())?)
+            (latency_by_percentile(&known, &known_names, &legend_of(&known_names)?)?)
         }
         @if !timed.is_empty() {
-            (over_time(&timed, &timed.iter().map(|(look, _)| names(*look)).collect::<Vec<_>>())?)
+            (over_time(&timed, &timed_names, &legend_of(&timed_names)?)?)
         }
     })
 }
@@ -105,13 +110,15 @@ fn plots_of_runs(runs: &[Run<'_>]) -> Result<Markup, DrawError> {
 fn latency_by_percentile(
     known: &[(usize, &Distribution)],
     names: &[(usize, &str)],
+    legend: &Markup,
 ) -> Result<Markup, DrawError> {
+    let plot = percentiles::plot(known, "latency");
     Ok(html! {
         section {
             h2 { "Latency by percentile" }
             figure {
-                (legend(names)?)
-                (percentiles::plot(known, "latency").svg(&described("Latency by percentile", names))?)
+                (legend)
+                (plot.svg(&described("Latency by percentile", names))?)
                 figcaption {
                     "To the receipt of the alert, from the instant at which its message was to be "
                     "sent; in a closed loop, from its sending. Each step to the right leaves a "
@@ -122,16 +129,23 @@ fn latency_by_percentile(
     })
 }
 
-fn over_time(timed: &[(usize, &Outcome)], names: &[(usize, &str)]) -> Result<Markup, DrawError> {
+fn over_time(
+    timed: &[(usize, &Outcome)],
+    names: &[(usize, &str)],
+    legend: &Markup,
+) -> Result<Markup, DrawError> {
     let [rate, p99] = timeline::plots(timed);
     Ok(html! {
         section {
             h2 { "Rate and p99 over time" }
             figure {
-                (legend(names)?)
+                (legend)
                 (rate.svg(&described("Messages sent per second over time", names))?)
                 (p99.svg(&described("99th percentile of latency over time", names))?)
-                figcaption { "Second by second. The shaded parts, warm-up and drain, do not count into rate and latency." }
+                figcaption {
+                    "Second by second. The shaded parts, warm-up and drain, do not count into rate "
+                    "and latency."
+                }
             }
         }
     })
@@ -143,17 +157,11 @@ fn described(what: &str, names: &[(usize, &str)]) -> String {
     format!("{what}: {}", names.join(", "))
 }
 
-/// Names of looks; none for a single one, whose name stands above.
+/// Names of looks.
 fn legend(entries: &[(usize, &str)]) -> Result<Markup, DrawError> {
-    let mut items = Vec::with_capacity(entries.len());
-    if entries.len() > 1 {
-        for (look, name) in entries {
-            items.push((sample(*look, true, false)?, *name));
-        }
-    }
     Ok(html! {
-        @if !items.is_empty() {
-            ul.legend { @for (sample, name) in items { li { (sample) span { (name) } } } }
+        ul.legend {
+            @for (look, name) in entries { li { (sample(*look, true, false)?) span { (name) } } }
         }
     })
 }

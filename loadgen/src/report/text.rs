@@ -40,6 +40,12 @@ pub(super) fn count(value: u64) -> String {
     grouped(&value.to_string())
 }
 
+/// A count of things: `1 probe`, `15 probes`.
+pub(super) fn many(value: usize, thing: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(value as u64))
+}
+
 /// Microseconds in the unit that suits them: `312 µs`, `1.24 ms`, `3.00 s`.
 pub(super) fn micros(us: f64) -> String {
     with_unit(us, &MICROS)
@@ -73,7 +79,11 @@ pub(super) fn kib(kib: u64) -> String {
 
 /// A share as a percentage: `0.1` is `10 %`.
 pub(super) fn percent(share: f64) -> String {
-    format!("{} %", short(share * 100.0))
+    if (share * 100.0).is_finite() {
+        format!("{} %", short(share * 100.0))
+    } else {
+        NONE.to_owned()
+    }
 }
 
 /// Exact up to 2^53, which no figure here needs to pass.
@@ -168,6 +178,11 @@ mod tests {
             "1.76e13 GiB".replace("1.76e13", &number(float(u64::MAX) / 1048576.0))
         );
         assert_eq!(percent(0.1), "10 %");
+        assert_eq!(percent(f64::MAX), NONE);
+        assert_eq!(
+            (many(1, "probe"), many(1500, "probe")),
+            ("1 probe".into(), "1,500 probes".into())
+        );
         assert_eq!(rate(200_000.4), "200,000/s");
         assert_eq!(seconds(10.0), "10 s");
     }

@@ -47,7 +47,7 @@ pub(super) fn details(of: &Calibration) -> Result<Markup, DrawError> {
 
 fn drives(of: &Calibration) -> Markup {
     html! {
-        div.scroll {
+        div.scroll role="region" aria-label="Against a null sink" tabindex="0" {
             table {
                 caption { "Against a null sink that forwards one message in ten" }
                 thead {

@@ -43,7 +43,7 @@ pub(super) fn details(capacity: &Capacity) -> Result<Markup, DrawError> {
 
 fn table(probes: &[Probe]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll role="region" aria-label="Probes" tabindex="0" {
             table {
                 caption { "Probes, in the order made" }
                 thead {

@@ -58,7 +58,7 @@ fn spread(runs: &[Brief]) -> Option<(f64, f64)> {
 
 fn table(programs: &[Contender]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll role="region" aria-label="Medians" tabindex="0" {
             table {
                 caption { "Medians" }
                 thead {

@@ -29,7 +29,7 @@ pub(super) fn details(outcome: &Outcome) -> Markup {
 pub(super) fn side_by_side(runs: &[Run<'_>]) -> Markup {
     let columns = ["asked", "achieved", "p50", "p99", "p99.9", "max", "CPU/message", "memory"];
     html! {
-        div.scroll {
+        div.scroll role="region" aria-label="Runs side by side" tabindex="0" {
             table {
                 thead {
                     tr {
@@ -54,7 +54,7 @@ fn row_of_run(run: &Run<'_>) -> Markup {
     html! {
         tr {
             th.name scope="row" {
-                span class={ "mark " (mood) } title=(word) { (mark) } (run.name)
+                span class={ "mark " (mood) } role="img" aria-label=(word) title=(word) { (mark) } (run.name)
             }
             td.number { (or_none(outcome.rates.asked.map(text::rate))) }
             td.number { (text::rate(outcome.rates.achieved)) }
@@ -74,7 +74,7 @@ pub(super) fn table_of_percentiles(
     rows: &[(&str, Option<&Distribution>)],
 ) -> Markup {
     html! {
-        div.scroll {
+        div.scroll role="region" aria-label=(caption) tabindex="0" {
             table {
                 caption { (caption) }
                 thead {
@@ -137,7 +137,7 @@ fn rows(counts: &Counts) -> Vec<Row> {
 
 fn counts(counts: &Counts) -> Markup {
     html! {
-        div.scroll {
+        div.scroll role="region" aria-label="Messages of the whole run" tabindex="0" {
             table {
                 caption { "Messages of the whole run" }
                 tbody {

@@ -83,7 +83,7 @@ fn of_capacity(capacity: &Capacity) -> Block {
     let figures = vec![
         format!("p99 at most {}", text::micros(objective.p99_us)),
         format!("loss at most {}", text::percent(objective.loss)),
-        format!("{} probes", capacity.probes.len()),
+        text::many(capacity.probes.len(), "probe"),
     ];
     let reasons = capacity.notes.clone();
     match capacity.rate {
@@ -122,8 +122,8 @@ fn of_comparison(comparison: &Comparison) -> Block {
         }
     }
     let figures = vec![
-        format!("{} programs", comparison.programs.len()),
-        format!("{} rounds, each forth and back", comparison.pairs),
+        text::many(comparison.programs.len(), "program"),
+        format!("{}, each forth and back", text::many(comparison.pairs as usize, "round")),
     ];
     Block { mood: worst.0, mark: worst.1, word: "compared".to_owned(), figures, reasons }
 }
