@@ -27,7 +27,10 @@ function alertTopic(topic) {
   return env.LOADGEN_PUBLISH + ['%24.on=output1', ...kept, 'MessageType=Alert'].join('&');
 }
 
-client.on('connect', () => client.subscribe(env.LOADGEN_SUBSCRIBE, { qos: 1 }));
+client.on('connect', () => {
+  client.stream.setNoDelay(true);
+  client.subscribe(env.LOADGEN_SUBSCRIBE, { qos: 1 });
+});
 client.on('error', (error) => console.error(error.message));
 client.on('message', (topic, body) => {
   try {

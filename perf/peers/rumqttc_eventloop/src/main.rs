@@ -34,6 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let subscribe = env::var("LOADGEN_SUBSCRIBE")?;
     let publish = env::var("LOADGEN_PUBLISH")?;
     let (client, mut events) = AsyncClient::new(options()?, QUEUE_ALERTS_MAX);
+    events.network_options.set_tcp_nodelay(true);
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {

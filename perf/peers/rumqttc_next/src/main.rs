@@ -36,6 +36,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let subscribe = env::var("LOADGEN_SUBSCRIBE")?;
     let publish = env::var("LOADGEN_PUBLISH")?;
     let (client, mut events) = AsyncClient::builder(options()?).capacity(QUEUE_ALERTS_MAX).build();
+    let mut network = events.network_options();
+    network.set_tcp_nodelay(true);
+    events.set_network_options(network);
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
