@@ -9,7 +9,7 @@
 //! shortly before; so it is on time, and takes up to one core for that.
 //!
 //! Bounded: connections by [`LANES_MAX`], buffers by the sockets, messages in flight by the window,
-//! the wait for the program by [`START_WAIT`], the end by the drain.
+//! the wait for the program by the settings, the end by the drain.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -34,8 +34,6 @@ use super::progress::Phase;
 use super::settings::{Pace, RunSettings};
 use super::wire;
 
-/// How long the program under test may take until it has subscribed.
-const START_WAIT: Duration = Duration::from_secs(60);
 /// Before a message is due, so long is not slept but waited: a sleeper wakes up late.
 const SPIN_NS: u64 = 100_000;
 /// How often the less urgent is looked at.
@@ -69,6 +67,7 @@ pub(super) struct Engine {
     cut_every_ns: Option<u64>,
     next_cut_ns: u64,
     drain_ns: u64,
+    start_wait: Duration,
     start: Instant,
     board: Arc<Board>,
     phases: Sender<Phase>,
@@ -101,6 +100,7 @@ impl Engine {
             cut_every_ns,
             next_cut_ns: cut_every_ns.unwrap_or(u64::MAX),
             drain_ns: nanoseconds(settings.drain),
+            start_wait: settings.start_wait,
             start: Instant::now(),
             board,
             phases,
@@ -167,8 +167,12 @@ impl Engine {
             if self.lanes.are_ready() {
                 return Ok(());
             }
-            if self.board.is_stopped() || now > nanoseconds(START_WAIT) {
-                let text = format!("nobody subscribed to the inputs within {START_WAIT:?}");
+            if self.board.is_stopped() {
+                let text = "ended before anybody subscribed to the inputs".to_owned();
+                return Err(LoadError::Unavailable(text));
+            }
+            if now > nanoseconds(self.start_wait) {
+                let text = format!("nobody subscribed to the inputs within {:?}", self.start_wait);
                 return Err(LoadError::Unavailable(text));
             }
             self.sleep(SLEEP_NS_MAX)?;
