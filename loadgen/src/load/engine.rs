@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A turn reads each socket once, adds the messages that are due, writes each socket once, and looks
-//! at the clock once before that. When nothing is due for longer than [`SPIN_NS`], it sleeps until
+//! at the clock once before that; and once after each read that brought something, because what came
+//! while this thread was kept from running must not seem to have come before. When nothing is due for longer than [`SPIN_NS`], it sleeps until
 //! shortly before; so it is on time, and takes up to one core for that.
 //!
 //! Bounded: connections by [`LANES_MAX`], buffers by the sockets, messages in flight by the window,
@@ -131,7 +132,7 @@ impl Engine {
                     break;
                 }
             }
-            let heard = self.read(now)?;
+            let heard = self.read()?;
             let sent = self.feed(now);
             self.write()?;
             if !heard && sent == 0 {
@@ -162,7 +163,7 @@ impl Engine {
         loop {
             let now = self.now();
             self.lanes.accept()?;
-            self.read(now)?;
+            self.read()?;
             self.write()?;
             if self.lanes.are_ready() {
                 return Ok(());
@@ -236,11 +237,11 @@ impl Engine {
     }
 
     /// Reads each socket once; `true` when anything came.
-    fn read(&mut self, now: u64) -> Result<bool, LoadError> {
+    fn read(&mut self) -> Result<bool, LoadError> {
         let mut heard = false;
         let mut index = 0;
         while index < self.lanes.all.len() {
-            match self.read_lane(index, now) {
+            match self.read_lane(index) {
                 Ok(came) => {
                     heard |= came;
                     index += 1;
@@ -252,12 +253,13 @@ impl Engine {
         Ok(heard)
     }
 
-    fn read_lane(&mut self, index: usize, now: u64) -> Result<bool, LaneError> {
+    fn read_lane(&mut self, index: usize) -> Result<bool, LaneError> {
         let Lanes { side, all, .. } = &mut self.lanes;
         let Lane { socket, inflight, guest, link } = &mut all[index];
         if !socket.read()? {
             return Ok(false);
         }
+        let now = nanoseconds(self.start.elapsed());
         let is_receiver = side.is_receiver(index);
         let traffic = self.feeder.traffic();
         let mut event = Event::None;
