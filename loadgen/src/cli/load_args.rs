@@ -46,6 +46,9 @@ pub(crate) struct LoadArgs {
     /// TCP instead of TLS, on a loopback address only
     #[arg(long)]
     plain: bool,
+    /// How long the program may take to subscribe, or the broker to answer
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
+    start_wait: Duration,
     /// Cut the program's connection each time this has passed
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     cut_every: Option<Duration>,
@@ -192,6 +195,7 @@ impl LoadArgs {
             drain: self.drain,
             verify_properties: !self.no_verify_properties,
             cut_every: self.cut_every,
+            start_wait: self.start_wait,
         })
     }
 

@@ -11,7 +11,9 @@ use super::error::LoadError;
 use super::outcome::{Calibration, Distribution, Drive, Outcome, Standing};
 use super::progress::Progress;
 use super::recorder::{distribution, histogram};
-use super::settings::{Pace, RunSettings, Target, TrafficSettings, WINDOW_DEFAULT};
+use super::settings::{
+    Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
+};
 
 /// Readings of the clock.
 const CLOCK_READINGS: u32 = 1_000_000;
@@ -115,6 +117,7 @@ fn drive(
         drain: DRAIN,
         verify_properties: true,
         cut_every: None,
+        start_wait: START_WAIT_DEFAULT,
     };
     let outcome = super::run(&settings, watch)?;
     if outcome.verdict.standing != Standing::Passed {

@@ -5,11 +5,12 @@
 //! ```
 //!
 //! A turn reads each socket once, adds the messages that are due, writes each socket once, and looks
-//! at the clock once before that. When nothing is due for longer than [`SPIN_NS`], it sleeps until
+//! at the clock once before that; and once after each read that brought something, because what came
+//! while this thread was kept from running must not seem to have come before. When nothing is due for longer than [`SPIN_NS`], it sleeps until
 //! shortly before; so it is on time, and takes up to one core for that.
 //!
 //! Bounded: connections by `lanes`, buffers by the sockets, messages in flight by the window,
-//! the wait for the program by [`START_WAIT`], the end by the drain.
+//! the wait for the program by the settings, the end by the drain.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -34,8 +35,6 @@ use super::progress::Phase;
 use super::settings::{Pace, RunSettings};
 use super::wire;
 
-/// How long the program under test may take until it has subscribed.
-const START_WAIT: Duration = Duration::from_secs(60);
 /// Before a message is due, so long is not slept but waited: a sleeper wakes up late.
 const SPIN_NS: u64 = 100_000;
 /// How often the less urgent is looked at.
@@ -69,6 +68,7 @@ pub(super) struct Engine {
     cut_every_ns: Option<u64>,
     next_cut_ns: u64,
     drain_ns: u64,
+    start_wait: Duration,
     start: Instant,
     board: Arc<Board>,
     phases: Sender<Phase>,
@@ -101,6 +101,7 @@ impl Engine {
             cut_every_ns,
             next_cut_ns: cut_every_ns.unwrap_or(u64::MAX),
             drain_ns: nanoseconds(settings.drain),
+            start_wait: settings.start_wait,
             start: Instant::now(),
             board,
             phases,
@@ -131,7 +132,7 @@ impl Engine {
                     break;
                 }
             }
-            let heard = self.read(now)?;
+            let heard = self.read()?;
             let sent = self.feed(now);
             self.write()?;
             if !heard && sent == 0 {
@@ -162,13 +163,17 @@ impl Engine {
         loop {
             let now = self.now();
             self.lanes.accept()?;
-            self.read(now)?;
+            self.read()?;
             self.write()?;
             if self.lanes.are_ready() {
                 return Ok(());
             }
-            if self.board.is_stopped() || now > nanoseconds(START_WAIT) {
-                let text = format!("nobody subscribed to the inputs within {START_WAIT:?}");
+            if self.board.is_stopped() {
+                let text = "ended before anybody subscribed to the inputs".to_owned();
+                return Err(LoadError::Unavailable(text));
+            }
+            if now > nanoseconds(self.start_wait) {
+                let text = format!("nobody subscribed to the inputs within {:?}", self.start_wait);
                 return Err(LoadError::Unavailable(text));
             }
             self.sleep(SLEEP_NS_MAX)?;
@@ -232,11 +237,11 @@ impl Engine {
     }
 
     /// Reads each socket once; `true` when anything came.
-    fn read(&mut self, now: u64) -> Result<bool, LoadError> {
+    fn read(&mut self) -> Result<bool, LoadError> {
         let mut heard = false;
         let mut index = 0;
         while index < self.lanes.all.len() {
-            match self.read_lane(index, now) {
+            match self.read_lane(index) {
                 Ok(came) => {
                     heard |= came;
                     index += 1;
@@ -248,12 +253,13 @@ impl Engine {
         Ok(heard)
     }
 
-    fn read_lane(&mut self, index: usize, now: u64) -> Result<bool, LaneError> {
+    fn read_lane(&mut self, index: usize) -> Result<bool, LaneError> {
         let Lanes { side, all, .. } = &mut self.lanes;
         let Lane { socket, inflight, guest, link } = &mut all[index];
         if !socket.read()? {
             return Ok(false);
         }
+        let now = nanoseconds(self.start.elapsed());
         let is_receiver = side.is_receiver(index);
         let traffic = self.feeder.traffic();
         let mut event = Event::None;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::outcome::{Cost, Counts, Distribution, Outcome, Rates, Standing, TrafficFacts, Verdict};
-use super::settings::{Arrivals, Pace, RunSettings, Target, TrafficSettings, WINDOW_DEFAULT};
+use super::settings::{
+    Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
+};
 
 /// Five seconds in open loop against a program called `command`.
 pub(crate) fn settings(rate: f64, command: &str) -> RunSettings {
@@ -21,6 +23,7 @@ pub(crate) fn settings(rate: f64, command: &str) -> RunSettings {
         drain: Duration::from_secs(10),
         verify_properties: true,
         cut_every: None,
+        start_wait: START_WAIT_DEFAULT,
     }
 }
 

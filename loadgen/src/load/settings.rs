@@ -14,6 +14,9 @@ pub const BODY_BYTES_MAX: usize = 250 * 1024;
 pub const WINDOW_MAX: u32 = 65_535;
 /// Messages in flight unless told otherwise.
 pub const WINDOW_DEFAULT: u32 = 20_000;
+/// How long the program under test may take to subscribe, unless told otherwise: a runtime that
+/// compiles, a container that is fetched.
+pub const START_WAIT_DEFAULT: Duration = Duration::from_secs(60);
 /// Highest rate that can be asked, in messages per second.
 pub const RATE_MAX: f64 = 50e6;
 
@@ -45,6 +48,9 @@ pub struct RunSettings {
     /// Cuts the connection of the program under test each time this has passed.
     #[serde(rename = "cut_every_s", with = "optional_seconds", default)]
     pub cut_every: Option<Duration>,
+    /// How long the program under test may take to subscribe, and a broker to answer.
+    #[serde(rename = "start_wait_s", with = "seconds", default = "start_wait_default")]
+    pub start_wait: Duration,
 }
 
 /// What is driven.
@@ -161,6 +167,11 @@ impl Default for TrafficSettings {
             threshold: 25.0,
         }
     }
+}
+
+/// For files that were written before it could be set.
+fn start_wait_default() -> Duration {
+    START_WAIT_DEFAULT
 }
 
 /// Durations as numbers of seconds.

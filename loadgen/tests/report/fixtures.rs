@@ -8,7 +8,9 @@ use loadgen::load::outcome::{
     Document, Drive, FORMAT, Finding, Objective, Outcome, Probe, ProbeStep, Rates, Ratio, Second,
     Standing, TrafficFacts, Verdict,
 };
-use loadgen::load::settings::{Arrivals, Pace, RunSettings, Target, TrafficSettings};
+use loadgen::load::settings::{
+    Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings,
+};
 
 /// A document around a finding.
 pub(crate) fn document(result: Finding) -> Document {
@@ -46,6 +48,7 @@ pub(crate) fn settings(rate: f64) -> RunSettings {
         drain: Duration::from_secs(5),
         verify_properties: true,
         cut_every: None,
+        start_wait: START_WAIT_DEFAULT,
     }
 }
 

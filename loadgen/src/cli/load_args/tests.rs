@@ -1,6 +1,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::load::settings::START_WAIT_DEFAULT;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -42,6 +43,7 @@ fn defaults() {
     assert_eq!(settings.warm_up, Duration::from_secs(1));
     assert_eq!(settings.drain, Duration::from_secs(10));
     assert!(settings.verify_properties && settings.cut_every.is_none());
+    assert_eq!(settings.start_wait, START_WAIT_DEFAULT);
     let pace = Pace::Open { rate: 1000.0, arrivals: Arrivals::Fixed, burst: None };
     assert_eq!(settings.pace, pace);
 }
@@ -49,7 +51,7 @@ fn defaults() {
 #[test]
 fn everything_can_be_set() {
     let line = "--warm-up 0 --drain 2s --window 65535 --listen 127.0.0.2:8883 --plain --cut-every 1s \
-        --no-verify-properties --arrivals poisson --burst 100ms/1s --sensors 7 --alerts 1 --size 500 \
+        --start-wait 5m --no-verify-properties --arrivals poisson --burst 100ms/1s --sensors 7 --alerts 1 --size 500 \
         --qos 0 --seed 9 --threshold -3.5 -- x --rate";
     let settings = read(line).unwrap();
     let traffic = TrafficSettings {
@@ -64,6 +66,7 @@ fn everything_can_be_set() {
     assert_eq!(settings.traffic, traffic);
     assert_eq!(settings.warm_up, Duration::ZERO);
     assert_eq!(settings.cut_every, Some(Duration::from_secs(1)));
+    assert_eq!(settings.start_wait, Duration::from_secs(300));
     assert!(!settings.verify_properties);
     let burst = Burst { on: Duration::from_millis(100), period: Duration::from_secs(1) };
     let pace = Pace::Open { rate: 1000.0, arrivals: Arrivals::Poisson, burst: Some(burst) };
@@ -126,6 +129,7 @@ fn limits_are_kept() {
         "--threshold NaN",
         "--drain 0",
         "--cut-every 0",
+        "--start-wait 0",
         "--burst 2s/1s",
         "--connections 1001 --broker mqtt://a",
     ] {
