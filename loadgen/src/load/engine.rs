@@ -4,10 +4,11 @@
 //!  feeder --> socket.out --write--> program under test --read--> socket.input --> ledger, recorder
 //! ```
 //!
-//! A turn reads each socket once, adds the messages that are due, writes each socket once, and looks
-//! at the clock once before that; and once after each read that brought something, because what came
-//! while this thread was kept from running must not seem to have come before. When nothing is due for longer than [`SPIN_NS`], it sleeps until
-//! shortly before; so it is on time, and takes up to one core for that.
+//! A turn reads each socket once, adds the messages that are due, and writes each socket once. It
+//! looks at the clock first, and again after a read that brought something: what came while this
+//! thread was kept from running must not seem to have come before. When nothing is due for longer
+//! than [`SPIN_NS`], it sleeps until shortly before; so it is on time, and takes up to one core for
+//! that.
 //!
 //! Bounded: connections by `lanes`, buffers by the sockets, messages in flight by the window,
 //! the wait for the program by the settings, the end by the drain.
@@ -133,6 +134,8 @@ impl Engine {
                 }
             }
             let heard = self.read()?;
+            // Reading took time, and what is sent now is that much later.
+            let now = if heard { self.now() } else { now };
             let sent = self.feed(now);
             self.write()?;
             if !heard && sent == 0 {
