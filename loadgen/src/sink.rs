@@ -44,10 +44,6 @@ mod route;
 mod timed;
 mod transport;
 
-/// Keep alive that is announced.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// How long nothing may be written before a ping is.
-const IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long an alert waits for the one that it is to go behind.
 const HOLD_MAX: Duration = Duration::from_millis(100);
 /// A PINGREQ (MQTT 3.1.1 §3.12).
@@ -78,8 +74,18 @@ pub struct SinkSettings {
     pub publish: String,
     /// Messages with a higher temperature are alerts.
     pub threshold: f64,
+    /// Keep alive that is announced (MQTT 3.1.1 §3.1.2.10), in whole seconds from 1 to 65,535. A
+    /// ping goes out when nothing was written for half of it.
+    pub keep_alive: Duration,
     /// What goes wrong on purpose.
     pub faults: Faults,
+}
+
+impl SinkSettings {
+    /// How long nothing may be written before a ping is.
+    fn idle_max(&self) -> Duration {
+        self.keep_alive / 2
+    }
 }
 
 /// What the sink did. Written as JSON at its end.
@@ -219,15 +225,14 @@ fn connect_and_serve(
     stop.arm(transport.closer()?);
     let mut buffer = ReadBuffer::new();
     handshake::shake_hands(&mut transport, &mut buffer, settings)?;
-    let faults = &settings.faults;
-    if faults.need_a_clock() {
-        let mut timed = Timed::new(&mut transport, &mut buffer, filter, faults);
+    if settings.faults.need_a_clock() {
+        let mut timed = Timed::new(&mut transport, &mut buffer, filter, settings);
         let ended = timed.serve(stop);
         let late = timed.lateness();
         filter.set_lateness(late);
         ended
     } else {
-        blocking::serve(&mut transport, &mut buffer, filter, faults.swap_every.is_some())
+        blocking::serve(&mut transport, &mut buffer, filter, settings)
     }
 }
 

@@ -31,6 +31,8 @@ const ENV_PUBLISH: &str = "LOADGEN_PUBLISH";
 const ENV_THRESHOLD: &str = "LOADGEN_THRESHOLD";
 /// The tutorials' threshold.
 const DEFAULT_THRESHOLD: f64 = 25.0;
+/// As most clients have it.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Longest `--delay`.
 const DELAY_MAX: Duration = Duration::from_secs(60);
 /// Lowest `--limit-rate`.
@@ -126,6 +128,7 @@ fn settings(
         subscribe,
         publish,
         threshold,
+        keep_alive: KEEP_ALIVE,
         faults: args.faults(),
     })
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::buffer::{READ_BYTES_MAX, ReadBuffer};
 use super::filter::Filter;
 use super::transport::Transport;
-use super::{HOLD_MAX, IDLE_MAX, PINGREQ, SinkError};
+use super::{HOLD_MAX, PINGREQ, SinkError, SinkSettings};
 
 /// Answers until all inputs asked for are, or the connection ends, which is an error. What was read
 /// ahead is in `buffer`.
@@ -14,9 +14,11 @@ pub(super) fn serve(
     transport: &mut Transport,
     buffer: &mut ReadBuffer,
     filter: &mut Filter,
-    swaps: bool,
+    settings: &SinkSettings,
 ) -> Result<(), SinkError> {
-    transport.set_read_timeout(if swaps { HOLD_MAX } else { IDLE_MAX })?;
+    let idle_max = settings.idle_max();
+    let swaps = settings.faults.swap_every.is_some();
+    transport.set_read_timeout(if swaps { HOLD_MAX } else { idle_max })?;
     let mut out = Vec::new();
     let mut written = Instant::now();
     loop {
@@ -26,7 +28,7 @@ pub(super) fn serve(
             filter.release(&mut out);
             return Ok(transport.write_all(&out)?);
         }
-        if written.elapsed() >= IDLE_MAX {
+        if written.elapsed() >= idle_max {
             out.extend_from_slice(&PINGREQ);
         }
         if !out.is_empty() {

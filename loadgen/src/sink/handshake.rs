@@ -6,7 +6,7 @@ use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet, Subscr
 
 use super::buffer::ReadBuffer;
 use super::transport::Transport;
-use super::{KEEP_ALIVE, SinkError, SinkSettings};
+use super::{SinkError, SinkSettings};
 use crate::load::wire;
 
 /// Most bytes of one read while the answer is awaited.
@@ -47,7 +47,7 @@ pub(super) fn shake_hands(
 
 fn connect(settings: &SinkSettings) -> BytesMut {
     let mut connect = Connect::new(settings.client_id.as_str());
-    connect.keep_alive = u16::try_from(KEEP_ALIVE.as_secs()).expect("a short constant");
+    connect.keep_alive = u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX);
     if !settings.username.is_empty() {
         connect.set_login(settings.username.as_str(), settings.password.as_str());
     }

@@ -155,3 +155,29 @@ fn an_alert_that_nothing_follows_goes_alone_after_a_while() {
         sink.join().unwrap().1.unwrap();
     }
 }
+
+/// With inputs or without, as long as nothing is written.
+#[test]
+fn it_pings_when_it_writes_nothing() {
+    for delay in [None, Some(MS(1))] {
+        let (mut peer, stop, sink) = start(Faults { delay, ..Faults::default() });
+        peer.sees_pings = true;
+        let began = Instant::now();
+        assert_eq!(peer.packet(), (PINGREQ[0], vec![]));
+        assert!(began.elapsed() >= MS(400), "{:?}", began.elapsed());
+        // No answer is owed to an input at QoS 0 below the threshold.
+        let mut quiet = Vec::new();
+        wire::write_publish(&mut quiet, b"sensors/1", None, br#"{"temperature":20}"#);
+        for _ in 0..30 {
+            peer.send(&quiet);
+            std::thread::sleep(MS(50));
+        }
+        // Two are there by now; silence alone would bring the second after a second only.
+        let began = Instant::now();
+        assert_eq!(peer.packet(), (PINGREQ[0], vec![]));
+        assert_eq!(peer.packet(), (PINGREQ[0], vec![]));
+        assert!(began.elapsed() < MS(900), "{:?}", began.elapsed());
+        stop.stop();
+        sink.join().unwrap().1.unwrap();
+    }
+}

@@ -12,10 +12,10 @@ use rustix::event::PollFlags;
 
 use super::answers::Answers;
 use super::buffer::ReadBuffer;
-use super::faults::{Faults, Limiter, Stall};
+use super::faults::{Limiter, Stall};
 use super::filter::Filter;
 use super::transport::Transport;
-use super::{HOLD_MAX, IDLE_MAX, Lateness, PINGREQ, SinkError, Stop};
+use super::{HOLD_MAX, Lateness, PINGREQ, SinkError, SinkSettings, Stop};
 
 /// Most bytes of one read: little enough that working on them makes no answer late.
 const READ_BYTES: usize = 16 * 1024;
@@ -31,6 +31,7 @@ pub(super) struct Timed<'a> {
     buffer: &'a mut ReadBuffer,
     filter: &'a mut Filter,
     answers: Answers,
+    idle_max: Duration,
     delay: Duration,
     stall: Option<Stall>,
     limiter: Option<Limiter>,
@@ -52,14 +53,16 @@ impl<'a> Timed<'a> {
         transport: &'a mut Transport,
         buffer: &'a mut ReadBuffer,
         filter: &'a mut Filter,
-        faults: &Faults,
+        settings: &SinkSettings,
     ) -> Self {
+        let faults = &settings.faults;
         let late = Histogram::new_with_bounds(1, LATE_NS_MAX, 3).expect("valid bounds");
         Self {
             transport,
             buffer,
             filter,
             answers: Answers::default(),
+            idle_max: settings.idle_max(),
             delay: faults.delay.unwrap_or_default(),
             stall: faults.stall,
             limiter: faults.limit_rate.map(Limiter::new),
@@ -196,11 +199,11 @@ impl<'a> Timed<'a> {
             self.filter.release(self.answers.bytes());
             self.answers.seal(now);
         }
-        if self.answers.is_empty() && now >= self.written + IDLE_MAX {
+        if self.answers.is_empty() && now >= self.written + self.idle_max {
             self.answers.bytes().extend_from_slice(&PINGREQ);
             self.answers.seal(now);
         }
-        let mut until = now + IDLE_MAX;
+        let mut until = now + self.idle_max;
         if self.filter.holds() {
             until = until.min(self.read + HOLD_MAX);
         }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -18,6 +20,7 @@ fn settings() -> SinkSettings {
         subscribe: "devices/edge/modules/filter/inputs/#".to_owned(),
         publish: "devices/edge/modules/filter/messages/events/".to_owned(),
         threshold: 25.0,
+        keep_alive: Duration::from_secs(60),
         faults: Faults::default(),
     }
 }

@@ -21,19 +21,25 @@ impl<S: Read + Write + Send> Stream for S {}
 pub(super) struct Peer {
     stream: Box<dyn Stream>,
     read: Vec<u8>,
+    /// Whether pings are packets too.
+    pub(super) sees_pings: bool,
 }
 
 impl Peer {
     pub(super) fn new(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
-        Self { stream: Box::new(socket), read: Vec::new() }
+        Self { stream: Box::new(socket), read: Vec::new(), sees_pings: false }
     }
 
     /// The next packet, as its first byte and the rest.
     pub(super) fn packet(&mut self) -> (u8, Vec<u8>) {
         loop {
             if let Some(Frame { first, rest, whole }) = wire::frame(&self.read).unwrap() {
+                if first == PINGREQ[0] && !self.sees_pings {
+                    self.read.drain(..2);
+                    continue;
+                }
                 let (packet, length) = ((first, rest.to_vec()), whole.len());
                 self.read.drain(..length);
                 return packet;
@@ -63,7 +69,8 @@ impl Peer {
 
     fn shake_hands(&mut self) {
         let (first, connect) = self.packet();
-        assert_eq!((first, &connect[..7]), (0x10, &b"\0\x04MQTT\x04"[..]));
+        // User name, password, clean session; a keep alive of one second.
+        assert_eq!((first, &connect[..10]), (0x10, &b"\0\x04MQTT\x04\xc2\0\x01"[..]));
         self.send(&[0x20, 2, 0, 0]);
         assert_eq!(self.packet(), (0x82, b"\0\x01\0\x09sensors/#\x01".to_vec()));
         self.send(&[0x90, 3, 0, 1, 1]);
@@ -81,6 +88,7 @@ pub(super) fn settings(listener: &TcpListener, faults: Faults) -> SinkSettings {
         subscribe: "sensors/#".to_owned(),
         publish: "alerts/{topic}".to_owned(),
         threshold: 25.0,
+        keep_alive: Duration::from_secs(1),
         faults,
     }
 }
@@ -103,7 +111,7 @@ pub(super) fn start_tls(faults: Faults) -> (Peer, Arc<Stop>, JoinHandle<Ended>) 
     let socket = listener.accept().unwrap().0;
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let stream = StreamOwned::new(ServerConnection::new(server).unwrap(), socket);
-    let mut peer = Peer { stream: Box::new(stream), read: Vec::new() };
+    let mut peer = Peer { stream: Box::new(stream), read: Vec::new(), sees_pings: false };
     peer.shake_hands();
     (peer, stop, sink)
 }
