@@ -17,13 +17,13 @@ use crate::load::settings::{
     TrafficSettings, WINDOW_DEFAULT, WINDOW_MAX,
 };
 
+mod broker;
 mod parse;
 
+pub(crate) use broker::BrokerArgs;
 pub(crate) use parse::{Rate, parse_rate, parse_rate_or_max, parse_share, parse_time};
-use parse::{parse_broker, parse_burst, parse_number, parse_topic};
+use parse::{parse_burst, parse_number};
 
-/// Most connections to a broker: each has a socket and buffers of its own.
-const CONNECTIONS_MAX: i64 = 1000;
 /// Share of alerts unless told otherwise.
 const ALERTS_DEFAULT: f64 = 0.1;
 
@@ -112,25 +112,6 @@ struct TrafficArgs {
     value_column: String,
 }
 
-/// A program that runs elsewhere.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Broker, instead of a command")]
-pub(crate) struct BrokerArgs {
-    /// Publish to this broker and receive the alerts from it, as mqtt://127.0.0.1:1883
-    #[arg(long, value_name = "URL", value_parser = parse_broker,
-        conflicts_with_all = ["listen", "plain", "cut_every", "command"])]
-    broker: Option<String>,
-    /// Connections that the sensors share [default: 1]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
-    connections: Option<u32>,
-    /// Topic of a sensor; {sensor} stands for its name [default: sensors/{sensor}]
-    #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
-    topic: Option<String>,
-    /// Topic of its alerts; {topic} stands for the sensor's [default: alerts/{topic}]
-    #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
-    alerts_topic: Option<String>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ArrivalsName {
     /// At equal distances
@@ -147,27 +128,6 @@ enum ProfileName {
     Hostile,
     /// The rows of --replay FILE
     Replay,
-}
-
-impl BrokerArgs {
-    /// The broker, when one was named.
-    fn target(&self) -> Result<Option<Target>, CommandError> {
-        let topics = self.topic.is_some() || self.alerts_topic.is_some();
-        match &self.broker {
-            Some(url) => Ok(Some(Target::Broker {
-                url: url.clone(),
-                connections: self.connections.unwrap_or(1),
-                topic: self.topic.clone().unwrap_or("sensors/{sensor}".to_owned()),
-                alerts_topic: self.alerts_topic.clone().unwrap_or("alerts/{topic}".to_owned()),
-            })),
-            // clap's `requires` would be silent about them when there is a command.
-            None if topics || self.connections.is_some() => {
-                let text = "--connections, --topic and --alerts-topic need --broker URL";
-                Err(CommandError::usage(text.to_owned()))
-            }
-            None => Ok(None),
-        }
-    }
 }
 
 impl LoadArgs {

@@ -1,38 +1,88 @@
 //! The sensors' and the receiver's side of an MQTT broker.
 //!
 //! The connections that the sensors share publish; one more subscribes to the alerts. All have a
-//! clean session and no keep-alive: a broker that vanishes is noticed by TCP, and ends the run.
+//! clean session and client ids of this run alone, so no other run's session is taken over. What
+//! comes before the start is not of this run: the start waits until nothing came for [`QUIET_NS`].
+//! Neither are retained messages, whenever they come.
+//!
+//! Bounded: an answer may take [`ANSWER_WAIT_NS`], quiet [`QUIET_WAIT_NS`]; each connection is pinged
+//! every [`PING_PERIOD_NS`] and must have answered by the next time. A connection that is lost ends
+//! the run.
 
+use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rumqttc::QoS;
-use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
+use rumqttc::mqttbytes::v4::Connect;
+use rustls::ClientConfig;
 
 use super::error::LoadError;
+use super::lane::Lane;
+use super::settings::{BrokerUrl, Password};
 use super::socket::Socket;
-use super::wire::{self, Frame};
+use super::wire::Frame;
+use alerts_topic::AlertsTopic;
 
-/// The port of MQTT without TLS (IANA: mqtt).
-const PORT: u16 = 1883;
-/// How long a connection may take.
+mod alerts_topic;
+mod control;
+mod trust;
+
+/// How long a TCP connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// The packet id of the one SUBSCRIBE.
-const SUBSCRIBE_ID: u16 = 1;
+/// How long the answers to CONNECT and SUBSCRIBE may take.
+const ANSWER_WAIT_NS: u64 = 10_000_000_000;
+/// Nothing came for so long: what other runs left behind has been received.
+const QUIET_NS: u64 = 200_000_000;
+/// How long that may take.
+const QUIET_WAIT_NS: u64 = 10_000_000_000;
+/// The keep-alive announced: some brokers refuse clients without one.
+const KEEP_ALIVE_S: u16 = 60;
+/// How often each connection is pinged, and how long the answer may take.
+const PING_PERIOD_NS: u64 = 20_000_000_000;
+/// MQTT 3.1.1 §3.12 and §3.14.
+const PINGREQ: [u8; 2] = [0xc0, 0];
+const DISCONNECT: [u8; 2] = [0xe0, 0];
+
+const _: () = assert!(PING_PERIOD_NS < KEEP_ALIVE_S as u64 * 1_000_000_000);
+
+/// Where a broker is, and who logs in there.
+#[derive(Debug, Clone)]
+pub(super) struct Login {
+    /// With the user.
+    pub(super) url: BrokerUrl,
+    /// Of the user.
+    pub(super) password: Option<Password>,
+}
 
 /// A broker, and what is published and received there.
 #[derive(Debug)]
 pub(super) struct Broker {
-    address: SocketAddr,
-    url: String,
-    alerts_topic: String,
+    login: Login,
+    addresses: Vec<SocketAddr>,
+    tls: Option<Arc<ClientConfig>>,
+    alerts: AlertsTopic,
     qos: u8,
+    /// What client ids begin with.
+    client_id: String,
+    /// What comes now is of this run.
+    begun: bool,
+    quiet: Quiet,
+    next_ping_ns: u64,
 }
 
 /// How far a connection to the broker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Link {
+pub(super) struct Link {
+    stage: Stage,
+    /// A ping is not answered.
+    pinged: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
     /// CONNECT is sent.
     Connecting,
     /// SUBSCRIBE is sent.
@@ -41,31 +91,56 @@ pub(super) enum Link {
     Ready,
 }
 
+/// The wait for what other runs left behind.
+#[derive(Debug, Default)]
+struct Quiet {
+    /// Messages that are not of this run.
+    strays: u64,
+    /// When that number was last another one, and the number.
+    last: Option<(u64, u64)>,
+    since_ns: Option<u64>,
+}
+
+impl Link {
+    /// CONNECT is sent.
+    pub(super) const NEW: Self = Self { stage: Stage::Connecting, pinged: false };
+
+    /// Whether messages can be sent and received.
+    #[inline]
+    pub(super) fn is_ready(self) -> bool {
+        self.stage == Stage::Ready
+    }
+}
+
 impl Broker {
-    /// Reads and resolves `mqtt://host[:port]`; alerts are expected on `alerts_topic`, in which
+    /// Resolves the broker's name and reads the roots to trust. Messages are sent on `topic`, in
+    /// which `{sensor}` stands for the sensor's name; alerts are expected on `alerts_topic`, in which
     /// `{topic}` stands for the topic of the message.
     ///
     /// # Errors
-    /// The URL is of another form, or names no host that there is.
-    pub(super) fn new(url: &str, alerts_topic: &str, qos: u8) -> Result<Self, LoadError> {
-        let refused =
-            || LoadError::Setting(format!("--broker {url}: write it as mqtt://host:port"));
-        let rest = url.strip_prefix("mqtt://").ok_or_else(refused)?;
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.is_empty() || authority.contains(['/', '@', '?', '#']) {
-            return Err(refused());
-        }
-        let has_port = authority.rsplit_once(':').is_some_and(|(host, port)| {
-            !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.is_empty()
-        });
-        let target = if has_port { authority.to_owned() } else { format!("{authority}:{PORT}") };
-        let mut found = target
+    /// There is no such host, the roots cannot be had, or the two topics are one.
+    pub(super) fn new(
+        login: Login,
+        ca_file: Option<&Path>,
+        (topic, alerts_topic): (&str, &str),
+        qos: u8,
+    ) -> Result<Self, LoadError> {
+        let url = &login.url;
+        let tls = url.is_tls().then(|| trust::tls(ca_file)).transpose()?;
+        let found = (url.host(), url.port())
             .to_socket_addrs()
-            .map_err(|error| LoadError::Unavailable(format!("--broker {url}: {error}")))?;
-        let address = found.next().ok_or_else(|| {
-            LoadError::Unavailable(format!("--broker {url}: the name has no address"))
-        })?;
-        Ok(Self { address, url: url.to_owned(), alerts_topic: alerts_topic.to_owned(), qos })
+            .map_err(|error| LoadError::Unavailable(format!("{url} cannot be found: {error}")))?;
+        Ok(Self {
+            addresses: found.collect(),
+            tls,
+            alerts: AlertsTopic::new(alerts_topic, topic).map_err(LoadError::Setting)?,
+            qos,
+            client_id: format!("loadgen{:08x}n", fastrand::u32(..)),
+            begun: false,
+            quiet: Quiet::default(),
+            next_ping_ns: PING_PERIOD_NS,
+            login,
+        })
     }
 
     /// Connects as client `number` of this run and sends CONNECT.
@@ -73,67 +148,122 @@ impl Broker {
     /// # Errors
     /// Nobody listens there.
     pub(super) fn open(&self, number: u32) -> Result<Socket, LoadError> {
-        let unavailable = |error: std::io::Error| {
-            LoadError::Unavailable(format!("{} cannot be reached: {error}", self.url))
-        };
-        let tcp = TcpStream::connect_timeout(&self.address, CONNECT_WAIT).map_err(unavailable)?;
-        let mut socket = Socket::plain(tcp).map_err(unavailable)?;
-        let mut connect = Connect::new(format!("loadgen-{}-{number}", std::process::id()));
-        connect.keep_alive = 0;
+        let mut socket = self
+            .connect()
+            .map_err(|error| self.unavailable(format_args!("cannot be reached: {error}")))?;
+        let mut connect = Connect::new(format!("{}{number}", self.client_id));
+        connect.keep_alive = KEEP_ALIVE_S;
         connect.clean_session = true;
+        if let Some(user) = self.login.url.user() {
+            let password = self.login.password.as_ref().map_or("", Password::reveal);
+            connect.set_login(user, password);
+        }
         append(socket.out(), |buffer| connect.write(buffer));
         Ok(socket)
     }
 
-    /// Handles a packet that is neither an alert nor an acknowledgement. The receiver subscribes.
+    fn connect(&self) -> io::Result<Socket> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in &self.addresses {
+            match TcpStream::connect_timeout(address, CONNECT_WAIT) {
+                Ok(tcp) => {
+                    return match &self.tls {
+                        Some(tls) => Socket::client(tcp, tls, self.login.url.host()),
+                        None => Socket::plain(tcp),
+                    };
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Whether the run may begin: all connections are ready, and nothing comes any more.
     ///
     /// # Errors
-    /// The broker refuses, in words for people.
-    pub(super) fn control(
-        &self,
-        frame: Frame<'_>,
-        link: Link,
-        is_receiver: bool,
-        out: &mut Vec<u8>,
-    ) -> Result<Link, LoadError> {
-        let refused = |why: String| LoadError::Unavailable(format!("{} {why}", self.url));
-        let mut bytes = BytesMut::from(frame.whole);
-        let packet = Packet::read(&mut bytes, wire::PACKET_BYTES_MAX)
-            .map_err(|error| refused(format!("does not speak MQTT 3.1.1: {error}")))?;
-        match (packet, link) {
-            (Packet::ConnAck(ack), Link::Connecting) => match ack.code {
-                ConnectReturnCode::Success if is_receiver => {
-                    let filter = self.alerts_topic.replace("{topic}", "#");
-                    let qos = if self.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-                    let mut subscribe = Subscribe::new(filter, qos);
-                    subscribe.pkid = SUBSCRIBE_ID;
-                    append(out, |buffer| subscribe.write(buffer));
-                    Ok(Link::Subscribing)
-                }
-                ConnectReturnCode::Success => Ok(Link::Ready),
-                code => Err(refused(format!("refuses the connection: {code:?}"))),
-            },
-            (Packet::SubAck(ack), Link::Subscribing) => {
-                if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
-                    return Err(refused(format!("refuses to give {}", self.alerts_topic)));
-                }
-                Ok(Link::Ready)
-            }
-            (Packet::PingResp, link) => Ok(link),
-            (_, _) => Err(refused(format!("sent an unexpected packet ({:#04x})", frame.first))),
+    /// An answer is too late, or there is no end of messages that are not of this run.
+    pub(super) fn is_ready(&mut self, lanes: &[Lane], now_ns: u64) -> Result<bool, LoadError> {
+        if lanes.iter().all(|lane| lane.link.is_ready()) {
+            return self.is_quiet(now_ns);
+        }
+        if now_ns > ANSWER_WAIT_NS {
+            let text = format_args!("did not answer within {} s", ANSWER_WAIT_NS / 1_000_000_000);
+            return Err(self.unavailable(text));
+        }
+        Ok(false)
+    }
+
+    fn is_quiet(&mut self, now_ns: u64) -> Result<bool, LoadError> {
+        let strays = self.quiet.strays;
+        let since_ns = *self.quiet.since_ns.get_or_insert(now_ns);
+        let (heard_ns, before) = *self.quiet.last.get_or_insert((now_ns, strays));
+        if strays != before {
+            self.quiet.last = Some((now_ns, strays));
+        } else if now_ns - heard_ns >= QUIET_NS {
+            return Ok(true);
+        }
+        if now_ns - since_ns > QUIET_WAIT_NS {
+            return Err(self.unavailable(format_args!(
+                "gives messages on {} before any was sent, {strays} in {} s: something else \
+                 publishes there; end it, or choose another --alerts-topic",
+                self.alerts.filter(),
+                QUIET_WAIT_NS / 1_000_000_000
+            )));
+        }
+        Ok(false)
+    }
+
+    /// From now on messages are of this run.
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// Whether a message that the receiver got is of this run.
+    #[inline]
+    pub(super) fn is_ours(&self, frame: Frame<'_>) -> bool {
+        self.begun && !frame.is_retained()
+    }
+
+    /// Pings all connections, when it is time to.
+    ///
+    /// # Errors
+    /// One has not answered the last ping.
+    pub(super) fn ping(&mut self, lanes: &mut [Lane], now_ns: u64) -> Result<(), LoadError> {
+        if now_ns < self.next_ping_ns {
+            return Ok(());
+        }
+        self.next_ping_ns = now_ns + PING_PERIOD_NS;
+        if lanes.iter().any(|lane| lane.link.pinged) {
+            let text =
+                format_args!("has not answered a ping for {} s", PING_PERIOD_NS / 1_000_000_000);
+            return Err(self.unavailable(text));
+        }
+        // Where bytes wait to be sent, a ping would wait as well, and TCP notices a broken line.
+        for lane in lanes.iter_mut().filter(|lane| lane.socket.is_flushed()) {
+            lane.socket.out().extend_from_slice(&PINGREQ);
+            lane.link.pinged = true;
+        }
+        Ok(())
+    }
+
+    /// Says goodbye, so that the broker does not take the end for a failure.
+    pub(super) fn leave(lanes: &mut [Lane]) {
+        for lane in lanes {
+            lane.socket.out().extend_from_slice(&DISCONNECT);
+            // The run is over: nothing depends on it any more.
+            let _ = lane.socket.write();
         }
     }
 
     /// Whether an alert whose message had `topic` came on the topic that it must.
     #[inline]
     pub(super) fn is_alerts_topic(&self, received: &[u8], topic: &[u8]) -> bool {
-        match self.alerts_topic.split_once("{topic}") {
-            Some((before, after)) => received
-                .strip_prefix(before.as_bytes())
-                .and_then(|rest| rest.strip_suffix(after.as_bytes()))
-                .is_some_and(|rest| rest == topic),
-            None => received == self.alerts_topic.as_bytes(),
-        }
+        self.alerts.is_of(received, topic)
+    }
+
+    /// The run cannot go on; the text follows the broker's URL.
+    fn unavailable(&self, what: std::fmt::Arguments<'_>) -> LoadError {
+        LoadError::Unavailable(format!("{} {what}", self.login.url))
     }
 }
 
@@ -150,34 +280,4 @@ fn append(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls() {
-        for good in
-            ["mqtt://127.0.0.1:1883", "mqtt://127.0.0.1", "mqtt://127.0.0.1/", "mqtt://[::1]:7"]
-        {
-            assert!(Broker::new(good, "alerts/{topic}", 1).is_ok(), "{good}");
-        }
-        for bad in
-            ["127.0.0.1", "mqtts://127.0.0.1", "mqtt://", "mqtt://u:p@127.0.0.1", "mqtt://h/x"]
-        {
-            let error = Broker::new(bad, "alerts/{topic}", 1).unwrap_err();
-            assert!(
-                matches!(&error, LoadError::Setting(text) if text.contains("mqtt://host")),
-                "{bad}"
-            );
-        }
-    }
-
-    #[test]
-    fn alerts_topics() {
-        let broker = Broker::new("mqtt://127.0.0.1", "a/{topic}", 1).unwrap();
-        assert!(broker.is_alerts_topic(b"a/sensors/1", b"sensors/1"));
-        assert!(!broker.is_alerts_topic(b"a/sensors/2", b"sensors/1"));
-        assert!(!broker.is_alerts_topic(b"sensors/1", b"sensors/1"));
-        let fixed = Broker::new("mqtt://127.0.0.1", "alarm", 1).unwrap();
-        assert!(fixed.is_alerts_topic(b"alarm", b"sensors/1"));
-    }
-}
+mod tests;

@@ -22,7 +22,6 @@ use crossbeam_channel::Sender;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::board::{Board, Numbers};
-use super::broker::Link;
 use super::error::LoadError;
 use super::feeder::Feeder;
 use super::gateway::Event;
@@ -142,6 +141,7 @@ impl Engine {
                 self.rest(now)?;
             }
         }
+        self.lanes.leave();
         Ok(self.report())
     }
 
@@ -168,7 +168,8 @@ impl Engine {
             self.lanes.accept()?;
             self.read()?;
             self.write()?;
-            if self.lanes.are_ready() {
+            if self.lanes.are_ready(now)? {
+                self.lanes.begin();
                 return Ok(());
             }
             if self.board.is_stopped() {
@@ -188,6 +189,7 @@ impl Engine {
         self.next_tick_ns = now + TICK_NS;
         self.meter.recorder.tick(now);
         self.lanes.accept()?;
+        self.lanes.keep_alive(now)?;
         if self.board.is_stopped() && !self.ended_early {
             self.ended_early = true;
             self.feeder.stop(now);
@@ -267,7 +269,7 @@ impl Engine {
         let traffic = self.feeder.traffic();
         let mut event = Event::None;
         socket.frames(|frame, out| {
-            let is_open = *link == Link::Ready || guest.client_id.is_some();
+            let is_open = link.is_ready() || guest.client_id.is_some();
             if frame.first == wire::PUBACK && is_open {
                 match inflight.acknowledge(frame.puback()?) {
                     Acknowledged::InOrder => self.counts.acknowledged += 1,
@@ -281,7 +283,7 @@ impl Engine {
             }
             if frame.is_publish() && is_open {
                 let publish = frame.publish()?;
-                if let Some(bag) = side.alert(&publish, is_receiver) {
+                if let Some(bag) = side.alert(frame, &publish, is_receiver) {
                     if let Some(id) = publish.packet_id {
                         wire::write_puback(out, id);
                     }

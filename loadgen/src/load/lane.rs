@@ -51,7 +51,7 @@ pub(super) enum Side {
     /// Sensors and receiver at a broker; the receiver is the last lane.
     Broker {
         /// The broker.
-        broker: Broker,
+        broker: Box<Broker>,
         /// Lanes that the sensors share.
         connections: u32,
     },
@@ -61,7 +61,7 @@ impl Lane {
     /// A connection with an empty window.
     pub(super) fn new(socket: Socket, window: u32) -> Self {
         let inflight = Inflight::new(window);
-        Self { socket, inflight, guest: Guest::default(), link: Link::Connecting }
+        Self { socket, inflight, guest: Guest::default(), link: Link::NEW }
     }
 
     /// Sends again what a lost connection left behind, as far as there is room; gives how many.
@@ -104,12 +104,19 @@ impl Side {
         }
     }
 
-    /// The part of an alert's topic that is verified; `None` when it is no alert.
+    /// The part of an alert's topic that is verified; `None` when it is no alert of this run.
     #[inline]
-    pub(super) fn alert<'a>(&self, publish: &Publish<'a>, is_receiver: bool) -> Option<&'a [u8]> {
+    pub(super) fn alert<'a>(
+        &self,
+        frame: Frame<'_>,
+        publish: &Publish<'a>,
+        is_receiver: bool,
+    ) -> Option<&'a [u8]> {
         match self {
             Self::Hub(gateway) => publish.topic.strip_prefix(gateway.alerts_prefix()),
-            Self::Broker { .. } => is_receiver.then_some(publish.topic),
+            Self::Broker { broker, .. } => {
+                (is_receiver && broker.is_ours(frame)).then_some(publish.topic)
+            }
         }
     }
 
@@ -137,7 +144,7 @@ impl Side {
         match self {
             Self::Hub(gateway) => Ok(gateway.control(frame, guest, out)?),
             Self::Broker { broker, .. } => {
-                *link = broker.control(frame, *link, is_receiver, out).map_err(LaneError::Load)?;
+                broker.control(frame, link, is_receiver, out).map_err(LaneError::Load)?;
                 Ok(Event::None)
             }
         }

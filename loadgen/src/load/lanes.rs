@@ -3,7 +3,7 @@
 //!
 //! Bounded by [`LANES_MAX`].
 
-use super::broker::Link;
+use super::broker::Broker;
 use super::error::LoadError;
 use super::inflight::Inflight;
 use super::lane::{Lane, LaneError, Side};
@@ -54,10 +54,38 @@ impl Lanes {
     }
 
     /// Whether messages can be sent and alerts received.
-    pub(super) fn are_ready(&self) -> bool {
-        match &self.side {
-            Side::Hub(_) => self.inputs.is_some(),
-            Side::Broker { .. } => self.all.iter().all(|lane| lane.link == Link::Ready),
+    ///
+    /// # Errors
+    /// The broker is late with an answer, or gives messages that are not of this run.
+    pub(super) fn are_ready(&mut self, now_ns: u64) -> Result<bool, LoadError> {
+        match &mut self.side {
+            Side::Hub(_) => Ok(self.inputs.is_some()),
+            Side::Broker { broker, .. } => broker.is_ready(&self.all, now_ns),
+        }
+    }
+
+    /// The run begins: what comes from now on is of this run.
+    pub(super) fn begin(&mut self) {
+        if let Side::Broker { broker, .. } = &mut self.side {
+            broker.begin();
+        }
+    }
+
+    /// Keeps those that are ours alive; to be called every now and then.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub(super) fn keep_alive(&mut self, now_ns: u64) -> Result<(), LoadError> {
+        match &mut self.side {
+            Side::Hub(_) => Ok(()),
+            Side::Broker { broker, .. } => broker.ping(&mut self.all, now_ns),
+        }
+    }
+
+    /// The run is over: closes those that are ours in order.
+    pub(super) fn leave(&mut self) {
+        if matches!(self.side, Side::Broker { .. }) {
+            Broker::leave(&mut self.all);
         }
     }
 
@@ -103,8 +131,9 @@ impl Lanes {
     /// It was ours, to the broker.
     pub(super) fn lose(&mut self, index: usize, why: &LaneError) -> Result<bool, LoadError> {
         let lane = self.all.remove(index);
-        let Side::Hub(gateway) = &mut self.side else {
-            return Err(LoadError::Unavailable(format!("a connection to the broker ended: {why}")));
+        let gateway = match &mut self.side {
+            Side::Hub(gateway) => gateway,
+            Side::Broker { broker, .. } => return Err(broker.lost(lane.link, why)),
         };
         gateway.left(&lane.guest);
         match self.inputs {

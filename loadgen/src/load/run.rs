@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::board::Board;
-use super::broker::Broker;
+use super::broker::{Broker, Login};
 use super::cost::Usage;
 use super::engine::{Engine, Report, nanoseconds};
 use super::error::LoadError;
@@ -119,9 +119,11 @@ impl Stage {
                         })?;
                 Ok((Some(process), Side::Hub(Box::new(gateway))))
             }
-            Target::Broker { url, connections, alerts_topic, .. } => {
-                let broker = Broker::new(url, alerts_topic, settings.traffic.qos)?;
-                Ok((None, Side::Broker { broker, connections: *connections }))
+            Target::Broker { url, ca_file, password, connections, topic, alerts_topic } => {
+                let login = Login { url: url.clone(), password: password.clone() };
+                let topics = (topic.as_str(), alerts_topic.as_str());
+                let broker = Broker::new(login, ca_file.as_deref(), topics, settings.traffic.qos)?;
+                Ok((None, Side::Broker { broker: Box::new(broker), connections: *connections }))
             }
         }
     }

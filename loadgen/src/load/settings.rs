@@ -6,6 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod broker_url;
+mod password;
+
+pub use broker_url::{BrokerUrl, UrlError};
+pub use password::Password;
+
 /// Most sensor streams.
 pub const SENSORS_MAX: u32 = 100_000;
 /// Largest body: what a hub takes, less the room for topic and properties.
@@ -68,8 +74,14 @@ pub enum Target {
     },
     /// A program that runs elsewhere, behind an MQTT broker.
     Broker {
-        /// `mqtt://host:port`.
-        url: String,
+        /// Where it is, and who logs in.
+        url: BrokerUrl,
+        /// The roots that are trusted with TLS; `None`: the system's.
+        #[serde(default)]
+        ca_file: Option<PathBuf>,
+        /// Of the user that the URL names. Neither written nor shown.
+        #[serde(skip)]
+        password: Option<Password>,
         /// Connections that the sensors share.
         connections: u32,
         /// Topic of a sensor; `{sensor}` stands for its name.

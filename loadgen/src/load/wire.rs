@@ -7,6 +7,8 @@
 pub const PUBACK: u8 = 0x40;
 /// The bit of a PUBLISH's first byte that says it was sent before (MQTT 3.1.1 §3.3.1.1).
 pub const DUP: u8 = 0x08;
+/// The bit of a PUBLISH's first byte that says it is a retained one (MQTT 3.1.1 §3.3.1.3).
+const RETAIN: u8 = 0x01;
 /// Largest packet that is taken: the largest message of a hub with its header.
 pub const PACKET_BYTES_MAX: usize = 300 * 1024;
 
@@ -73,6 +75,12 @@ impl<'a> Frame<'a> {
     #[inline]
     pub fn is_publish(&self) -> bool {
         self.first >> 4 == 3
+    }
+
+    /// Whether a PUBLISH was kept by the broker from before the subscription (MQTT 3.1.1 §3.3.1.3).
+    #[inline]
+    pub fn is_retained(&self) -> bool {
+        self.first & RETAIN != 0
     }
 
     /// Reads it as a PUBLISH (MQTT 3.1.1 §3.3).

@@ -77,25 +77,6 @@ fn everything_can_be_set() {
 }
 
 #[test]
-fn brokers_take_the_place_of_a_command() {
-    let target = Target::Broker {
-        url: "mqtt://localhost:1883".to_owned(),
-        connections: 3,
-        topic: "s/{sensor}".to_owned(),
-        alerts_topic: "alerts/{topic}".to_owned(),
-    };
-    let line = "--broker mqtt://localhost --connections 3 --topic s/{sensor}";
-    assert_eq!(read(line).unwrap().target, target);
-    refused("--broker mqtt://localhost -- x", "cannot be used with");
-    for flag in ["--plain", "--listen 127.0.0.1:0", "--cut-every 1s"] {
-        refused(&format!("--broker mqtt://localhost {flag}"), "cannot be used with");
-    }
-    for flag in ["--connections 2", "--topic a", "--alerts-topic a"] {
-        refused(&format!("{flag} -- x"), "need --broker URL");
-    }
-}
-
-#[test]
 fn profiles() {
     assert_eq!(read("--profile hostile -- x").unwrap().traffic.profile, Profile::Hostile);
     let replay = Profile::Replay {

@@ -76,7 +76,7 @@ fn target(target: &Target, with_command: bool) -> Markup {
             dt { "connection" }
             dd { "to " (listen) @if *plain { ", plain TCP" } @else { ", TLS" } }
         },
-        Target::Broker { url, connections, topic, alerts_topic } => html! {
+        Target::Broker { url, connections, topic, alerts_topic, .. } => html! {
             dt { "broker" }
             dd { (url) ", " (text::count((*connections).into())) " connections" }
             dt { "topics" } dd { code { (topic) } ", alerts on " code { (alerts_topic) } }

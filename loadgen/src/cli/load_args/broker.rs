@@ -1,0 +1,138 @@
+//! The flags for a program that runs elsewhere, behind a broker.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, value_parser};
+
+use super::parse::{parse_broker, parse_topic};
+use crate::cli::CommandError;
+use crate::load::settings::{BrokerUrl, Password, Target, UrlError};
+
+/// Most connections to a broker: each has a socket and buffers of its own.
+const CONNECTIONS_MAX: i64 = 1000;
+/// Where the password is, unless a file was named.
+const ENV_PASSWORD: &str = "LOADGEN_BROKER_PASSWORD";
+/// Longest password (MQTT 3.1.1 §3.1.3.5).
+const PASSWORD_BYTES_MAX: usize = 65_535;
+
+/// A program that runs elsewhere.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Broker, instead of a command")]
+pub(crate) struct BrokerArgs {
+    /// Publish to this broker and receive the alerts from it: mqtt://[USER@]HOST[:PORT], or mqtts://
+    /// with TLS; the user's password comes from LOADGEN_BROKER_PASSWORD
+    #[arg(long, value_name = "URL", value_parser = parse_broker,
+        conflicts_with_all = ["listen", "plain", "cut_every", "command"])]
+    broker: Option<Result<BrokerUrl, UrlError>>,
+    /// File that holds the user's password
+    #[arg(long, value_name = "FILE")]
+    broker_password_file: Option<PathBuf>,
+    /// The only roots to trust, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    broker_ca: Option<PathBuf>,
+    /// Connections that the sensors share [default: 1]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    connections: Option<u32>,
+    /// Topic of a sensor; {sensor} stands for its name [default: sensors/{sensor}]
+    #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
+    topic: Option<String>,
+    /// Topic of its alerts; {topic} stands for the sensor's [default: alerts/{topic}]
+    #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
+    alerts_topic: Option<String>,
+}
+
+impl BrokerArgs {
+    /// The broker, when one was named.
+    ///
+    /// # Errors
+    /// The URL is none, a file cannot be read, or flags do not fit each other.
+    pub(super) fn target(&self) -> Result<Option<Target>, CommandError> {
+        self.target_with(|| std::env::var_os(ENV_PASSWORD))
+    }
+
+    fn target_with(
+        &self,
+        password: impl FnOnce() -> Option<OsString>,
+    ) -> Result<Option<Target>, CommandError> {
+        let usage = |text: String| CommandError::usage(text);
+        let Some(url) = &self.broker else {
+            return match self.lonely_flag() {
+                Some(flag) => Err(usage(format!("{flag} needs --broker URL"))),
+                None => Ok(None),
+            };
+        };
+        let url = url.clone().map_err(|error| usage(format!("--broker: {error}")))?;
+        if self.broker_ca.is_some() && !url.is_tls() {
+            return Err(usage("--broker-ca is for mqtts://, which has TLS".to_owned()));
+        }
+        let password = self.password(password).map_err(usage)?;
+        if password.is_some() && url.user().is_none() {
+            let text = "there is a password for the broker and no user: write mqtt://user@host";
+            return Err(usage(text.to_owned()));
+        }
+        Ok(Some(Target::Broker {
+            url,
+            ca_file: self.broker_ca.clone(),
+            password,
+            connections: self.connections.unwrap_or(1),
+            topic: self.topic.clone().unwrap_or("sensors/{sensor}".to_owned()),
+            alerts_topic: self.alerts_topic.clone().unwrap_or("alerts/{topic}".to_owned()),
+        }))
+    }
+
+    /// A flag that means nothing without a broker. clap's `requires` would be silent about it when
+    /// there is a command.
+    fn lonely_flag(&self) -> Option<&'static str> {
+        let flags = [
+            (self.broker_password_file.is_some(), "--broker-password-file"),
+            (self.broker_ca.is_some(), "--broker-ca"),
+            (self.connections.is_some(), "--connections"),
+            (self.topic.is_some(), "--topic"),
+            (self.alerts_topic.is_some(), "--alerts-topic"),
+        ];
+        flags.into_iter().find_map(|(given, flag)| given.then_some(flag))
+    }
+
+    /// What the file holds, or else the environment.
+    fn password(
+        &self,
+        environment: impl FnOnce() -> Option<OsString>,
+    ) -> Result<Option<Password>, String> {
+        let (text, source) = match &self.broker_password_file {
+            Some(path) => {
+                let source = path.display().to_string();
+                let text = read_password(path)
+                    .map_err(|error| format!("cannot read the password from {source}: {error}"))?;
+                (text, source)
+            }
+            None => match environment().filter(|text| !text.is_empty()) {
+                Some(text) => {
+                    let text = text.into_string();
+                    (text.map_err(|_| format!("{ENV_PASSWORD} is not UTF-8"))?, ENV_PASSWORD.into())
+                }
+                None => return Ok(None),
+            },
+        };
+        match text.len() {
+            0 => Err(format!("{source} holds no password")),
+            1..=PASSWORD_BYTES_MAX => Ok(Some(Password::new(text))),
+            _ => Err(format!("{source}: a password has at most {PASSWORD_BYTES_MAX} bytes")),
+        }
+    }
+}
+
+/// The text of a file less the end of its line.
+fn read_password(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    // One byte over tells that it is too long.
+    let bytes_max = PASSWORD_BYTES_MAX as u64 + 3;
+    File::open(path)?.take(bytes_max).read_to_string(&mut text)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}
+
+#[cfg(test)]
+mod tests;

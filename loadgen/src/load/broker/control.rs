@@ -1,0 +1,121 @@
+//! What a broker says besides messages and acknowledgements, and how a connection to it ends.
+
+use std::io;
+
+use bytes::BytesMut;
+use rumqttc::QoS;
+use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
+
+use super::{Broker, Link, Stage, append};
+use crate::load::error::LoadError;
+use crate::load::lane::LaneError;
+use crate::load::wire::{self, Frame};
+
+/// The packet id of the one SUBSCRIBE.
+const SUBSCRIBE_ID: u16 = 1;
+
+impl Broker {
+    /// Handles a packet that is neither an alert of this run nor an acknowledgement. The receiver
+    /// subscribes.
+    ///
+    /// # Errors
+    /// The broker refuses, in words for people.
+    pub(in crate::load) fn control(
+        &mut self,
+        frame: Frame<'_>,
+        link: &mut Link,
+        is_receiver: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), LoadError> {
+        let mut bytes = BytesMut::from(frame.whole);
+        let packet = Packet::read(&mut bytes, wire::PACKET_BYTES_MAX).map_err(|error| {
+            self.unavailable(format_args!("does not speak MQTT 3.1.1: {error}"))
+        })?;
+        match (packet, link.stage) {
+            (Packet::ConnAck(ack), Stage::Connecting) => {
+                self.accepted(ack.code)?;
+                link.stage = if is_receiver { Stage::Subscribing } else { Stage::Ready };
+                if is_receiver {
+                    self.subscribe(out);
+                }
+            }
+            (Packet::SubAck(ack), Stage::Subscribing) => {
+                if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
+                    return Err(self.unavailable(format_args!(
+                        "refuses the subscription to {}",
+                        self.alerts.filter()
+                    )));
+                }
+                link.stage = Stage::Ready;
+            }
+            (Packet::PingResp, _) => link.pinged = false,
+            // The first may come before the subscription is acknowledged (MQTT 3.1.1 §3.8.4).
+            (Packet::Publish(stray), Stage::Subscribing | Stage::Ready) if is_receiver => {
+                self.quiet.strays += 1;
+                if stray.qos == QoS::AtLeastOnce {
+                    wire::write_puback(out, stray.pkid);
+                }
+            }
+            (_, _) => {
+                let text = format_args!("sent an unexpected packet ({:#04x})", frame.first);
+                return Err(self.unavailable(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn accepted(&self, code: ConnectReturnCode) -> Result<(), LoadError> {
+        let why = match code {
+            ConnectReturnCode::Success => return Ok(()),
+            ConnectReturnCode::RefusedProtocolVersion => "it does not take MQTT 3.1.1",
+            ConnectReturnCode::BadClientId => "it does not take the client id or the keep-alive",
+            ConnectReturnCode::ServiceUnavailable => "it is not available",
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+                match self.login.url.user() {
+                    Some(_) => {
+                        "user name or password are wrong: the user stands in the URL, the password \
+                         in LOADGEN_BROKER_PASSWORD or in the file of --broker-password-file"
+                    }
+                    None => "it wants a user: write mqtt://user@host, or mqtts://",
+                }
+            }
+        };
+        Err(self.unavailable(format_args!("refuses the connection: {why}")))
+    }
+
+    fn subscribe(&self, out: &mut Vec<u8>) {
+        let qos = if self.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+        let mut subscribe = Subscribe::new(self.alerts.filter(), qos);
+        subscribe.pkid = SUBSCRIBE_ID;
+        append(out, |buffer| subscribe.write(buffer));
+    }
+
+    /// Why the run ends when a connection does.
+    pub(in crate::load) fn lost(&self, link: Link, why: &LaneError) -> LoadError {
+        let is_closed = matches!(why, LaneError::Io(error)
+            if error.kind() == io::ErrorKind::UnexpectedEof);
+        match (why, link.stage) {
+            (LaneError::Wire(error), _) => {
+                self.unavailable(format_args!("does not speak MQTT 3.1.1: {error}"))
+            }
+            (LaneError::Io(error), _) if is_untrusted(error) => self.unavailable(format_args!(
+                "cannot be trusted: {error}; name its CA with --broker-ca FILE, and the host as the \
+                 certificate does"
+            )),
+            (LaneError::Io(_), Stage::Connecting) if is_closed => {
+                self.unavailable(format_args!("hung up on CONNECT: is it MQTT there, {}?", {
+                    if self.tls.is_some() { "with TLS" } else { "without TLS" }
+                }))
+            }
+            (_, Stage::Connecting) => self.unavailable(format_args!("did not connect: {why}")),
+            _ if is_closed => self.unavailable(format_args!("closed a connection")),
+            _ => self.unavailable(format_args!("broke a connection: {why}")),
+        }
+    }
+}
+
+/// Whether TLS failed for want of trust.
+fn is_untrusted(error: &io::Error) -> bool {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+}
