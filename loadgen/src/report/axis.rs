@@ -187,7 +187,7 @@ impl Axis {
         let size = if self.is_log() { value } else { self.max };
         match self.unit {
             Unit::Quantile => quantile_label(value),
-            Unit::Seconds => text::short(value),
+            Unit::Seconds => text::short(value).replace('-', "−"),
             Unit::Micros | Unit::Nanos | Unit::Plain if value == 0.0 => "0".to_owned(),
             Unit::Micros => with_unit(value, text::unit_for(size, &MICROS), " "),
             Unit::Nanos => with_unit(value, text::unit_for(size, &NANOS), " "),

@@ -32,7 +32,7 @@ pub(super) fn latency(capacity: &Capacity) -> Plot {
 pub(super) fn cpu(capacity: &Capacity) -> Option<Plot> {
     let reading = |probe: &Probe| probe.cost.as_ref().map(|cost| cost.cpu_ns_per_message);
     let lines = vec![line(CPU_LOOK, &capacity.probes, reading)];
-    let y = Axis::from_zero("CPU per message", Unit::Nanos, values(&lines));
+    let y = Axis::fitting("CPU per message", Unit::Nanos, &values(&lines).collect::<Vec<f64>>());
     let seen = lines.iter().any(|line| !line.pieces.iter().all(Vec::is_empty));
     let (x, rules) = (rates(&capacity.probes), found(capacity).into_iter().collect());
     seen.then_some(Plot { x, y, lines, asides: Vec::new(), rules })

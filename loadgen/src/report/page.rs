@@ -177,6 +177,7 @@ fn article(index: usize, input: &Input) -> Result<Markup, DrawError> {
         article id={ "file-" (index + 1) } {
             h2 { (input.name) }
             (body)
+            (verdict::all_reasons(input))
             (settings::table(&input.document))
         }
     })

@@ -56,16 +56,18 @@ fn lines(runs: &[(usize, &Outcome)], reading: Reading) -> Vec<Line> {
 /// Most pieces of a line; with more gaps than that, none can be seen, and none is made.
 const PIECES_MAX: usize = 200;
 
-/// The line breaks where there is no reading.
+/// Steps, one for each second; the line breaks where there is no reading.
 fn pieces(series: &[Second], reading: Reading) -> Vec<Vec<(f64, f64)>> {
     let readings: Vec<_> = series
         .iter()
-        // A second's reading stands in its middle.
-        .map(|second| (second.at_s + 0.5, reading(second).filter(|value| value.is_finite())))
+        .map(|second| (second.at_s, reading(second).filter(|value| value.is_finite())))
         .collect();
     let pieces = readings.split(|(_, value)| value.is_none());
+    // A second's reading holds for all of it, from its begin to its end.
     let known = |piece: &[(f64, Option<f64>)]| {
-        piece.iter().filter_map(|(at, value)| Some((*at, (*value)?))).collect::<Vec<_>>()
+        let steps =
+            piece.iter().filter_map(|(at, value)| Some([(*at, (*value)?), (*at + 1.0, (*value)?)]));
+        steps.flatten().collect::<Vec<_>>()
     };
     let pieces: Vec<_> = pieces.map(known).filter(|piece| !piece.is_empty()).collect();
     if pieces.len() > PIECES_MAX { vec![pieces.concat()] } else { pieces }
@@ -94,7 +96,9 @@ mod tests {
         let series =
             [(0.0, 5.0), (1.0, 6.0), (2.0, 0.0), (3.0, 7.0)].map(|(at, us)| second(at, us));
         let reading: Reading = |second| Some(second.p99_us).filter(|us| *us > 0.0);
-        assert_eq!(pieces(&series, reading), [vec![(0.5, 5.0), (1.5, 6.0)], vec![(3.5, 7.0)]]);
+        let steps =
+            [vec![(0.0, 5.0), (1.0, 5.0), (1.0, 6.0), (2.0, 6.0)], vec![(3.0, 7.0), (4.0, 7.0)]];
+        assert_eq!(pieces(&series, reading), steps);
         assert!(pieces(&[], reading).is_empty());
         assert!(pieces(&[second(0.0, 0.0)], reading).is_empty());
         let holed: Vec<_> = (0..1000).map(|at| second(f64::from(at), f64::from(at % 2))).collect();

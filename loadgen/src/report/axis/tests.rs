@@ -27,7 +27,7 @@ fn linear_labels_share_a_unit() {
     let axis = Axis::from_zero("rate", Unit::Plain, [199_950.0]);
     assert_eq!(labels(&axis, 6), ["0", "50k", "100k", "150k", "200k"]);
     let axis = Axis::between("time", Unit::Seconds, -2.0, 10.0);
-    assert_eq!(labels(&axis, 8), ["-2", "0", "2", "4", "6", "8", "10"]);
+    assert_eq!(labels(&axis, 8), ["−2", "0", "2", "4", "6", "8", "10"]);
 }
 
 #[test]

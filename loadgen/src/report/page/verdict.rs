@@ -5,6 +5,9 @@ use maud::{Markup, html};
 use crate::load::outcome::{Calibration, Capacity, Comparison, Finding, Outcome, Standing};
 use crate::report::{Input, text};
 
+/// Most reasons in a block; the others follow with the file's details.
+const REASONS_SHOWN: usize = 4;
+
 /// One block for each file: its verdict in a word, its figures in a line, its reasons.
 pub(super) fn overview(inputs: &[Input]) -> Markup {
     html! {
@@ -29,25 +32,46 @@ struct Block {
 }
 
 fn block(index: usize, input: &Input) -> Markup {
-    let block = match &input.document.result {
-        Finding::Run(outcome) => of_run(outcome),
-        Finding::Capacity(capacity) => of_capacity(capacity),
-        Finding::Compare(comparison) => of_comparison(comparison),
-        Finding::Calibrate(calibration) => of_calibration(calibration),
-    };
+    let block = of(input);
+    let place = format!("#file-{}", index + 1);
     html! {
         div.verdict.(block.mood) {
             p.standing {
                 span.mark aria-hidden="true" { (block.mark) }
                 strong { (block.word) }
                 " "
-                a href={ "#file-" (index + 1) } { (input.name) }
+                a href=(place) { (input.name) }
             }
             p.figures { @for figure in &block.figures { span { (figure) } " " } }
             @if !block.reasons.is_empty() {
-                ul { @for reason in &block.reasons { li { (reason) } } }
+                ul {
+                    @for reason in block.reasons.iter().take(REASONS_SHOWN) { li { (reason) } }
+                    @if let more @ 1.. = block.reasons.len().saturating_sub(REASONS_SHOWN) {
+                        li { a href=(place) { (more) " more" } }
+                    }
+                }
             }
         }
+    }
+}
+
+/// All reasons of a file, where its block has no room for them.
+pub(super) fn all_reasons(input: &Input) -> Markup {
+    let reasons = of(input).reasons;
+    html! {
+        @if reasons.len() > REASONS_SHOWN {
+            h3 { "Notes" }
+            ul.notes { @for reason in reasons { li { (reason) } } }
+        }
+    }
+}
+
+fn of(input: &Input) -> Block {
+    match &input.document.result {
+        Finding::Run(outcome) => of_run(outcome),
+        Finding::Capacity(capacity) => of_capacity(capacity),
+        Finding::Compare(comparison) => of_comparison(comparison),
+        Finding::Calibrate(calibration) => of_calibration(calibration),
     }
 }
 
