@@ -425,7 +425,10 @@ impl Engine {
             std::hint::spin_loop();
             return Ok(());
         };
-        self.sleep(time.min(SLEEP_NS_MAX))
+        self.sleep(time.min(SLEEP_NS_MAX))?;
+        let now = self.now();
+        self.meter.awoke(now);
+        Ok(())
     }
 
     /// Until something comes, a full socket has room, or the time is over.

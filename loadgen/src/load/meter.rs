@@ -29,7 +29,8 @@ pub(super) struct Meter {
     /// Alerts that came back in the whole run.
     pub(super) alerts_back: u64,
     blocked_since: Option<u64>,
-    unblocked_at: u64,
+    /// When the program under test last took nothing, or began to take again.
+    refused_at: u64,
     cpu_at_begin_ns: u64,
 }
 
@@ -47,7 +48,7 @@ impl Meter {
             own_cpu_ns: 0,
             alerts_back: 0,
             blocked_since: None,
-            unblocked_at: 0,
+            refused_at: 0,
             cpu_at_begin_ns: 0,
         }
     }
@@ -79,10 +80,11 @@ impl Meter {
         }
     }
 
-    /// How late that was by our own fault: not while the program under test took nothing.
+    /// How late that was by our own fault: since it was due and the program under test would take
+    /// it.
     #[inline]
     pub(super) fn lag(&mut self, due: u64, now: u64) {
-        self.recorder.lag(due, now - due.max(self.unblocked_at).min(now));
+        self.recorder.lag(due, now - due.max(self.refused_at).min(now));
     }
 
     /// An alert came back that was due at this instant.
@@ -96,16 +98,21 @@ impl Meter {
     /// Whether messages are due that the program under test does not take.
     #[inline]
     pub(super) fn blocked(&mut self, blocked: bool, now: u64) {
-        match (blocked, self.blocked_since) {
-            (true, None) => self.blocked_since = Some(now),
-            (false, Some(since)) => {
-                let within =
-                    |instant: u64| instant.clamp(self.measured_ns.start, self.measured_ns.end);
-                self.held_back_ns += within(now) - within(since);
-                self.blocked_since = None;
-                self.unblocked_at = now;
-            }
-            _ => {}
+        if blocked {
+            self.blocked_since.get_or_insert(now);
+        } else if let Some(since) = self.blocked_since.take() {
+            let within = |instant: u64| instant.clamp(self.measured_ns.start, self.measured_ns.end);
+            self.held_back_ns += within(now) - within(since);
+        } else {
+            return;
+        }
+        self.refused_at = now;
+    }
+
+    /// The wait for the program under test to take something is over.
+    pub(super) fn awoke(&mut self, now: u64) {
+        if self.is_blocked() {
+            self.refused_at = now;
         }
     }
 
@@ -168,5 +175,19 @@ mod tests {
         let (_, lag, _) = meter.recorder.finish();
         let lag = lag.unwrap();
         assert!((lag.max_us - 3.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");
+    }
+
+    /// A program that takes some each time and never all is refusing all the while.
+    #[test]
+    fn lag_does_not_count_while_some_are_taken() {
+        let mut meter = Meter::new(0..1_000_000);
+        meter.blocked(true, 10_000);
+        meter.lag(5_000, 12_000);
+        meter.blocked(true, 12_000);
+        meter.awoke(90_000);
+        meter.lag(6_000, 91_000);
+        let (_, lag, _) = meter.recorder.finish();
+        let lag = lag.unwrap();
+        assert!((lag.max_us - 2.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");
     }
 }
