@@ -17,7 +17,8 @@ pub(super) struct Meter {
     pub(super) measured_ns: Range<u64>,
     /// Messages that were due in it and sent, sooner or later.
     pub(super) due: u64,
-    /// Of these, those that were sent in it, and their bytes.
+    /// Messages sent in it, and their bytes: those due in it, and those due before that the program
+    /// under test had not taken yet.
     pub(super) sent: u64,
     pub(super) sent_bytes: u64,
     /// Alerts that came back in it.
@@ -71,12 +72,16 @@ impl Meter {
     /// A message of so many bytes was sent that was due at this instant.
     #[inline]
     pub(super) fn message(&mut self, due: u64, now: u64, bytes: usize) {
-        if self.measured_ns.contains(&due) {
-            self.due += 1;
-            if now < self.measured_ns.end + GRACE_NS {
-                self.sent += 1;
-                self.sent_bytes += bytes as u64;
-            }
+        self.due += u64::from(self.measured_ns.contains(&due));
+        let counts = if due < self.measured_ns.start {
+            // Those that are late by our own fault would make up for a rate that was not kept.
+            self.measured_ns.contains(&now) && self.refused_at > due
+        } else {
+            due < self.measured_ns.end && now < self.measured_ns.end + GRACE_NS
+        };
+        if counts {
+            self.sent += 1;
+            self.sent_bytes += bytes as u64;
         }
     }
 
@@ -140,10 +145,23 @@ mod tests {
         }
         meter.message(150, 200 + GRACE_NS, 10);
         assert_eq!((meter.due, meter.sent, meter.sent_bytes), (3, 2, 20));
+        meter.message(90, 150, 10);
+        assert_eq!((meter.due, meter.sent), (3, 2));
         for now in [99, 100, 199, 200] {
             meter.alert(120, now);
         }
         assert_eq!((meter.alerts, meter.alerts_back), (2, 4));
+    }
+
+    /// What a program takes that is behind is its rate, though all of it was due long ago.
+    #[test]
+    fn what_was_held_back_counts_when_it_is_taken() {
+        let mut meter = Meter::new(100..200);
+        meter.blocked(true, 50);
+        for (due, now) in [(40, 60), (45, 120), (50, 130), (51, 140), (60, 210)] {
+            meter.message(due, now, 10);
+        }
+        assert_eq!(meter.sent, 1);
     }
 
     #[test]
