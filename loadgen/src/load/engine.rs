@@ -11,7 +11,7 @@
 //! that.
 //!
 //! Bounded: connections by `lanes`, buffers by the sockets, messages in flight by the window,
-//! the wait for the program by the settings, the end by the drain.
+//! the wait for the program by the settings, the end by the drain and [`LATE_NS_MAX`].
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -43,6 +43,11 @@ const TICK_NS: u64 = 1_000_000;
 const SLEEP_NS_MAX: u64 = 5_000_000;
 /// After everything is back: how long for something more, which would be one too many.
 const SILENCE_NS: u64 = 50_000_000;
+/// When the drain is over nothing more is sent. What was sent counts as lost when nothing at all has
+/// come back for so long: a slow program with full buffers has lost nothing.
+const LATE_SILENCE_NS: u64 = 1_000_000_000;
+/// How long after the drain even that ends.
+const LATE_NS_MAX: u64 = 60_000_000_000;
 
 /// What one run found, before anything is made of it.
 #[derive(Debug)]
@@ -75,6 +80,8 @@ pub(super) struct Engine {
     phase: Phase,
     next_tick_ns: u64,
     settled_at: Option<u64>,
+    /// When anything came last.
+    heard_at: u64,
     ended_early: bool,
 }
 
@@ -108,6 +115,7 @@ impl Engine {
             phase: Phase::Starting,
             next_tick_ns: 0,
             settled_at: None,
+            heard_at: 0,
             ended_early: false,
         }
     }
@@ -137,7 +145,9 @@ impl Engine {
             let now = if heard { self.now() } else { now };
             let sent = self.feed(now);
             self.write()?;
-            if !heard && sent == 0 {
+            if heard {
+                self.heard_at = now;
+            } else if sent == 0 {
                 self.rest(now)?;
             }
         }
@@ -227,7 +237,8 @@ impl Engine {
         let _ = self.phases.try_send(phase);
     }
 
-    /// Whether everything is back and nothing more comes, or the drain is over.
+    /// Whether everything is back and nothing more comes, or the drain is over and nothing comes
+    /// back any more.
     fn is_over(&mut self, now: u64) -> bool {
         if self.phase != Phase::Draining {
             return false;
@@ -238,7 +249,11 @@ impl Engine {
             self.settled_at = None;
         }
         let silent = settled && now - *self.settled_at.get_or_insert(now) >= SILENCE_NS;
-        silent || now >= self.meter.measured_ns.end + self.drain_ns
+        let end = self.meter.measured_ns.end + self.drain_ns;
+        if now >= end {
+            self.feeder.close();
+        }
+        silent || now >= end.max(self.heard_at + LATE_SILENCE_NS) || now >= end + LATE_NS_MAX
     }
 
     /// Reads each socket once; `true` when anything came.
@@ -410,7 +425,10 @@ impl Engine {
             std::hint::spin_loop();
             return Ok(());
         };
-        self.sleep(time.min(SLEEP_NS_MAX))
+        self.sleep(time.min(SLEEP_NS_MAX))?;
+        let now = self.now();
+        self.meter.awoke(now);
+        Ok(())
     }
 
     /// Until something comes, a full socket has room, or the time is over.

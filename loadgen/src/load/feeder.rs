@@ -15,6 +15,7 @@ pub(super) struct Feeder {
     schedule: Option<Schedule>,
     /// Nothing is due from here on.
     end_ns: u64,
+    closed: bool,
     /// Number of the next message.
     place: u64,
     slot: u32,
@@ -25,7 +26,8 @@ pub(super) struct Feeder {
 impl Feeder {
     /// Nothing sent yet; nothing is due from `end_ns` on.
     pub(super) fn new(traffic: Traffic, schedule: Option<Schedule>, end_ns: u64) -> Self {
-        Self { traffic, schedule, end_ns, place: 0, slot: 0, lap: 0, lap_text: lap_text(0) }
+        let lap_text = lap_text(0);
+        Self { traffic, schedule, end_ns, closed: false, place: 0, slot: 0, lap: 0, lap_text }
     }
 
     /// What is sent.
@@ -51,12 +53,17 @@ impl Feeder {
     #[inline]
     pub(super) fn due(&self, now_ns: u64) -> Option<u64> {
         let due = self.schedule.as_ref().map_or(now_ns, Schedule::peek);
-        (due < self.end_ns && self.lap < LAPS_MAX).then_some(due)
+        (due < self.end_ns && self.lap < LAPS_MAX && !self.closed).then_some(due)
     }
 
     /// Nothing is due from now on.
     pub(super) fn stop(&mut self, now_ns: u64) {
         self.end_ns = self.end_ns.min(now_ns);
+    }
+
+    /// Nothing is sent from now on, though it was due.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
     }
 
     /// Appends the next message and gives whether it is an alert.

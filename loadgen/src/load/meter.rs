@@ -17,7 +17,8 @@ pub(super) struct Meter {
     pub(super) measured_ns: Range<u64>,
     /// Messages that were due in it and sent, sooner or later.
     pub(super) due: u64,
-    /// Of these, those that were sent in it, and their bytes.
+    /// Messages sent in it, and their bytes: those due in it, and those due before that the program
+    /// under test had not taken yet.
     pub(super) sent: u64,
     pub(super) sent_bytes: u64,
     /// Alerts that came back in it.
@@ -29,7 +30,8 @@ pub(super) struct Meter {
     /// Alerts that came back in the whole run.
     pub(super) alerts_back: u64,
     blocked_since: Option<u64>,
-    unblocked_at: u64,
+    /// When the program under test last took nothing, or began to take again.
+    refused_at: u64,
     cpu_at_begin_ns: u64,
 }
 
@@ -47,7 +49,7 @@ impl Meter {
             own_cpu_ns: 0,
             alerts_back: 0,
             blocked_since: None,
-            unblocked_at: 0,
+            refused_at: 0,
             cpu_at_begin_ns: 0,
         }
     }
@@ -70,19 +72,24 @@ impl Meter {
     /// A message of so many bytes was sent that was due at this instant.
     #[inline]
     pub(super) fn message(&mut self, due: u64, now: u64, bytes: usize) {
-        if self.measured_ns.contains(&due) {
-            self.due += 1;
-            if now < self.measured_ns.end + GRACE_NS {
-                self.sent += 1;
-                self.sent_bytes += bytes as u64;
-            }
+        self.due += u64::from(self.measured_ns.contains(&due));
+        let counts = if due < self.measured_ns.start {
+            // Those that are late by our own fault would make up for a rate that was not kept.
+            self.measured_ns.contains(&now) && self.refused_at > due
+        } else {
+            due < self.measured_ns.end && now < self.measured_ns.end + GRACE_NS
+        };
+        if counts {
+            self.sent += 1;
+            self.sent_bytes += bytes as u64;
         }
     }
 
-    /// How late that was by our own fault: not while the program under test took nothing.
+    /// How late that was by our own fault: since it was due and the program under test would take
+    /// it.
     #[inline]
     pub(super) fn lag(&mut self, due: u64, now: u64) {
-        self.recorder.lag(due, now - due.max(self.unblocked_at).min(now));
+        self.recorder.lag(due, now - due.max(self.refused_at).min(now));
     }
 
     /// An alert came back that was due at this instant.
@@ -96,16 +103,21 @@ impl Meter {
     /// Whether messages are due that the program under test does not take.
     #[inline]
     pub(super) fn blocked(&mut self, blocked: bool, now: u64) {
-        match (blocked, self.blocked_since) {
-            (true, None) => self.blocked_since = Some(now),
-            (false, Some(since)) => {
-                let within =
-                    |instant: u64| instant.clamp(self.measured_ns.start, self.measured_ns.end);
-                self.held_back_ns += within(now) - within(since);
-                self.blocked_since = None;
-                self.unblocked_at = now;
-            }
-            _ => {}
+        if blocked {
+            self.blocked_since.get_or_insert(now);
+        } else if let Some(since) = self.blocked_since.take() {
+            let within = |instant: u64| instant.clamp(self.measured_ns.start, self.measured_ns.end);
+            self.held_back_ns += within(now) - within(since);
+        } else {
+            return;
+        }
+        self.refused_at = now;
+    }
+
+    /// The wait for the program under test to take something is over.
+    pub(super) fn awoke(&mut self, now: u64) {
+        if self.is_blocked() {
+            self.refused_at = now;
         }
     }
 
@@ -133,10 +145,23 @@ mod tests {
         }
         meter.message(150, 200 + GRACE_NS, 10);
         assert_eq!((meter.due, meter.sent, meter.sent_bytes), (3, 2, 20));
+        meter.message(90, 150, 10);
+        assert_eq!((meter.due, meter.sent), (3, 2));
         for now in [99, 100, 199, 200] {
             meter.alert(120, now);
         }
         assert_eq!((meter.alerts, meter.alerts_back), (2, 4));
+    }
+
+    /// What a program takes that is behind is its rate, though all of it was due long ago.
+    #[test]
+    fn what_was_held_back_counts_when_it_is_taken() {
+        let mut meter = Meter::new(100..200);
+        meter.blocked(true, 50);
+        for (due, now) in [(40, 60), (45, 120), (50, 130), (51, 140), (60, 210)] {
+            meter.message(due, now, 10);
+        }
+        assert_eq!(meter.sent, 1);
     }
 
     #[test]
@@ -168,5 +193,19 @@ mod tests {
         let (_, lag, _) = meter.recorder.finish();
         let lag = lag.unwrap();
         assert!((lag.max_us - 3.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");
+    }
+
+    /// A program that takes some each time and never all is refusing all the while.
+    #[test]
+    fn lag_does_not_count_while_some_are_taken() {
+        let mut meter = Meter::new(0..1_000_000);
+        meter.blocked(true, 10_000);
+        meter.lag(5_000, 12_000);
+        meter.blocked(true, 12_000);
+        meter.awoke(90_000);
+        meter.lag(6_000, 91_000);
+        let (_, lag, _) = meter.recorder.finish();
+        let lag = lag.unwrap();
+        assert!((lag.max_us - 2.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");
     }
 }

@@ -139,7 +139,8 @@ impl Counts {
 pub struct Rates {
     /// Asked; `None` in a closed loop.
     pub asked: Option<f64>,
-    /// Sent, of those due in the measured part and within it.
+    /// Sent in the measured part: of those due in it, and of those due before that the program under
+    /// test had not taken yet, which may make it more than was asked.
     pub achieved: f64,
     /// Alerts that came back.
     pub alerts: f64,

@@ -45,7 +45,8 @@ pub struct RunSettings {
     /// Length of the measured part.
     #[serde(rename = "for_s", with = "seconds")]
     pub duration: Duration,
-    /// How long after it messages may still be sent, acknowledged and come back.
+    /// How long after it messages may still be sent, acknowledged and come back; and for as long as
+    /// something comes back at least once a second, up to a minute more, to come back.
     #[serde(rename = "drain_s", with = "seconds")]
     pub drain: Duration,
     /// Whether the properties of alerts are verified, or their bodies alone (for programs without
