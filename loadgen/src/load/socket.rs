@@ -9,6 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
+use rustix::net::sockopt::set_tcp_quickack;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
 use super::wire::{self, Frame, WireError};
@@ -100,6 +101,10 @@ impl Socket {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(bytes) => {
                 self.end += bytes;
+                // A peer under Nagle's algorithm sends nothing more until this is acknowledged, which
+                // the system may put off by 40 ms: a wait of ours, not of the program's. It lasts for
+                // a moment only, and it is no loss when it is refused.
+                let _ = set_tcp_quickack(&self.tcp, true);
                 Ok(true)
             }
             Err(error) if is_later(&error) => Ok(false),
