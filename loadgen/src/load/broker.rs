@@ -5,7 +5,7 @@
 //! comes before the start is not of this run: the start waits until nothing came for [`QUIET_NS`].
 //! Neither are retained messages, whenever they come.
 //!
-//! Bounded: an answer may take [`ANSWER_WAIT_NS`], quiet [`QUIET_WAIT_NS`]; each connection is pinged
+//! Bounded: the answers to CONNECT and SUBSCRIBE by the settings, quiet by [`QUIET_WAIT_NS`]; each connection is pinged
 //! every [`PING_PERIOD_NS`] and must have answered by the next time. A connection that is lost ends
 //! the run.
 
@@ -32,8 +32,6 @@ mod trust;
 
 /// How long a TCP connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// How long the answers to CONNECT and SUBSCRIBE may take.
-const ANSWER_WAIT_NS: u64 = 10_000_000_000;
 /// Nothing came for so long: what other runs left behind has been received.
 const QUIET_NS: u64 = 200_000_000;
 /// How long that may take.
@@ -178,17 +176,22 @@ impl Broker {
         Err(last)
     }
 
-    /// Whether the run may begin: all connections are ready, and nothing comes any more.
+    /// Whether the run may begin: all connections are ready, which takes `wait` at most, and nothing
+    /// comes any more.
     ///
     /// # Errors
     /// An answer is too late, or there is no end of messages that are not of this run.
-    pub(super) fn is_ready(&mut self, lanes: &[Lane], now_ns: u64) -> Result<bool, LoadError> {
+    pub(super) fn is_ready(
+        &mut self,
+        lanes: &[Lane],
+        now_ns: u64,
+        wait: Duration,
+    ) -> Result<bool, LoadError> {
         if lanes.iter().all(|lane| lane.link.is_ready()) {
             return self.is_quiet(now_ns);
         }
-        if now_ns > ANSWER_WAIT_NS {
-            let text = format_args!("did not answer within {} s", ANSWER_WAIT_NS / 1_000_000_000);
-            return Err(self.unavailable(text));
+        if Duration::from_nanos(now_ns) > wait {
+            return Err(self.unavailable(format_args!("did not answer within {wait:?}")));
         }
         Ok(false)
     }

@@ -178,16 +178,12 @@ impl Engine {
             self.lanes.accept()?;
             self.read()?;
             self.write()?;
-            if self.lanes.are_ready(now)? {
+            if self.lanes.are_ready(now, self.start_wait)? {
                 self.lanes.begin();
                 return Ok(());
             }
             if self.board.is_stopped() {
                 let text = "ended before anybody subscribed to the inputs".to_owned();
-                return Err(LoadError::Unavailable(text));
-            }
-            if now > nanoseconds(self.start_wait) {
-                let text = format!("nobody subscribed to the inputs within {:?}", self.start_wait);
                 return Err(LoadError::Unavailable(text));
             }
             self.sleep(SLEEP_NS_MAX)?;

@@ -3,6 +3,8 @@
 //!
 //! Bounded by [`LANES_MAX`].
 
+use std::time::Duration;
+
 use super::broker::Broker;
 use super::error::LoadError;
 use super::inflight::Inflight;
@@ -53,14 +55,18 @@ impl Lanes {
         Ok(())
     }
 
-    /// Whether messages can be sent and alerts received.
+    /// Whether messages can be sent and alerts received, which takes `wait` at most.
     ///
     /// # Errors
-    /// The broker is late with an answer, or gives messages that are not of this run.
-    pub(super) fn are_ready(&mut self, now_ns: u64) -> Result<bool, LoadError> {
+    /// It took longer, or the broker gives messages that are not of this run.
+    pub(super) fn are_ready(&mut self, now_ns: u64, wait: Duration) -> Result<bool, LoadError> {
         match &mut self.side {
+            Side::Hub(_) if self.inputs.is_none() && Duration::from_nanos(now_ns) > wait => {
+                let text = format!("nobody subscribed to the inputs within {wait:?}");
+                Err(LoadError::Unavailable(text))
+            }
             Side::Hub(_) => Ok(self.inputs.is_some()),
-            Side::Broker { broker, .. } => broker.is_ready(&self.all, now_ns),
+            Side::Broker { broker, .. } => broker.is_ready(&self.all, now_ns, wait),
         }
     }
 

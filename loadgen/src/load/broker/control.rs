@@ -92,20 +92,20 @@ impl Broker {
 
     /// Why the run ends when a connection does.
     pub(in crate::load) fn lost(&self, link: Link, why: &LaneError) -> LoadError {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        let tls = if self.tls.is_some() { "with TLS" } else { "without TLS" };
         let is_closed = matches!(why, LaneError::Io(error)
-            if error.kind() == io::ErrorKind::UnexpectedEof);
+            if matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof));
         match (why, link.stage) {
             (LaneError::Wire(error), _) => {
-                self.unavailable(format_args!("does not speak MQTT 3.1.1: {error}"))
+                self.unavailable(format_args!("does not speak MQTT 3.1.1 {tls}: {error}"))
             }
             (LaneError::Io(error), _) if is_untrusted(error) => self.unavailable(format_args!(
                 "cannot be trusted: {error}; name its CA with --broker-ca FILE, and the host as the \
                  certificate does"
             )),
-            (LaneError::Io(_), Stage::Connecting) if is_closed => {
-                self.unavailable(format_args!("hung up on CONNECT: is it MQTT there, {}?", {
-                    if self.tls.is_some() { "with TLS" } else { "without TLS" }
-                }))
+            (_, Stage::Connecting) if is_closed => {
+                self.unavailable(format_args!("hung up on CONNECT: is it MQTT there, {tls}?"))
             }
             (_, Stage::Connecting) => self.unavailable(format_args!("did not connect: {why}")),
             _ if is_closed => self.unavailable(format_args!("closed a connection")),
