@@ -13,6 +13,7 @@ pub(super) struct Board {
     /// In nanoseconds; 0 for none.
     p99_ns: AtomicU64,
     stop: AtomicBool,
+    abandoned: AtomicBool,
 }
 
 /// The numbers at one instant.
@@ -54,6 +55,16 @@ impl Board {
     /// Has the engine end: what is on its way may still come back.
     pub(super) fn stop(&self) {
         self.stop.store(true, Relaxed);
+    }
+
+    /// The program under test has ended: nothing comes back any more.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Relaxed);
+    }
+
+    /// Whether it has.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Relaxed)
     }
 
     /// Whether the engine is to end.

@@ -39,6 +39,15 @@ use super::wire;
 const SPIN_NS: u64 = 100_000;
 /// How often the less urgent is looked at.
 const TICK_NS: u64 = 1_000_000;
+/// How often the progress is told a percentile, which takes a while to find.
+const GLANCE_NS: u64 = 100_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+/// In a closed loop: how long an alert that does not come back is waited for.
+const PASS_OVER_NS: u64 = SECOND_NS;
+/// The drain of a run that is ended early, at most.
+const DRAIN_EARLY_NS: u64 = 2 * SECOND_NS;
+/// How long the program under test is served while it ends.
+const LINGER_NS: u64 = 15 * SECOND_NS;
 /// Longest sleep.
 const SLEEP_NS_MAX: u64 = 5_000_000;
 /// After everything is back: how long for something more, which would be one too many.
@@ -79,6 +88,13 @@ pub(super) struct Engine {
     phases: Sender<Phase>,
     phase: Phase,
     next_tick_ns: u64,
+    next_glance_ns: u64,
+    p99_ns: u64,
+    next_second_ns: u64,
+    /// Messages sent up to one second ago, or two.
+    sent_before: u64,
+    sent_at_second: u64,
+    drain_end_ns: u64,
     settled_at: Option<u64>,
     /// When anything came last.
     heard_at: u64,
@@ -114,6 +130,12 @@ impl Engine {
             phases,
             phase: Phase::Starting,
             next_tick_ns: 0,
+            next_glance_ns: 0,
+            p99_ns: 0,
+            next_second_ns: 0,
+            sent_before: 0,
+            sent_at_second: 0,
+            drain_end_ns: u64::MAX,
             settled_at: None,
             heard_at: 0,
             ended_early: false,
@@ -145,6 +167,9 @@ impl Engine {
             let now = if heard { self.now() } else { now };
             let sent = self.feed(now);
             self.write()?;
+            if sent > 0 {
+                self.meter.written(self.now());
+            }
             if heard {
                 self.heard_at = now;
             } else if sent == 0 {
@@ -152,7 +177,24 @@ impl Engine {
             }
         }
         self.lanes.leave();
+        self.linger()?;
         Ok(self.report())
+    }
+
+    /// Serves the program under test until it has ended, as a hub would.
+    fn linger(&mut self) -> Result<(), LoadError> {
+        if matches!(self.lanes.side, Side::Broker { .. }) {
+            return Ok(());
+        }
+        self.enter(Phase::Ending);
+        let end = self.now() + LINGER_NS;
+        while !self.board.is_abandoned() && self.now() < end {
+            self.lanes.accept()?;
+            self.read()?;
+            self.write()?;
+            self.sleep(SLEEP_NS_MAX)?;
+        }
+        Ok(())
     }
 
     fn report(mut self) -> Report {
@@ -161,6 +203,7 @@ impl Engine {
             acknowledged: self.counts.acknowledged,
             unacknowledged: self.lanes.unacknowledged(),
             acknowledged_out_of_order: self.counts.acknowledged_out_of_order,
+            acknowledged_unknown: self.counts.acknowledged_unknown,
             resent: self.counts.resent,
             faults: self.counts.faults,
             ..self.ledger.close()
@@ -200,11 +243,21 @@ impl Engine {
             self.ended_early = true;
             self.feeder.stop(now);
             self.meter.cut_short(now);
+            self.drain_ns = self.drain_ns.min(DRAIN_EARLY_NS);
         }
-        if now >= self.meter.measured_ns.end && self.phase != Phase::Draining {
+        if now >= self.next_second_ns {
+            self.next_second_ns = now + SECOND_NS;
+            (self.sent_before, self.sent_at_second) = (self.sent_at_second, self.feeder.sent());
+        }
+        if self.pace == Pace::Closed && self.meter.blocked_for(now) > PASS_OVER_NS {
+            self.ledger.pass_over();
+        }
+        let over = now >= self.meter.measured_ns.end || self.ended_early;
+        if over && self.phase != Phase::Draining {
             if self.phase == Phase::Measuring {
-                self.meter.end();
+                self.meter.end(now);
             }
+            self.drain_end_ns = now.saturating_add(self.drain_ns);
             self.enter(Phase::Draining);
         } else if now >= self.meter.measured_ns.start && self.phase == Phase::WarmUp {
             self.meter.begin();
@@ -217,12 +270,16 @@ impl Engine {
                 self.lanes.all[lane].socket.shut_down(Shutdown::Both);
             }
         }
+        if now >= self.next_glance_ns {
+            self.next_glance_ns = now + GLANCE_NS;
+            self.p99_ns = self.meter.recorder.p99_ns();
+        }
         self.board.write(Numbers {
             sent: self.feeder.sent(),
             alerts: self.meter.alerts_back,
             failures: self.ledger.failures(),
             elapsed_ns: now,
-            p99_ns: self.meter.recorder.p99_ns(),
+            p99_ns: self.p99_ns,
         });
         Ok(())
     }
@@ -245,11 +302,15 @@ impl Engine {
             self.settled_at = None;
         }
         let silent = settled && now - *self.settled_at.get_or_insert(now) >= SILENCE_NS;
-        let end = self.meter.measured_ns.end + self.drain_ns;
+        let end = self.drain_end_ns;
         if now >= end {
             self.feeder.close();
         }
-        silent || now >= end.max(self.heard_at + LATE_SILENCE_NS) || now >= end + LATE_NS_MAX
+        let abandoned = self.board.is_abandoned();
+        abandoned
+            || silent
+            || now >= end.max(self.heard_at + LATE_SILENCE_NS)
+            || now >= end + LATE_NS_MAX
     }
 
     /// Reads each socket once; `true` when anything came.
@@ -288,7 +349,7 @@ impl Engine {
                         self.counts.acknowledged += 1;
                         self.counts.acknowledged_out_of_order += 1;
                     }
-                    Acknowledged::Unknown => {}
+                    Acknowledged::Unknown => self.counts.acknowledged_unknown += 1,
                 }
                 return Ok(());
             }
@@ -304,7 +365,9 @@ impl Engine {
                         return Ok(());
                     };
                     self.meter.alert(intended_ns, now);
-                    if self.verify_properties && !side.is_right(bag, slot, traffic) {
+                    let lower_qos = self.qos > 0 && publish.packet_id.is_none();
+                    let wrong = self.verify_properties && !side.is_right(bag, slot, traffic);
+                    if lower_qos || wrong {
                         self.ledger.wrong_properties();
                     }
                     return Ok(());
@@ -322,6 +385,7 @@ impl Engine {
             Event::Connected => {
                 self.evict_older(index)?;
             }
+            Event::NoInputs => self.lanes.take_inputs(index),
             Event::Inputs(qos) if qos < self.qos => {
                 return Err(LaneError::Load(LoadError::Setting(
                     "the program under test subscribes to its inputs at QoS 0: measure it with \
@@ -346,9 +410,16 @@ impl Engine {
 
     /// A connection is over: a fault, once the run has begun.
     fn lose(&mut self, index: usize, why: &LaneError) -> Result<(), LoadError> {
-        if self.lanes.lose(index, why)? && self.phase != Phase::Starting {
+        // Its last answer may say why.
+        let _ = self.lanes.all[index].socket.write();
+        let oldest = self.lanes.oldest_in_flight();
+        let running = !matches!(self.phase, Phase::Starting | Phase::Ending);
+        if self.lanes.lose(index, why)? && running {
             self.counts.faults += 1;
-            self.ledger.fault();
+            // Alerts of the last second may be sent again too: for all the program under test knows,
+            // we have not got them. At QoS 0 nothing may.
+            let recent = if self.qos == 0 { self.feeder.sent() } else { self.sent_before };
+            self.ledger.fault(oldest.map_or(recent, |oldest| oldest.min(recent)));
         }
         Ok(())
     }
@@ -395,7 +466,7 @@ impl Engine {
         self.meter.message(due, now, out.len() - length);
         self.ledger.sent(is_alert, due);
         if matches!(self.pace, Pace::Open { .. }) {
-            self.meter.lag(due, now);
+            self.meter.added(due);
         }
     }
 

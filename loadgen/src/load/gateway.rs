@@ -86,6 +86,8 @@ pub(super) enum Event {
     None,
     /// Inputs go to this connection from now on, at this QoS.
     Inputs(u8),
+    /// Inputs go to this connection no more.
+    NoInputs,
     /// This client id has connected: an older connection of it is to be closed.
     Connected,
     /// The client says goodbye.
@@ -241,7 +243,7 @@ impl Gateway {
                     session.inputs = None;
                 }
                 append(out, |buffer| UnsubAck::new(unsubscribe.pkid).write(buffer));
-                Ok(Event::None)
+                Ok(if inputs { Event::NoInputs } else { Event::None })
             }
             (Packet::Publish(publish), true) => {
                 self.publish(&publish, out);

@@ -103,6 +103,11 @@ impl Inflight {
         self.resend != self.resend_end
     }
 
+    /// Place of the oldest message in flight.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        (!self.is_empty()).then(|| self.ring[slot(self.oldest)] & !ACKNOWLEDGED)
+    }
+
     /// Messages in flight.
     pub(super) fn len(&self) -> u64 {
         let open = (self.oldest..self.next).filter(|n| self.ring[slot(*n)] & ACKNOWLEDGED == 0);

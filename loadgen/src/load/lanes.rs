@@ -23,12 +23,14 @@ pub(super) struct Lanes {
     /// What was in flight when that lane was lost.
     orphans: Option<Inflight>,
     window: u32,
+    /// Why the last connection ended, for people.
+    pub(super) last_loss: Option<String>,
 }
 
 impl Lanes {
     /// None yet, each to have this window.
     pub(super) fn new(side: Side, window: u32) -> Self {
-        Self { side, all: Vec::new(), inputs: None, orphans: None, window }
+        Self { side, all: Vec::new(), inputs: None, orphans: None, window, last_loss: None }
     }
 
     /// Makes those that are ours to make.
@@ -107,6 +109,21 @@ impl Lanes {
         open + self.orphans.as_ref().map_or(0, Inflight::len)
     }
 
+    /// Place of the oldest message in flight.
+    pub(super) fn oldest_in_flight(&self) -> Option<u64> {
+        let open = self.all.iter().map(|lane| &lane.inflight).chain(&self.orphans);
+        open.filter_map(Inflight::oldest).min()
+    }
+
+    /// This lane wants no more inputs: they wait for another.
+    pub(super) fn take_inputs(&mut self, index: usize) {
+        if self.inputs == Some(index) {
+            self.inputs = None;
+            let empty = Inflight::new(self.window);
+            self.orphans = Some(std::mem::replace(&mut self.all[index].inflight, empty));
+        }
+    }
+
     /// An older connection with the client id of this one, which is to be closed (MQTT 3.1.1
     /// §3.1.4).
     pub(super) fn older_of(&self, index: usize) -> Option<usize> {
@@ -151,7 +168,7 @@ impl Lanes {
             _ => {}
         }
         let connected = lane.guest.client_id.is_some();
-        tracing::info!(%why, connected, "a connection ended");
+        self.last_loss = Some(format!("; the last connection ended: {why}"));
         Ok(connected)
     }
 }

@@ -6,6 +6,7 @@
 //! older one that is still out counts as missing from then on.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use super::outcome::Counts;
 use super::traffic::{LAP_TEXT_BYTES, STAMP_BYTES, Traffic, identify, lap_text};
@@ -41,12 +42,14 @@ pub(super) struct Ledger {
     next: u64,
     /// Messages sent.
     sent: u64,
-    /// Messages sent when a connection was last lost.
-    fault_mark: u64,
+    /// Places that may come back twice, for a connection was lost.
+    may_repeat: Range<u64>,
     /// For each sensor, one more than the place of the last alert that came back.
     last_of_sensor: Vec<u64>,
     /// Messages of a lap.
     slots: u64,
+    /// The alert that came back last was not behind a later one.
+    last_in_order: bool,
     /// Slots of alerts, in order.
     alert_slots: Vec<u32>,
     /// Bodies too broken to tell their place; none of them is an alert.
@@ -70,9 +73,10 @@ impl Ledger {
             oldest: 0,
             next: 0,
             sent: 0,
-            fault_mark: 0,
+            may_repeat: 0..0,
             last_of_sensor: vec![0; traffic.sensors() as usize],
             slots: traffic.slots().into(),
+            last_in_order: false,
             alert_slots,
             placeless: (0..traffic.slots())
                 .filter(|slot| traffic.lap_at(*slot).is_none())
@@ -93,8 +97,10 @@ impl Ledger {
             return;
         }
         if self.next - self.oldest == ALERTS_OPEN_MAX as u64 {
-            self.counts.missing += u64::from(self.entry(self.oldest) & RECEIVED == 0);
+            // The oldest one is always out.
+            self.counts.missing += 1;
             self.oldest += 1;
+            self.skip_received();
         }
         *self.entry_mut(self.next) = intended_ns;
         if self.front == self.next {
@@ -103,9 +109,15 @@ impl Ledger {
         self.next += 1;
     }
 
-    /// A connection was lost: what was sent until now may come back twice.
-    pub(super) fn fault(&mut self) {
-        self.fault_mark = self.sent;
+    /// A connection was lost: what was sent since this place may come back twice.
+    pub(super) fn fault(&mut self, since: u64) {
+        self.may_repeat = since..self.sent;
+    }
+
+    /// The alert that is waited for does not come: waits for those behind all that are out.
+    pub(super) fn pass_over(&mut self) {
+        self.front = self.next;
+        self.front_place = None;
     }
 
     /// Books a body that came back.
@@ -121,27 +133,25 @@ impl Ledger {
         let lap = place / u64::from(traffic.slots());
         let number = lap * u64::from(traffic.alerts()) + u64::from(traffic.alert_rank(slot));
         if number < self.oldest || self.entry(number) & RECEIVED != 0 {
-            return self.again(traffic, body, place, slot);
-        }
-        // Ahead of its turn: it may be the one whose turn it is, with a byte of its id changed.
-        if number != self.front && self.is_of_another_lap(traffic, slot, body) {
-            return self.unknown(traffic, body);
+            return self.again(place);
         }
         let intended_ns = self.entry(number);
         self.receive(number);
         let last = &mut self.last_of_sensor[(slot % traffic.sensors()) as usize];
-        if place < *last {
-            self.counts.disordered += 1;
-        } else {
+        self.last_in_order = place >= *last;
+        if self.last_in_order {
             *last = place + 1;
             self.counts.alerts_correct += 1;
+        } else {
+            self.counts.disordered += 1;
         }
         Returned::Alert { slot, intended_ns }
     }
 
-    /// The alert that came back last had other properties, or another topic.
+    /// The alert that came back last had other properties, another topic or a lower QoS.
     pub(super) fn wrong_properties(&mut self) {
         self.counts.wrong_properties += 1;
+        self.counts.alerts_correct -= u64::from(self.last_in_order);
     }
 
     /// The place of the first alert that is out behind all that came back: what a closed loop without
@@ -174,9 +184,6 @@ impl Ledger {
         }
         self.counts.sent = self.sent;
         self.counts.alerts_expected = self.next;
-        // Properties are looked at once the body was found correct.
-        self.counts.alerts_correct =
-            self.counts.alerts_correct.saturating_sub(self.counts.wrong_properties);
         self.counts
     }
 
@@ -206,13 +213,10 @@ impl Ledger {
         Returned::Other
     }
 
-    /// An alert that came back before, unless it is the next one with one byte of its id changed.
+    /// An alert that came back before.
     #[cold]
-    fn again(&mut self, traffic: &Traffic, body: &[u8], place: u64, slot: u32) -> Returned {
-        if self.is_of_another_lap(traffic, slot, body) {
-            return self.unknown(traffic, body);
-        }
-        if place < self.fault_mark {
+    fn again(&mut self, place: u64) -> Returned {
+        if self.may_repeat.contains(&place) {
             self.counts.duplicated_after_fault += 1;
         } else {
             self.counts.duplicated += 1;
@@ -220,37 +224,40 @@ impl Ledger {
         Returned::Other
     }
 
-    /// Whether this is the oldest alert that is out, but for one byte that makes its lap another one:
-    /// the only change of a byte that makes one message sent into another.
-    fn is_of_another_lap(&self, traffic: &Traffic, slot: u32, body: &[u8]) -> bool {
-        self.oldest < self.next
-            && self.place(self.oldest) % self.slots == u64::from(slot)
-            && self.nearly(traffic, body).is_some()
-    }
-
-    /// The oldest alert that is out, if this body differs from its own in one byte.
+    /// The alert that is waited for, or else the oldest that is out, if this body differs from its
+    /// own in one byte.
     fn nearly(&self, traffic: &Traffic, body: &[u8]) -> Option<u64> {
-        let number = (self.oldest..self.next).find(|n| self.entry(*n) & RECEIVED == 0)?;
-        let per_lap = self.alert_slots.len() as u64;
-        let slot = self.alert_slots[usize::try_from(number % per_lap).ok()?];
-        let lap = u32::try_from(number / per_lap).ok()?;
-        let lap_text = lap_text(lap);
-        let mut expected = traffic.body(slot).to_vec();
-        let at = traffic.lap_at(slot)? - (traffic.packet(slot).len() - expected.len());
-        expected[at..at + lap_text.len()].copy_from_slice(&lap_text);
-        let differences = || expected.iter().zip(body).filter(|(a, b)| a != b).count();
-        (expected.len() == body.len() && differences() == 1).then_some(number)
+        let out = |number: &u64| (self.oldest..self.next).contains(number);
+        [self.front, self.oldest].into_iter().filter(out).find(|number| {
+            let place = self.place(*number);
+            let (Ok(slot), Ok(lap)) =
+                (u32::try_from(place % self.slots), u32::try_from(place / self.slots))
+            else {
+                return false;
+            };
+            let mut expected = traffic.body(slot).to_vec();
+            let Some(at) = expected.len().checked_sub(STAMP_BYTES) else { return false };
+            expected[at..at + LAP_TEXT_BYTES].copy_from_slice(&lap_text(lap));
+            let differences = || expected.iter().zip(body).filter(|(a, b)| a != b).count();
+            expected.len() == body.len() && differences() == 1
+        })
     }
 
     #[inline]
     fn receive(&mut self, number: u64) {
         *self.entry_mut(number) |= RECEIVED;
-        while self.oldest < self.next && self.entry(self.oldest) & RECEIVED != 0 {
-            self.oldest += 1;
-        }
+        self.skip_received();
         if number >= self.front {
             self.front = number + 1;
             self.front_place = (self.front < self.next).then(|| self.place(self.front));
+        }
+    }
+
+    /// The oldest alert remembered is one that is out.
+    #[inline]
+    fn skip_received(&mut self) {
+        while self.oldest < self.next && self.entry(self.oldest) & RECEIVED != 0 {
+            self.oldest += 1;
         }
     }
 

@@ -9,6 +9,9 @@ use super::recorder::Recorder;
 /// A message that was due at the end of the measured part may be sent so much later.
 const GRACE_NS: u64 = 5_000_000;
 
+/// Messages that one turn adds, but for very small ones.
+const ADDED_EXPECTED: usize = 4096;
+
 /// The sums of one run, on its clock in nanoseconds.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -27,6 +30,9 @@ pub(super) struct Meter {
     pub(super) held_back_ns: u64,
     /// CPU time of this thread in it.
     pub(super) own_cpu_ns: u64,
+    /// Since when the messages of this turn should have been sent; their number is bounded by what a
+    /// socket's buffer takes in one turn.
+    added: Vec<u64>,
     /// Alerts that came back in the whole run.
     pub(super) alerts_back: u64,
     blocked_since: Option<u64>,
@@ -47,6 +53,7 @@ impl Meter {
             alerts: 0,
             held_back_ns: 0,
             own_cpu_ns: 0,
+            added: Vec::with_capacity(ADDED_EXPECTED),
             alerts_back: 0,
             blocked_since: None,
             refused_at: 0,
@@ -60,8 +67,13 @@ impl Meter {
     }
 
     /// The measured part is over.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, now: u64) {
         self.own_cpu_ns = thread_cpu_ns() - self.cpu_at_begin_ns;
+        // A program that takes nothing to the very end held back until then.
+        if let Some(since) = self.blocked_since {
+            self.held_back(since, now);
+            self.blocked_since = Some(now);
+        }
     }
 
     /// The run ends now, before its time.
@@ -85,11 +97,18 @@ impl Meter {
         }
     }
 
-    /// How late that was by our own fault: since it was due and the program under test would take
-    /// it.
+    /// A message that was due at this instant waits to be written.
     #[inline]
-    pub(super) fn lag(&mut self, due: u64, now: u64) {
-        self.recorder.lag(due, now - due.max(self.refused_at).min(now));
+    pub(super) fn added(&mut self, due: u64) {
+        self.added.push(due.max(self.refused_at));
+    }
+
+    /// What was added is written: how late that was by our own fault, since it was due and the
+    /// program under test would take it.
+    pub(super) fn written(&mut self, now: u64) {
+        for since in self.added.drain(..) {
+            self.recorder.lag(since, now.saturating_sub(since));
+        }
     }
 
     /// An alert came back that was due at this instant.
@@ -106,12 +125,21 @@ impl Meter {
         if blocked {
             self.blocked_since.get_or_insert(now);
         } else if let Some(since) = self.blocked_since.take() {
-            let within = |instant: u64| instant.clamp(self.measured_ns.start, self.measured_ns.end);
-            self.held_back_ns += within(now) - within(since);
+            self.held_back(since, now);
         } else {
             return;
         }
         self.refused_at = now;
+    }
+
+    fn held_back(&mut self, since: u64, now: u64) {
+        let within = |instant: u64| instant.clamp(self.measured_ns.start, self.measured_ns.end);
+        self.held_back_ns += within(now) - within(since);
+    }
+
+    /// How long nothing that was due has been taken.
+    pub(super) fn blocked_for(&self, now: u64) -> u64 {
+        self.blocked_since.map_or(0, |since| now.saturating_sub(since))
     }
 
     /// The wait for the program under test to take something is over.
@@ -188,8 +216,10 @@ mod tests {
         let mut meter = Meter::new(0..1_000_000);
         meter.blocked(true, 10_000);
         meter.blocked(false, 50_000);
-        meter.lag(20_000, 53_000);
-        meter.lag(52_000, 53_000);
+        meter.added(20_000);
+        meter.written(53_000);
+        meter.added(52_000);
+        meter.written(53_000);
         let (_, lag, _) = meter.recorder.finish();
         let lag = lag.unwrap();
         assert!((lag.max_us - 3.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");
@@ -200,10 +230,12 @@ mod tests {
     fn lag_does_not_count_while_some_are_taken() {
         let mut meter = Meter::new(0..1_000_000);
         meter.blocked(true, 10_000);
-        meter.lag(5_000, 12_000);
+        meter.added(5_000);
+        meter.written(12_000);
         meter.blocked(true, 12_000);
         meter.awoke(90_000);
-        meter.lag(6_000, 91_000);
+        meter.added(6_000);
+        meter.written(91_000);
         let (_, lag, _) = meter.recorder.finish();
         let lag = lag.unwrap();
         assert!((lag.max_us - 2.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");

@@ -94,6 +94,9 @@ pub struct Counts {
     pub unacknowledged: u64,
     /// Acknowledged out of order (MQTT 3.1.1 §4.6); told, not held against anybody.
     pub acknowledged_out_of_order: u64,
+    /// Acknowledgements of nothing that was in flight; told, too.
+    #[serde(default)]
+    pub acknowledged_unknown: u64,
     /// Sent again after a lost connection.
     pub resent: u64,
     /// Alerts expected back, of those sent.
@@ -112,7 +115,7 @@ pub struct Counts {
     pub disordered: u64,
     /// Back with another body, or with a body that was never sent.
     pub corrupted: u64,
-    /// Back with other properties, or on another topic.
+    /// Back with other properties, on another topic, or at a lower QoS.
     pub wrong_properties: u64,
     /// Connections of the program under test that were lost or cut while it ran.
     pub faults: u64,

@@ -34,4 +34,6 @@ pub enum Phase {
     Measuring,
     /// Nothing new is due; what is on its way comes back.
     Draining,
+    /// The program under test is ended.
+    Ending,
 }

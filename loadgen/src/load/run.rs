@@ -4,13 +4,14 @@
 //! under test, samples what it uses, and shows progress.
 
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use rustix::process::Signal;
 
 use super::board::Board;
 use super::broker::{Broker, Login};
@@ -26,12 +27,12 @@ use super::schedule::Schedule;
 use super::settings::{Pace, RunSettings, Target};
 use super::traffic::{Topics, Traffic};
 use super::verdict::{Evidence, judge};
-use crate::process::Process;
+use crate::process::{Ended, Process};
 
 /// How often progress is told.
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
 /// Phases of a run: the channel for them never fills.
-const PHASES: usize = 4;
+const PHASES: usize = 8;
 
 /// Runs once. `watch` is told how it goes, about ten times a second, and may end it early: then the
 /// result is that of the part until then.
@@ -44,10 +45,9 @@ pub fn run(
     watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Outcome, LoadError> {
     let mut stage = Stage::build(settings)?;
-    let folder = tempfile::tempdir().map_err(internal)?;
     let board = Arc::new(Board::default());
     let (phases_tx, phases) = bounded(PHASES);
-    let (process, side) = stage.open(settings, folder.path())?;
+    let (process, side) = stage.open(settings)?;
     let engine = Engine::new(settings, side, stage.feeder, Arc::clone(&board), phases_tx);
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
@@ -55,8 +55,8 @@ pub fn run(
         .map_err(internal)?;
     let total = settings.warm_up + settings.duration;
     let watcher = Watcher { board, phases, process, total };
-    let (report, cost) = watcher.run(thread, watch)?;
-    Ok(outcome(settings, report, cost))
+    let (report, seen) = watcher.run(thread, watch)?;
+    Ok(outcome(settings, report, &seen))
 }
 
 /// What is ready before anything is started.
@@ -94,11 +94,7 @@ impl Stage {
     }
 
     /// Starts the program under test, or gets ready for the broker.
-    fn open(
-        &mut self,
-        settings: &RunSettings,
-        folder: &Path,
-    ) -> Result<(Option<Process>, Side), LoadError> {
+    fn open(&mut self, settings: &RunSettings) -> Result<(Option<Process>, Side), LoadError> {
         match &settings.target {
             Target::Hub { command, .. } => {
                 let gateway = self
@@ -113,10 +109,9 @@ impl Stage {
                 let mut process = Command::new(program);
                 process.args(arguments);
                 let process =
-                    Process::start(process, gateway.environment(), folder.join("program.log"))
-                        .map_err(|error| {
-                            LoadError::Unavailable(format!("cannot start {program}: {error}"))
-                        })?;
+                    Process::start_quietly(process, gateway.environment()).map_err(|error| {
+                        LoadError::Unavailable(format!("cannot start {program}: {error}"))
+                    })?;
                 Ok((Some(process), Side::Hub(Box::new(gateway))))
             }
             Target::Broker { url, ca_file, password, connections, topic, alerts_topic } => {
@@ -145,16 +140,25 @@ struct Sample {
     sent: u64,
 }
 
+/// What the calling thread saw of the program under test.
+#[derive(Debug, Default)]
+struct Seen {
+    cost: Option<Cost>,
+    /// How it ended, when not as it should.
+    odd_end: Option<String>,
+}
+
 impl Watcher {
     fn run(
         mut self,
         thread: JoinHandle<Result<Report, LoadError>>,
         watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<(Report, Option<Cost>), LoadError> {
+    ) -> Result<(Report, Seen), LoadError> {
         let mut phase = Phase::Starting;
         let (mut begin, mut end) = (None, None);
         let mut last = (Instant::now(), 0);
-        let mut ended = None;
+        let mut seen = Seen::default();
+        let mut gone: Option<ExitStatus> = None;
         loop {
             match self.phases.recv_timeout(WATCH_PERIOD) {
                 Ok(entered) => {
@@ -162,6 +166,7 @@ impl Watcher {
                     match phase {
                         Phase::Measuring => begin = self.sample(),
                         Phase::Draining => end = self.sample(),
+                        Phase::Ending => seen.odd_end = self.end_process(gone)?,
                         _ => {}
                     }
                     continue;
@@ -171,7 +176,8 @@ impl Watcher {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if let Some(status) = self.process.as_mut().and_then(Process::ended) {
-                ended.get_or_insert(status);
+                gone.get_or_insert(status);
+                self.board.abandon();
                 self.board.stop();
             }
             if watch(&self.progress(phase, &mut last)).is_break() {
@@ -182,7 +188,7 @@ impl Watcher {
             .join()
             .map_err(|_| LoadError::Internal("the engine's thread panicked".to_owned()))?;
         let tail = || self.process.as_ref().map(Process::log_tail).unwrap_or_default();
-        if let Some(status) = ended {
+        if let Some(status) = gone {
             let text = format!("the program under test ended: {status}{}", tail());
             return Err(LoadError::Unavailable(text));
         }
@@ -190,14 +196,35 @@ impl Watcher {
             LoadError::Unavailable(text) => LoadError::Unavailable(format!("{text}{}", tail())),
             other => other,
         })?;
-        if let Some(process) = &mut self.process {
-            process.terminate().map_err(internal)?;
-        }
-        let cost = begin.zip(end).map(|(begin, end)| {
+        seen.cost = begin.zip(end).map(|(begin, end)| {
             let wall_s = end.at.duration_since(begin.at).as_secs_f64();
             end.usage.since(&begin.usage, wall_s, end.sent - begin.sent)
         });
-        Ok((report, cost))
+        Ok((report, seen))
+    }
+
+    /// Ends the program under test, which the engine serves meanwhile, and says what was odd about
+    /// that.
+    fn end_process(&mut self, gone: Option<ExitStatus>) -> Result<Option<String>, LoadError> {
+        let Some(process) = self.process.as_mut().filter(|_| gone.is_none()) else {
+            return Ok(None);
+        };
+        let ended = process.terminate();
+        self.board.abandon();
+        let ended = ended.map_err(internal)?;
+        let by_signal = ended.status.signal() == Some(Signal::TERM.as_raw());
+        Ok(match ended {
+            Ended { killed: true, took, .. } => {
+                let seconds = took.as_secs_f64();
+                Some(format!(
+                    "the program under test had to be killed, {seconds:.0} s after SIGTERM"
+                ))
+            }
+            Ended { status, .. } if !status.success() && !by_signal => {
+                Some(format!("on SIGTERM the program under test ended with {status}"))
+            }
+            _ => None,
+        })
     }
 
     fn sample(&self) -> Option<Sample> {
@@ -227,7 +254,7 @@ impl Watcher {
 }
 
 /// Makes the result of what was found.
-fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcome {
+fn outcome(settings: &RunSettings, report: Report, seen: &Seen) -> Outcome {
     #[expect(clippy::cast_precision_loss, reason = "all are far below 2^53")]
     let number = |count: u64| count as f64;
     let meter = report.meter;
@@ -248,8 +275,12 @@ fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcom
     // held back, nothing but its own messages is unsent.
     let due = asked.map(|_| per_second(meter.due + report.counts.unsent));
     let (latency, lag, series) = meter.recorder.finish();
+    let own_cpu_share = number(meter.own_cpu_ns) / measured_ns;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut verdict = judge(Evidence {
         counts: &report.counts,
+        own_cpu_share,
+        program_cores: seen.cost.map(|cost| cost.cpu_share * number(cores as u64)),
         rate: due.map(|due| (due, rates.achieved)),
         latency: latency.as_ref(),
         lag: lag.as_ref(),
@@ -258,6 +289,7 @@ fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcom
     if report.ended_early {
         verdict.reasons.push("ended early".to_owned());
     }
+    verdict.reasons.extend(seen.odd_end.clone());
     Outcome {
         settings: settings.clone(),
         traffic: report.feeder.traffic().facts(),
@@ -266,8 +298,8 @@ fn outcome(settings: &RunSettings, report: Report, cost: Option<Cost>) -> Outcom
         latency,
         lag,
         series,
-        cost,
-        own_cpu_share: number(meter.own_cpu_ns) / measured_ns,
+        cost: seen.cost,
+        own_cpu_share,
         held_back_share,
         verdict,
     }

@@ -33,15 +33,15 @@ use simulated::Simulated;
 
 /// Fewest messages of a lap, unless bodies are so large that they would take too much memory.
 pub const SLOTS_MIN: u32 = 16_384;
-/// Most messages of a lap: their numbers have seven digits.
-pub const SLOTS_MAX: u32 = 10_000_000;
+/// Most messages of a lap: as many as stamps can tell apart.
+pub const SLOTS_MAX: u32 = stamp::SLOTS_END;
 /// Most bytes of all packets of a lap.
 pub const BUILT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Longest topic, with its properties.
 pub const TOPIC_BYTES_MAX: usize = 4 * 1024;
 
 /// Digits of a slot's number.
-const SLOT_DIGITS: usize = SLOTS_MAX.ilog10() as usize;
+const SLOT_DIGITS: usize = 7;
 /// What a PUBLISH has around topic and body: type, length, length of the topic, packet id.
 const HEADER_BYTES_MAX: usize = 1 + 4 + 2 + 2;
 /// Stands for "nowhere" in [`Slot::lap_at`].
@@ -51,7 +51,7 @@ const _: () = {
     assert!(HEADER_BYTES_MAX + TOPIC_BYTES_MAX + BODY_BYTES_MAX <= PACKET_BYTES_MAX);
     assert!(BUILT_BYTES_MAX < NOWHERE as usize);
     assert!(SLOTS_MIN <= SLOTS_MAX && SENSORS_MAX <= SLOTS_MAX);
-    assert!(SLOT_DIGITS == 7 && SLOTS_MAX == 10_000_000);
+    assert!(SLOTS_MAX.ilog10() < 7, "the digits suffice");
 };
 
 /// One lap of messages. The sensor of a slot is slot % [`sensors`](Self::sensors), and each

@@ -6,6 +6,10 @@ use super::outcome::{Counts, Distribution, Standing, Verdict};
 const LAG_SHARE_MAX: f64 = 0.1;
 /// Share of the asked rate that must be reached.
 const RATE_SHARE_MIN: f64 = 0.99;
+/// From this share of a core on the instrument has no time left.
+const BUSY: f64 = 0.9;
+/// In a closed loop a program that is slower than the instrument holds it back at least so long.
+const HELD_BACK_SHARE_MIN: f64 = 0.05;
 
 /// What a verdict rests on.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +24,10 @@ pub(super) struct Evidence<'a> {
     pub(super) lag: Option<&'a Distribution>,
     /// Share of the measured part in which the program under test held back what was due.
     pub(super) held_back_share: f64,
+    /// Share of one core that the instrument's thread used.
+    pub(super) own_cpu_share: f64,
+    /// Cores that the program under test used; `None` when it runs elsewhere.
+    pub(super) program_cores: Option<f64>,
 }
 
 /// Judges a run: failures go before invalidity, and that before saturation.
@@ -41,20 +49,33 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Verdict {
             latency.p99_us
         ));
     }
-    if let Some((asked, achieved)) = evidence.rate
-        && achieved < RATE_SHARE_MIN * asked
-    {
-        let short = 1.0 - achieved / asked;
-        // The program under test explains the shortfall if it held messages back for as long.
-        if evidence.held_back_share >= short / 2.0 {
-            saturated.push(format!(
-                "the program under test took {achieved:.0} messages/s of the {asked:.0} asked"
-            ));
-        } else {
-            invalid.push(format!(
-                "the instrument itself reached {achieved:.0} messages/s of the {asked:.0} asked"
-            ));
+    // A thread without a moment to spare, and a program with some: then it is we who are slow.
+    let is_busy = evidence.own_cpu_share > BUSY;
+    let program_is_idle = evidence.program_cores.is_some_and(|cores| cores < BUSY);
+    match evidence.rate {
+        Some((asked, achieved)) if achieved < RATE_SHARE_MIN * asked => {
+            let short = 1.0 - achieved / asked;
+            // The program under test explains the shortfall if it held messages back for as long.
+            let explained = evidence.held_back_share >= short / 2.0;
+            if explained && !(is_busy && program_is_idle) {
+                saturated.push(format!(
+                    "the program under test took {achieved:.0} messages/s of the {asked:.0} asked"
+                ));
+            } else {
+                invalid.push(format!(
+                    "the instrument itself reached {achieved:.0} messages/s of the {asked:.0} asked"
+                ));
+            }
         }
+        Some(_) if evidence.counts.unsent > 0 => saturated.push(format!(
+            "the program under test left {} messages that were due",
+            evidence.counts.unsent
+        )),
+        None if is_busy && evidence.held_back_share < HELD_BACK_SHARE_MIN => invalid.push(
+            "the instrument itself was the slower one: the program under test hardly held it back"
+                .to_owned(),
+        ),
+        _ => {}
     }
     // What a saturated program's queue makes late is not the instrument's doing.
     let (standing, reasons) = match (invalid.is_empty(), saturated.is_empty()) {
@@ -95,6 +116,8 @@ mod tests {
             latency: Some(&latency),
             lag: Some(&lag),
             held_back_share,
+            own_cpu_share: 0.5,
+            program_cores: Some(0.5),
         };
         judge(evidence).standing
     }
@@ -108,6 +131,46 @@ mod tests {
         assert_eq!(standing(Some((1000.0, 980.0)), 1.0, 0.0), Invalid);
         assert_eq!(standing(Some((1000.0, 980.0)), 1.0, 0.011), Saturated);
         assert_eq!(standing(Some((1000.0, 500.0)), 1.0, 0.6), Saturated);
+    }
+
+    /// Whoever has no moment to spare is the slower one.
+    #[test]
+    fn a_busy_instrument_takes_the_blame() {
+        let counts = Counts::default();
+        let case = |rate, held_back_share, own_cpu_share, program_cores| {
+            let evidence = Evidence {
+                counts: &counts,
+                rate,
+                latency: None,
+                lag: None,
+                held_back_share,
+                own_cpu_share,
+                program_cores,
+            };
+            judge(evidence).standing
+        };
+        let short = Some((1000.0, 500.0));
+        assert_eq!(case(short, 0.6, 0.95, Some(0.7)), Standing::Invalid);
+        assert_eq!(case(short, 0.6, 0.95, Some(1.0)), Standing::Saturated);
+        assert_eq!(case(short, 0.6, 0.95, None), Standing::Saturated);
+        assert_eq!(case(None, 0.01, 0.95, Some(1.0)), Standing::Invalid);
+        assert_eq!(case(None, 0.01, 0.5, Some(0.2)), Standing::Passed);
+        assert_eq!(case(None, 0.6, 0.95, Some(1.0)), Standing::Passed);
+    }
+
+    #[test]
+    fn what_was_never_sent_is_no_pass() {
+        let counts = Counts { unsent: 1, ..Counts::default() };
+        let evidence = Evidence {
+            counts: &counts,
+            rate: Some((1000.0, 1000.0)),
+            latency: None,
+            lag: None,
+            held_back_share: 0.0,
+            own_cpu_share: 0.5,
+            program_cores: None,
+        };
+        assert_eq!(judge(evidence).standing, Standing::Saturated);
     }
 
     #[test]
@@ -132,6 +195,8 @@ mod tests {
                 latency: None,
                 lag: None,
                 held_back_share: 0.0,
+                own_cpu_share: 1.0,
+                program_cores: None,
             };
             let verdict = judge(evidence);
             assert_eq!((verdict.standing, verdict.reasons.len()), (Standing::Failed, 1));

@@ -43,7 +43,8 @@ pub enum WireError {
     /// Over [`PACKET_BYTES_MAX`].
     #[error("a packet of {0} bytes; at most {PACKET_BYTES_MAX} are taken")]
     TooLarge(usize),
-    /// A PUBLISH or PUBACK that ends before its fields do, or with QoS 3.
+    /// A PUBLISH or PUBACK that ends before its fields do, or a PUBLISH at QoS 2, which no hub takes,
+    /// or 3, which there is not.
     #[error("a malformed packet with the first byte {0:#04x}")]
     Malformed(u8),
 }
@@ -93,7 +94,7 @@ impl<'a> Frame<'a> {
         let (topic, rest) = string(self.rest).ok_or(malformed)?;
         let (packet_id, body) = match (self.first >> 1) & 3 {
             0 => (None, rest),
-            1 | 2 => {
+            1 => {
                 let (id, body) = rest.split_first_chunk::<2>().ok_or(malformed)?;
                 (Some(u16::from_be_bytes(*id)), body)
             }

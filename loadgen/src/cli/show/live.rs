@@ -83,6 +83,7 @@ fn line(label: &str, progress: &Progress) -> String {
         Phase::WarmUp => "warm-up",
         Phase::Measuring => "measuring",
         Phase::Draining => "draining",
+        Phase::Ending => "ending",
     };
     let mut text = if label.is_empty() { String::new() } else { format!("{label}  ") };
     text.push_str(&format!("{phase:9}  {:>11}", rate(progress.rate)));
