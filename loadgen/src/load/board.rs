@@ -13,6 +13,7 @@ pub(super) struct Board {
     /// In nanoseconds; 0 for none.
     p99_ns: AtomicU64,
     stop: AtomicBool,
+    abandon: AtomicBool,
 }
 
 /// The numbers at one instant.
@@ -54,6 +55,17 @@ impl Board {
     /// Has the engine end: what is on its way may still come back.
     pub(super) fn stop(&self) {
         self.stop.store(true, Relaxed);
+    }
+
+    /// Has the engine end at once: nothing comes back any more.
+    pub(super) fn abandon(&self) {
+        self.abandon.store(true, Relaxed);
+        self.stop();
+    }
+
+    /// Whether the engine is to end at once.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandon.load(Relaxed)
     }
 
     /// Whether the engine is to end.

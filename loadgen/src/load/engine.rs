@@ -236,6 +236,9 @@ impl Engine {
     /// Whether everything is back and nothing more comes, or the drain is over and nothing comes
     /// back any more.
     fn is_over(&mut self, now: u64) -> bool {
+        if self.board.is_abandoned() {
+            return true;
+        }
         if self.phase != Phase::Draining {
             return false;
         }

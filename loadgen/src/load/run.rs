@@ -172,7 +172,7 @@ impl Watcher {
             }
             if let Some(status) = self.process.as_mut().and_then(Process::ended) {
                 ended.get_or_insert(status);
-                self.board.stop();
+                self.board.abandon();
             }
             if watch(&self.progress(phase, &mut last)).is_break() {
                 self.board.stop();
