@@ -39,6 +39,8 @@ use super::wire;
 const SPIN_NS: u64 = 100_000;
 /// How often the less urgent is looked at.
 const TICK_NS: u64 = 1_000_000;
+/// How often a percentile is worked out for the progress: it takes a walk through a histogram.
+const PERCENTILE_NS: u64 = 50_000_000;
 /// Longest sleep.
 const SLEEP_NS_MAX: u64 = 5_000_000;
 /// After everything is back: how long for something more, which would be one too many.
@@ -79,6 +81,8 @@ pub(super) struct Engine {
     phases: Sender<Phase>,
     phase: Phase,
     next_tick_ns: u64,
+    next_percentile_ns: u64,
+    p99_ns: u64,
     settled_at: Option<u64>,
     /// When anything came last.
     heard_at: u64,
@@ -114,6 +118,8 @@ impl Engine {
             phases,
             phase: Phase::Starting,
             next_tick_ns: 0,
+            next_percentile_ns: 0,
+            p99_ns: 0,
             settled_at: None,
             heard_at: 0,
             ended_early: false,
@@ -217,12 +223,16 @@ impl Engine {
                 self.lanes.all[lane].socket.shut_down(Shutdown::Both);
             }
         }
+        if now >= self.next_percentile_ns {
+            self.next_percentile_ns = now + PERCENTILE_NS;
+            self.p99_ns = self.meter.recorder.p99_ns();
+        }
         self.board.write(Numbers {
             sent: self.feeder.sent(),
             alerts: self.meter.alerts_back,
             failures: self.ledger.failures(),
             elapsed_ns: now,
-            p99_ns: self.meter.recorder.p99_ns(),
+            p99_ns: self.p99_ns,
         });
         Ok(())
     }
