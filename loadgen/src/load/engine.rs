@@ -293,6 +293,9 @@ impl Engine {
     /// Whether everything is back and nothing more comes, or the drain is over and nothing comes
     /// back any more.
     fn is_over(&mut self, now: u64) -> bool {
+        if self.board.is_abandoned() {
+            return true;
+        }
         if self.phase != Phase::Draining {
             return false;
         }
@@ -306,11 +309,7 @@ impl Engine {
         if now >= end {
             self.feeder.close();
         }
-        let abandoned = self.board.is_abandoned();
-        abandoned
-            || silent
-            || now >= end.max(self.heard_at + LATE_SILENCE_NS)
-            || now >= end + LATE_NS_MAX
+        silent || now >= end.max(self.heard_at + LATE_SILENCE_NS) || now >= end + LATE_NS_MAX
     }
 
     /// Reads each socket once; `true` when anything came.

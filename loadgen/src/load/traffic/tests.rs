@@ -155,10 +155,10 @@ fn fingerprints() {
         value_column: "value".to_owned(),
     };
     for (profile, size, fingerprint) in [
-        (Profile::Simulated, None, "7c6c452f"),
-        (Profile::Simulated, Some(1_000), "ec009f8b"),
-        (replay, Some(300), "97811014"),
-        (Profile::Hostile, None, "2626c597"),
+        (Profile::Simulated, None, "a44b6bea"),
+        (Profile::Simulated, Some(1_000), "6e23a3f1"),
+        (replay, Some(300), "c67c941e"),
+        (Profile::Hostile, None, "65f8f363"),
     ] {
         let build = |seed| {
             let settings = TrafficSettings { profile: profile.clone(), size, seed, ..with(|_| ()) };

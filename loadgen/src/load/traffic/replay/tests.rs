@@ -70,12 +70,12 @@ fn bodies() {
         (
             1,
             false,
-            r#"{"machine":{"temperature":-7.50},"recorded":"","timeCreated":"2026-01-01T00:00:00.0000001Z"}"#,
+            r#"{"machine":{"temperature":-7.50},"recorded":"","timeCreated":"2026-01-01T00:00:00.0000019Z"}"#,
         ),
         (
             2,
             true,
-            r#"{"machine":{"temperature":26},"recorded":"a \"b\"\\ é","timeCreated":"2026-01-01T00:00:00.0000002Z"}"#,
+            r#"{"machine":{"temperature":26},"recorded":"a \"b\"\\ é","timeCreated":"2026-01-01T00:00:00.0000028Z"}"#,
         ),
     ] {
         let mut out = Vec::new();
