@@ -24,16 +24,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::board::{Board, Numbers};
 use super::error::LoadError;
 use super::feeder::Feeder;
-use super::gateway::Event;
-use super::inflight::Acknowledged;
-use super::lane::{Lane, LaneError, Side};
+use super::lane::{LaneError, Side};
 use super::lanes::Lanes;
-use super::ledger::{Ledger, Returned};
+use super::ledger::Ledger;
 use super::meter::Meter;
 use super::outcome::Counts;
 use super::progress::Phase;
 use super::settings::{Pace, RunSettings};
-use super::wire;
 
 /// Before a message is due, so long is not slept but waited: a sleeper wakes up late.
 const SPIN_NS: u64 = 100_000;
@@ -57,6 +54,9 @@ const SILENCE_NS: u64 = 50_000_000;
 const LATE_SILENCE_NS: u64 = 1_000_000_000;
 /// How long after the drain even that ends.
 const LATE_NS_MAX: u64 = 60_000_000_000;
+
+mod receive;
+mod send;
 
 /// What one run found, before anything is made of it.
 #[derive(Debug)]
@@ -312,163 +312,6 @@ impl Engine {
         silent || now >= end.max(self.heard_at + LATE_SILENCE_NS) || now >= end + LATE_NS_MAX
     }
 
-    /// Reads each socket once; `true` when anything came.
-    fn read(&mut self) -> Result<bool, LoadError> {
-        let mut heard = false;
-        let mut index = 0;
-        while index < self.lanes.all.len() {
-            match self.read_lane(index) {
-                Ok(came) => {
-                    heard |= came;
-                    index += 1;
-                }
-                Err(LaneError::Load(error)) => return Err(error),
-                Err(error) => self.lose(index, &error)?,
-            }
-        }
-        Ok(heard)
-    }
-
-    fn read_lane(&mut self, index: usize) -> Result<bool, LaneError> {
-        let Lanes { side, all, .. } = &mut self.lanes;
-        let Lane { socket, inflight, guest, link } = &mut all[index];
-        if !socket.read()? {
-            return Ok(false);
-        }
-        let now = nanoseconds(self.start.elapsed());
-        let is_receiver = side.is_receiver(index);
-        let traffic = self.feeder.traffic();
-        let mut event = Event::None;
-        socket.frames(|frame, out| {
-            let is_open = link.is_ready() || guest.client_id.is_some();
-            if frame.first == wire::PUBACK && is_open {
-                match inflight.acknowledge(frame.puback()?) {
-                    Acknowledged::InOrder => self.counts.acknowledged += 1,
-                    Acknowledged::OutOfOrder => {
-                        self.counts.acknowledged += 1;
-                        self.counts.acknowledged_out_of_order += 1;
-                    }
-                    Acknowledged::Unknown => self.counts.acknowledged_unknown += 1,
-                }
-                return Ok(());
-            }
-            if frame.is_publish() && is_open {
-                let publish = frame.publish()?;
-                if let Some(bag) = side.alert(frame, &publish, is_receiver) {
-                    if let Some(id) = publish.packet_id {
-                        wire::write_puback(out, id);
-                    }
-                    let Returned::Alert { slot, intended_ns } =
-                        self.ledger.returned(traffic, publish.body)
-                    else {
-                        return Ok(());
-                    };
-                    self.meter.alert(intended_ns, now);
-                    let lower_qos = self.qos > 0 && publish.packet_id.is_none();
-                    let wrong = self.verify_properties && !side.is_right(bag, slot, traffic);
-                    if lower_qos || wrong {
-                        self.ledger.wrong_properties();
-                    }
-                    return Ok(());
-                }
-            }
-            match side.control(frame, guest, link, is_receiver, out)? {
-                Event::None => {}
-                other => event = other,
-            }
-            Ok::<(), LaneError>(())
-        })?;
-        match event {
-            Event::None => {}
-            Event::Disconnected => return Err(LaneError::Goodbye),
-            Event::Connected => {
-                self.evict_older(index)?;
-            }
-            Event::NoInputs => self.lanes.take_inputs(index),
-            Event::Inputs(qos) if qos < self.qos => {
-                return Err(LaneError::Load(LoadError::Setting(
-                    "the program under test subscribes to its inputs at QoS 0: measure it with \
-                     --qos 0"
-                        .to_owned(),
-                )));
-            }
-            Event::Inputs(_) => {
-                let index = self.evict_older(index)?;
-                self.lanes.give_inputs(index);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Closes an older connection of the same client id, and gives where this one now is.
-    fn evict_older(&mut self, index: usize) -> Result<usize, LaneError> {
-        let Some(older) = self.lanes.older_of(index) else { return Ok(index) };
-        self.lose(older, &LaneError::Goodbye).map_err(LaneError::Load)?;
-        Ok(index - 1)
-    }
-
-    /// A connection is over: a fault, once the run has begun.
-    fn lose(&mut self, index: usize, why: &LaneError) -> Result<(), LoadError> {
-        // Its last answer may say why.
-        let _ = self.lanes.all[index].socket.write();
-        let oldest = self.lanes.oldest_in_flight();
-        let running = !matches!(self.phase, Phase::Starting | Phase::Ending);
-        if self.lanes.lose(index, why)? && running {
-            self.counts.faults += 1;
-            // Alerts of the last second may be sent again too: for all the program under test knows,
-            // we have not got them. At QoS 0 nothing may.
-            let recent = if self.qos == 0 { self.feeder.sent() } else { self.sent_before };
-            self.ledger.fault(oldest.map_or(recent, |oldest| oldest.min(recent)));
-        }
-        Ok(())
-    }
-
-    /// Adds the messages that are due, as far as they are taken; gives how many.
-    fn feed(&mut self, now: u64) -> u64 {
-        let before = self.feeder.sent();
-        for lane in self.lanes.all.iter_mut().filter(|lane| lane.inflight.is_resending()) {
-            self.counts.resent += lane.resend(&self.feeder);
-        }
-        let mut blocked = false;
-        while let Some(due) = self.feeder.due(now).filter(|due| *due <= now) {
-            let Some(index) = self.lanes.side.lane_of(self.feeder.sensor(), self.lanes.inputs)
-            else {
-                blocked = true;
-                break;
-            };
-            let lane = &self.lanes.all[index];
-            if !lane.socket.has_room() {
-                blocked = lane.socket.is_full();
-                break;
-            }
-            if !has_window(self.qos, self.pace, self.window, lane, &self.feeder, &self.ledger) {
-                blocked = true;
-                break;
-            }
-            self.send(index, due, now);
-        }
-        let sent = self.feeder.sent() - before;
-        if sent > 0 {
-            self.meter.recorder.sent(sent);
-        }
-        self.meter.blocked(blocked, now);
-        sent
-    }
-
-    #[inline]
-    fn send(&mut self, index: usize, due: u64, now: u64) {
-        let lane = &mut self.lanes.all[index];
-        let id = (self.qos > 0).then(|| lane.inflight.push(self.feeder.sent()));
-        let out = lane.socket.out();
-        let length = out.len();
-        let is_alert = self.feeder.write(out, id);
-        self.meter.message(due, now, out.len() - length);
-        self.ledger.sent(is_alert, due);
-        if matches!(self.pace, Pace::Open { .. }) {
-            self.meter.added(due);
-        }
-    }
-
     fn write(&mut self) -> Result<(), LoadError> {
         let mut index = 0;
         while index < self.lanes.all.len() {
@@ -516,24 +359,6 @@ impl Engine {
             Err(error) => Err(LoadError::Internal(format!("cannot wait for sockets: {error}"))),
         }
     }
-}
-
-/// Whether one more message may be in flight.
-#[inline]
-fn has_window(
-    qos: u8,
-    pace: Pace,
-    window: u32,
-    lane: &Lane,
-    feeder: &Feeder,
-    ledger: &Ledger,
-) -> bool {
-    let has_room = qos == 0 || lane.inflight.has_room();
-    // In a closed loop the window reaches from end to end: a program that acknowledges before it
-    // has forwarded is held back all the same. Without alerts and acknowledgements TCP alone does.
-    has_room
-        && (pace != Pace::Closed
-            || ledger.waits_for().is_none_or(|place| feeder.sent() - place < u64::from(window)))
 }
 
 /// A duration in nanoseconds; centuries are cut.

@@ -42,11 +42,11 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Verdict {
         && lag.p99_us > LAG_SHARE_MAX * latency.p99_us
     {
         invalid.push(format!(
-            "the instrument itself was late: its 99th percentile of {:.1} us is over {:.0} % of the {:.1} us \
-             measured; ask for less, or give it a core",
-            lag.p99_us,
+            "the instrument itself was late: its p99 of {} is over {:.0} % of the {} measured; ask for \
+             less, or give it a core",
+            time(lag.p99_us),
             LAG_SHARE_MAX * 100.0,
-            latency.p99_us
+            time(latency.p99_us)
         ));
     }
     // A thread without a moment to spare, and a program with some: then it is we who are slow.
@@ -84,6 +84,11 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Verdict {
         (true, true) => (Standing::Passed, Vec::new()),
     };
     Verdict { standing, reasons }
+}
+
+/// For people: `312 µs`, `12.3 ms`.
+fn time(us: f64) -> String {
+    if us < 1e3 { format!("{us:.0} µs") } else { format!("{:.1} ms", us / 1e3) }
 }
 
 fn failures(counts: &Counts) -> Vec<String> {
