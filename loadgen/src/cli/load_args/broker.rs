@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 
 use super::parse::{parse_broker, parse_topic};
 use crate::cli::CommandError;
+use crate::cli::output::note;
 use crate::load::settings::{BrokerUrl, Password, Target, UrlError};
 
 /// Most connections to a broker: each has a socket and buffers of its own.
@@ -50,7 +52,13 @@ impl BrokerArgs {
     /// # Errors
     /// The URL is none, a file cannot be read, or flags do not fit each other.
     pub(super) fn target(&self) -> Result<Option<Target>, CommandError> {
-        self.target_with(|| std::env::var_os(ENV_PASSWORD))
+        let target = self.target_with(|| std::env::var_os(ENV_PASSWORD))?;
+        if let Some(Target::Broker { url, password: Some(_), .. }) = &target
+            && is_exposed(url)
+        {
+            note(format_args!("the password goes to {} unencrypted: mqtts:// is TLS", url.host()));
+        }
+        Ok(target)
     }
 
     fn target_with(
@@ -122,6 +130,14 @@ impl BrokerArgs {
             _ => Err(format!("{source}: a password has at most {PASSWORD_BYTES_MAX} bytes")),
         }
     }
+}
+
+/// Whether what is sent there leaves this machine unencrypted, as far as the host's name tells.
+fn is_exposed(url: &BrokerUrl) -> bool {
+    let address = url.host().parse::<IpAddr>();
+    !url.is_tls()
+        && url.host() != "localhost"
+        && !address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The text of a file less the end of its line.

@@ -111,3 +111,13 @@ fn results_hold_no_password() {
         panic!("{written}")
     };
 }
+
+#[test]
+fn passwords_leave_this_machine_unencrypted_with_a_word_about_it() {
+    let exposed = |url: &str| is_exposed(&url.parse().unwrap());
+    assert!(exposed("mqtt://u@broker.example") && exposed("mqtt://u@10.0.0.1"));
+    for url in ["mqtts://u@broker.example", "mqtt://u@localhost", "mqtt://u@127.0.0.2"] {
+        assert!(!exposed(url), "{url}");
+    }
+    assert!(!exposed("mqtt://u@[::1]"));
+}
