@@ -16,17 +16,21 @@ const RATE: f64 = 10_000.0;
 const PAUSES: u64 = 3;
 /// How far below its computed value a percentile may be: one distance of two messages.
 const GAP_US: f64 = 1e6 / RATE;
-/// How far above: the bucket of a histogram (0.1 %), the backlog that a debug build works off, and
-/// on each of the pauses' ends one time slice for somebody else.
+/// How far above, besides what the instrument says of its own lateness: the bucket of a histogram
+/// (0.1 %), the backlog that a debug build works off after each pause, and a time slice of somebody
+/// else for the sink.
 const LATE_US: f64 = 5_000.0;
+/// Most of that own lateness: a tenth of the pause. A later instrument is no proof of anything.
+const OWN_LATE_US_MAX: f64 = PAUSE_US / 10.0;
 
 /// What a quantile of latency must be.
 ///
 /// Messages are due at equal distances, whatever the program does. One that is due `u` into a pause
 /// is answered `PAUSE - u` later, one that is due outside at once. So the share of messages that
-/// wait longer than `x` is `(PAUSE - x) / PERIOD`, and the latency that a share `q` does not exceed:
+/// wait longer than `x` is `(PAUSE - x) / PERIOD`, and the latency that a share `q` does not exceed
+/// is
 fn expected_us(q: f64) -> f64 {
-    (PAUSE_US - (1.0 - q) * PERIOD_US).max(0.0)
+    PAUSE_US - (1.0 - q) * PERIOD_US
 }
 
 fn stalled(qos: u8) -> RunSettings {
@@ -66,9 +70,14 @@ fn a_stall_is_told_by_every_percentile_it_reaches() {
                 outcome
             },
             |outcome| {
+                let own_late = outcome.lag.as_ref().expect("an open loop has lag").max_us;
+                ensure(own_late <= OWN_LATE_US_MAX, || format!("{own_late} us late itself"))?;
                 for (name, found, expected) in percentiles(latency(outcome)) {
-                    ensure(found <= expected + LATE_US, || {
-                        format!("QoS {qos}: {name} is {found} us instead of {expected} us")
+                    ensure(found <= expected + LATE_US + own_late, || {
+                        format!(
+                            "QoS {qos}: {name} is {found} us instead of {expected} us, of which \
+                             {own_late} us are our own"
+                        )
                     })?;
                 }
                 Ok(())
@@ -77,9 +86,8 @@ fn a_stall_is_told_by_every_percentile_it_reaches() {
     }
 }
 
-fn percentiles(latency: &Distribution) -> [(&'static str, f64, f64); 6] {
+fn percentiles(latency: &Distribution) -> [(&'static str, f64, f64); 5] {
     [
-        ("p50", latency.p50_us, expected_us(0.5)),
         ("p90", latency.p90_us, expected_us(0.9)),
         ("p99", latency.p99_us, expected_us(0.99)),
         ("p99.9", latency.p99_9_us, expected_us(0.999)),
@@ -114,12 +122,13 @@ fn a_closed_loop_would_hardly_notice_the_stall() {
     );
 }
 
-/// A program that delays each message by 5 ms is told to take 5 ms.
+/// A program that delays each message by 5 ms is told to take 5 ms. The rate is low, so that both
+/// mostly sleep: on a busy machine who always runs is kept waiting.
 #[test]
 fn a_delay_is_told_to_a_tenth_of_a_millisecond() {
     const DELAY_US: f64 = 5_000.0;
     let _alone = alone();
-    let settings = settings(RATE, sink(&["--delay", "5ms"]));
+    let settings = settings(500.0, sink(&["--delay", "5ms"]));
     best_of(
         || {
             let outcome = measure_clean(&settings);

@@ -14,7 +14,7 @@ const EVERY: u64 = 997;
 fn check(fault: &str, sensors: u32, qos: u8, counter: fn(&mut Counts) -> &mut u64) {
     let _alone = alone();
     let (sensors, qos) = (sensors.to_string(), qos.to_string());
-    let flags = ["--plain", "--rate", "20k", "--for", "1s", "--warm-up", "200ms", "--drain", "5s"];
+    let flags = ["--plain", "--rate", "20k", "--for", "1s", "--warm-up", "200ms", "--drain", "1s"];
     let traffic = ["--alerts", "0.5", "--sensors", &sensors, "--qos", &qos];
     let ran = loadgen_run(&[&flags[..], &traffic].concat(), &sink(&[fault, &EVERY.to_string()]));
     let outcome = ran.outcome();

@@ -4,23 +4,14 @@ use loadgen::load::outcome::Standing;
 
 use crate::support::{alone, best_of, ensure, loadgen_run, sink};
 
-/// What the sink takes.
-const LIMIT: f64 = 5_000.0;
+/// What the sink takes a second.
+const LIMIT: &str = "20000";
 
-fn flags<'a>(rate: &'a str, time: &'a str, drain: &'a str) -> [&'a str; 11] {
-    [
-        "--plain",
-        "--warm-up",
-        "100ms",
-        "--window",
-        "500",
-        "--rate",
-        rate,
-        "--for",
-        time,
-        "--drain",
-        drain,
-    ]
+/// The drain is shorter than what it takes to answer all that fits in the buffers of the sockets.
+fn flags<'a>(rate: &'a str, qos: &'a str) -> Vec<&'a str> {
+    let mut flags = vec!["--plain", "--warm-up", "100ms", "--for", "1s", "--drain", "200ms"];
+    flags.extend(["--window", "2000", "--rate", rate, "--qos", qos]);
+    flags
 }
 
 /// Above its limit the program is called saturated: nothing of what it took is lost, however much
@@ -28,14 +19,14 @@ fn flags<'a>(rate: &'a str, time: &'a str, drain: &'a str) -> [&'a str; 11] {
 #[test]
 fn above_its_limit_a_program_is_saturated() {
     let _alone = alone();
-    let command = sink(&["--limit-rate", &LIMIT.to_string()]);
+    let command = sink(&["--limit-rate", LIMIT]);
     for qos in ["0", "1"] {
         best_of(
             || {
-                let flags = flags("40k", "1s", "2s");
-                let ran = loadgen_run(&[&flags[..], &["--qos", qos]].concat(), &command);
-                let outcome = ran.outcome();
-                assert!(outcome.counts.is_clean(), "QoS {qos}: {:?}", outcome.counts);
+                let ran = loadgen_run(&flags("100k", qos), &command);
+                let counts = &ran.outcome().counts;
+                assert!(counts.is_clean(), "QoS {qos}: {counts:?}");
+                assert!(counts.unsent > 0, "QoS {qos}: {counts:?}");
                 ran
             },
             |ran| {
@@ -43,18 +34,23 @@ fn above_its_limit_a_program_is_saturated() {
                 let verdict = &outcome.verdict;
                 ensure(verdict.standing == Standing::Saturated, || format!("{verdict:?}"))?;
                 assert_eq!(ran.exit_code(), 3, "{}", ran.stderr);
-                Ok(())
+                // At QoS 0 its buffers seem to take more than it does.
+                let (achieved, limit) = (outcome.rates.achieved, LIMIT.parse::<f64>().unwrap());
+                ensure(qos == "0" || (achieved / limit - 1.0).abs() < 0.1, || {
+                    format!("took {achieved}/s of {limit}/s")
+                })
             },
         );
     }
 }
 
+/// Its answers take so long that lateness of our own, a tenth of that, does not make this invalid.
 #[test]
 fn below_its_limit_a_program_passes() {
     let _alone = alone();
-    let command = sink(&["--limit-rate", &LIMIT.to_string()]);
+    let command = sink(&["--limit-rate", LIMIT, "--delay", "200ms"]);
     best_of(
-        || loadgen_run(&flags("2500", "1s", "5s"), &command),
+        || loadgen_run(&flags("5k", "1"), &command),
         |ran| {
             let outcome = ran.outcome();
             assert!(outcome.counts.is_clean(), "{:?}", outcome.counts);

@@ -23,11 +23,14 @@ fn a_program_that_is_not_there() {
 #[test]
 fn a_program_that_ends() {
     let _alone = alone();
+    let start = Instant::now();
     let ran = loadgen_run(&["--plain", "--rate", "10k"], &sink(&["--exit-after", "3000"]));
     assert_eq!(ran.exit_code(), EX_UNAVAILABLE, "{}", ran.stderr);
     assert!(ran.stderr.contains("the program under test ended: exit status: 0"), "{}", ran.stderr);
     assert!(ran.stderr.contains(r#"  | {"inputs":3000,"#), "{}", ran.stderr);
     assert!(ran.document.is_none());
+    // It has not waited for the end of what it was to run, or for answers.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[test]
