@@ -11,6 +11,7 @@ mod failures;
 mod filter;
 mod harness;
 mod interop;
+mod load;
 mod plain;
 mod real_data;
 mod renewal;

@@ -1,6 +1,6 @@
 //! 22,695 readings of a machine that ends in failure, through hub and module.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -10,21 +10,26 @@ const FILE: &str = "machine_temperature_system_failure.csv";
 const READINGS: usize = 22_695;
 /// Readings above 95, counted in the file.
 const ALERTS: usize = 4_896;
-const THRESHOLD: u32 = 95;
+pub(crate) const THRESHOLD: u32 = 95;
 
-/// The temperature texts of the file, as written there.
-fn temperatures() -> Vec<String> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+/// The file, which must be there.
+pub(crate) fn path() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = std::env::var_os("SLUICEGATE_TEST_DATA")
         .map_or_else(|| root.join("../shared/data"), PathBuf::from);
     let path = folder.join(FILE);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!(
-            "cannot read {}: {error}. Put {FILE} of the Numenta Anomaly Benchmark (its folder \
-             data/realKnownCause) there, or name its folder in SLUICEGATE_TEST_DATA",
-            path.display()
-        )
-    });
+    assert!(
+        path.is_file(),
+        "{} is missing. Put {FILE} of the Numenta Anomaly Benchmark (its folder \
+         data/realKnownCause) there, or name its folder in SLUICEGATE_TEST_DATA",
+        path.display()
+    );
+    path
+}
+
+/// The temperature texts of the file, as written there.
+fn temperatures() -> Vec<String> {
+    let text = std::fs::read_to_string(path()).unwrap();
     text.lines().skip(1).map(|line| line.split_once(',').unwrap().1.to_owned()).collect()
 }
 
