@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use loadgen::load::outcome::{Document, Finding, Outcome};
@@ -69,6 +70,7 @@ pub(crate) fn loadgen(subcommand: &str) -> Command {
 pub(crate) struct Process {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    readers: [JoinHandle<()>; 2],
 }
 
 impl Process {
@@ -85,13 +87,20 @@ impl Process {
                 )
             });
         let lines = Arc::new(Mutex::new(Vec::new()));
-        read_lines(child.stdout.take().unwrap(), Arc::clone(&lines));
-        read_lines(child.stderr.take().unwrap(), Arc::clone(&lines));
-        Self { child, lines }
+        let readers = [
+            read_lines(child.stdout.take().unwrap(), Arc::clone(&lines)),
+            read_lines(child.stderr.take().unwrap(), Arc::clone(&lines)),
+        ];
+        Self { child, lines, readers }
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Whether it has ended and everything that it said was read.
+    fn is_over(&mut self) -> bool {
+        !self.is_running() && self.readers.iter().all(JoinHandle::is_finished)
     }
 
     pub(crate) fn kill(&mut self) {
@@ -111,14 +120,14 @@ impl Process {
     /// Waits for a line with this text.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
-        wait_until(text, || self.count(text) > 0 || !self.is_running());
+        wait_until(text, || self.count(text) > 0 || self.is_over());
         assert!(self.count(text) > 0, "ended without {text:?}: {:#?}", self.lines());
     }
 
     /// Waits until it has ended by itself; its exit code.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> i32 {
-        wait_until("the program ends", || !self.is_running());
+        wait_until("the program ends", || self.is_over());
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 }
@@ -132,7 +141,7 @@ impl Drop for Process {
 }
 
 /// Reads until the process, or the last one that it has started, ends.
-fn read_lines(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
+fn read_lines(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +149,7 @@ fn read_lines(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) 
                 lines.push(line);
             }
         }
-    });
+    })
 }
 
 /// What `loadgen run` left behind.
