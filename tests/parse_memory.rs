@@ -35,6 +35,24 @@ fn sensor_messages_allocate_nothing() {
     assert_eq!(measure_all(&mut parser, &bodies).count_total, 0);
 }
 
+/// A parser that has seen no message yet judges sensor messages of any size without memory: the
+/// walk over the body needs none.
+#[test]
+fn the_first_messages_allocate_nothing() {
+    let sensor = r#"{"machine":{"temperature":101.52791830163853,"pressure":9.8},"ambient":{"temperature":21.1},"samples":["#;
+    for size in [200, 1_000, 8_000, 200_000] {
+        let body = format!("{sensor}{}0]}}", "21.52,".repeat((size - sensor.len()) / 6));
+        for threshold in [25.0, 101.5, 101.6] {
+            let threshold = Threshold::new(threshold).unwrap();
+            let mut parser = Parser::default();
+            let used = measure(|| {
+                std::hint::black_box(parser.judge(body.as_bytes(), threshold));
+            });
+            assert_eq!(used.count_total, 0, "{size} bytes, {threshold}");
+        }
+    }
+}
+
 /// Bodies made to swell the buffers: brackets, commas, strings, and more than any message holds.
 fn hostile_bodies() -> Vec<Vec<u8>> {
     let sizes = [1_000, 17_000, 32_767, 32_768, 32_769, 262_144, 4_000_000];

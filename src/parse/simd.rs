@@ -1,4 +1,4 @@
-//! The fast path: simd-json's tape, with every buffer reused from message to message.
+//! The second way: simd-json's tape, with every buffer reused from message to message.
 //!
 //! simd-json is used where it is known to agree with JSON to the letter, and its word is not taken
 //! elsewhere ([`Unsure`]: the exact parser decides). It is stricter than needed in harmless

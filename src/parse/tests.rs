@@ -1,16 +1,25 @@
 mod agreement;
+mod fast_path;
 mod grammar;
+mod usual_bodies;
 
 use super::*;
 use Malformed::{NotJson, NotUtf8, TemperatureNotANumber};
 use Verdict::{Alert, Below, NoTemperature};
 
-/// Judges `body` by 25 on the way every message takes and on the exact way; both must agree.
+/// Judges `body` by 25 on the way every message takes, on the way of those declined there, and on
+/// the exact way; all must agree.
 fn judge(body: &[u8]) -> Verdict {
-    let path = JsonPath::default();
-    let exact = judge_exactly(body, &path, Threshold::DEFAULT);
-    let usual = Parser::new(path).judge(body, Threshold::DEFAULT);
-    assert_eq!(usual, exact, "simd and exact differ: {}", String::from_utf8_lossy(body));
+    judge_by(&JsonPath::default(), body, Threshold::DEFAULT)
+}
+
+fn judge_by(path: &JsonPath, body: &[u8], threshold: Threshold) -> Verdict {
+    let exact = judge_exactly(body, path, threshold);
+    let mut parser = Parser::new(path.clone());
+    let declined = parser.judge_declined(body, threshold);
+    assert_eq!(declined, exact, "simd and exact differ: {}", String::from_utf8_lossy(body));
+    let usual = parser.judge(body, threshold);
+    assert_eq!(usual, exact, "fast and exact differ: {}", String::from_utf8_lossy(body));
     usual
 }
 
@@ -235,9 +244,7 @@ fn a_parser_forgets() {
 fn the_path_can_be_chosen() {
     let check = |path: &str, body: &str, expected: Verdict| {
         let path: JsonPath = path.parse().unwrap();
-        assert_eq!(judge_exactly(body.as_bytes(), &path, Threshold::DEFAULT), expected, "{path}");
-        let mut parser = Parser::new(path.clone());
-        assert_eq!(parser.judge(body.as_bytes(), Threshold::DEFAULT), expected, "{path}");
+        assert_eq!(judge_by(&path, body.as_bytes(), Threshold::DEFAULT), expected, "{path}");
     };
     check("temp", r#"{"temp":26}"#, Alert(26.0));
     check("temp", r#"{"machine":{"temp":26}}"#, NoTemperature);

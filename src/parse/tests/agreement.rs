@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use super::*;
 
 /// Texts of numbers around every boundary that a parser could have.
-fn number() -> impl Strategy<Value = String> {
+pub(super) fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<f64>()
             .prop_filter("JSON has no such float", |x| x.is_finite())
@@ -64,7 +64,7 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 /// A body of the usual shape, with anything for a temperature and for a neighbour.
-fn message() -> impl Strategy<Value = String> {
+pub(super) fn message() -> impl Strategy<Value = String> {
     (value(), value(), space(), 0..80_usize).prop_map(|(temperature, other, space, filler)| {
         let filler = "x".repeat(filler);
         format!(r#"{{"machine":{{"temperature":{temperature}{space},"{filler}":{other}}}{space}}}"#)

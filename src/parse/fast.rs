@@ -1,0 +1,148 @@
+//! The usual way: one walk over the body that checks all of it and finds the number on the way.
+//!
+//! It reads the body where it stands, eight bytes at a time where it can, and takes no memory. It
+//! knows the whole grammar, and gives a verdict only where it is certain; it declines
+//!
+//! - a body that is not JSON or not UTF-8: what exactly is wrong with it, others say,
+//! - a name with escapes beside one on the path, since it may spell the same,
+//! - more than 63 lists and objects within another that is not on the path,
+//! - bodies beyond 16 MiB.
+//!
+//! UTF-8 is checked in strings alone: elsewhere the grammar knows no byte beyond ASCII.
+
+mod decide;
+mod name;
+mod skip;
+mod text;
+mod word;
+
+use super::{Found, JsonPath, Verdict, verdict};
+use crate::threshold::Threshold;
+use decide::NumberText;
+use name::Name;
+use text::Text;
+
+/// What the walk says about a body.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Judgement {
+    Judged(Verdict),
+    /// Somebody else must look.
+    Declined,
+}
+
+/// Walks along one path.
+pub(super) struct FastParser {
+    /// From the outermost on; at least one.
+    names: Vec<Name>,
+}
+
+/// What stands at the path.
+#[derive(Clone, Copy)]
+enum Spot {
+    Absent,
+    NotANumber,
+    /// `decimal_end` is where an exponent would begin.
+    Number {
+        start: u32,
+        decimal_end: u32,
+        end: u32,
+    },
+}
+
+impl FastParser {
+    /// None for a path with a name that JSON can only spell with escapes.
+    pub(super) fn new(path: &JsonPath) -> Option<Self> {
+        let names = path.members().iter().map(|name| Name::new(name)).collect::<Option<_>>()?;
+        Some(Self { names })
+    }
+
+    #[inline]
+    pub(super) fn judge(&self, body: &[u8], threshold: Threshold) -> Judgement {
+        match self.verdict(body, threshold) {
+            Some(verdict) => Judgement::Judged(verdict),
+            None => Judgement::Declined,
+        }
+    }
+
+    #[inline(always)]
+    fn verdict(&self, body: &[u8], threshold: Threshold) -> Option<Verdict> {
+        let text = Text::new(body)?;
+        let (spot, end) = self.find(&text)?;
+        if !text.ends_at(end) {
+            return None;
+        }
+        match spot {
+            Spot::Absent => Some(verdict(Found::Absent, threshold)),
+            Spot::NotANumber => Some(verdict(Found::NotANumber, threshold)),
+            Spot::Number { start, decimal_end, end } => {
+                let text = text.slice(start, end)?;
+                NumberText { text, has_exponent: end != decimal_end }.judge(threshold)
+            }
+        }
+    }
+
+    /// What stands at the path, and where the body's one value ends.
+    ///
+    /// The loop goes round once for each member of the objects on the path. Whenever a name of the
+    /// path is met again, what was found before is forgotten: of equal names the last counts.
+    #[inline(always)]
+    fn find(&self, text: &Text<'_>) -> Option<(Spot, u32)> {
+        let (first, start) = text.token(0);
+        if first != b'{' {
+            return Some((Spot::Absent, text.skip_value(first, start)?));
+        }
+        let mut spot = Spot::Absent;
+        let mut level = 0;
+        let (mut byte, mut at) = text.token(start + 1);
+        loop {
+            if byte == b'"' {
+                if let Some(name_end) = self.names.get(level)?.end(text, at + 1) {
+                    let (first, start) = text.token(text.skip_colon(name_end)?);
+                    let is_last = level + 1 == self.names.len();
+                    if first == b'{' && !is_last {
+                        (spot, level) = (Spot::Absent, level + 1);
+                        (byte, at) = text.token(start + 1);
+                        continue;
+                    }
+                    (spot, at) = if is_last {
+                        temperature(text, first, start)?
+                    } else {
+                        (Spot::Absent, text.skip_value(first, start)?)
+                    };
+                } else {
+                    let (first, start) =
+                        text.token(text.skip_colon(text.skip_plain_name(at + 1)?)?);
+                    at = text.skip_value(first, start)?;
+                }
+                (byte, at) = text.token(at);
+            } else if byte != b'}' {
+                return None;
+            }
+            while byte == b'}' {
+                if level == 0 {
+                    return Some((spot, at + 1));
+                }
+                level -= 1;
+                (byte, at) = text.token(at + 1);
+            }
+            if byte != b',' {
+                return None;
+            }
+            (byte, at) = text.token(at + 1);
+            if byte != b'"' {
+                return None;
+            }
+        }
+    }
+}
+
+/// What the value at the path's end is, and where it ends.
+#[inline(always)]
+fn temperature(text: &Text<'_>, first: u8, start: u32) -> Option<(Spot, u32)> {
+    if first != b'-' && !first.is_ascii_digit() {
+        return Some((Spot::NotANumber, text.skip_value(first, start)?));
+    }
+    let decimal_end = text.skip_decimal(first, start)?;
+    let end = text.skip_exponent(decimal_end)?;
+    Some((Spot::Number { start, decimal_end, end }, end))
+}
