@@ -20,7 +20,7 @@ use super::{Found, JsonPath, Verdict, verdict};
 use crate::threshold::Threshold;
 use decide::NumberText;
 use name::Name;
-use text::Text;
+use text::{Place, Text};
 
 /// What the walk says about a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,63 +86,61 @@ impl FastParser {
     /// The loop goes round once for each member of the objects on the path. Whenever a name of the
     /// path is met again, what was found before is forgotten: of equal names the last counts.
     #[inline(always)]
-    fn find(&self, text: &Text<'_>) -> Option<(Spot, u32)> {
-        let (first, start) = text.token(0);
-        if first != b'{' {
-            return Some((Spot::Absent, text.skip_value(first, start)?));
+    fn find(&self, text: &Text<'_>) -> Option<(Spot, Place)> {
+        let first = text.token(text.place(0));
+        if first.byte != b'{' {
+            return Some((Spot::Absent, text.skip_value(first)?));
         }
         let mut spot = Spot::Absent;
         let mut level = 0;
-        let (mut byte, mut at) = text.token(start + 1);
+        let mut place = text.next_token(first);
         loop {
-            if byte == b'"' {
-                if let Some(name_end) = self.names.get(level)?.end(text, at + 1) {
-                    let (first, start) = text.token(text.skip_colon(name_end)?);
-                    let is_last = level + 1 == self.names.len();
-                    if first == b'{' && !is_last {
-                        (spot, level) = (Spot::Absent, level + 1);
-                        (byte, at) = text.token(start + 1);
+            if place.byte == b'"' {
+                if let Some(name_end) = self.names.get(level)?.end(text, place.at + 1) {
+                    let value = text.skip_colon(text.place(name_end))?;
+                    spot = Spot::Absent;
+                    if level + 1 == self.names.len() {
+                        (spot, place) = temperature(text, value)?;
+                    } else if value.byte == b'{' {
+                        level += 1;
+                        place = text.next_token(value);
                         continue;
-                    }
-                    (spot, at) = if is_last {
-                        temperature(text, first, start)?
                     } else {
-                        (Spot::Absent, text.skip_value(first, start)?)
-                    };
+                        place = text.skip_value(value)?;
+                    }
                 } else {
-                    let (first, start) =
-                        text.token(text.skip_colon(text.skip_plain_name(at + 1)?)?);
-                    at = text.skip_value(first, start)?;
+                    let value = text.skip_colon(text.skip_plain_string(place)?)?;
+                    place = text.skip_value(value)?;
                 }
-                (byte, at) = text.token(at);
-            } else if byte != b'}' {
+                place = text.token(place);
+            } else if place.byte != b'}' {
                 return None;
             }
-            while byte == b'}' {
+            while place.byte == b'}' {
                 if level == 0 {
-                    return Some((spot, at + 1));
+                    return Some((spot, text.next(place)));
                 }
                 level -= 1;
-                (byte, at) = text.token(at + 1);
+                place = text.next_token(place);
             }
-            if byte != b',' {
+            if place.byte != b',' {
                 return None;
             }
-            (byte, at) = text.token(at + 1);
-            if byte != b'"' {
+            place = text.next_token(place);
+            if place.byte != b'"' {
                 return None;
             }
         }
     }
 }
 
-/// What the value at the path's end is, and where it ends.
+/// What the value at the path's end is, and the place behind it.
 #[inline(always)]
-fn temperature(text: &Text<'_>, first: u8, start: u32) -> Option<(Spot, u32)> {
-    if first != b'-' && !first.is_ascii_digit() {
-        return Some((Spot::NotANumber, text.skip_value(first, start)?));
+fn temperature(text: &Text<'_>, first: Place) -> Option<(Spot, Place)> {
+    if first.byte != b'-' && !first.byte.is_ascii_digit() {
+        return Some((Spot::NotANumber, text.skip_value(first)?));
     }
-    let decimal_end = text.skip_decimal(first, start)?;
-    let end = text.skip_exponent(decimal_end)?;
-    Some((Spot::Number { start, decimal_end, end }, end))
+    let decimal = text.skip_decimal(first)?;
+    let end = text.skip_exponent(decimal)?;
+    Some((Spot::Number { start: first.at, decimal_end: decimal.at, end: end.at }, end))
 }

@@ -3,117 +3,123 @@
 //! Each step takes the place where something begins and gives the place behind it, or nothing
 //! where the grammar is broken.
 
-use super::text::Text;
+use super::text::{Place, Text};
 use super::word::WORD_BYTES;
 
+/// Digits that are looked at one by one before eight at a time. Most numbers have few, and their
+/// lengths repeat from message to message: a processor foresees where such a loop ends, while the
+/// length that comes out of a word is known only when it is calculated.
+const DIGITS_ONE_BY_ONE: u32 = 3;
+
 impl Text<'_> {
-    /// Steps over a value of any kind that begins with `first`.
+    /// Steps over a value of any kind.
     #[inline(always)]
-    pub(super) fn skip_value(&self, first: u8, at: u32) -> Option<u32> {
-        if matches!(first, b'{' | b'[') {
-            self.skip_nested(at)
+    pub(super) fn skip_value(&self, first: Place) -> Option<Place> {
+        if matches!(first.byte, b'{' | b'[') {
+            Some(self.place(self.skip_nested(first)?))
         } else {
-            self.skip_scalar(first, at)
+            self.skip_scalar(first)
         }
     }
 
     /// Steps over a list or an object with all that it holds; declines nesting beyond [`Nesting`].
     #[inline(never)]
-    fn skip_nested(&self, mut at: u32) -> Option<u32> {
+    fn skip_nested(&self, mut place: Place) -> Option<u32> {
         let mut nesting = Nesting::NONE;
         'value: loop {
-            let (byte, start) = self.token(at);
-            at = match byte {
-                b'{' => match self.token(start + 1) {
-                    (b'}', end) => end + 1,
-                    (byte, name) => {
+            place = match place.byte {
+                b'{' => {
+                    let inside = self.next_token(place);
+                    if inside.byte != b'}' {
                         nesting = nesting.inside(OBJECT)?;
-                        at = self.skip_name(byte, name)?;
+                        place = self.skip_name(inside)?;
                         continue;
                     }
-                },
-                b'[' => match self.token(start + 1) {
-                    (b']', end) => end + 1,
-                    (_, inside) => {
+                    self.next(inside)
+                }
+                b'[' => {
+                    let inside = self.next_token(place);
+                    if inside.byte != b']' {
                         nesting = nesting.inside(LIST)?;
-                        at = inside;
+                        place = inside;
                         continue;
                     }
-                },
-                _ => self.skip_scalar(byte, start)?,
+                    self.next(inside)
+                }
+                _ => self.skip_scalar(place)?,
             };
             while nesting != Nesting::NONE {
-                let (byte, end) = self.token(at);
-                at = end + 1;
-                if byte == b',' {
+                place = self.token(place);
+                if place.byte == b',' {
+                    place = self.next_token(place);
                     if nesting.is_in_object() {
-                        let (byte, name) = self.token(at);
-                        at = self.skip_name(byte, name)?;
+                        place = self.skip_name(place)?;
                     }
                     continue 'value;
                 }
-                if byte != nesting.closing_bracket() {
+                if place.byte != nesting.closing_bracket() {
                     return None;
                 }
                 nesting = nesting.outside();
+                place = self.next(place);
             }
-            return Some(at);
+            return Some(place.at);
         }
     }
 
-    /// Steps over a member's name, whose first character is `first`, and the colon.
+    /// Steps over a member's name, the colon, and white space before the value.
     #[inline(always)]
-    fn skip_name(&self, first: u8, at: u32) -> Option<u32> {
-        if first != b'"' {
+    fn skip_name(&self, first: Place) -> Option<Place> {
+        if first.byte != b'"' {
             return None;
         }
-        self.skip_colon(self.skip_string(at + 1)?)
+        self.skip_colon(self.skip_string(first)?)
     }
 
-    /// Steps over a colon, white space before it included.
+    /// Steps over a colon, and white space around it.
     #[inline(always)]
-    pub(super) fn skip_colon(&self, at: u32) -> Option<u32> {
-        let (byte, at) = self.token(at);
-        if byte != b':' {
+    pub(super) fn skip_colon(&self, place: Place) -> Option<Place> {
+        let colon = self.token(place);
+        if colon.byte != b':' {
             return None;
         }
-        Some(at + 1)
+        Some(self.next_token(colon))
     }
 
-    /// Steps over a string, number or literal that begins with `first`.
+    /// Steps over a string, number or literal.
     #[inline(always)]
-    fn skip_scalar(&self, first: u8, at: u32) -> Option<u32> {
-        if first == b'"' {
-            return self.skip_string(at + 1);
-        }
-        if first == b'-' || first.is_ascii_digit() {
-            return self.skip_number(first, at);
-        }
-        match first {
-            b't' => self.skip_literal(b"true", at),
-            b'f' => self.skip_literal(b"false", at),
-            b'n' => self.skip_literal(b"null", at),
+    fn skip_scalar(&self, first: Place) -> Option<Place> {
+        match first.byte {
+            b'"' => self.skip_string(first),
+            b'-' | b'0'..=b'9' => self.skip_exponent(self.skip_decimal(first)?),
+            b't' => self.skip_literal(b"true", first),
+            b'f' => self.skip_literal(b"false", first),
+            b'n' => self.skip_literal(b"null", first),
             _ => None,
         }
     }
 
     #[inline(always)]
-    fn skip_literal<const BYTES: usize>(&self, literal: &[u8; BYTES], at: u32) -> Option<u32> {
-        let end = at + u32::try_from(BYTES).ok()?;
-        (self.slice(at, end)? == literal).then_some(end)
+    fn skip_literal(&self, literal: &[u8], first: Place) -> Option<Place> {
+        let end = first.at + u32::try_from(literal.len()).ok()?;
+        if self.slice(first.at, end)? != literal {
+            return None;
+        }
+        Some(self.place(end))
     }
 
-    /// Steps over a string whose opening quote is behind already.
+    /// Steps over a string.
     #[inline(always)]
-    fn skip_string(&self, mut at: u32) -> Option<u32> {
+    fn skip_string(&self, quote: Place) -> Option<Place> {
+        let mut at = quote.at + 1;
         loop {
             let word = self.word(at);
             if let Some(stop) = word.string_stops().first() {
                 at += stop.index();
                 if word.byte(stop) != b'"' {
-                    return self.skip_rich_string(at);
+                    return Some(self.place(self.skip_rich_string(at)?));
                 }
-                return Some(at + 1);
+                return Some(self.place(at + 1));
             }
             at += WORD_BYTES;
         }
@@ -121,17 +127,18 @@ impl Text<'_> {
 
     /// As [`Self::skip_string`], but declines a string with escapes.
     #[inline(always)]
-    pub(super) fn skip_plain_name(&self, start: u32) -> Option<u32> {
-        let mut at = start;
+    pub(super) fn skip_plain_string(&self, quote: Place) -> Option<Place> {
+        let mut at = quote.at + 1;
         loop {
             let word = self.word(at);
             if let Some(stop) = word.string_stops().first() {
                 at += stop.index();
                 if word.byte(stop) != b'"' {
                     let end = self.skip_rich_string(at)?;
-                    return (!self.slice(start, end)?.contains(&b'\\')).then_some(end);
+                    let has_escapes = self.slice(at, end)?.contains(&b'\\');
+                    return (!has_escapes).then(|| self.place(end));
                 }
-                return Some(at + 1);
+                return Some(self.place(at + 1));
             }
             at += WORD_BYTES;
         }
@@ -140,97 +147,93 @@ impl Text<'_> {
     /// Goes on in a string at its first escape or first character beyond ASCII.
     #[inline(never)]
     fn skip_rich_string(&self, start: u32) -> Option<u32> {
-        let mut at = start;
-        loop {
-            at += match self.byte(at) {
-                b'"' => break,
-                b'\\' => self.escape_bytes(at)?,
+        let mut place = self.place(start);
+        while place.byte != b'"' {
+            place = match place.byte {
+                b'\\' => self.skip_escape(place)?,
                 ..b' ' => return None,
-                _ => 1,
+                _ => self.next(place),
             };
         }
-        str::from_utf8(self.slice(start, at)?).ok()?;
-        Some(at + 1)
+        str::from_utf8(self.slice(start, place.at)?).ok()?;
+        Some(place.at + 1)
     }
 
-    /// Length of the escape at `at`. Half a surrogate pair is as good as any other: the grammar
-    /// knows no pairs.
-    fn escape_bytes(&self, at: u32) -> Option<u32> {
-        match self.byte(at + 1) {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
-            b'u' => self.slice(at + 2, at + 6)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
+    /// Steps over an escape. Half a surrogate pair is as good as any other: the grammar knows no
+    /// pairs.
+    fn skip_escape(&self, backslash: Place) -> Option<Place> {
+        let letter = self.next(backslash);
+        match letter.byte {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(self.next(letter)),
+            b'u' => {
+                let (digits, end) = (letter.at + 1, letter.at + 5);
+                let is_hex = self.slice(digits, end)?.iter().all(u8::is_ascii_hexdigit);
+                is_hex.then(|| self.place(end))
+            }
             _ => None,
         }
     }
 
-    /// Steps over a number that begins with `first`, its sign or first digit.
-    #[inline(always)]
-    fn skip_number(&self, first: u8, at: u32) -> Option<u32> {
-        self.skip_exponent(self.skip_decimal(first, at)?)
-    }
-
     /// Steps over an exponent, if there is one.
     #[inline(always)]
-    pub(super) fn skip_exponent(&self, at: u32) -> Option<u32> {
-        if self.byte(at) | 0x20 == b'e' { self.skip_exponent_digits(at + 1) } else { Some(at) }
+    pub(super) fn skip_exponent(&self, place: Place) -> Option<Place> {
+        if place.byte | 0x20 != b'e' {
+            return Some(place);
+        }
+        Some(self.place(self.skip_exponent_digits(place.at)?))
     }
 
     #[inline(never)]
-    fn skip_exponent_digits(&self, at: u32) -> Option<u32> {
-        let sign_bytes = u32::from(matches!(self.byte(at), b'+' | b'-'));
-        self.skip_digits(at + sign_bytes)
+    fn skip_exponent_digits(&self, letter: u32) -> Option<u32> {
+        let first = self.place(letter + 1);
+        let is_sign = matches!(first.byte, b'+' | b'-');
+        let end = self.skip_some_digits(if is_sign { self.next(first) } else { first })?;
+        Some(end.at)
     }
 
-    /// Steps over a number that begins with `first`, up to its exponent.
+    /// Steps over a number up to its exponent; `first` is a sign or a digit.
     #[inline(always)]
-    pub(super) fn skip_decimal(&self, mut first: u8, mut at: u32) -> Option<u32> {
-        at += 1;
-        if first == b'-' {
-            first = self.byte(at);
-            at += 1;
-            if !first.is_ascii_digit() {
+    pub(super) fn skip_decimal(&self, mut first: Place) -> Option<Place> {
+        if first.byte == b'-' {
+            first = self.next(first);
+            if !first.byte.is_ascii_digit() {
                 return None;
             }
         }
-        let word = self.word(at);
-        let others = word.non_digits();
-        let Some(point) = others.first() else {
-            return self.skip_long_decimal(first, at);
-        };
-        if first == b'0' && point.index() != 0 {
-            return None;
+        let mut place = self.next(first);
+        if first.byte != b'0' {
+            place = self.skip_digits(place);
         }
-        if word.byte(point) != b'.' {
-            return Some(at + point.index());
-        }
-        let Some(end) = others.without_first().first() else {
-            return self.skip_digits(at + point.index() + 1);
-        };
-        if end.index() == point.index() + 1 {
-            return None;
-        }
-        Some(at + end.index())
+        // A digit behind a leading zero is left where it is; nothing that may follow begins so.
+        if place.byte == b'.' { self.skip_some_digits(self.next(place)) } else { Some(place) }
     }
 
-    /// Steps over the rest of a number with more digits before its point than a word holds.
-    #[inline(never)]
-    fn skip_long_decimal(&self, first: u8, at: u32) -> Option<u32> {
-        if first == b'0' {
+    /// Steps over one digit or more.
+    #[inline(always)]
+    fn skip_some_digits(&self, first: Place) -> Option<Place> {
+        if !first.byte.is_ascii_digit() {
             return None;
         }
-        let end = self.skip_digits(at)?;
-        if self.byte(end) == b'.' { self.skip_digits(end + 1) } else { Some(end) }
+        Some(self.skip_digits(self.next(first)))
     }
 
-    /// Steps over one or more digits.
-    #[inline(never)]
-    fn skip_digits(&self, mut at: u32) -> Option<u32> {
-        if !self.byte(at).is_ascii_digit() {
-            return None;
+    /// Steps over digits, if there are any.
+    #[inline(always)]
+    fn skip_digits(&self, mut place: Place) -> Place {
+        for _ in 0..DIGITS_ONE_BY_ONE {
+            if !place.byte.is_ascii_digit() {
+                return place;
+            }
+            place = self.next(place);
         }
+        self.place(self.skip_many_digits(place.at))
+    }
+
+    #[inline(never)]
+    fn skip_many_digits(&self, mut at: u32) -> u32 {
         loop {
             if let Some(end) = self.word(at).non_digits().first() {
-                return Some(at + end.index());
+                return at + end.index();
             }
             at += WORD_BYTES;
         }

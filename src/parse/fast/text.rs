@@ -2,16 +2,23 @@
 
 use super::word::Word;
 
-/// A body and the place of every byte in it, counted in 32 bits: on a 64-bit machine, sums of
-/// places then need no check for overflow.
+/// Largest body, in bytes, that is walked over; larger ones are declined.
+pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A body. Places in it are counted in 32 bits, so that on a 64-bit machine no sum of two needs a
+/// check for overflow.
 pub(super) struct Text<'a> {
     body: &'a [u8],
     /// The last eight bytes, NUL before them if there are fewer.
     tail: Word,
 }
 
-/// Largest body, in bytes, that is walked over; larger ones are declined.
-pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A byte, already read, and where it stands; NUL behind the end, where it is as unwelcome as inside.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) byte: u8,
+    pub(super) at: u32,
+}
 
 impl<'a> Text<'a> {
     /// None for a body beyond [`BODY_BYTES_MAX`].
@@ -28,10 +35,14 @@ impl<'a> Text<'a> {
         Some(Self { body, tail: Word::new(tail) })
     }
 
-    /// The byte at `at`; NUL behind the end, where it is as unwelcome as inside.
     #[inline(always)]
-    pub(super) fn byte(&self, at: u32) -> u8 {
-        self.body.get(at as usize).copied().unwrap_or(0)
+    pub(super) fn place(&self, at: u32) -> Place {
+        Place { byte: self.body.get(at as usize).copied().unwrap_or(0), at }
+    }
+
+    #[inline(always)]
+    pub(super) fn next(&self, place: Place) -> Place {
+        self.place(place.at + 1)
     }
 
     /// Eight bytes from `at` on, NUL behind the end.
@@ -46,7 +57,7 @@ impl<'a> Text<'a> {
 
     #[cold]
     fn last_word(&self, at: usize) -> Word {
-        self.tail.last(self.body.len().saturating_sub(at).min(7))
+        self.tail.last(self.body.len().saturating_sub(at).min(8 - 1))
     }
 
     /// The bytes from `start` up to `end`; none if that is not inside the body.
@@ -55,27 +66,28 @@ impl<'a> Text<'a> {
         self.body.get(start as usize..end as usize)
     }
 
-    /// Whether nothing but white space stands from `at` on.
+    /// Whether nothing but white space stands from `place` on.
     #[inline(always)]
-    pub(super) fn ends_at(&self, at: u32) -> bool {
-        at as usize == self.body.len() || self.behind_blanks(at) as usize == self.body.len()
+    pub(super) fn ends_at(&self, place: Place) -> bool {
+        place.at as usize >= self.body.len() || self.token(place).at as usize >= self.body.len()
     }
 
-    /// The next character that is no white space, and where it stands; NUL at the end.
+    /// The next character from `place` on that is no white space.
     #[inline(always)]
-    pub(super) fn token(&self, at: u32) -> (u8, u32) {
-        let byte = self.byte(at);
-        if byte > b' ' {
-            return (byte, at);
-        }
-        let at = self.behind_blanks(at);
-        (self.byte(at), at)
+    pub(super) fn token(&self, place: Place) -> Place {
+        if place.byte > b' ' { place } else { self.place(self.behind_blanks(place.at)) }
+    }
+
+    /// The next character behind the one at `place` that is no white space.
+    #[inline(always)]
+    pub(super) fn next_token(&self, place: Place) -> Place {
+        self.token(self.next(place))
     }
 
     /// Apart, so that the usual body without white space pays nothing for the loop.
     #[inline(never)]
     fn behind_blanks(&self, mut at: u32) -> u32 {
-        while matches!(self.byte(at), b' ' | b'\n' | b'\r' | b'\t') {
+        while matches!(self.body.get(at as usize), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             at += 1;
         }
         at

@@ -59,8 +59,7 @@ const fn all(byte: u8) -> u64 {
 
 /// Some bytes of a word: the highest bit of each is set.
 ///
-/// The first mark is always right. Those behind it are, as long as all bytes up to them are ASCII
-/// and the marks are of non-digits.
+/// Only the first mark can be relied upon.
 #[derive(Clone, Copy)]
 pub(super) struct Marks(u64);
 
@@ -69,12 +68,6 @@ impl Marks {
     #[inline(always)]
     pub(super) fn first(self) -> Option<Mark> {
         (self.0 != 0).then(|| Mark(self.0.trailing_zeros()))
-    }
-
-    /// All but the first.
-    #[inline(always)]
-    pub(super) fn without_first(self) -> Self {
-        Self(self.0 & self.0.wrapping_sub(1))
     }
 }
 
@@ -122,21 +115,6 @@ mod tests {
         assert_eq!(first.map(|mark| mark.index() as usize), expected, "{:x}", word.0);
         if let (Some(mark), Some(expected)) = (first, expected) {
             assert_eq!(word.byte(mark), word.0.to_le_bytes()[expected]);
-        }
-    }
-
-    /// For all pairs of ASCII bytes: the second mark is the second byte that is no digit.
-    #[test]
-    fn the_second_mark_is_right_in_ascii() {
-        for (first, second) in (0..0x80_u8).flat_map(|a| (0..0x80_u8).map(move |b| (a, b))) {
-            for [a, b] in [[0, 1], [0, 7], [2, 3], [2, 5]] {
-                let mut bytes = *b"12345678";
-                (bytes[a], bytes[b]) = (first, second);
-                let places = (0..8).filter(|at| !bytes[*at].is_ascii_digit()).collect::<Vec<_>>();
-                let mark = Word::new(bytes).non_digits().without_first().first();
-                let found = mark.map(|mark| mark.index() as usize);
-                assert_eq!(found, places.get(1).copied(), "{bytes:x?}");
-            }
         }
     }
 
