@@ -100,7 +100,6 @@ impl Parser {
     }
 
     /// Judges `body` by `threshold`. Any bytes are welcome; none make it panic.
-    #[inline]
     pub fn judge(&mut self, body: &[u8], threshold: Threshold) -> Verdict {
         if let Some(fast) = &self.fast
             && let Judgement::Judged(verdict) = fast.judge(body, threshold)
