@@ -166,10 +166,12 @@ impl Engine {
             // Reading took time, and what is sent now is that much later.
             let now = if heard { self.now() } else { now };
             let sent = self.feed(now);
-            self.write()?;
             if sent > 0 {
-                self.meter.written(self.now());
+                // Before the system takes it: on loopback that call delivers it and wakes the reader,
+                // which is part of the latency already.
+                self.meter.handed_over(self.now());
             }
+            self.write()?;
             if heard {
                 self.heard_at = now;
             } else if sent == 0 {

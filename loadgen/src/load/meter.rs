@@ -97,15 +97,15 @@ impl Meter {
         }
     }
 
-    /// A message that was due at this instant waits to be written.
+    /// A message that was due at this instant waits for the end of the turn.
     #[inline]
     pub(super) fn added(&mut self, due: u64) {
         self.added.push(due.max(self.refused_at));
     }
 
-    /// What was added is written: how late that was by our own fault, since it was due and the
+    /// What was added goes to the system: how late that was by our own fault, since it was due and the
     /// program under test would take it.
-    pub(super) fn written(&mut self, now: u64) {
+    pub(super) fn handed_over(&mut self, now: u64) {
         for since in self.added.drain(..) {
             self.recorder.lag(since, now.saturating_sub(since));
         }
@@ -217,9 +217,9 @@ mod tests {
         meter.blocked(true, 10_000);
         meter.blocked(false, 50_000);
         meter.added(20_000);
-        meter.written(53_000);
+        meter.handed_over(53_000);
         meter.added(52_000);
-        meter.written(53_000);
+        meter.handed_over(53_000);
         let (_, lag, _) = meter.recorder.finish();
         let lag = lag.unwrap();
         assert!((lag.max_us - 3.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");
@@ -231,11 +231,11 @@ mod tests {
         let mut meter = Meter::new(0..1_000_000);
         meter.blocked(true, 10_000);
         meter.added(5_000);
-        meter.written(12_000);
+        meter.handed_over(12_000);
         meter.blocked(true, 12_000);
         meter.awoke(90_000);
         meter.added(6_000);
-        meter.written(91_000);
+        meter.handed_over(91_000);
         let (_, lag, _) = meter.recorder.finish();
         let lag = lag.unwrap();
         assert!((lag.max_us - 2.0).abs() < 0.1 && (lag.p50_us - 1.0).abs() < 0.1, "{lag:?}");
