@@ -120,7 +120,8 @@ fn drive(
         start_wait: START_WAIT_DEFAULT,
     };
     let outcome = super::run(&settings, watch)?;
-    if outcome.verdict.standing != Standing::Passed {
+    // That the sink was the faster one, which makes any other run invalid, is what is wanted here.
+    if outcome.verdict.standing == Standing::Failed {
         let text = format!("the null sink was found wrong: {}", outcome.verdict.reasons.join("; "));
         return Err(LoadError::Internal(text));
     }
