@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod arithmetic;
+mod calibrate;
 mod document;
 mod faults;
 mod limits;
