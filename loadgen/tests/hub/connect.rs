@@ -202,8 +202,9 @@ fn silence_beyond_keep_alive_closes() {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(2) {
         client.ping();
-        std::thread::sleep(Duration::from_millis(100));
+        client.assert_quiet();
     }
+    client.ping();
     let silent_since = Instant::now();
     client.assert_closed();
     assert!(silent_since.elapsed() >= Duration::from_millis(1300));

@@ -3,8 +3,8 @@
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, PubAck};
 
-use crate::client::{CALM, Client, PATIENCE};
-use crate::support::{TestHub, numbered, start, start_with};
+use crate::client::{Client, PATIENCE};
+use crate::support::{TestHub, numbered, start, start_with, wait};
 
 const EVENTS: &str = "devices/edge1/modules/filter/messages/events/";
 
@@ -164,7 +164,8 @@ fn lossless_upstream_makes_the_handle_wait() {
     let upstream = hub.upstream();
     std::thread::scope(|scope| {
         let publisher = scope.spawn(|| hub.publish_as("filter", "o", numbered(1000)));
-        std::thread::sleep(CALM);
+        // From then on the publisher waits for a reader.
+        wait(|| upstream.len() == 2);
         for n in 0..1000 {
             assert_eq!(upstream.recv_timeout(PATIENCE).unwrap().body, n.to_string());
         }
