@@ -39,8 +39,9 @@ const TICK_NS: u64 = 1_000_000;
 /// How often the progress is told a percentile, which takes a while to find.
 const GLANCE_NS: u64 = 100_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
-/// In a closed loop: how long an alert that does not come back is waited for.
-const PASS_OVER_NS: u64 = SECOND_NS;
+/// In a closed loop: an alert that is waited for counts as lost when nothing at all has come back for
+/// so long, and then the next one.
+const PASS_OVER_NS: u64 = 2 * SECOND_NS;
 /// The drain of a run that is ended early, at most.
 const DRAIN_EARLY_NS: u64 = 2 * SECOND_NS;
 /// How long the program under test is served while it ends.
@@ -98,6 +99,8 @@ pub(super) struct Engine {
     settled_at: Option<u64>,
     /// When anything came last.
     heard_at: u64,
+    /// When an alert was last given up.
+    passed_over_at: u64,
     ended_early: bool,
 }
 
@@ -138,6 +141,7 @@ impl Engine {
             drain_end_ns: u64::MAX,
             settled_at: None,
             heard_at: 0,
+            passed_over_at: 0,
             ended_early: false,
         }
     }
@@ -251,7 +255,12 @@ impl Engine {
             self.next_second_ns = now + SECOND_NS;
             (self.sent_before, self.sent_at_second) = (self.sent_at_second, self.feeder.sent());
         }
-        if self.pace == Pace::Closed && self.meter.blocked_for(now) > PASS_OVER_NS {
+        let silent_since = self.heard_at.max(self.passed_over_at);
+        if self.pace == Pace::Closed
+            && self.meter.is_blocked()
+            && now.saturating_sub(silent_since) > PASS_OVER_NS
+        {
+            self.passed_over_at = now;
             self.ledger.pass_over();
         }
         let over = now >= self.meter.measured_ns.end || self.ended_early;

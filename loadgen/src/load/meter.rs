@@ -137,11 +137,6 @@ impl Meter {
         self.held_back_ns += within(now) - within(since);
     }
 
-    /// How long nothing that was due has been taken.
-    pub(super) fn blocked_for(&self, now: u64) -> u64 {
-        self.blocked_since.map_or(0, |since| now.saturating_sub(since))
-    }
-
     /// The wait for the program under test to take something is over.
     pub(super) fn awoke(&mut self, now: u64) {
         if self.is_blocked() {

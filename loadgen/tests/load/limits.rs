@@ -61,3 +61,32 @@ fn below_its_limit_a_program_passes() {
         },
     );
 }
+
+/// A closed loop has no more messages in flight than its window, for as long as it lasts: one window
+/// of 100, and up to the next alert, for each 200 ms that an answer takes.
+#[test]
+fn a_window_holds_for_as_long_as_the_run_lasts() {
+    let _alone = alone();
+    let command = sink(&["--delay", "200ms"]);
+    for qos in ["0", "1"] {
+        let mut flags = vec!["--plain", "--rate", "max", "--window", "100", "--qos", qos];
+        flags.extend(["--warm-up", "100ms", "--for", "3s", "--alerts", "0.5"]);
+        let ran = loadgen_run(&flags, &command);
+        let counts = ran.outcome().counts;
+        assert!(counts.is_clean(), "QoS {qos}: {counts:?}");
+        // 3.1 s hold 15 rounds and a half; a round may begin with the first answers of the last.
+        assert!((200..=17 * 2 * 110).contains(&counts.sent), "QoS {qos}: {counts:?}");
+    }
+}
+
+/// A lost alert does not end a closed loop whose window is smaller than the way to the next one.
+#[test]
+fn a_lost_alert_does_not_end_a_closed_loop() {
+    let _alone = alone();
+    let command = sink(&["--drop-every", "50"]);
+    let flags = ["--plain", "--rate", "max", "--window", "5", "--warm-up", "100ms", "--for", "5s"];
+    let ran = loadgen_run(&[&flags[..], &["--drain", "200ms"]].concat(), &command);
+    let counts = ran.outcome().counts;
+    assert!(counts.missing >= 2, "{counts:?}");
+    assert_eq!(counts.alerts_expected - counts.alerts_correct, counts.missing, "{counts:?}");
+}
