@@ -24,7 +24,7 @@ pub(super) struct Lanes {
     orphans: Option<Inflight>,
     window: u32,
     /// Why the last connection ended, for people.
-    pub(super) last_loss: Option<String>,
+    last_loss: Option<String>,
 }
 
 impl Lanes {
@@ -64,7 +64,8 @@ impl Lanes {
     pub(super) fn are_ready(&mut self, now_ns: u64, wait: Duration) -> Result<bool, LoadError> {
         match &mut self.side {
             Side::Hub(_) if self.inputs.is_none() && Duration::from_nanos(now_ns) > wait => {
-                let text = format!("nobody subscribed to the inputs within {wait:?}");
+                let why = self.last_loss.as_deref().unwrap_or_default();
+                let text = format!("nobody subscribed to the inputs within {wait:?}{why}");
                 Err(LoadError::Unavailable(text))
             }
             Side::Hub(_) => Ok(self.inputs.is_some()),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use loadgen::load::{LoadError, run};
 
-use crate::support::{alone, loadgen_run, measure, settings, sink};
+use crate::support::{LOADGEN, alone, loadgen_run, measure, settings, sink};
 
 /// Exit status for a program that cannot be measured.
 const EX_UNAVAILABLE: i32 = 69;
@@ -54,6 +54,23 @@ fn a_program_that_never_subscribes() {
     );
     assert_eq!(ran.exit_code(), EX_UNAVAILABLE, "{}", ran.stderr);
     assert!(ran.stderr.contains("subscribed to the inputs within 500ms"), "{}", ran.stderr);
+}
+
+/// It is told that it is refused, and so is whoever measures it.
+#[test]
+fn a_program_with_a_wrong_password() {
+    let _alone = alone();
+    let script = format!("LOADGEN_PASSWORD=wrong {LOADGEN} sink; sleep 60");
+    let ran = loadgen_run(
+        &["--rate", "1k", "--start-wait", "5s"],
+        &["sh", "-c", script.as_str()].map(str::to_owned),
+    );
+    assert_eq!(ran.exit_code(), EX_UNAVAILABLE, "{}", ran.stderr);
+    for words in ["subscribed to the inputs within 5s; the last connection ended: refused", "  | "]
+    {
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("wrong"), "{}", ran.stderr);
 }
 
 /// Nobody has to wait that long.
