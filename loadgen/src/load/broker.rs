@@ -15,7 +15,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::Connect;
 use rustls::ClientConfig;
 
@@ -23,7 +22,7 @@ use super::error::LoadError;
 use super::lane::Lane;
 use super::settings::{BrokerUrl, Password};
 use super::socket::Socket;
-use super::wire::Frame;
+use super::wire::{Frame, append};
 use alerts_topic::AlertsTopic;
 
 mod alerts_topic;
@@ -267,18 +266,6 @@ impl Broker {
     /// The run cannot go on; the text follows the broker's URL.
     fn unavailable(&self, what: std::fmt::Arguments<'_>) -> LoadError {
         LoadError::Unavailable(format!("{} {what}", self.login.url))
-    }
-}
-
-/// Appends what the codec writes.
-fn append(
-    out: &mut Vec<u8>,
-    write: impl FnOnce(&mut BytesMut) -> Result<usize, rumqttc::mqttbytes::Error>,
-) {
-    let mut buffer = BytesMut::new();
-    // Such packets are far below the codec's bounds.
-    if write(&mut buffer).is_ok() {
-        out.extend_from_slice(&buffer);
     }
 }
 

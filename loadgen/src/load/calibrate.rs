@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
 use rustix::time::{ClockId, Timespec};
 
+use super::engine::nanoseconds;
 use super::error::LoadError;
 use super::outcome::{Calibration, Distribution, Drive, Outcome, Standing};
 use super::progress::Progress;
@@ -139,8 +140,4 @@ fn figures(outcome: &Outcome) -> Drive {
         rate_per_core: 1e9 / own_cpu_ns_per_message.max(1e-3),
         sink_cpu_share: outcome.cost.map_or(0.0, |cost| cost.cpu_share * cores),
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@
 //! [`CONFIRMATIONS`] times more, and [`REFUSAL`] times it must fail. Runs are bounded by [`RUNS_MAX`].
 
 use super::error::LoadError;
-use super::outcome::{Capacity, Objective, Outcome, Probe, ProbeStep, Standing};
+use super::outcome::{Capacity, Counts, Objective, Outcome, Probe, ProbeStep, Standing};
 use super::settings::{Arrivals, Pace, RATE_MAX, RunSettings};
 
 mod search;
@@ -131,14 +131,8 @@ impl CapacityPlan {
             reasons
                 .push(format!("{} of {} alerts missing", counts.missing, counts.alerts_expected));
         }
-        let others = [
-            (counts.duplicated, "duplicated"),
-            (counts.false_alerts, "false"),
-            (counts.disordered, "disordered"),
-            (counts.corrupted, "corrupted"),
-            (counts.wrong_properties, "with wrong properties"),
-            (counts.unacknowledged, "unacknowledged"),
-        ];
+        // What is missing has an objective of its own.
+        let others = Counts { missing: 0, ..outcome.counts }.failures();
         let wrong = others.iter().filter(|(count, _)| *count > 0);
         reasons.extend(wrong.map(|(count, name)| format!("{count} {name}")));
         reasons

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 use super::error::LoadError;
 use super::socket::Socket;
-use super::wire::{self, Frame, WireError};
+use super::wire::{self, Frame, WireError, append};
 use crate::hub::HubError;
 use crate::hub::authentication::{Clock, Refusal, Username, verify_token};
 use crate::hub::certificates::Certificates;
@@ -386,17 +386,5 @@ impl Gateway {
         if !guest.persistent {
             self.sessions.retain(|session| guest.client_id.as_ref() != Some(&session.client_id));
         }
-    }
-}
-
-/// Appends what the codec writes.
-fn append<T>(
-    out: &mut Vec<u8>,
-    write: impl FnOnce(&mut BytesMut) -> Result<T, rumqttc::mqttbytes::Error>,
-) {
-    let mut buffer = BytesMut::new();
-    // Such packets are far below the codec's bounds.
-    if write(&mut buffer).is_ok() {
-        out.extend_from_slice(&buffer);
     }
 }

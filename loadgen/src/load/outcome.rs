@@ -122,18 +122,22 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Whether anything was lost, made up, mixed up or changed.
+    /// Every count that must be 0, with what to call it.
+    pub fn failures(&self) -> [(u64, &'static str); 7] {
+        [
+            (self.missing, "missing"),
+            (self.duplicated, "duplicated"),
+            (self.false_alerts, "false"),
+            (self.disordered, "disordered"),
+            (self.corrupted, "corrupted"),
+            (self.wrong_properties, "with wrong properties"),
+            (self.unacknowledged, "unacknowledged"),
+        ]
+    }
+
+    /// Whether nothing was lost, made up, mixed up or changed.
     pub fn is_clean(&self) -> bool {
-        let failures = [
-            self.missing,
-            self.duplicated,
-            self.false_alerts,
-            self.disordered,
-            self.corrupted,
-            self.wrong_properties,
-            self.unacknowledged,
-        ];
-        failures.iter().all(|count| *count == 0)
+        self.failures().iter().all(|(count, _)| *count == 0)
     }
 }
 

@@ -3,6 +3,8 @@
 //! Reads borrow, writes append; nothing is allocated. Only what a measurement sends and receives at
 //! rate is here; every other packet is left to the codec of `rumqttc` (see [`Frame::whole`]).
 
+use bytes::BytesMut;
+
 /// First byte of a PUBACK.
 pub const PUBACK: u8 = 0x40;
 /// The bit of a PUBLISH's first byte that says it was sent before (MQTT 3.1.1 §3.3.1.1).
@@ -138,6 +140,17 @@ pub fn write_publish(out: &mut Vec<u8>, topic: &[u8], packet_id: Option<u16>, bo
     out.extend_from_slice(body);
 }
 
+/// Appends what the codec writes: a control packet, which is far below its bounds.
+pub(super) fn append<T>(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut BytesMut) -> Result<T, rumqttc::mqttbytes::Error>,
+) {
+    let mut buffer = BytesMut::new();
+    if write(&mut buffer).is_ok() {
+        out.extend_from_slice(&buffer);
+    }
+}
+
 /// The remaining length in one to four bytes (MQTT 3.1.1 §2.2.3).
 fn write_length(out: &mut Vec<u8>, mut length: usize) {
     loop {
@@ -159,7 +172,6 @@ fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::BytesMut;
     use proptest::prelude::*;
     use rumqttc::QoS;
     use rumqttc::mqttbytes::v4;

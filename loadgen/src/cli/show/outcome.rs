@@ -70,6 +70,7 @@ fn messages(counts: &Counts, qos: u8) -> String {
     for (count, name) in [
         (counts.unsent, "never sent"),
         (counts.acknowledged_out_of_order, "acknowledged out of order"),
+        (counts.acknowledged_unknown, "acknowledgements of nothing"),
     ] {
         if count > 0 {
             text.push_str(&format!(", {} {name}", number(count)));
@@ -84,16 +85,7 @@ fn wrong(counts: &Counts) -> String {
     if counts.is_clean() {
         return String::new();
     }
-    let all = [
-        (counts.missing, "missing"),
-        (counts.duplicated, "duplicated"),
-        (counts.false_alerts, "false"),
-        (counts.disordered, "disordered"),
-        (counts.corrupted, "corrupted"),
-        (counts.wrong_properties, "with wrong properties"),
-        (counts.unacknowledged, "unacknowledged"),
-    ];
-    all.map(|(count, name)| format!("{} {name}", number(count))).join(", ")
+    counts.failures().map(|(count, name)| format!("{} {name}", number(count))).join(", ")
 }
 
 fn after_faults(counts: &Counts) -> String {

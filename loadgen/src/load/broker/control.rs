@@ -6,10 +6,10 @@ use bytes::BytesMut;
 use rumqttc::QoS;
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
 
-use super::{Broker, Link, Stage, append};
+use super::{Broker, Link, Stage};
 use crate::load::error::LoadError;
 use crate::load::lane::LaneError;
-use crate::load::wire::{self, Frame};
+use crate::load::wire::{self, Frame, append};
 
 /// The packet id of the one SUBSCRIBE.
 const SUBSCRIBE_ID: u16 = 1;

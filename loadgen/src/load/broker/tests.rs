@@ -1,3 +1,4 @@
+use bytes::BytesMut;
 use std::net::TcpListener;
 
 use rumqttc::QoS;

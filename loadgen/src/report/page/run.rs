@@ -121,6 +121,7 @@ fn rows(counts: &Counts) -> Vec<Row> {
             "told, not held against anybody",
             false,
         ),
+        ("acknowledged unknown", counts.acknowledged_unknown, "of nothing in flight; told", false),
         ("sent again", counts.resent, "after a lost connection", false),
         ("alerts expected", counts.alerts_expected, "of the messages sent", false),
         ("alerts correct", counts.alerts_correct, "came back as they must", false),
@@ -130,7 +131,7 @@ fn rows(counts: &Counts) -> Vec<Row> {
         ("false alerts", counts.false_alerts, "back, though no alert", true),
         ("disordered", counts.disordered, "behind a later one of the same sensor", true),
         ("corrupted", counts.corrupted, "another body, or one never sent", true),
-        ("wrong properties", counts.wrong_properties, "or on another topic", true),
+        ("wrong properties", counts.wrong_properties, "or another topic, or a lower QoS", true),
         ("faults", counts.faults, "connections lost or cut", false),
     ]
 }
