@@ -17,12 +17,13 @@ pub struct Held {
     pub bytes: usize,
 }
 
+/// Eight bytes: there is one for every message that is held.
 #[derive(Debug)]
 struct Entry {
+    bytes: u32,
     /// Zero: nothing to acknowledge (QoS 0, or received on a connection that is gone).
     packet_id: u16,
     settled: bool,
-    bytes: usize,
 }
 
 /// The open receipts, oldest first.
@@ -39,8 +40,9 @@ impl Ledger {
     /// the message holds in memory.
     pub fn receive(&mut self, packet_id: u16, bytes: usize) -> u64 {
         let receipt = self.next_receipt();
-        self.entries.push_back(Entry { packet_id, settled: false, bytes });
-        self.bytes += bytes;
+        let bytes = u32::try_from(bytes).expect("a packet is far below 4 GiB");
+        self.entries.push_back(Entry { bytes, packet_id, settled: false });
+        self.bytes += Self::widen(bytes);
         receipt
     }
 
@@ -56,36 +58,35 @@ impl Ledger {
         }
     }
 
-    /// Settles a range but for `open`, which is in rising order.
+    /// Settles a range of open receipts, but for those in `open`.
     pub fn settle_range(&mut self, receipts: Range<u64>, open: impl IntoIterator<Item = u64>) {
-        let mut open = open.into_iter().peekable();
-        for receipt in receipts {
-            if open.next_if_eq(&receipt).is_none() {
-                self.settle(receipt);
+        let (Some(start), Some(end)) = (self.index(receipts.start), self.index(receipts.end))
+        else {
+            return;
+        };
+        for entry in self.entries.range_mut(start.min(end)..end) {
+            entry.settled = true;
+        }
+        for receipt in open {
+            debug_assert!(receipts.contains(&receipt), "an open receipt outside of the range");
+            if let Some(entry) = self.entry(receipt) {
+                entry.settled = false;
             }
         }
-        debug_assert!(open.next().is_none(), "an open receipt outside of the range");
     }
 
     /// Takes out the settled receipts at the front and hands their packet ids to `acknowledge`.
     /// Returns how many receipts were taken.
-    ///
-    /// # Errors
-    /// The first error of `acknowledge`; that receipt is taken out all the same.
-    pub fn release<E>(
-        &mut self,
-        mut acknowledge: impl FnMut(u16) -> Result<(), E>,
-    ) -> Result<u64, E> {
+    pub fn release(&mut self, mut acknowledge: impl FnMut(u16)) -> u64 {
         let before = self.first;
-        while self.entries.front().is_some_and(|entry| entry.settled) {
-            let entry = self.entries.pop_front().expect("the front was looked at");
+        while let Some(entry) = self.entries.pop_front_if(|entry| entry.settled) {
             self.first += 1;
-            self.bytes -= entry.bytes;
+            self.bytes -= Self::widen(entry.bytes);
             if entry.packet_id != 0 {
-                acknowledge(entry.packet_id)?;
+                acknowledge(entry.packet_id);
             }
         }
-        Ok(self.first - before)
+        self.first - before
     }
 
     /// The connection is gone: its packet ids mean nothing on the next one, where the source
@@ -103,8 +104,18 @@ impl Ledger {
     }
 
     fn entry(&mut self, receipt: u64) -> Option<&mut Entry> {
-        let index = receipt.checked_sub(self.first)?;
-        self.entries.get_mut(usize::try_from(index).ok()?)
+        let index = self.index(receipt)?;
+        self.entries.get_mut(index)
+    }
+
+    /// Where a receipt is, or the end of all; `None` when it was taken out, or never given.
+    fn index(&self, receipt: u64) -> Option<usize> {
+        let index = usize::try_from(receipt.checked_sub(self.first)?).ok()?;
+        (index <= self.entries.len()).then_some(index)
+    }
+
+    fn widen(bytes: u32) -> usize {
+        usize::try_from(bytes).expect("usize has at least 32 bits here")
     }
 }
 
@@ -115,12 +126,7 @@ mod tests {
 
     fn release(ledger: &mut Ledger) -> Vec<u16> {
         let mut ids = Vec::new();
-        ledger
-            .release(|id| {
-                ids.push(id);
-                Ok::<_, ()>(())
-            })
-            .unwrap();
+        ledger.release(|id| ids.push(id));
         ids
     }
 

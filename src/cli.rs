@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 use tracing::{error, info};
 
-use crate::link::Summary;
+use crate::metrics::Summary;
 use crate::settings::{self, Proof, Settings, SettingsError};
 use crate::{logging, module, sensor};
 

@@ -31,6 +31,8 @@ pub mod forward;
 
 pub mod ack;
 
+pub mod pipeline;
+
 pub mod link;
 
 pub mod workload;

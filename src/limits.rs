@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-/// Batches handed to the parser pool and not yet back. At the bound, ingest gathers messages into
-/// larger batches until one comes back.
+/// Batches handed to the parser pool and not yet back. At the bound the ingest thread judges itself.
 pub const PIPELINE_BATCHES_MAX: usize = 64;
 /// Most messages in one batch: one read of 64 KiB holds at most some thousand.
 pub const BATCH_MESSAGES_MAX: usize = 4096;
+/// Settled batches that one source keeps for their memory.
+pub const SPARE_BATCHES_MAX: usize = 8;
+/// A batch with no more bytes than this is judged where it arrived: waking a parser thread would
+/// take longer.
+pub const JUDGED_AT_ONCE_BYTES: usize = 8 * 1024;
 /// Most messages received and not yet acknowledged: all packet ids of MQTT 3.1.1.
 pub const HELD_MESSAGES_MAX: usize = 65_535;
 /// Most bytes of such messages (default of the setting `held-bytes`). Beyond it nothing is read,

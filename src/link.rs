@@ -1,8 +1,8 @@
 //! The link to the hub: the ingest thread, which owns the connection in both directions.
 //!
 //! One loop, one turn after the other: packets read in this turn are sorted in order of arrival
-//! (inputs to [`Ingest`], twin patches to the threshold at once, PUBACKs to the [`Ledger`]), judged
-//! batches are taken back, alerts and acknowledgements are added to the one write of the next turn.
+//! (inputs and PUBACKs to the [`Pipeline`](crate::pipeline), twin patches to the threshold at once),
+//! then alerts and acknowledgements are added to the one write of the next turn.
 //!
 //! - Bounded: see [`limits`](crate::limits). The loop waits for the socket alone, never for a later
 //!   stage, so the two directions cannot block each other.
@@ -20,17 +20,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
 
-use crate::ack::Ledger;
 use crate::azure::{Identity, topics};
 use crate::credentials::Credentials;
-use crate::forward::Forwarder;
-use crate::ingest::Ingest;
-use crate::limits::{FIRST_TWIN_WAIT, HEALTHY_AFTER};
-use crate::logging::LineLimit;
-use crate::metrics::Counters;
+use crate::forward::{HubOutput, Origin};
+use crate::limits::HEALTHY_AFTER;
+use crate::message::{Alert, SourceId};
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, TRANSIENT};
 use crate::mqtt::{ConnectionError, Inflight, Route};
-use crate::pool::Pool;
+use crate::pipeline::SharedPipeline;
 use crate::threshold::ThresholdCell;
 use crate::trust::Trust;
 use crate::twin::Twin;
@@ -38,6 +35,8 @@ use serve::Leave;
 
 /// The output that alerts leave by.
 const OUTPUT: &str = "output1";
+/// The hub among the pipeline's sources.
+pub const HUB: SourceId = 0;
 
 /// What a link needs to know.
 pub struct LinkSettings {
@@ -57,17 +56,6 @@ pub struct LinkSettings {
     pub token_lifetime: Duration,
     /// Longest wait for outstanding acknowledgements at shutdown.
     pub drain_timeout: Duration,
-    /// Most bytes received and not yet acknowledged.
-    pub held_bytes_max: usize,
-}
-
-/// How a shutdown went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Everything counted.
-    pub counters: Counters,
-    /// Messages received and not acknowledged: the hub delivers them again.
-    pub unacknowledged: usize,
 }
 
 /// Why one connection ended.
@@ -86,20 +74,16 @@ enum End {
 /// The link, with everything that outlives a connection.
 pub struct Link {
     settings: LinkSettings,
-    pool: Pool,
+    pipeline: SharedPipeline,
     wake: Arc<Notify>,
     stop: watch::Receiver<bool>,
     cell: Arc<ThresholdCell>,
     twin: Twin,
-    ledger: Ledger,
-    ingest: Ingest,
-    forwarder: Forwarder,
-    /// The token of a publish is the receipt that its PUBACK settles.
-    inflight: Inflight<u64>,
+    output: HubOutput,
+    /// The alerts without PUBACK.
+    inflight: Inflight<Alert>,
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
-    counters: Counters,
-    malformed_lines: LineLimit,
     inputs_prefix: String,
     /// When the token of the connection is to be replaced.
     renew_at: Instant,
@@ -113,53 +97,47 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link that is not connected yet. `wake` is the pool's; `stop` turns true for shutdown,
-    /// together with a notification on `wake`.
+    /// A link that is not connected yet: the source [`HUB`] of `pipeline`, and its outlet. `wake` is
+    /// this link's in the pipeline; `stop` turns true for shutdown, together with a notification on
+    /// `wake`.
     pub fn new(
         settings: LinkSettings,
-        pool: Pool,
+        pipeline: SharedPipeline,
         wake: Arc<Notify>,
         stop: watch::Receiver<bool>,
         cell: Arc<ThresholdCell>,
     ) -> Self {
         let default = cell.load().threshold;
-        let mut ingest = Ingest::default();
-        ingest.hold();
         Self {
             twin: Twin::new(Arc::clone(&cell), default, fastrand::u32(..)),
-            forwarder: Forwarder::new(&settings.identity, OUTPUT),
+            output: HubOutput::new(&settings.identity, OUTPUT),
             inputs_prefix: topics::inputs_prefix(&settings.identity),
-            ledger: Ledger::default(),
             inflight: Inflight::default(),
             resend: VecDeque::new(),
-            counters: Counters::default(),
-            malformed_lines: LineLimit::default(),
             renew_at: Instant::now() + login::use_time(settings.token_lifetime, fastrand::f64()),
             leaving: false,
             overrun: false,
             hold_until: Instant::now(),
             started: Instant::now(),
             settings,
-            pool,
+            pipeline,
             wake,
             stop,
             cell,
-            ingest,
         }
     }
 
     /// Connects, serves, and connects again until told to stop.
-    pub async fn run(mut self) -> Summary {
+    pub async fn run(mut self) {
         let mut backoff = Backoff::default();
-        let mut inbox = Vec::new();
         let mut password = None;
         while !self.is_stopping() {
             let mut bounds = TRANSIENT;
-            match self.connect(password.take(), &mut inbox).await {
+            match self.connect(password.take()).await {
                 None => break,
                 Some(Ok(connection)) => {
                     let since = Instant::now();
-                    let end = self.serve(connection, &mut inbox).await;
+                    let end = self.serve(connection).await;
                     if since.elapsed() >= HEALTHY_AFTER {
                         backoff.reset();
                     }
@@ -191,9 +169,6 @@ impl Link {
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         }
-        let unacknowledged = self.ledger.held().messages;
-        self.pool.stop();
-        Summary { counters: self.counters, unacknowledged }
     }
 
     fn peer(&self) -> String {
@@ -204,20 +179,9 @@ impl Link {
         *self.stop.borrow()
     }
 
-    /// Messages wait for the first twin document, but not for ever.
-    fn end_hold_when_due(&mut self) {
-        if !self.ingest.is_holding() {
-            return;
-        }
-        let known = self.twin.is_known();
-        if !known && Instant::now() < self.hold_until {
-            return;
-        }
-        let threshold = self.cell.load().threshold;
-        if !known {
-            warn!("no twin after {FIRST_TWIN_WAIT:?}: the default threshold {threshold} judges");
-        }
-        self.ingest.release(threshold);
+    /// How alerts of a source are told on the hub.
+    fn origin(alert: &Alert) -> Origin {
+        if alert.source == HUB { Origin::Hub } else { Origin::Broker }
     }
 }
 

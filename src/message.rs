@@ -1,4 +1,6 @@
-//! What moves between the stages: batches of messages, and what the pool found in them.
+//! What moves between the stages: batches of messages within one block of bytes, and alerts.
+//!
+//! A message is never copied on its way: it is two places in the block that one read brought.
 
 use std::ops::Range;
 
@@ -7,74 +9,130 @@ use bytes::Bytes;
 use crate::parse::Malformed;
 use crate::threshold::Threshold;
 
-/// One message for `input1`, as it came from the socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Its number in order of receipt, given by the [`Ledger`](crate::ack::Ledger).
-    pub receipt: u64,
-    /// The topic as received.
-    pub topic: String,
-    /// Where the property bag begins in `topic`.
-    pub bag_start: usize,
-    /// The body: a slice of the read buffer.
-    pub body: Bytes,
+/// A place in a block of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    start: u32,
+    end: u32,
 }
 
-impl Message {
-    /// The percent-encoded property bag; it ends at a raw `/`, as for the official SDKs.
-    pub fn bag(&self) -> &str {
-        let rest = &self.topic[self.bag_start..];
-        rest.split_once('/').map_or(rest, |(bag, _)| bag)
+impl Span {
+    /// The bytes in `range`, which lies within a block.
+    pub fn new(range: Range<usize>) -> Self {
+        let narrow = |at: usize| u32::try_from(at).expect("a block is far below 4 GiB");
+        Self { start: narrow(range.start), end: narrow(range.end) }
+    }
+
+    /// The bytes of `block` that this is about.
+    pub fn of<'a>(&self, block: &'a [u8]) -> &'a [u8] {
+        let widen = |at: u32| usize::try_from(at).expect("usize has at least 32 bits here");
+        &block[widen(self.start)..widen(self.end)]
+    }
+
+    /// Their number.
+    pub fn len(&self) -> usize {
+        usize::try_from(self.end - self.start).expect("usize has at least 32 bits here")
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
     }
 }
 
-/// Messages that arrived together under one threshold.
+/// One message to be judged, as it came from the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// What its alert's topic is made from: of a message from the hub its encoded property bag, of
+    /// one from a broker its topic. UTF-8.
+    pub origin: Span,
+    /// The body.
+    pub body: Span,
+}
+
+/// The connection that a message came from, by its place in the pipeline.
+pub type SourceId = usize;
+
+/// Messages that one read brought, under one threshold, with consecutive receipts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// Consecutive from 0; the forwarder restores this order.
+    /// Where they came from.
+    pub source: SourceId,
+    /// Consecutive from 0 for each source; the order in which batches are settled.
     pub sequence: u64,
     /// The threshold that was in force when the messages arrived.
     pub threshold: Threshold,
-    /// The receipts that the batch settles: those of its messages, and of nothing else that is
-    /// still open.
-    pub receipts: Range<u64>,
+    /// Receipt of the first message.
+    pub first_receipt: u64,
+    /// The bytes that they are in.
+    pub block: Bytes,
     /// In order of receipt.
     pub messages: Vec<Message>,
+    /// What the parser found in them.
+    pub findings: Findings,
 }
 
-/// A message that exceeded the threshold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Alert {
-    /// The message, to be forwarded.
-    pub message: Message,
+impl Batch {
+    /// The receipts of its messages.
+    pub fn receipts(&self) -> Range<u64> {
+        self.first_receipt..self.first_receipt + self.messages.len() as u64
+    }
+}
+
+/// What a parser found in a batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Findings {
+    /// The messages that exceed the threshold, in order of receipt.
+    pub alerts: Vec<Finding>,
+    /// Bad messages by reason, in the order of [`Malformed::ALL`].
+    pub malformed: [u32; Malformed::ALL.len()],
+    /// The first bad message, for the log.
+    pub sample: Option<(Malformed, Span)>,
+}
+
+impl Findings {
+    /// Forgets everything, but keeps the memory.
+    pub fn clear(&mut self) {
+        self.alerts.clear();
+        self.malformed = [0; Malformed::ALL.len()];
+        self.sample = None;
+    }
+}
+
+/// A message that exceeds the threshold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Finding {
+    /// Which message of the batch.
+    pub index: u32,
     /// The temperature found in it; infinite where JSON says `1e999`.
     pub temperature: f64,
 }
 
-/// One bad message of a batch, kept for the log.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// What is wrong with it.
-    pub reason: Malformed,
-    /// Its body.
-    pub body: Bytes,
+/// A message on its way out. It keeps its block until it is acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Where the message came from.
+    pub source: SourceId,
+    /// Its receipt there.
+    pub receipt: u64,
+    block: Bytes,
+    message: Message,
 }
 
-/// A batch that went through the pool.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// The batch's number.
-    pub sequence: u64,
-    /// The batch's threshold.
-    pub threshold: Threshold,
-    /// The batch's receipts: all but those of `alerts` are settled.
-    pub receipts: Range<u64>,
-    /// In order of receipt.
-    pub alerts: Vec<Alert>,
-    /// Messages in the batch.
-    pub messages: u32,
-    /// Bad messages by reason, in the order of [`Malformed::ALL`].
-    pub malformed: [u32; Malformed::ALL.len()],
-    /// The first bad message.
-    pub sample: Option<Sample>,
+impl Alert {
+    /// The alert that a message within `block` raises.
+    pub fn new(source: SourceId, receipt: u64, block: Bytes, message: Message) -> Self {
+        Self { source, receipt, block, message }
+    }
+
+    /// What its topic is made from, see [`Message::origin`].
+    pub fn origin(&self) -> &str {
+        // The decoder has checked the whole topic, and it is cut at ASCII characters only.
+        std::str::from_utf8(self.message.origin.of(&self.block)).unwrap_or_default()
+    }
+
+    /// The body as received.
+    pub fn body(&self) -> &[u8] {
+        self.message.body.of(&self.block)
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::message::Judged;
+use crate::message::Batch;
 use crate::parse::Malformed;
 
 /// Counters since the process started. Plain numbers: the ingest thread alone counts.
@@ -32,6 +32,8 @@ pub struct Counters {
     pub temperature_not_a_number: u64,
     /// QoS 0 messages dropped while everything held waited for the hub.
     pub dropped_at_most_once: u64,
+    /// Times that a source was not read because as much was held as may be.
+    pub source_pauses: u64,
     /// PUBACKs sent to the source, plus messages that need none.
     pub settled: u64,
     /// Desired patches received.
@@ -49,13 +51,14 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Adds what the pool found in a batch.
-    pub fn add(&mut self, batch: &Judged) {
-        let alerts = batch.alerts.len() as u64;
-        let malformed: u64 = batch.malformed.iter().copied().map(u64::from).sum();
+    /// Adds what was found in a batch.
+    pub fn add(&mut self, batch: &Batch) {
+        let findings = &batch.findings;
+        let alerts = findings.alerts.len() as u64;
+        let malformed: u64 = findings.malformed.iter().copied().map(u64::from).sum();
         self.alerts += alerts;
-        self.not_alerts += u64::from(batch.messages) - alerts - malformed;
-        for (reason, count) in Malformed::ALL.into_iter().zip(batch.malformed) {
+        self.not_alerts += batch.messages.len() as u64 - alerts - malformed;
+        for (reason, count) in Malformed::ALL.into_iter().zip(findings.malformed) {
             let counter = match reason {
                 Malformed::NotUtf8 => &mut self.not_utf8,
                 Malformed::NotJson => &mut self.not_json,
@@ -64,4 +67,13 @@ impl Counters {
             *counter += u64::from(count);
         }
     }
+}
+
+/// How a shutdown went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Everything counted.
+    pub counters: Counters,
+    /// Messages received and not acknowledged: their source delivers them again.
+    pub unacknowledged: usize,
 }

@@ -9,10 +9,11 @@ use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
 use crate::credentials::Credentials;
-use crate::link::{Link, LinkSettings, Summary};
+use crate::link::{Link, LinkSettings};
+use crate::metrics::Summary;
 use crate::mqtt::Route;
 use crate::parse::JsonPath;
-use crate::pool::Pool;
+use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{Proof, Settings};
 use crate::signals::StopSignals;
 use crate::threshold::{Setting, ThresholdCell};
@@ -38,15 +39,18 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     let (stop, stopped) = watch::channel(false);
     let cell =
         Arc::new(ThresholdCell::new(Setting { threshold: settings.threshold, version: None }));
-    let pool = Pool::start(settings.workers, &JsonPath::default(), &wake)?;
-    let link = Link::new(link_settings(settings)?, pool, Arc::clone(&wake), stopped, cell);
+    let (workers, held_bytes) = (settings.workers, settings.held_bytes);
+    let wakes = [Arc::clone(&wake)];
+    let pipeline = Pipeline::start(&wakes, &wake, workers, &JsonPath::default(), held_bytes)?;
+    let pipeline = SharedPipeline::new(pipeline);
+    let settings = link_settings(settings)?;
+    let link = Link::new(settings, pipeline.clone(), Arc::clone(&wake), stopped, cell);
     let runtime = runtime()?;
     let (done, finished) = oneshot::channel();
     let ingest = Builder::new().name("ingest".to_owned()).spawn(move || {
-        let summary = run_to_end(runtime, link.run());
+        run_to_end(runtime, link.run());
         // Nobody is there to listen only when the signal thread has failed.
         let _ = done.send(());
-        summary
     })?;
     crate::module::runtime()?.block_on(async {
         let mut signals = StopSignals::new()?;
@@ -59,7 +63,9 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     // The link holds the receiver until it ends.
     let _ = stop.send(true);
     wake.notify_one();
-    Ok(ingest.join().expect("the ingest thread panicked, which aborts release builds"))
+    ingest.join().expect("the ingest thread panicked, which aborts release builds");
+    let summary = pipeline.lock().stop();
+    Ok(summary)
 }
 
 fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
@@ -83,7 +89,6 @@ fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
         keep_alive: settings.keep_alive,
         token_lifetime: settings.token_lifetime,
         drain_timeout: settings.drain_timeout,
-        held_bytes_max: settings.held_bytes,
     })
 }
 

@@ -1,6 +1,6 @@
 //! One MQTT 3.1.1 client connection and the session that outlives it.
 //!
-//! - In: bytes from a socket. Out: batches of decoded packets, bytes to the same socket.
+//! - In: bytes from a socket. Out: batches of decoded packets ([`Inbox`]), bytes to the same socket.
 //! - Runs on whichever thread polls it; holds no thread of its own.
 //! - Bounds: [`connection::READ_BYTES`] a turn, [`connection::WRITE_HIGH_WATER_BYTES`] waiting to be
 //!   written, [`inflight::WINDOW_MAX`] publishes without PUBACK. At a bound the caller is told to
@@ -9,10 +9,13 @@
 
 pub mod backoff;
 pub mod connection;
+pub mod inbox;
 pub mod inflight;
 pub mod transport;
+pub mod wire;
 
 pub use connection::{ByteStream, Connection, ConnectionError};
+pub use inbox::Inbox;
 pub use inflight::Inflight;
 pub use rumqttc::mqttbytes::QoS;
 pub use rumqttc::mqttbytes::v4 as packet;

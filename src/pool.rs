@@ -1,61 +1,95 @@
 //! The parser pool: threads that judge batches.
 //!
-//! - In: batches from a bounded queue. Out: judged batches on a second bounded queue, in any order.
+//! - In: batches from a bounded queue. Out: the same batches with their findings, on a second
+//!   bounded queue, in any order.
 //! - Each thread owns its parser and its scratch memory; they share nothing but the queues.
-//! - Bounded: both queues hold [`PIPELINE_BATCHES_MAX`] batches, and ingest lets no more than that
-//!   many out, so neither queue is ever full and no thread ever waits for a later stage.
+//! - Bounded: both queues hold [`PIPELINE_BATCHES_MAX`] batches, and no more than that are let out,
+//!   so neither queue is ever full and no thread ever waits for a later stage. What the pool does
+//!   not take, the ingest thread judges itself.
+//! - A pool of no threads takes nothing: on one or two cores a hand-over costs more than it gains.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::Notify;
 
 use crate::limits::PIPELINE_BATCHES_MAX;
-use crate::message::{Alert, Batch, Judged, Sample};
-use crate::parse::{JsonPath, Malformed, Parser, Verdict};
+use crate::message::{Batch, Finding};
+use crate::parse::{JsonPath, Parser, Verdict};
 
-/// The running pool. Dropping `batches` ends its threads once the queue is empty.
+/// The running pool.
 #[derive(Debug)]
 pub struct Pool {
-    /// Where batches go in.
-    pub batches: Sender<Batch>,
-    /// Where judged batches come out.
-    pub judged: Receiver<Judged>,
+    /// None once it is stopped.
+    batches: Option<Sender<Batch>>,
+    judged: Receiver<Batch>,
     threads: Vec<JoinHandle<()>>,
+    /// Batches that are not back yet.
+    out: usize,
 }
 
 impl Pool {
-    /// Starts `workers` threads that read the number at `path` in every body. `wake` is notified
-    /// after each judged batch.
+    /// Starts `workers` threads that read the number at `path` in every body. After each batch the
+    /// `wakes` of its source is notified.
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub fn start(workers: usize, path: &JsonPath, wake: &Arc<Notify>) -> io::Result<Self> {
+    pub fn start(workers: usize, path: &JsonPath, wakes: &[Arc<Notify>]) -> io::Result<Self> {
         let (batches, incoming) = bounded::<Batch>(PIPELINE_BATCHES_MAX);
         let (outgoing, judged) = bounded(PIPELINE_BATCHES_MAX);
         let mut threads = Vec::with_capacity(workers);
         for index in 0..workers {
             let (incoming, outgoing) = (incoming.clone(), outgoing.clone());
-            let (mut parser, wake) = (Parser::new(path.clone()), Arc::clone(wake));
+            let (mut parser, wakes) = (Parser::new(path.clone()), wakes.to_vec());
             threads.push(Builder::new().name(format!("parser-{index}")).spawn(move || {
-                for batch in incoming {
-                    if outgoing.send(judge(&mut parser, batch)).is_err() {
+                for mut batch in incoming {
+                    judge(&mut parser, &mut batch);
+                    let source = batch.source;
+                    if outgoing.send(batch).is_err() {
                         return;
                     }
-                    wake.notify_one();
+                    wakes[source].notify_one();
                 }
             })?);
         }
-        Ok(Self { batches, judged, threads })
+        Ok(Self { batches: Some(batches), judged, threads, out: 0 })
     }
 
-    /// Ends the pool and waits for its threads; batches that are still queued are dropped.
-    pub fn stop(self) {
-        drop(self.batches);
-        drop(self.judged);
-        for thread in self.threads {
+    /// Whether there is no thread to judge anything.
+    pub fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+
+    /// Hands a batch over.
+    ///
+    /// # Errors
+    /// The batch comes back when the pool takes no more.
+    #[expect(clippy::result_large_err, reason = "the batch itself, to be judged on the spot")]
+    pub fn submit(&mut self, batch: Batch) -> Result<(), Batch> {
+        match &self.batches {
+            Some(batches) if !self.is_empty() && self.out < PIPELINE_BATCHES_MAX => {
+                batches.try_send(batch).map_err(TrySendError::into_inner)?;
+                self.out += 1;
+                Ok(())
+            }
+            _ => Err(batch),
+        }
+    }
+
+    /// The next batch that was judged.
+    pub fn next_judged(&mut self) -> Option<Batch> {
+        let batch = self.judged.try_recv().ok()?;
+        self.out -= 1;
+        Some(batch)
+    }
+
+    /// Ends the pool and waits for its threads, which finish what is queued; there is room for all
+    /// of it.
+    pub fn stop(&mut self) {
+        self.batches = None;
+        for thread in self.threads.drain(..) {
             // A panic in a worker aborts the process in release builds; tests see it here.
             thread.join().expect("a parser thread panicked");
         }
@@ -63,26 +97,16 @@ impl Pool {
 }
 
 /// Judges every message of a batch by the batch's own threshold.
-pub fn judge(parser: &mut Parser, batch: Batch) -> Judged {
-    let Batch { sequence, threshold, receipts, messages } = batch;
-    let mut judged = Judged {
-        sequence,
-        threshold,
-        receipts,
-        messages: u32::try_from(messages.len()).unwrap_or(u32::MAX),
-        alerts: Vec::new(),
-        malformed: [0; Malformed::ALL.len()],
-        sample: None,
-    };
-    for message in messages {
-        match parser.judge(&message.body, threshold) {
-            Verdict::Alert(temperature) => judged.alerts.push(Alert { message, temperature }),
+pub fn judge(parser: &mut Parser, batch: &mut Batch) {
+    let Batch { block, messages, findings, threshold, .. } = batch;
+    for (index, message) in (0u32..).zip(messages.iter()) {
+        match parser.judge(message.body.of(block), *threshold) {
+            Verdict::Alert(temperature) => findings.alerts.push(Finding { index, temperature }),
             Verdict::Below | Verdict::NoTemperature => {}
             Verdict::Malformed(reason) => {
-                judged.malformed[reason as usize] += 1;
-                judged.sample.get_or_insert_with(|| Sample { reason, body: message.body });
+                findings.malformed[reason as usize] += 1;
+                findings.sample.get_or_insert((reason, message.body));
             }
         }
     }
-    judged
 }

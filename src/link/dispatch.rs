@@ -2,16 +2,20 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::json;
 use tracing::{debug, info, warn};
 
-use super::{End, Link};
+use super::serve::waits_for_hub;
+use super::{End, HUB, Link};
 use crate::azure::topics::{self, Received};
 use crate::limits::{HELD_OVERDRAFT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
-use crate::message::Message;
+use crate::message::{Message, Span};
 use crate::mqtt::packet::Publish;
+use crate::mqtt::wire::PublishAt;
 use crate::mqtt::{ByteStream, Connection, QoS};
+use crate::pipeline::Pipeline;
 use crate::twin::Outcome;
 
 /// The one input that is filtered.
@@ -21,107 +25,126 @@ impl Link {
     /// Sorts one publish, in order of arrival.
     pub(super) fn received(
         &mut self,
-        publish: Publish,
+        publish: PublishAt,
+        block: &Bytes,
+        pipeline: &mut Pipeline,
         connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
-        if publish.qos != QoS::AtMostOnce && self.is_over_bound(HELD_OVERDRAFT) {
+        if publish.packet_id().is_some() && pipeline.is_over_bound(HUB, HELD_OVERDRAFT) {
             // Nothing more is taken; what is held is finished, then a new connection brings the
             // rest (see `serve`).
             self.overrun = true;
             self.leaving = true;
         }
         // The hot path: `devices/{d}/modules/{m}/inputs/input1/{bag}`, as every hub writes it.
-        if let Some(rest) = publish.topic.strip_prefix(&self.inputs_prefix)
-            && let Some(bag) = rest.strip_prefix(INPUT)
-            && (bag.is_empty() || bag.starts_with('/'))
+        let topic = publish.topic(block);
+        if let Some(rest) = topic.strip_prefix(self.inputs_prefix.as_bytes())
+            && let Some(bag) = rest.strip_prefix(INPUT.as_bytes())
+            && (bag.is_empty() || bag.starts_with(b"/"))
         {
-            let bag_start = publish.topic.len() - bag.len().saturating_sub(1);
-            self.input(publish, bag_start);
+            self.input(publish, bag.len().saturating_sub(1), block, pipeline);
             return Ok(());
         }
+        self.received_other(&publish.to_publish(block), publish, block, pipeline, connection)
+    }
+
+    /// Any publish that is not at once seen to be a message for `input1`.
+    #[cold]
+    fn received_other(
+        &mut self,
+        publish: &Publish,
+        place: PublishAt,
+        block: &Bytes,
+        pipeline: &mut Pipeline,
+        connection: &mut Connection<impl ByteStream>,
+    ) -> Result<(), End> {
         match topics::parse_received(&self.settings.identity, &publish.topic) {
             Received::Input { input, .. } if input == INPUT => {
                 // Percent-encoded where nothing needs it, so its length is unknown.
-                let name_end = publish.topic[self.inputs_prefix.len()..].find('/');
-                let bag_start =
-                    name_end.map_or(publish.topic.len(), |end| self.inputs_prefix.len() + end + 1);
-                self.input(publish, bag_start);
+                let rest = &publish.topic[self.inputs_prefix.len()..];
+                let bag_len = rest.find('/').map_or(0, |end| rest.len() - end - 1);
+                self.input(place, bag_len, block, pipeline);
                 return Ok(());
             }
             Received::Input { input, .. } => {
-                self.counters.other_inputs += 1;
+                pipeline.counters.other_inputs += 1;
                 debug!("message for input {input:?} ignored");
             }
-            Received::DesiredPatch { version } => self.patch(version, &publish.payload),
+            Received::DesiredPatch { version } => self.patch(version, &publish.payload, pipeline),
             Received::TwinResponse { status, rid, .. } => {
-                let outcome = self.twin.response(status, &rid, &publish.payload, Instant::now());
-                self.log_twin(&outcome, &publish.payload);
-                self.end_hold_when_due();
+                let now = Instant::now();
+                let outcome = self.twin.response(status, &rid, &publish.payload, now);
+                self.log_twin(&outcome, &publish.payload, pipeline);
+                self.end_hold_when_due(pipeline, now);
             }
-            Received::Method { name, rid } => self.method(&name, &rid, connection)?,
+            Received::Method { name, rid } => self.method(&name, &rid, pipeline, connection)?,
             Received::Other => {
-                self.counters.unexpected += 1;
+                pipeline.counters.unexpected += 1;
                 debug!("publish on an unexpected topic ignored: {:?}", publish.topic);
             }
         }
-        // Behind all that was received before it (MQTT 3.1.1 §4.6); a leaving link did not take
-        // all of that.
-        if publish.qos != QoS::AtMostOnce && !self.leaving {
-            let receipt = self.ledger.receive(publish.pkid, 0);
-            self.ledger.settle(receipt);
+        // Behind all that was received before it; a leaving link did not take all of that.
+        if let Some(packet_id) = place.packet_id()
+            && !self.leaving
+        {
+            pipeline.receive_settled(HUB, packet_id);
         }
         Ok(())
     }
 
-    /// A message for `input1`.
-    fn input(&mut self, publish: Publish, bag_start: usize) {
-        let at_most_once = publish.qos == QoS::AtMostOnce;
+    /// A message for `input1`, whose topic ends with a bag of `bag_len` bytes.
+    fn input(
+        &mut self,
+        publish: PublishAt,
+        bag_len: usize,
+        block: &Bytes,
+        pipeline: &mut Pipeline,
+    ) {
+        let packet_id = publish.packet_id();
+        let at_most_once = packet_id.is_none();
         if self.is_stopping() || (self.leaving && !at_most_once) {
             // Not acknowledged: the hub delivers it to the next instance, or on the next connection.
             return;
         }
-        if at_most_once && self.waits_for_hub() && self.is_over_bound(1) {
-            self.counters.dropped_at_most_once += 1;
+        if at_most_once && waits_for_hub(pipeline) && pipeline.is_over_bound(HUB, 1) {
+            pipeline.counters.dropped_at_most_once += 1;
             return;
         }
-        let Publish { topic, payload: body, pkid, .. } = publish;
-        self.counters.received += 1;
-        self.counters.received_bytes += body.len() as u64;
+        let topic_end = publish.topic_end();
+        let origin = Span::new(topic_end - bag_len..topic_end);
+        let message = Message { origin, body: Span::new(publish.body()) };
         debug!(
             "message {}: {} bytes, data \"{}\", properties \"{}\"",
-            self.counters.received,
-            body.len(),
-            excerpt(&body),
-            &topic[bag_start..],
+            pipeline.counters.received + 1,
+            message.body.len(),
+            excerpt(message.body.of(block)),
+            String::from_utf8_lossy(origin.of(block)),
         );
-        let id = if at_most_once { 0 } else { pkid };
-        let receipt = self.ledger.receive(id, topic.len() + body.len());
-        let message = Message { receipt, topic, bag_start, body };
-        self.ingest.push(message, self.cell.load().threshold);
+        pipeline.receive(HUB, block, message, packet_id, self.cell.load().threshold);
     }
 
-    fn patch(&mut self, version: Option<u64>, body: &[u8]) {
-        self.counters.twin_callbacks += 1;
+    fn patch(&mut self, version: Option<u64>, body: &[u8], pipeline: &mut Pipeline) {
+        pipeline.counters.twin_callbacks += 1;
         let before = self.cell.load().threshold;
         let outcome = self.twin.patch(version, body);
         if matches!(outcome, Outcome::Applied(_)) {
             // A patch that overtakes the first document ends the wait for it: what came before the
             // patch is judged by what was in force before it.
-            self.ingest.release(before);
+            pipeline.release_hold(before);
         }
         info!(
             "desired patch, twin callback {}: \"{}\"",
-            self.counters.twin_callbacks,
+            pipeline.counters.twin_callbacks,
             excerpt(body)
         );
-        self.log_twin(&outcome, body);
+        self.log_twin(&outcome, body, pipeline);
     }
 
-    fn log_twin(&mut self, outcome: &Outcome, body: &[u8]) {
+    fn log_twin(&mut self, outcome: &Outcome, body: &[u8], pipeline: &mut Pipeline) {
         match outcome {
             Outcome::Applied(threshold) => info!("threshold in force: {threshold}"),
             Outcome::Refused(problem) => {
-                self.counters.twin_refused += 1;
+                pipeline.counters.twin_refused += 1;
                 let kept = self.cell.load().threshold;
                 warn!("desired properties refused: {problem}; the threshold stays {kept}");
             }
@@ -136,27 +159,28 @@ impl Link {
         &mut self,
         name: &str,
         rid: &str,
+        pipeline: &mut Pipeline,
         connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
-        self.counters.methods += 1;
+        pipeline.counters.methods += 1;
         let (status, body) = match name {
-            "stats" => (200, self.stats()),
+            "stats" => (200, self.stats(pipeline)),
             _ => (404, json!({ "error": format!("unknown method {name:?}; there is: stats") })),
         };
         let topic = topics::method_response(status, rid);
         // A hub that does not read its answers, or asks with a name for each of its atoms, is told
         // nothing; its caller gets a time-out.
         if topic.len() > TOPIC_BYTES_MAX || !connection.is_writable() {
-            self.counters.unexpected += 1;
+            pipeline.counters.unexpected += 1;
             return Ok(());
         }
         connection.publish(&Publish::new(topic, QoS::AtMostOnce, body.to_string()))?;
         Ok(())
     }
 
-    fn stats(&self) -> serde_json::Value {
+    fn stats(&self, pipeline: &Pipeline) -> serde_json::Value {
         let setting = self.cell.load();
-        let held = self.ledger.held();
+        let held = pipeline.held_in_all();
         json!({
             "threshold": setting.threshold.value(),
             "threshold_version": setting.version,
@@ -164,7 +188,7 @@ impl Link {
             "held_messages": held.messages,
             "held_bytes": held.bytes,
             "alerts_unacknowledged": self.inflight.waiting(),
-            "counters": self.counters,
+            "counters": pipeline.counters,
         })
     }
 }

@@ -15,7 +15,7 @@ use super::{Link, LinkSettings};
 use crate::credentials::Credentials;
 use crate::limits::{RENEWAL_JITTER, RENEWAL_SHARE};
 use crate::mqtt::backoff::{Backoff, TRANSIENT};
-use crate::mqtt::packet::{Connect, Packet};
+use crate::mqtt::packet::Connect;
 use crate::mqtt::transport::{self, Endpoint};
 use crate::mqtt::{ConnectError, Connection, Stream};
 use crate::trust::TrustError;
@@ -130,11 +130,10 @@ impl Link {
     pub(super) async fn connect(
         &mut self,
         password: Option<Password>,
-        inbox: &mut Vec<Packet>,
     ) -> Option<Result<Connection<Stream>, LoginError>> {
         let mut stop = self.stop.clone();
         tokio::select! {
-            connected = self.log_in(password, inbox) => Some(connected),
+            connected = self.log_in(password) => Some(connected),
             _ = stop.wait_for(|stop| *stop) => None,
         }
     }
@@ -142,7 +141,6 @@ impl Link {
     async fn log_in(
         &mut self,
         password: Option<Password>,
-        inbox: &mut Vec<Packet>,
     ) -> Result<Connection<Stream>, LoginError> {
         let tls = self.settings.trust.tls().await?;
         let password = match password {
@@ -153,13 +151,13 @@ impl Link {
         let LinkSettings { identity, port, route, .. } = &self.settings;
         let (host, route) = (identity.gateway.clone(), route.clone());
         let endpoint = Endpoint { host, port: *port, route, tls };
-        let connected = transport::connect(&endpoint, self.hello(password), inbox).await;
+        let connected = transport::connect(&endpoint, self.hello(password)).await;
         let (connection, acknowledged) = connected.inspect_err(|refused| {
             if refused.is_untrusted() {
                 self.settings.trust.doubt();
             }
         })?;
-        self.counters.connections += 1;
+        self.pipeline.lock().counters.connections += 1;
         info!(
             "connected to {endpoint} as {}, session present: {}",
             self.settings.identity.client_id(),

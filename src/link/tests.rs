@@ -7,9 +7,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::azure::Key;
+use crate::limits::FIRST_TWIN_WAIT;
 use crate::mqtt::packet::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode};
 use crate::mqtt::{Connection, QoS};
 use crate::parse::JsonPath;
+use crate::pipeline::Pipeline;
 use crate::threshold::{Setting, Threshold};
 use crate::trust::trusting;
 
@@ -25,7 +27,9 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
     let (stop, stopped) = watch::channel(false);
     let threshold = Threshold::new(25.0).expect("finite");
     let cell = Arc::new(ThresholdCell::new(Setting { threshold, version: None }));
-    let pool = Pool::start(2, &JsonPath::default(), &wake).expect("threads");
+    let wakes = [Arc::clone(&wake)];
+    let pipeline = Pipeline::start(&wakes, &wake, 2, &JsonPath::default(), held_bytes_max);
+    let pipeline = SharedPipeline::new(pipeline.expect("threads"));
     let settings = LinkSettings {
         identity: Identity {
             hub: "h.net".to_owned(),
@@ -40,9 +44,8 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
         keep_alive: Duration::from_secs(60),
         token_lifetime: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(5),
-        held_bytes_max,
     };
-    (Link::new(settings, pool, Arc::clone(&wake), stopped, cell), stop, wake)
+    (Link::new(settings, pipeline, Arc::clone(&wake), stopped, cell), stop, wake)
 }
 
 /// The hub's end of a connection.
@@ -55,7 +58,7 @@ impl Hub {
     async fn next(&mut self) -> Packet {
         let never = Notify::new();
         while self.inbox.is_empty() {
-            let turn = self.connection.turn(&mut self.inbox, &never, true);
+            let turn = self.connection.turn_packets(&mut self.inbox, &never, true);
             timeout(PATIENCE, turn).await.expect("a packet in time").expect("an open connection");
         }
         self.inbox.remove(0)
@@ -131,7 +134,7 @@ fn serve(mut link: Link, buffer: usize) -> (Served, Hub) {
     let (ours, theirs) = duplex(buffer);
     let connection = Connection::new(ours, Duration::from_secs(60));
     let served = tokio::spawn(async move {
-        let end = link.serve(connection, &mut Vec::new()).await;
+        let end = link.serve(connection).await;
         (link, end)
     });
     (served, Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() })
@@ -234,9 +237,10 @@ async fn held_messages_are_bounded_when_the_output_stalls_and_then_finished() {
     }
     let (link, end) = end_of(served).await;
     assert!(matches!(end, Ok(Leave::Overrun)), "{end:?}");
-    let taken = link.counters.received;
-    assert_eq!((settled, link.counters.forwarded, link.counters.resent), (taken, taken, 0));
-    let taken_bytes = usize::try_from(link.counters.received_bytes).unwrap();
+    let counters = link.pipeline.lock().counters.clone();
+    let taken = counters.received;
+    assert_eq!((settled, counters.forwarded, counters.resent), (taken, taken, 0));
+    let taken_bytes = usize::try_from(counters.received_bytes).unwrap();
     assert!((2 * HELD - 70_000..2 * HELD + 70_000).contains(&taken_bytes), "{taken_bytes}");
 }
 
@@ -269,8 +273,9 @@ async fn at_most_once_inputs_are_dropped_at_the_bound_and_counted() {
     drop(flood(hub, 0).await);
     let (link, end) = end_of(served).await;
     assert!(matches!(end, Err(End::Connection(_))), "the hub went away");
-    assert!(link.counters.dropped_at_most_once > 0);
-    assert!(link.ledger.held().bytes < 2 * HELD + 70_000, "{:?}", link.ledger.held());
+    let pipeline = link.pipeline.lock();
+    assert!(pipeline.counters.dropped_at_most_once > 0);
+    assert!(pipeline.held(HUB).bytes < 2 * HELD + 70_000, "{:?}", pipeline.held(HUB));
 }
 
 /// What came back during a [`flood`].
@@ -293,7 +298,7 @@ async fn flood(mut hub: Hub, qos: u16) -> Flooded {
         publish.pkid = id * qos;
         hub.connection.publish(&publish).unwrap();
         wake.notify_one();
-        hub.connection.turn(&mut hub.inbox, &wake, true).await.unwrap();
+        hub.connection.turn_packets(&mut hub.inbox, &wake, true).await.unwrap();
         for packet in hub.inbox.drain(..) {
             match packet {
                 Packet::PubAck(_) => acknowledged += 1,
@@ -362,7 +367,7 @@ async fn stopping_drains_disconnects_and_leaves_new_inputs_to_the_next_instance(
     assert_eq!(hub.next().await, Packet::Disconnect);
     let (link, end) = end_of(served).await;
     assert!(matches!(end, Ok(Leave::Stop)), "{end:?}");
-    assert_eq!(link.counters.forwarded, 1);
+    assert_eq!(link.pipeline.lock().counters.forwarded, 1);
 }
 
 /// A method of every name is answered: `stats` with the counters, all others with 404.

@@ -1,7 +1,7 @@
 //! The socket side of MQTT: batched reads, one write per turn, keep-alive.
 //!
 //! A turn writes what waits, reads what is there (at most [`READ_BYTES`]), decodes it whole and
-//! hands the packets over as one batch. Reading never waits for writing nor writing for reading,
+//! hands the packets over as one batch, with the block of bytes that they are in. Reading never waits for writing nor writing for reading,
 //! so a peer that is slow in one direction cannot block the other.
 
 use std::future::poll_fn;
@@ -9,13 +9,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish};
-use rumqttc::mqttbytes::{self, QoS};
+use bytes::{Bytes, BytesMut};
+use rumqttc::mqttbytes;
+use rumqttc::mqttbytes::v4::Packet;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::io::poll_read_buf;
+
+use super::inbox::Inbox;
+use super::wire::{self, Outgoing};
 
 /// Most bytes decoded in one turn; also the size of a read buffer chunk.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -54,10 +57,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for S {}
 pub struct Connection<S> {
     stream: S,
     read_buffer: BytesMut,
-    write_buffer: BytesMut,
+    /// The read buffer may begin with a whole packet.
+    undecoded: bool,
+    /// The end of the stream, until what came before it is taken.
+    end: Option<ConnectionError>,
+    write_buffer: Vec<u8>,
+    /// Bytes of `write_buffer` that the socket has taken.
+    written: usize,
     needs_flush: bool,
+    /// Scratch for the packets that rumqttc encodes.
+    encoded: BytesMut,
     keep_alive: Duration,
     tick: Interval,
+    /// Whether something was sent, or heard, since the last tick. The clock is not read for either.
+    sent: bool,
+    heard: bool,
     last_sent: Instant,
     last_heard: Instant,
     ping_sent: Option<Instant>,
@@ -72,10 +86,16 @@ impl<S: ByteStream> Connection<S> {
         Self {
             stream,
             read_buffer: BytesMut::new(),
-            write_buffer: BytesMut::with_capacity(4096),
+            undecoded: false,
+            end: None,
+            write_buffer: Vec::with_capacity(4096),
+            written: 0,
             needs_flush: false,
+            encoded: BytesMut::new(),
             keep_alive,
             tick,
+            sent: false,
+            heard: false,
             last_sent: Instant::now(),
             last_heard: Instant::now(),
             ping_sent: None,
@@ -87,41 +107,42 @@ impl<S: ByteStream> Connection<S> {
     /// # Errors
     /// When the packet cannot be encoded; nothing is added then.
     pub fn send(&mut self, packet: &Packet) -> Result<(), ConnectionError> {
-        packet.write(&mut self.write_buffer, PACKET_BYTES_MAX)?;
+        self.encoded.clear();
+        packet.write(&mut self.encoded, PACKET_BYTES_MAX)?;
+        self.write_buffer.extend_from_slice(&self.encoded);
         Ok(())
     }
 
     /// Adds a publish to the next write.
     ///
     /// # Errors
-    /// When the publish cannot be encoded (a QoS 1 publish without packet id).
-    pub fn publish(&mut self, publish: &Publish) -> Result<(), ConnectionError> {
-        publish.write(&mut self.write_buffer)?;
+    /// When the publish cannot be encoded: a topic over 65,535 bytes.
+    #[inline]
+    pub fn publish<'a>(&mut self, publish: impl Into<Outgoing<'a>>) -> Result<(), ConnectionError> {
+        publish.into().write(&mut self.write_buffer)?;
         Ok(())
     }
 
     /// Adds a PUBACK to the next write.
-    ///
-    /// # Errors
-    /// Never for a valid packet id; the codec's own signature says so.
-    pub fn acknowledge(&mut self, packet_id: u16) -> Result<(), ConnectionError> {
-        PubAck::new(packet_id).write(&mut self.write_buffer)?;
-        Ok(())
+    #[inline]
+    pub fn acknowledge(&mut self, packet_id: u16) {
+        wire::write_puback(&mut self.write_buffer, packet_id);
     }
 
     /// Whether there is room for more publishes before the socket takes what waits.
     pub fn is_writable(&self) -> bool {
-        self.write_buffer.len() < WRITE_HIGH_WATER_BYTES
+        self.write_buffer.len() - self.written < WRITE_HIGH_WATER_BYTES
     }
 
-    /// One turn: returns once packets arrived (appended to `inbox`), `wake` was notified, waiting
+    /// One turn: returns once packets arrived (put into `inbox`), `wake` was notified, waiting
     /// bytes fell below the high-water mark, or [`TICK`] passed. With `read` false nothing is read.
+    /// A turn whose `inbox` is not empty yet reads nothing either.
     ///
     /// # Errors
     /// When the connection is over; what `inbox` got before that is valid.
     pub async fn turn(
         &mut self,
-        inbox: &mut Vec<Packet>,
+        inbox: &mut Inbox,
         wake: &Notify,
         read: bool,
     ) -> Result<(), ConnectionError> {
@@ -131,7 +152,7 @@ impl<S: ByteStream> Connection<S> {
             let was_full = !self.is_writable();
             self.poll_write(cx)?;
             let mut done = was_full && self.is_writable();
-            done |= read && self.poll_read(cx, inbox)?;
+            done |= read && self.poll_read(cx, inbox, usize::MAX)?;
             done |= notified.as_mut().poll(cx).is_ready();
             if self.tick.poll_tick(cx).is_ready() {
                 // Polled again so that the timer knows this task before it sleeps.
@@ -143,6 +164,43 @@ impl<S: ByteStream> Connection<S> {
             if done { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await
+    }
+
+    /// [`turn`](Self::turn) for those who are in no hurry: the packets are appended to `packets`,
+    /// each of its own.
+    ///
+    /// # Errors
+    /// As [`turn`](Self::turn).
+    pub async fn turn_packets(
+        &mut self,
+        packets: &mut Vec<Packet>,
+        wake: &Notify,
+        read: bool,
+    ) -> Result<(), ConnectionError> {
+        let mut inbox = Inbox::default();
+        let result = self.turn(&mut inbox, wake, read).await;
+        packets.extend(inbox.packets());
+        result
+    }
+
+    /// The next packet alone; what came behind it waits for the next turn. Bound it with a
+    /// time-out.
+    ///
+    /// # Errors
+    /// When the connection is over.
+    pub async fn next_packet(&mut self) -> Result<Packet, ConnectionError> {
+        let mut inbox = Inbox::default();
+        loop {
+            poll_fn(|cx| {
+                self.poll_write(cx)?;
+                let done = self.poll_read(cx, &mut inbox, 1)?;
+                if done { Poll::Ready(Ok::<_, ConnectionError>(())) } else { Poll::Pending }
+            })
+            .await?;
+            if let Some(packet) = inbox.packets().next() {
+                return Ok(packet);
+            }
+        }
     }
 
     /// Writes everything that waits, reading nothing. Bound it with a time-out.
@@ -176,18 +234,23 @@ impl<S: ByteStream> Connection<S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionError> {
-        while !self.write_buffer.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.write_buffer) {
+        while self.written < self.write_buffer.len() {
+            let waiting = &self.write_buffer[self.written..];
+            match Pin::new(&mut self.stream).poll_write(cx, waiting) {
                 Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
                 Poll::Ready(Ok(count)) => {
-                    self.write_buffer.advance(count);
-                    self.last_sent = Instant::now();
+                    self.written += count;
+                    self.sent = true;
                     self.needs_flush = true;
                 }
                 Poll::Ready(Err(error)) => return Err(error.into()),
-                Poll::Pending => return Ok(()),
+                Poll::Pending => {
+                    self.forget_written();
+                    return Ok(());
+                }
             }
         }
+        self.forget_written();
         if self.needs_flush {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Ready(result) => {
@@ -200,62 +263,97 @@ impl<S: ByteStream> Connection<S> {
         Ok(())
     }
 
-    /// Reads until the socket is empty or the turn's share is full. True when packets arrived.
+    /// Makes room at the front once that moves fewer bytes than it frees.
+    fn forget_written(&mut self) {
+        if self.written >= self.write_buffer.len() - self.written {
+            self.write_buffer.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    /// Reads until the socket is empty or the turn's share is full, and decodes at most `limit`
+    /// packets. True when packets arrived, or `inbox` holds some from before.
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        inbox: &mut Vec<Packet>,
+        inbox: &mut Inbox,
+        limit: usize,
     ) -> Result<bool, ConnectionError> {
-        let before = inbox.len();
-        let mut bytes = 0;
-        while bytes < READ_BYTES {
-            if self.read_buffer.capacity() - self.read_buffer.len() < READ_BYTES_MIN {
+        if !inbox.is_empty() {
+            return Ok(true);
+        }
+        let (mut bytes, mut is_drained) = (0, false);
+        while !self.undecoded && self.end.is_none() && bytes < READ_BYTES {
+            let room = self.read_buffer.capacity() - self.read_buffer.len();
+            if room < READ_BYTES_MIN {
+                if bytes > 0 {
+                    break;
+                }
                 self.read_buffer.reserve(READ_BYTES);
             }
             match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read_buffer) {
-                // The end comes again at the next read; first what came before it, such as the
-                // CONNACK of a peer that refuses and hangs up.
-                Poll::Ready(Ok(0) | Err(_)) if inbox.len() > before => return Ok(true),
-                Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
-                Poll::Ready(Ok(count)) => {
-                    bytes += count;
-                    self.ping_sent = None;
-                    self.last_heard = Instant::now();
-                    self.decode(inbox)?;
+                Poll::Ready(Ok(0)) => self.end = Some(ConnectionError::Closed),
+                Poll::Ready(Ok(count)) => bytes += count,
+                Poll::Ready(Err(error)) => self.end = Some(error.into()),
+                Poll::Pending if bytes == 0 => return Ok(false),
+                Poll::Pending => {
+                    is_drained = true;
+                    break;
                 }
-                Poll::Ready(Err(error)) => return Err(error.into()),
-                Poll::Pending => return Ok(inbox.len() > before),
             }
         }
-        // The share is used up with bytes left in the socket: if no packet was complete the task
-        // must still be polled again, as no new readiness event is due.
-        if inbox.len() == before {
+        self.heard |= bytes > 0;
+        self.decode(inbox, limit);
+        if !inbox.is_empty() {
+            return Ok(true);
+        }
+        if let Some(end) = self.end.take() {
+            return Err(end);
+        }
+        if !is_drained {
+            // The turn's share is used up and no packet is whole yet: no new readiness event is
+            // due, so the task must be polled again.
             cx.waker().wake_by_ref();
         }
-        Ok(inbox.len() > before)
+        Ok(false)
     }
 
-    fn decode(&mut self, inbox: &mut Vec<Packet>) -> Result<(), ConnectionError> {
-        loop {
-            match Packet::read(&mut self.read_buffer, PACKET_BYTES_MAX) {
-                Ok(packet) => inbox.push(packet),
-                Err(mqttbytes::Error::InsufficientBytes(missing)) => {
-                    self.read_buffer.reserve(missing);
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
+    /// Takes at most `limit` whole packets out of the read buffer, together with their bytes. A
+    /// fault behind them becomes the end of the stream.
+    fn decode(&mut self, inbox: &mut Inbox, limit: usize) {
+        let decoded = wire::decode(&self.read_buffer, &mut inbox.incoming, limit, PACKET_BYTES_MAX);
+        inbox.block = if decoded.consumed == 0 {
+            Bytes::new()
+        } else {
+            self.read_buffer.split_to(decoded.consumed).freeze()
+        };
+        self.undecoded = false;
+        match decoded.end {
+            mqttbytes::Error::InsufficientBytes(0) => self.undecoded = true,
+            mqttbytes::Error::InsufficientBytes(missing) if missing > READ_BYTES => {
+                self.read_buffer.reserve(missing);
             }
+            mqttbytes::Error::InsufficientBytes(_) => {}
+            fault => self.end = Some(fault.into()),
         }
     }
 
     /// A peer is asked for a sign of life when nothing was sent for half the keep-alive, which the
     /// protocol wants, and when nothing was heard for so long: what is sent into a dead connection
     /// proves nothing. While the caller does not read on purpose, nor does a missing PINGRESP.
+    /// Called once a [`TICK`], which is how exactly it knows when something was sent or heard.
     fn keep_alive(&mut self, reading: bool) -> Result<(), ConnectionError> {
         if self.keep_alive.is_zero() {
             return Ok(());
         }
         let now = Instant::now();
+        if std::mem::take(&mut self.sent) {
+            self.last_sent = now;
+        }
+        if std::mem::take(&mut self.heard) {
+            self.last_heard = now;
+            self.ping_sent = None;
+        }
         if !reading {
             self.last_heard = now;
         }
@@ -273,11 +371,6 @@ impl<S: ByteStream> Connection<S> {
         }
         Ok(())
     }
-}
-
-/// A QoS 1 publish ready for [`Inflight`](super::Inflight); the packet id is set there.
-pub fn publish_at_least_once(topic: String, payload: bytes::Bytes) -> Publish {
-    Publish::from_bytes(topic, QoS::AtLeastOnce, payload)
 }
 
 #[cfg(test)]

@@ -2,27 +2,23 @@
 //!
 //! Packet ids are given out in a circle of 65,535, so the entries form one contiguous run of ids
 //! and a PUBACK finds its entry by subtraction. The table outlives connections: after a reconnect
-//! everything in it is sent again with its own id, in the original order, DUP set (§4.4).
+//! everything in it is sent again under its own id, in the original order, with DUP (§4.4).
 
 use std::collections::VecDeque;
-
-use rumqttc::mqttbytes::v4::Publish;
 
 /// Most publishes without PUBACK: every packet id there is (MQTT 3.1.1 §2.3.1).
 pub const WINDOW_MAX: usize = 65_535;
 
 #[derive(Debug)]
 enum Slot<T> {
-    Waiting {
-        publish: Publish,
-        token: T,
-    },
+    Waiting(T),
     /// A SUBSCRIBE's id: occupied until its SUBACK, never sent again by this table.
     Reserved,
     Done,
 }
 
-/// The table of outgoing QoS 1 publishes; `T` is what the caller gets back at the PUBACK.
+/// The table of outgoing QoS 1 publishes. `T` is all that the caller needs to send one again, and
+/// what it gets back at the PUBACK.
 #[derive(Debug)]
 pub struct Inflight<T> {
     slots: VecDeque<Slot<T>>,
@@ -48,22 +44,19 @@ impl<T> Inflight<T> {
         self.waiting
     }
 
-    /// Gives the publish the next packet id and keeps it until its PUBACK; returns it as it is to
-    /// be written, or hands both back when every id is taken.
+    /// Gives the publish the next packet id and keeps it until its PUBACK; hands it back when every
+    /// id is taken.
     ///
     /// # Errors
-    /// `Err((publish, token))` when the window is full.
-    pub fn push(&mut self, mut publish: Publish, token: T) -> Result<&Publish, (Publish, T)> {
+    /// `Err(publish)` when the window is full.
+    pub fn push(&mut self, publish: T) -> Result<u16, T> {
         if self.room() == 0 {
-            return Err((publish, token));
+            return Err(publish);
         }
-        publish.pkid = self.next_id();
+        let id = self.next_id();
         self.waiting += 1;
-        self.slots.push_back(Slot::Waiting { publish, token });
-        match self.slots.back() {
-            Some(Slot::Waiting { publish, .. }) => Ok(publish),
-            _ => unreachable!("the slot was pushed one line above"),
-        }
+        self.slots.push_back(Slot::Waiting(publish));
+        Ok(id)
     }
 
     /// Takes a packet id for a SUBSCRIBE; `None` when every id is taken.
@@ -73,35 +66,34 @@ impl<T> Inflight<T> {
         Some(id)
     }
 
-    /// Ends the entry of `packet_id`: the token of a publish, `None` for a reserved id and for an
+    /// Ends the entry of `packet_id`: the publish, `None` for a reserved id and for an
     /// id that is not waiting (a second PUBACK, or one for nothing: MQTT allows ignoring both).
     pub fn complete(&mut self, packet_id: u16) -> Option<T> {
         let index = self.index_of(packet_id)?;
         let slot = self.slots.get_mut(index)?;
-        let token = match std::mem::replace(slot, Slot::Done) {
-            Slot::Waiting { token, .. } => {
+        let publish = match std::mem::replace(slot, Slot::Done) {
+            Slot::Waiting(publish) => {
                 self.waiting -= 1;
-                Some(token)
+                Some(publish)
             }
             Slot::Reserved | Slot::Done => None,
         };
         self.drop_done();
-        token
+        publish
     }
 
-    /// Prepares for a new connection: reserved ids are free again, every publish is marked DUP
-    /// (MQTT 3.1.1 §3.3.1.1). Returns the ids to send again, in their original order.
+    /// Prepares for a new connection: reserved ids are free again. Returns the ids of the publishes
+    /// to send again with DUP (MQTT 3.1.1 §3.3.1.1), in their original order.
     pub fn resend(&mut self) -> VecDeque<u16> {
         let mut ids = VecDeque::with_capacity(self.waiting);
+        let mut id = self.first_id;
         for slot in &mut self.slots {
             match slot {
-                Slot::Waiting { publish, .. } => {
-                    publish.dup = true;
-                    ids.push_back(publish.pkid);
-                }
+                Slot::Waiting(_) => ids.push_back(id),
                 Slot::Reserved => *slot = Slot::Done,
                 Slot::Done => {}
             }
+            id = following(id);
         }
         self.drop_done();
         while matches!(self.slots.back(), Some(Slot::Done)) {
@@ -111,14 +103,15 @@ impl<T> Inflight<T> {
     }
 
     /// The publish that waits under `packet_id`.
-    pub fn publish(&self, packet_id: u16) -> Option<&Publish> {
+    pub fn get(&self, packet_id: u16) -> Option<&T> {
         match self.slots.get(self.index_of(packet_id)?)? {
-            Slot::Waiting { publish, .. } => Some(publish),
+            Slot::Waiting(publish) => Some(publish),
             Slot::Reserved | Slot::Done => None,
         }
     }
 
-    fn next_id(&self) -> u16 {
+    /// The packet id that the next [`push`](Self::push) gives.
+    pub fn next_id(&self) -> u16 {
         let length = u32::try_from(self.slots.len()).expect("at most WINDOW_MAX slots");
         let id = (u32::from(self.first_id) - 1 + length) % 65_535 + 1;
         u16::try_from(id).expect("1..=65,535")
@@ -135,9 +128,14 @@ impl<T> Inflight<T> {
     fn drop_done(&mut self) {
         while matches!(self.slots.front(), Some(Slot::Done)) {
             self.slots.pop_front();
-            self.first_id = if self.first_id == u16::MAX { 1 } else { self.first_id + 1 };
+            self.first_id = following(self.first_id);
         }
     }
+}
+
+/// The next packet id in the circle, which has no 0.
+fn following(id: u16) -> u16 {
+    if id == u16::MAX { 1 } else { id + 1 }
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ use rumqttc::mqttbytes::v4::{ConnAck, Connect, Packet};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -139,20 +138,19 @@ impl AsyncWrite for Stream {
 }
 
 /// Connects, and returns the connection with its CONNACK (return code 0). Publishes may already
-/// wait in `inbox`: a peer that kept the session sends them right behind CONNACK.
+/// wait in it: a peer that kept the session sends them right behind CONNACK.
 ///
 /// # Errors
 /// [`ConnectError`], by the step that failed; the socket is closed then.
 pub async fn connect(
     endpoint: &Endpoint,
     hello: Connect,
-    inbox: &mut Vec<Packet>,
 ) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
     let stream = open(endpoint).await?;
     let keep_alive = Duration::from_secs(u64::from(hello.keep_alive));
     let mut connection = Connection::new(stream, keep_alive);
     let client_id = hello.client_id.clone();
-    let acknowledged = timeout(CONNECT_TIMEOUT, greet(&mut connection, hello, inbox))
+    let acknowledged = timeout(CONNECT_TIMEOUT, greet(&mut connection, hello))
         .await
         .map_err(|_| endpoint.timeout("CONNACK"))?
         .map_err(|source| {
@@ -270,15 +268,9 @@ fn no_answer(waited: Duration) -> io::Error {
 async fn greet(
     connection: &mut Connection<impl ByteStream>,
     hello: Connect,
-    inbox: &mut Vec<Packet>,
 ) -> Result<ConnAck, ConnectionError> {
     connection.send(&Packet::Connect(hello))?;
-    let never = Notify::new();
-    inbox.clear();
-    while inbox.is_empty() {
-        connection.turn(inbox, &never, true).await?;
-    }
-    match inbox.remove(0) {
+    match connection.next_packet().await? {
         Packet::ConnAck(acknowledged) => Ok(acknowledged),
         _ => Err(ConnectionError::Protocol(rumqttc::mqttbytes::Error::IncorrectPacketFormat)),
     }

@@ -98,7 +98,8 @@ pub struct Link {
     failures: u32,
     /// Bodies that wait to be sent, the oldest first.
     telemetry: VecDeque<String>,
-    inflight: Inflight<()>,
+    /// Bodies without PUBACK.
+    inflight: Inflight<String>,
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
     counters: Counters,
@@ -208,8 +209,7 @@ impl Link {
     fn requeue(&mut self) {
         let mut bodies = VecDeque::new();
         for id in self.inflight.resend() {
-            let payload = self.inflight.publish(id).map(|publish| publish.payload.clone());
-            bodies.extend(payload.and_then(|payload| String::from_utf8(payload.into()).ok()));
+            bodies.extend(self.inflight.complete(id));
         }
         bodies.append(&mut self.telemetry);
         self.telemetry = bodies;
@@ -236,8 +236,7 @@ impl Link {
         hello.clean_session = false;
         let username = identity.username(&user_agent(), self.settings.model_id.as_deref());
         let renew_at = self.log_in(&mut hello, username, &identity.resource(), None);
-        let mut inbox = Vec::new();
-        let connecting = transport::connect(&endpoint, hello, &mut inbox);
+        let connecting = transport::connect(&endpoint, hello);
         let (connection, _) = match self.while_running(connecting).await? {
             Ok(connected) => connected,
             Err(refused) => {
@@ -257,7 +256,7 @@ impl Link {
         self.counters.connections += 1;
         (self.refusals, self.failures, self.failure) = (0, 0, None);
         let since = Instant::now();
-        let left = self.serve(connection, &identity, renew_at, &mut inbox).await;
+        let left = self.serve(connection, &identity, renew_at).await;
         if left.is_ok() || since.elapsed() >= HEALTHY_AFTER {
             backoff.reset();
         }

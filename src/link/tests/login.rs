@@ -48,7 +48,10 @@ impl Gateway {
                 let mut connection = Connection::new(stream, Duration::ZERO);
                 let mut inbox = Vec::new();
                 while inbox.is_empty() {
-                    connection.turn(&mut inbox, &Notify::new(), true).await.expect("CONNECT");
+                    connection
+                        .turn_packets(&mut inbox, &Notify::new(), true)
+                        .await
+                        .expect("CONNECT");
                 }
                 let Packet::Connect(connect) = inbox.remove(0) else { panic!("CONNECT is first") };
                 let accepted = ConnAck::new(ConnectReturnCode::Success, false);
@@ -71,7 +74,7 @@ impl Gateway {
 }
 
 async fn failure(link: &mut Link) -> String {
-    match link.connect(None, &mut Vec::new()).await.expect("nobody stops") {
+    match link.connect(None).await.expect("nobody stops") {
         Ok(_) => panic!("this must fail"),
         Err(error) => {
             assert!(!error.is_authentication());
@@ -90,7 +93,7 @@ async fn a_module_logs_in_as_the_runtime_says() {
     let mut gateway = Gateway::start("localhost").await;
     let daemon = Daemon::start(other_root() + &gateway.root);
     let (mut link, _stop) = gateway.link(&daemon);
-    link.connect(None, &mut Vec::new()).await.expect("nobody stops").expect("a connection");
+    link.connect(None).await.expect("nobody stops").expect("a connection");
     let connect = gateway.connects.recv().await.expect("a CONNECT");
     let login = connect.login.expect("user name and password");
     assert!(login.username.starts_with("h.net/d/m/?api-version="), "{}", login.username);
@@ -116,7 +119,7 @@ async fn a_daemon_in_trouble_is_waited_for() {
     daemon.moods([Mood::Good, Mood::Answer(500, String::new())]);
     let shown = failure(&mut link).await;
     assert!(shown.contains("no token: workload API at unix://"), "{shown}");
-    link.connect(None, &mut Vec::new()).await.expect("nobody stops").expect("a connection");
+    link.connect(None).await.expect("nobody stops").expect("a connection");
     gateway.connects.recv().await.expect("a CONNECT");
 }
 
@@ -137,7 +140,7 @@ async fn an_unknown_issuer_fetches_the_bundle_again() {
     tokio::time::advance(TRUST_BUNDLE_AGE_MIN).await;
     tokio::time::resume();
     failure(&mut link).await;
-    link.connect(None, &mut Vec::new()).await.expect("nobody stops").expect("a connection");
+    link.connect(None).await.expect("nobody stops").expect("a connection");
     assert_eq!(bundles(), 2);
 }
 

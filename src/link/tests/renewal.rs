@@ -40,7 +40,8 @@ async fn a_renewal_finishes_what_is_in_flight_and_takes_nothing_new() {
     drop(hub);
     let (mut link, end) = end_of(served).await;
     assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
-    assert_eq!((link.counters.received, link.counters.forwarded), (1, 1));
+    let counters = link.pipeline.lock().counters.clone();
+    assert_eq!((counters.received, counters.forwarded), (1, 1));
 
     link.renew_at = Instant::now() + Duration::from_secs(3600);
     let (_served, mut hub) = serve(link, 1 << 16);

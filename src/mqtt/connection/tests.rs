@@ -1,4 +1,6 @@
 use super::*;
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v4::Publish;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 fn publish(topic: &str, id: u16, size: usize) -> Publish {
@@ -37,7 +39,7 @@ async fn packets_survive_any_chunking() {
         });
         let mut inbox = Vec::new();
         while inbox.len() < sent.len() {
-            connection.turn(&mut inbox, &Notify::new(), true).await.unwrap();
+            connection.turn_packets(&mut inbox, &Notify::new(), true).await.unwrap();
         }
         assert_eq!(inbox, sent, "chunks of {chunk}");
         drop(writer.await.unwrap());
@@ -56,7 +58,7 @@ async fn reading_goes_on_while_writing_is_blocked() {
     peer.write_all(&encode(&[Packet::Publish(publish("in", 9, 10))])).await.unwrap();
     let mut inbox = Vec::new();
     while inbox.is_empty() {
-        connection.turn(&mut inbox, &Notify::new(), true).await.unwrap();
+        connection.turn_packets(&mut inbox, &Notify::new(), true).await.unwrap();
     }
     assert_eq!(inbox.len(), 1);
     assert!(!connection.is_writable());
@@ -69,9 +71,9 @@ async fn a_turn_without_reading_leaves_the_bytes_in_the_socket() {
     let wake = Notify::new();
     wake.notify_one();
     let mut inbox = Vec::new();
-    connection.turn(&mut inbox, &wake, false).await.unwrap();
+    connection.turn_packets(&mut inbox, &wake, false).await.unwrap();
     assert!(inbox.is_empty());
-    connection.turn(&mut inbox, &wake, true).await.unwrap();
+    connection.turn_packets(&mut inbox, &wake, true).await.unwrap();
     assert_eq!(inbox, [Packet::PingResp]);
 }
 
@@ -80,7 +82,7 @@ async fn a_turn_without_reading_leaves_the_bytes_in_the_socket() {
 async fn one_write_per_batch() {
     let (mut connection, mut peer) = pair(1 << 20);
     for id in 1..=100 {
-        connection.acknowledge(id).unwrap();
+        connection.acknowledge(id);
     }
     connection.flush().await.unwrap();
     let mut bytes = vec![0; 4096];
@@ -95,9 +97,9 @@ async fn packets_before_the_end_of_the_stream_are_delivered_first() {
     peer.write_all(&encode(&[Packet::PingResp])).await.unwrap();
     drop(peer);
     let mut inbox = Vec::new();
-    connection.turn(&mut inbox, &Notify::new(), true).await.unwrap();
+    connection.turn_packets(&mut inbox, &Notify::new(), true).await.unwrap();
     assert_eq!(inbox.len(), 1);
-    let end = connection.turn(&mut inbox, &Notify::new(), true).await;
+    let end = connection.turn_packets(&mut inbox, &Notify::new(), true).await;
     assert!(matches!(end, Err(ConnectionError::Closed)), "{end:?}");
 }
 
@@ -105,7 +107,7 @@ async fn packets_before_the_end_of_the_stream_are_delivered_first() {
 async fn an_oversized_packet_is_an_error_not_an_allocation() {
     let (mut connection, mut peer) = pair(4096);
     peer.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]).await.unwrap();
-    let end = connection.turn(&mut Vec::new(), &Notify::new(), true).await;
+    let end = connection.turn_packets(&mut Vec::new(), &Notify::new(), true).await;
     assert!(matches!(end, Err(ConnectionError::Protocol(_))), "{end:?}");
 }
 
@@ -115,7 +117,7 @@ async fn silence_is_answered_with_pingreq_and_then_with_an_error() {
     let mut inbox = Vec::new();
     let start = Instant::now();
     let end = loop {
-        match connection.turn(&mut inbox, &Notify::new(), true).await {
+        match connection.turn_packets(&mut inbox, &Notify::new(), true).await {
             Ok(()) => {}
             Err(error) => break error,
         }
@@ -136,7 +138,7 @@ async fn a_connection_that_only_sends_is_found_dead() {
     let start = Instant::now();
     let end = loop {
         connection.publish(&publish("report", 1, 10)).unwrap();
-        match connection.turn(&mut inbox, &Notify::new(), true).await {
+        match connection.turn_packets(&mut inbox, &Notify::new(), true).await {
             Ok(()) => {}
             Err(error) => break error,
         }
@@ -156,7 +158,7 @@ proptest::proptest! {
             peer.write_all(&bytes).await.unwrap();
             drop(peer);
             let mut inbox = Vec::new();
-            while connection.turn(&mut inbox, &Notify::new(), true).await.is_ok() {}
+            while connection.turn_packets(&mut inbox, &Notify::new(), true).await.is_ok() {}
         });
     }
 }
@@ -202,8 +204,8 @@ async fn packets_before_the_end_are_not_lost() {
     let stream = Cut(encode(std::slice::from_ref(&last)));
     let mut connection = Connection::new(stream, Duration::from_secs(60));
     let mut inbox = Vec::new();
-    connection.turn(&mut inbox, &Notify::new(), true).await.expect("the packet first");
+    connection.turn_packets(&mut inbox, &Notify::new(), true).await.expect("the packet first");
     assert_eq!(inbox, [last]);
-    let end = connection.turn(&mut inbox, &Notify::new(), true).await;
+    let end = connection.turn_packets(&mut inbox, &Notify::new(), true).await;
     assert!(matches!(end, Err(ConnectionError::Io(_))), "{end:?}");
 }

@@ -12,9 +12,10 @@ use tracing::{info, warn};
 use super::close;
 use crate::azure::dps::{Assignment, Progress, RESPONSES, Registration, RegistrationError};
 use crate::limits::SUBACK_WAIT;
-use crate::mqtt::connection::publish_at_least_once;
 use crate::mqtt::packet::{Connect, Packet, Publish, Subscribe, SubscribeReasonCode};
-use crate::mqtt::{ConnectError, Connection, ConnectionError, Endpoint, QoS, Stream, transport};
+use crate::mqtt::{
+    ConnectError, Connection, ConnectionError, Endpoint, Inbox, QoS, Stream, transport,
+};
 
 /// Why a registration failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +49,9 @@ pub(super) async fn register(
     hello: Connect,
     registration: Registration,
 ) -> Result<Assignment, RegisterError> {
-    let mut inbox = Vec::new();
-    let (connection, _) = transport::connect(endpoint, hello, &mut inbox).await?;
+    let (connection, _) = transport::connect(endpoint, hello).await?;
     let mut talk = Talk { connection, registration, subscribed: false, packet_id: 0 };
-    let result = talk.run(inbox).await;
+    let result = talk.run().await;
     close(talk.connection).await;
     result
 }
@@ -65,15 +65,16 @@ struct Talk {
 }
 
 impl Talk {
-    async fn run(&mut self, mut inbox: Vec<Packet>) -> Result<Assignment, RegisterError> {
+    async fn run(&mut self) -> Result<Assignment, RegisterError> {
         let mut subscribe = Subscribe::new(RESPONSES, QoS::AtLeastOnce);
         subscribe.pkid = self.next_packet_id();
         let subscription = subscribe.pkid;
         self.connection.send(&Packet::Subscribe(subscribe))?;
         let subscribed_by = Instant::now() + SUBACK_WAIT;
         let never = Notify::new();
+        let mut inbox = Inbox::default();
         loop {
-            for packet in inbox.drain(..) {
+            for packet in inbox.packets() {
                 match packet {
                     Packet::Publish(publish) => {
                         if let Some(assignment) = self.answered(&publish)? {
@@ -105,7 +106,7 @@ impl Talk {
             return Ok(());
         }
         if let Some(request) = self.registration.next_request(now)? {
-            let mut publish = publish_at_least_once(request.topic, request.body.into());
+            let mut publish = Publish::new(request.topic, QoS::AtLeastOnce, request.body);
             publish.pkid = self.next_packet_id();
             self.connection.publish(&publish)?;
         }
@@ -114,7 +115,7 @@ impl Talk {
 
     fn answered(&mut self, publish: &Publish) -> Result<Option<Assignment>, RegisterError> {
         if publish.qos != QoS::AtMostOnce {
-            self.connection.acknowledge(publish.pkid)?;
+            self.connection.acknowledge(publish.pkid);
         }
         let now = Instant::now();
         match self.registration.response(&publish.topic, &publish.payload, now)? {

@@ -10,11 +10,11 @@ use crate::azure::topics::{self, Received};
 use crate::azure::{Identity, Properties};
 use crate::limits::{SUBACK_WAIT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
-use crate::mqtt::connection::publish_at_least_once;
 use crate::mqtt::packet::{
     Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
-use crate::mqtt::{Connection, ConnectionError, QoS, Stream};
+use crate::mqtt::wire::Outgoing;
+use crate::mqtt::{Connection, ConnectionError, Inbox, QoS, Stream};
 use crate::sensor::twin::Wanted;
 
 /// What a device listens to, on every connection anew, as a hub may have lost it.
@@ -58,13 +58,13 @@ impl Link {
         connection: Connection<Stream>,
         identity: &Identity,
         renew_at: Instant,
-        inbox: &mut Vec<Packet>,
     ) -> Result<Leave, Loss> {
         let mut session = self.open(connection, identity)?;
         // Set once there is a reason to leave: the end of the wait for what is under way.
         let mut leave_by = None;
+        let mut inbox = Inbox::default();
         loop {
-            for packet in inbox.drain(..) {
+            for packet in inbox.packets() {
                 match packet {
                     Packet::Publish(publish) => self.received(&mut session, &publish)?,
                     Packet::PubAck(ack) => {
@@ -95,7 +95,7 @@ impl Link {
             let limit = leave_by.unwrap_or(renew_at);
             let due = self.device.deadline().map_or(limit, |due| due.min(limit));
             let read = session.connection.is_writable();
-            let turn = session.connection.turn(inbox, &self.wake, read);
+            let turn = session.connection.turn(&mut inbox, &self.wake, read);
             timeout_at(due.into(), turn).await.unwrap_or(Ok(()))?;
         }
     }
@@ -161,7 +161,7 @@ impl Link {
             }
         }
         if publish.qos != QoS::AtMostOnce {
-            session.connection.acknowledge(publish.pkid)?;
+            session.connection.acknowledge(publish.pkid);
         }
         Ok(())
     }
@@ -215,8 +215,9 @@ impl Link {
     fn send_again(&mut self, session: &mut Session<'_>) -> Result<(), Loss> {
         while session.connection.is_writable() {
             let Some(id) = self.resend.pop_front() else { break };
-            if let Some(publish) = self.inflight.publish(id) {
-                session.connection.publish(publish)?;
+            if let Some(body) = self.inflight.get(id) {
+                let topic = &session.telemetry_topic;
+                session.connection.publish(telemetry(topic, id, true, body))?;
             }
         }
         Ok(())
@@ -232,11 +233,9 @@ impl Link {
         {
             let Some(body) = self.telemetry.pop_front() else { break };
             debug!("telemetry: {body}");
-            let publish = publish_at_least_once(session.telemetry_topic.clone(), body.into());
-            match self.inflight.push(publish, ()) {
-                Ok(publish) => connection.publish(publish)?,
-                Err(_) => unreachable!("there was room"),
-            }
+            let (id, topic) = (self.inflight.next_id(), &session.telemetry_topic);
+            connection.publish(telemetry(topic, id, false, &body))?;
+            self.inflight.push(body).expect("there was room");
         }
         if session.subscribed_by.is_none() {
             while let Some(request) = self.twin.next_request(now) {
@@ -245,4 +244,8 @@ impl Link {
         }
         Ok(())
     }
+}
+
+fn telemetry<'a>(topic: &'a str, id: u16, dup: bool, body: &'a str) -> Outgoing<'a> {
+    Outgoing { topic, packet_id: Some(id), dup, retain: false, body: body.as_bytes() }
 }

@@ -1,5 +1,7 @@
 //! The ways to a gateway, over real sockets: TLS, WebSocket, a proxy before either, plain TCP.
 
+use tokio::sync::Notify;
+
 use super::*;
 use crate::mqtt::QoS;
 use crate::mqtt::packet::Publish;
@@ -97,10 +99,9 @@ impl Gateway {
     }
 
     async fn connect(&self) -> Result<Connection<Stream>, ConnectError> {
-        let mut inbox = Vec::new();
         let mut hello = Connect::new("d/m");
         hello.keep_alive = 60;
-        let connected = connect(&self.endpoint, hello, &mut inbox);
+        let connected = connect(&self.endpoint, hello);
         timeout(PATIENCE, connected)
             .await
             .expect("an end in time")
@@ -117,7 +118,7 @@ async fn echo(stream: impl ByteStream) {
     let mut connection = Connection::new(stream, Duration::ZERO);
     let mut inbox = Vec::new();
     let never = Notify::new();
-    while connection.turn(&mut inbox, &never, true).await.is_ok() {
+    while connection.turn_packets(&mut inbox, &never, true).await.is_ok() {
         for packet in inbox.drain(..) {
             match packet {
                 Packet::Connect(_) => {
@@ -193,13 +194,13 @@ async fn converse(gateway: &Gateway) {
     let exchange = async {
         for index in 0..100 {
             while !connection.is_writable() {
-                connection.turn(&mut inbox, &never, true).await.unwrap();
+                connection.turn_packets(&mut inbox, &never, true).await.unwrap();
             }
             let publish = Publish::new("a/b", QoS::AtMostOnce, body(index));
             connection.publish(&publish).unwrap();
         }
         while echoed < 100 {
-            connection.turn(&mut inbox, &never, true).await.unwrap();
+            connection.turn_packets(&mut inbox, &never, true).await.unwrap();
             for packet in inbox.drain(..) {
                 match packet {
                     Packet::Publish(publish) => {
@@ -243,8 +244,7 @@ async fn plain_tcp_refuses_a_name_that_is_not_loopback() {
     assert_eq!(from, ours.local_addr().unwrap());
     for host in ["0", "0.0.0.0", "192.0.2.1"] {
         endpoint.host = host.to_owned();
-        let mut inbox = Vec::new();
-        let connected = connect(&endpoint, Connect::new("d/m"), &mut inbox);
+        let connected = connect(&endpoint, Connect::new("d/m"));
         let refused = timeout(PATIENCE, connected).await.expect("an end in time").err();
         assert!(matches!(refused, Some(ConnectError::NotLoopback { .. })), "{host}: {refused:?}");
     }

@@ -1,0 +1,36 @@
+//! What one turn of a connection brought: a block of bytes and the packets in it.
+
+use bytes::Bytes;
+use rumqttc::mqttbytes::v4::{Packet, PubAck};
+
+use super::wire::Incoming;
+
+/// The packets of one turn, in order of arrival.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// The bytes that the packets were read from.
+    pub(super) block: Bytes,
+    pub(super) incoming: Vec<Incoming>,
+}
+
+impl Inbox {
+    /// Whether nothing is left in it.
+    pub fn is_empty(&self) -> bool {
+        self.incoming.is_empty()
+    }
+
+    /// Takes everything out: the block, and the packets with their places in it.
+    pub fn drain(&mut self) -> (Bytes, impl Iterator<Item = Incoming>) {
+        (std::mem::take(&mut self.block), self.incoming.drain(..))
+    }
+
+    /// Takes everything out as packets of their own, for those who are in no hurry.
+    pub fn packets(&mut self) -> impl Iterator<Item = Packet> {
+        let (block, incoming) = self.drain();
+        incoming.map(move |packet| match packet {
+            Incoming::Publish(publish) => Packet::Publish(publish.to_publish(&block)),
+            Incoming::PubAck(id) => Packet::PubAck(PubAck::new(id)),
+            Incoming::Other(packet) => *packet,
+        })
+    }
+}

@@ -1,0 +1,292 @@
+//! PUBLISH and PUBACK on plain bytes (MQTT 3.1.1 §3.3, §3.4): what the hot path reads and writes.
+//!
+//! Reading takes nothing out of the buffer and allocates nothing: a packet is told by the places of
+//! its parts. Every other packet, and every fault, is left to rumqttc's codec, which is also the
+//! oracle of the tests.
+
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::Packet;
+use rumqttc::mqttbytes::{self, Error, QoS};
+
+/// First byte of a PUBLISH without flags.
+const PUBLISH: u8 = 0x30;
+/// First byte of a PUBACK.
+const PUBACK: u8 = 0x40;
+/// The flag of a publish that was sent before (MQTT 3.1.1 §3.3.1.1).
+const DUP: u8 = 0x08;
+/// The flags of QoS 1 (MQTT 3.1.1 §3.3.1.2).
+const AT_LEAST_ONCE: u8 = 0x02;
+/// The flag of a publish that the broker kept (MQTT 3.1.1 §3.3.1.3).
+const RETAIN: u8 = 0x01;
+
+/// A packet found in a buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// A PUBLISH, by its places.
+    Publish(PublishAt),
+    /// A PUBACK for this packet id.
+    PubAck(u16),
+    /// Any other packet; never one of the two above.
+    Other(Box<Packet>),
+}
+
+/// Where the parts of a PUBLISH are, counted from the start of the buffer that it was found in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishAt {
+    topic: u32,
+    body: u32,
+    end: u32,
+    topic_len: u16,
+    packet_id: u16,
+    first: u8,
+}
+
+impl PublishAt {
+    /// The topic; the decoder has checked that it is UTF-8.
+    pub fn topic<'a>(&self, block: &'a [u8]) -> &'a [u8] {
+        let start = self.topic_at();
+        &block[start..start + usize::from(self.topic_len)]
+    }
+
+    /// Where the topic begins.
+    pub fn topic_at(&self) -> usize {
+        widen(self.topic)
+    }
+
+    /// Where the topic ends.
+    pub fn topic_end(&self) -> usize {
+        widen(self.topic) + usize::from(self.topic_len)
+    }
+
+    /// Where the body is.
+    pub fn body(&self) -> std::ops::Range<usize> {
+        widen(self.body)..widen(self.end)
+    }
+
+    /// The packet id; `None` at QoS 0, which has none.
+    pub fn packet_id(&self) -> Option<u16> {
+        (self.packet_id != 0).then_some(self.packet_id)
+    }
+
+    /// The quality of service it was delivered with.
+    pub fn qos(&self) -> QoS {
+        match self.first >> 1 & 3 {
+            0 => QoS::AtMostOnce,
+            1 => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        }
+    }
+
+    /// Whether the broker kept it from before the subscription.
+    pub fn is_retained(&self) -> bool {
+        self.first & RETAIN != 0
+    }
+
+    /// The packet of its own that the codec makes of it.
+    pub fn to_publish(self, block: &bytes::Bytes) -> mqttbytes::v4::Publish {
+        let topic = String::from_utf8_lossy(self.topic(block)).into_owned();
+        let mut publish =
+            mqttbytes::v4::Publish::from_bytes(topic, self.qos(), block.slice(self.body()));
+        publish.dup = self.first & DUP != 0;
+        publish.retain = self.is_retained();
+        publish.pkid = self.packet_id;
+        publish
+    }
+}
+
+fn widen(place: u32) -> usize {
+    usize::try_from(place).expect("usize has at least 32 bits here")
+}
+
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).expect("a read buffer is far below 4 GiB")
+}
+
+/// What became of a buffer.
+#[derive(Debug)]
+pub struct Decoded {
+    /// Bytes of the whole packets at its start.
+    pub consumed: usize,
+    /// Why it ends there: [`Error::InsufficientBytes`] with what is missing of the next packet, or
+    /// a fault that no further byte can mend.
+    pub end: Error,
+}
+
+/// Appends at most `limit` of the whole packets at the start of `bytes` to `packets`; none is taken
+/// that is longer than `packet_bytes_max`.
+pub fn decode(
+    bytes: &[u8],
+    packets: &mut Vec<Incoming>,
+    limit: usize,
+    packet_bytes_max: usize,
+) -> Decoded {
+    let mut at = 0;
+    for _ in 0..limit {
+        match next(bytes, at, packet_bytes_max) {
+            Ok((packet, end)) => {
+                packets.push(packet);
+                at = end;
+            }
+            Err(end) => return Decoded { consumed: at, end },
+        }
+    }
+    Decoded { consumed: at, end: Error::InsufficientBytes(0) }
+}
+
+/// The packet at `at`, and where it ends.
+#[inline]
+fn next(bytes: &[u8], at: usize, packet_bytes_max: usize) -> Result<(Incoming, usize), Error> {
+    let (start, end) = match frame(&bytes[at..]) {
+        Some((header, length)) if length <= packet_bytes_max => (at + header, at + header + length),
+        // Incomplete, too long or not a length: the codec says which.
+        _ => return Err(fault(&bytes[at..], packet_bytes_max)),
+    };
+    if end > bytes.len() {
+        return Err(Error::InsufficientBytes(end - bytes.len()));
+    }
+    let first = bytes[at];
+    if first & 0xf0 == PUBLISH
+        && let Some(publish) = publish(bytes, first, start, end)
+    {
+        return Ok((Incoming::Publish(publish), end));
+    }
+    if let (PUBACK, [high, low]) = (first & 0xf0, &bytes[start..end]) {
+        return Ok((Incoming::PubAck(u16::from_be_bytes([*high, *low])), end));
+    }
+    other(&bytes[at..end], packet_bytes_max).map(|packet| (packet, end))
+}
+
+/// Length of the fixed header and remaining length (MQTT 3.1.1 §2.2.3); `None` when the header is
+/// not whole or not valid.
+#[inline]
+fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut length = 0;
+    for index in 0..4 {
+        let byte = *bytes.get(1 + index)?;
+        length |= usize::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Some((2 + index, length));
+        }
+    }
+    None
+}
+
+/// The PUBLISH whose variable header begins at `start`; `None` when it is faulty.
+#[inline]
+fn publish(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishAt> {
+    let rest = &bytes[start..end];
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let topic_len = u16::from_be_bytes(*length);
+    let (topic, rest) = rest.split_at_checked(usize::from(topic_len))?;
+    std::str::from_utf8(topic).ok()?;
+    let (packet_id, header) = match first >> 1 & 3 {
+        0 => (0, 0),
+        1 | 2 => (u16::from_be_bytes(*rest.first_chunk::<2>()?), 2),
+        _ => return None,
+    };
+    if packet_id == 0 && header != 0 {
+        return None;
+    }
+    let topic = start + 2;
+    let body = topic + usize::from(topic_len) + header;
+    let (topic, body, end) = (narrow(topic), narrow(body), narrow(end));
+    Some(PublishAt { topic, body, end, topic_len, packet_id, first })
+}
+
+/// A whole packet of another kind.
+#[cold]
+fn other(packet: &[u8], packet_bytes_max: usize) -> Result<Incoming, Error> {
+    match Packet::read(&mut BytesMut::from(packet), packet_bytes_max)? {
+        Packet::PubAck(ack) => Ok(Incoming::PubAck(ack.pkid)),
+        // It was faulty above, so it cannot be good here.
+        Packet::Publish(_) => Err(Error::MalformedPacket),
+        other => Ok(Incoming::Other(Box::new(other))),
+    }
+}
+
+/// Why no packet begins here.
+#[cold]
+fn fault(bytes: &[u8], packet_bytes_max: usize) -> Error {
+    match mqttbytes::check(bytes.iter(), packet_bytes_max) {
+        Ok(_) => Error::MalformedPacket,
+        Err(error) => error,
+    }
+}
+
+/// A PUBLISH to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// At most 65,535 bytes.
+    pub topic: &'a str,
+    /// QoS 1 under this id, or QoS 0 without one.
+    pub packet_id: Option<u16>,
+    /// Whether it was sent before.
+    pub dup: bool,
+    /// Whether the broker shall keep it for later subscribers.
+    pub retain: bool,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+impl Outgoing<'_> {
+    /// Appends it to `out`.
+    ///
+    /// # Errors
+    /// When the topic or the whole is longer than MQTT can tell; nothing is appended then.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        /// Largest remaining length (MQTT 3.1.1 §2.2.3).
+        const REMAINING_MAX: usize = 268_435_455;
+        let Self { topic, packet_id, dup, retain, body } = *self;
+        let topic_len = u16::try_from(topic.len()).map_err(|_| Error::PayloadTooLong)?;
+        let id_len = if packet_id.is_some() { 2 } else { 0 };
+        let mut remaining = 2 + topic.len() + id_len + body.len();
+        if remaining > REMAINING_MAX {
+            return Err(Error::PayloadTooLong);
+        }
+        out.reserve(5 + remaining);
+        let mut first = PUBLISH;
+        first |= if packet_id.is_some() { AT_LEAST_ONCE } else { 0 };
+        first |= if dup { DUP } else { 0 };
+        first |= if retain { RETAIN } else { 0 };
+        out.push(first);
+        loop {
+            let [low, ..] = remaining.to_le_bytes();
+            remaining >>= 7;
+            if remaining == 0 {
+                out.push(low & 0x7f);
+                break;
+            }
+            out.push(low | 0x80);
+        }
+        out.extend_from_slice(&topic_len.to_be_bytes());
+        out.extend_from_slice(topic.as_bytes());
+        if let Some(id) = packet_id {
+            out.extend_from_slice(&id.to_be_bytes());
+        }
+        out.extend_from_slice(body);
+        Ok(())
+    }
+}
+
+impl<'a> From<&'a mqttbytes::v4::Publish> for Outgoing<'a> {
+    fn from(publish: &'a mqttbytes::v4::Publish) -> Self {
+        Self {
+            topic: &publish.topic,
+            packet_id: (publish.qos != QoS::AtMostOnce).then_some(publish.pkid),
+            dup: publish.dup,
+            retain: publish.retain,
+            body: &publish.payload,
+        }
+    }
+}
+
+/// Appends a PUBACK to `out`.
+#[inline]
+pub fn write_puback(out: &mut Vec<u8>, packet_id: u16) {
+    let [high, low] = packet_id.to_be_bytes();
+    out.extend_from_slice(&[PUBACK, 2, high, low]);
+}
+
+#[cfg(test)]
+mod tests;
