@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 use perf::bare::{self, BareSettings};
 use perf::core::{Core, Tally, alerts_prefix, traffic};
+use perf::record::{self, RecordArgs};
 use sluicegate::threshold::Threshold;
 
 #[global_allocator]
@@ -35,6 +36,8 @@ enum Command {
     Core,
     /// Be the bare loop, as the program of 'loadgen run --plain -- perf bare'
     Bare,
+    /// Measure every figure that is promised, append it to perf/record, and print the table
+    Record(RecordArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,12 +52,23 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Core => core(),
         Command::Bare => bare(),
+        Command::Record(args) => return record(&args),
     };
     match result {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("perf: {failure}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn record(args: &RecordArgs) -> ExitCode {
+    match record::run(args) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            eprintln!("perf record: {failure}");
+            failure.code.into()
         }
     }
 }
