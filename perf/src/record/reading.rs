@@ -10,7 +10,7 @@ const RATE_SHARE_MIN: f64 = 0.99;
 /// Everything that figures are made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Reading {
-    /// Messages per second.
+    /// Messages per second that the module took.
     pub rate: f64,
     /// Microseconds; `None` without alerts.
     pub p50_us: Option<f64>,

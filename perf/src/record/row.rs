@@ -15,6 +15,8 @@ pub struct Row {
     pub scenario: Scenario,
     /// Of the rounds that count, in their order.
     pub values: Vec<f64>,
+    /// Messages per second that the module took meanwhile.
+    pub rates: Vec<f64>,
     /// How it stands.
     pub status: Status,
     /// How often the instrument said what.
@@ -41,8 +43,10 @@ impl Row {
     /// What `rounds` say of `scenario`: of each round the tries of its run, of which the last counts.
     pub fn new(scenario: Scenario, rounds: &[Vec<Attempt>]) -> Self {
         let last: Vec<&Attempt> = rounds.iter().filter_map(|tries| tries.last()).collect();
-        let value = |attempt: &&Attempt| attempt.reading.as_ref().ok()?.figure(scenario.figure);
-        let values: Vec<f64> = last.iter().filter_map(value).collect();
+        let readings = last.iter().filter_map(|attempt| attempt.reading.as_ref().ok());
+        let counted =
+            readings.filter_map(|reading| Some((reading.figure(scenario.figure)?, reading.rate)));
+        let (values, rates): (Vec<f64>, Vec<f64>) = counted.unzip();
         let mut verdicts = BTreeMap::new();
         for standing in rounds.iter().flatten().flat_map(|attempt| &attempt.standings) {
             *verdicts.entry(word(*standing)).or_default() += 1;
@@ -55,7 +59,7 @@ impl Row {
         };
         let exit_codes =
             rounds.iter().flatten().flat_map(|attempt| attempt.exit_codes.clone()).collect();
-        Self { scenario, values, status, verdicts, exit_codes }
+        Self { scenario, values, rates, status, verdicts, exit_codes }
     }
 }
 
@@ -114,6 +118,8 @@ struct Line<'a> {
     /// Length of the measured part of each run.
     for_s: f64,
     values: &'a [f64],
+    /// Messages per second that the module took meanwhile.
+    rates: &'a [f64],
     median: Option<f64>,
     floor: f64,
     aim: f64,
@@ -134,6 +140,7 @@ pub fn line(row: &Row, facts: &Facts, for_s: f64) -> serde_json::Result<String> 
         unit: row.scenario.figure.unit(),
         for_s,
         values: &row.values,
+        rates: &row.rates,
         median: median(&row.values),
         floor: row.scenario.floor,
         aim: row.scenario.aim,
