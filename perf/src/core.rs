@@ -1,15 +1,24 @@
 //! Decode, judge, acknowledge and encode on one thread, from one buffer into another.
 //!
 //! In: a stream of encoded publishes. Out: the bytes that the module would write, and how many
-//! messages were alerts. No I/O, no clock. Memory: the two buffers and the parser's scratch.
+//! messages were alerts. No I/O, no clock. Memory: the parser's scratch, the decoder's, and what the
+//! caller gives.
 
-use bytes::BytesMut;
-use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish};
-use rumqttc::mqttbytes::{Error, QoS};
-use sluicegate::azure::{Identity, Properties, alert_topic, topics};
-use sluicegate::mqtt::connection::PACKET_BYTES_MAX;
+use rumqttc::mqttbytes::Error;
+use sluicegate::azure::alert_topic;
 use sluicegate::parse::{JsonPath, Parser, Verdict};
 use sluicegate::threshold::Threshold;
+
+mod decode;
+mod traffic;
+
+pub use traffic::{alerts_prefix, traffic};
+
+use decode::Decoder;
+
+/// First bytes of the packets written (MQTT 3.1.1 §3.3 and §3.4); the publish is at QoS 1.
+const PUBACK: u8 = 0x40;
+const PUBLISH_QOS1: u8 = 0x32;
 
 /// What a run found; a measurement whose tally is wrong measured something else.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,107 +31,175 @@ pub struct Tally {
 
 /// The one-thread pipeline.
 pub struct Core {
+    decoder: Decoder,
+    rest: Rest,
+}
+
+/// What happens to a message once it is decoded.
+struct Rest {
     parser: Parser,
     threshold: Threshold,
+    /// What the topic of every alert begins with.
     prefix: String,
     topic: String,
+    tally: Tally,
+    /// Of the last alert.
+    packet_id: u16,
 }
 
 impl Core {
-    /// A core for the module `edge1/filter`.
-    pub fn new(threshold: Threshold) -> Self {
-        let prefix = topics::output(&identity(), "output1", &Properties::new());
-        let parser = Parser::new(JsonPath::default());
-        Self { parser, threshold, prefix, topic: String::new() }
+    /// A core whose alerts go to topics that begin with `prefix`, as `topics::output` gives it.
+    pub fn new(threshold: Threshold, prefix: String) -> Self {
+        let rest = Rest {
+            parser: Parser::new(JsonPath::default()),
+            threshold,
+            prefix,
+            topic: String::new(),
+            tally: Tally::default(),
+            packet_id: 0,
+        };
+        Self { decoder: Decoder::default(), rest }
     }
 
-    /// Takes every whole packet from `input`; appends PUBACKs and alerts to `output`.
+    /// Takes every whole packet from the start of `input`, and appends PUBACKs and alerts to `output`.
+    /// Other packets than publishes are passed over. Returns how many bytes were used.
     ///
     /// # Errors
     /// When `input` is not MQTT.
-    pub fn run(&mut self, input: &mut BytesMut, output: &mut BytesMut) -> Result<Tally, Error> {
-        let mut tally = Tally::default();
-        loop {
-            let publish = match Packet::read(input, PACKET_BYTES_MAX) {
-                Ok(Packet::Publish(publish)) => publish,
-                Ok(_) => continue,
-                Err(Error::InsufficientBytes(_)) => return Ok(tally),
-                Err(error) => return Err(error),
-            };
-            tally.messages += 1;
-            if let Verdict::Alert(_) = self.parser.judge(&publish.payload, self.threshold) {
-                tally.alerts += 1;
-                self.forward(&publish, tally.alerts, output)?;
-            }
-            PubAck::new(publish.pkid).write(output)?;
+    pub fn run(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<usize, Error> {
+        let rest = &mut self.rest;
+        self.decoder.each_publish(input, |topic, packet_id, body| {
+            rest.message(topic, packet_id, body, output);
+        })
+    }
+
+    /// What was found since the start.
+    pub fn tally(&self) -> Tally {
+        self.rest.tally
+    }
+}
+
+impl Rest {
+    /// `packet_id` is 0 at QoS 0.
+    #[inline]
+    fn message(&mut self, topic: &str, packet_id: u16, body: &[u8], output: &mut Vec<u8>) {
+        self.tally.messages += 1;
+        if let Verdict::Alert(_) = self.parser.judge(body, self.threshold) {
+            self.forward(topic, body, output);
+        }
+        if packet_id != 0 {
+            let [high, low] = packet_id.to_be_bytes();
+            output.extend_from_slice(&[PUBACK, 2, high, low]);
         }
     }
 
-    fn forward(&mut self, input: &Publish, count: u64, output: &mut BytesMut) -> Result<(), Error> {
-        let bag = input.topic.rsplit_once('/').map_or("", |(_, bag)| bag);
+    /// An alert with a topic that is too long for MQTT is left out, as by the module.
+    fn forward(&mut self, input_topic: &str, body: &[u8], output: &mut Vec<u8>) {
+        let bag = input_topic.rsplit_once('/').map_or("", |(_, bag)| bag);
         self.topic.clear();
         alert_topic(&mut self.topic, &self.prefix, bag);
-        let body = input.payload.clone();
-        let mut alert = Publish::from_bytes(self.topic.clone(), QoS::AtLeastOnce, body);
-        alert.pkid = u16::try_from(count % 65_535 + 1).unwrap_or(1);
-        alert.write(output).map(|_| ())
+        let Ok(topic_len) = u16::try_from(self.topic.len()) else { return };
+        self.tally.alerts += 1;
+        self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
+        output.push(PUBLISH_QOS1);
+        write_length(output, 2 + self.topic.len() + 2 + body.len());
+        output.extend_from_slice(&topic_len.to_be_bytes());
+        output.extend_from_slice(self.topic.as_bytes());
+        output.extend_from_slice(&self.packet_id.to_be_bytes());
+        output.extend_from_slice(body);
     }
 }
 
-/// `count` publishes to `input1`, one in `alert_every` with a temperature above 25.
-pub fn traffic(count: u32, alert_every: u32) -> BytesMut {
-    let mut bytes = BytesMut::new();
-    for index in 0..count {
-        let temperature =
-            if index % alert_every == 0 { "101.52791830163853" } else { "21.52791830163853" };
-        let body = format!(
-            "{{\"machine\":{{\"temperature\":{temperature},\"pressure\":1.0601425913965917}},\
-             \"ambient\":{{\"temperature\":21.100215847328126,\"humidity\":25}},\
-             \"timeCreated\":\"2020-06-01T12:00:00.1234567Z\"}}"
-        );
-        let topic = format!(
-            "{}input1/sequenceNumber={index}&%24.cdid=edge1&%24.cmid=sensor",
-            topics::inputs_prefix(&identity())
-        );
-        let mut publish = Publish::new(topic, QoS::AtLeastOnce, body);
-        publish.pkid = u16::try_from(index % 65_535 + 1).unwrap_or(1);
-        publish.write(&mut bytes).expect("a valid publish into growing memory");
-    }
-    bytes
-}
-
-fn identity() -> Identity {
-    Identity {
-        hub: "local.azure-devices.net".to_owned(),
-        gateway: "localhost".to_owned(),
-        device: "edge1".to_owned(),
-        module: Some("filter".to_owned()),
+/// The remaining length (MQTT 3.1.1 §2.2.3): seven bits a byte, the lowest first.
+fn write_length(output: &mut Vec<u8>, mut length: usize) {
+    loop {
+        let bits = u8::try_from(length % 128).unwrap_or_default();
+        length /= 128;
+        output.push(if length > 0 { bits | 0x80 } else { bits });
+        if length == 0 {
+            return;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+    use rumqttc::mqttbytes::v4::Packet;
+    use sluicegate::mqtt::connection::PACKET_BYTES_MAX;
+
     use super::*;
 
-    /// The bare core finds what the traffic holds, and writes one PUBACK a message, one publish an
-    /// alert.
+    fn read_all(output: &[u8]) -> Vec<Packet> {
+        let mut bytes = BytesMut::from(output);
+        let packets =
+            std::iter::from_fn(|| Packet::read(&mut bytes, PACKET_BYTES_MAX).ok()).collect();
+        assert!(bytes.is_empty(), "{} bytes are no packet", bytes.len());
+        packets
+    }
+
+    /// Whatever the length of its pieces, the core finds what the traffic holds, and writes one
+    /// PUBACK a message with its id, and one publish an alert with the body unchanged.
     #[test]
     fn the_core_finds_what_the_traffic_holds() {
-        let mut core = Core::new(Threshold::DEFAULT);
-        let mut output = BytesMut::new();
-        let tally = core.run(&mut traffic(1000, 10), &mut output).expect("valid traffic");
-        assert_eq!(tally, Tally { messages: 1000, alerts: 100 });
-        let (mut acks, mut alerts) = (0, 0);
-        while let Ok(packet) = Packet::read(&mut output, PACKET_BYTES_MAX) {
-            match packet {
-                Packet::PubAck(_) => acks += 1,
-                Packet::Publish(publish) => {
-                    assert!(publish.topic.ends_with("&MessageType=Alert"), "{}", publish.topic);
-                    alerts += 1;
-                }
-                other => panic!("{other:?}"),
+        let stream = traffic(1000, 10);
+        for piece in [300, 4096, stream.len()] {
+            let mut core = Core::new(Threshold::DEFAULT, alerts_prefix());
+            let (mut output, mut at) = (Vec::new(), 0);
+            while at < stream.len() {
+                let end = stream.len().min(at + piece);
+                let used = core.run(&stream[at..end], &mut output).expect("valid traffic");
+                assert!(used > 0, "no packet in {piece} bytes");
+                at += used;
             }
+            assert_eq!(core.tally(), Tally { messages: 1000, alerts: 100 });
+            let (mut acks, mut alerts) = (0, 0);
+            for packet in read_all(&output) {
+                match packet {
+                    Packet::PubAck(ack) => {
+                        acks += 1;
+                        assert_eq!(ack.pkid, acks);
+                    }
+                    Packet::Publish(alert) => {
+                        alerts += 1;
+                        assert_eq!(alert.pkid, alerts);
+                        assert!(alert.topic.starts_with(&alerts_prefix()), "{}", alert.topic);
+                        assert!(alert.topic.ends_with("&MessageType=Alert"), "{}", alert.topic);
+                        assert!(alert.payload.starts_with(b"{\"machine\":{\"temperature\":101.5"));
+                        assert!(alert.payload.ends_with(b"}"));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!((acks, alerts), (1000, 100));
         }
-        assert_eq!((acks, alerts), (1000, 100));
+    }
+
+    /// At QoS 0 there is nothing to acknowledge, and other packets ask for no answer.
+    #[test]
+    fn nothing_is_acknowledged_that_asks_for_nothing() {
+        let qos0 = b"\x30\x07\x00\x01tbody\xd0\x00\x40\x02\x00\x01";
+        let mut core = Core::new(Threshold::DEFAULT, alerts_prefix());
+        let mut output = Vec::new();
+        assert_eq!(core.run(qos0, &mut output).expect("valid packets"), qos0.len());
+        assert_eq!(core.tally(), Tally { messages: 1, alerts: 0 });
+        assert!(output.is_empty(), "{output:?}");
+    }
+
+    /// Every remaining length that MQTT has is written as the codec reads it.
+    #[test]
+    fn lengths_are_written_as_they_are_read() {
+        for (length, bytes) in [
+            (0, &[0][..]),
+            (127, &[127]),
+            (128, &[0x80, 1]),
+            (16_383, &[0xff, 0x7f]),
+            (16_384, &[0x80, 0x80, 1]),
+            (268_435_455, &[0xff, 0xff, 0xff, 0x7f]),
+        ] {
+            let mut output = Vec::new();
+            write_length(&mut output, length);
+            assert_eq!(output, bytes, "{length}");
+        }
     }
 }

@@ -1,34 +1,61 @@
-//! `perf core`: the bare core.
+//! `perf`: the yardsticks and the record.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bytes::BytesMut;
+use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
-use perf::core::{Core, Tally, traffic};
+use perf::bare::{self, BareSettings};
+use perf::core::{Core, Tally, alerts_prefix, traffic};
+use perf::record::{self, RecordArgs};
 use sluicegate::threshold::Threshold;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-const USAGE: &str = "usage: perf core   time per message of decode, judge, acknowledge and encode";
 const CORE_MESSAGES: u32 = 100_000;
 const CORE_ROUNDS: usize = 15;
+/// What one read of the module brings at most.
+const CORE_PIECE_BYTES: usize = 64 * 1024;
+/// Wrong arguments or settings (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+
+/// Performance measurements of sluicegate.
+#[derive(Debug, Parser)]
+#[command(name = "perf")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the time a message takes to decode, judge, acknowledge and encode, without sockets
+    Core,
+    /// Be the bare loop, as the program of 'loadgen run --plain -- perf bare'
+    Bare,
+    /// Measure every figure that is promised, append it to perf/record, and print the table
+    Record(RecordArgs),
+}
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    let command = arguments.nth(1);
-    let result = match command.as_ref().and_then(|command| command.to_str()) {
-        Some("core") => core(),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(64);
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(refused) => {
+            // Help is not an error; printing fails only where nobody reads.
+            let _ = refused.print();
+            return if refused.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
+    let result = match arguments.command {
+        Command::Core => core(),
+        Command::Bare => bare(),
+        Command::Record(args) => return record(&args),
+    };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("perf: {failure}");
             ExitCode::FAILURE
@@ -36,19 +63,44 @@ fn main() -> ExitCode {
     }
 }
 
-fn core() -> Result<(), Box<dyn Error>> {
+fn record(args: &RecordArgs) -> ExitCode {
+    match record::run(args) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            eprintln!("perf record: {failure}");
+            failure.code.into()
+        }
+    }
+}
+
+fn bare() -> Result<ExitCode, Box<dyn Error>> {
+    match BareSettings::read(|name| std::env::var(name).ok()) {
+        Ok(settings) => bare::run(&settings)?,
+        Err(problem) => {
+            eprintln!("perf bare: {problem}");
+            return Ok(EXIT_USAGE.into());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn core() -> Result<ExitCode, Box<dyn Error>> {
     let stream = traffic(CORE_MESSAGES, 10);
     let alerts = u64::from(CORE_MESSAGES.div_ceil(10));
     let expected = Tally { messages: u64::from(CORE_MESSAGES), alerts };
-    let mut core = Core::new(Threshold::DEFAULT);
-    let mut output = BytesMut::with_capacity(stream.len());
+    let mut output = Vec::with_capacity(stream.len());
     let mut nanoseconds = Vec::with_capacity(CORE_ROUNDS);
     for _ in 0..CORE_ROUNDS {
-        let mut input = stream.clone();
+        let mut core = Core::new(Threshold::DEFAULT, alerts_prefix());
         output.clear();
+        let mut at = 0;
         let start = Instant::now();
-        let tally = core.run(&mut input, &mut output)?;
+        while at < stream.len() {
+            let end = stream.len().min(at + CORE_PIECE_BYTES);
+            at += core.run(&stream[at..end], &mut output)?;
+        }
         let elapsed = start.elapsed();
+        let tally = core.tally();
         if tally != expected {
             return Err(format!("wrong result: {tally:?}, expected {expected:?}").into());
         }
@@ -61,5 +113,5 @@ fn core() -> Result<(), Box<dyn Error>> {
         "bare core, QoS 1, 10 % alerts: {median} ns a message \
          (median of {CORE_ROUNDS}; {least} to {most})"
     );
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
