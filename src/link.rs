@@ -28,7 +28,7 @@ use crate::message::{Alert, SourceId};
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, TRANSIENT};
 use crate::mqtt::{ConnectionError, Inflight, Route};
 use crate::pipeline::SharedPipeline;
-use crate::threshold::ThresholdCell;
+use crate::threshold::{Threshold, ThresholdCell};
 use crate::trust::Trust;
 use crate::twin::Twin;
 use serve::Leave;
@@ -85,6 +85,8 @@ pub struct Link {
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
     inputs_prefix: String,
+    /// The threshold in force for what arrives now.
+    threshold: Threshold,
     /// When the token of the connection is to be replaced.
     renew_at: Instant,
     /// The connection is being left: nothing that arrives from now on is acknowledged on it.
@@ -124,6 +126,7 @@ impl Link {
             wake,
             stop,
             cell,
+            threshold: default,
         }
     }
 

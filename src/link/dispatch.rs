@@ -27,6 +27,7 @@ impl Link {
         &mut self,
         publish: PublishAt,
         block: &Bytes,
+        is_stopping: bool,
         pipeline: &mut Pipeline,
         connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
@@ -42,10 +43,13 @@ impl Link {
             && let Some(bag) = rest.strip_prefix(INPUT.as_bytes())
             && (bag.is_empty() || bag.starts_with(b"/"))
         {
-            self.input(publish, bag.len().saturating_sub(1), block, pipeline);
+            if !is_stopping {
+                self.input(publish, bag.len().saturating_sub(1), block, pipeline);
+            }
             return Ok(());
         }
-        self.received_other(&publish.to_publish(block), publish, block, pipeline, connection)
+        let whole = publish.to_publish(block);
+        self.received_other(&whole, publish, block, is_stopping, pipeline, connection)
     }
 
     /// Any publish that is not at once seen to be a message for `input1`.
@@ -55,6 +59,7 @@ impl Link {
         publish: &Publish,
         place: PublishAt,
         block: &Bytes,
+        is_stopping: bool,
         pipeline: &mut Pipeline,
         connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
@@ -63,7 +68,9 @@ impl Link {
                 // Percent-encoded where nothing needs it, so its length is unknown.
                 let rest = &publish.topic[self.inputs_prefix.len()..];
                 let bag_len = rest.find('/').map_or(0, |end| rest.len() - end - 1);
-                self.input(place, bag_len, block, pipeline);
+                if !is_stopping {
+                    self.input(place, bag_len, block, pipeline);
+                }
                 return Ok(());
             }
             Received::Input { input, .. } => {
@@ -74,6 +81,7 @@ impl Link {
             Received::TwinResponse { status, rid, .. } => {
                 let now = Instant::now();
                 let outcome = self.twin.response(status, &rid, &publish.payload, now);
+                self.threshold = self.cell.load().threshold;
                 self.log_twin(&outcome, &publish.payload, pipeline);
                 self.end_hold_when_due(pipeline, now);
             }
@@ -92,7 +100,8 @@ impl Link {
         Ok(())
     }
 
-    /// A message for `input1`, whose topic ends with a bag of `bag_len` bytes.
+    /// A message for `input1`, unless the module stops: then it is not acknowledged, so that the hub
+    /// delivers it to the next instance. Its topic ends with a bag of `bag_len` bytes.
     fn input(
         &mut self,
         publish: PublishAt,
@@ -102,8 +111,8 @@ impl Link {
     ) {
         let packet_id = publish.packet_id();
         let at_most_once = packet_id.is_none();
-        if self.is_stopping() || (self.leaving && !at_most_once) {
-            // Not acknowledged: the hub delivers it to the next instance, or on the next connection.
+        if self.leaving && !at_most_once {
+            // Not acknowledged: the hub delivers it on the next connection.
             return;
         }
         if at_most_once && waits_for_hub(pipeline) && pipeline.is_over_bound(HUB, 1) {
@@ -120,13 +129,14 @@ impl Link {
             excerpt(message.body.of(block)),
             String::from_utf8_lossy(origin.of(block)),
         );
-        pipeline.receive(HUB, block, message, packet_id, self.cell.load().threshold);
+        pipeline.receive(HUB, block, message, packet_id, self.threshold);
     }
 
     fn patch(&mut self, version: Option<u64>, body: &[u8], pipeline: &mut Pipeline) {
         pipeline.counters.twin_callbacks += 1;
-        let before = self.cell.load().threshold;
+        let before = self.threshold;
         let outcome = self.twin.patch(version, body);
+        self.threshold = self.cell.load().threshold;
         if matches!(outcome, Outcome::Applied(_)) {
             // A patch that overtakes the first document ends the wait for it: what came before the
             // patch is judged by what was in force before it.

@@ -90,11 +90,15 @@ impl Link {
         pipeline: &mut Pipeline,
         connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
+        // Both are looked at once a turn: the one is news to this thread alone, the other changes
+        // by what is taken here.
+        let is_stopping = self.is_stopping();
+        self.threshold = self.cell.load().threshold;
         let (block, packets) = inbox.drain();
         for packet in packets {
             match packet {
                 Incoming::Publish(publish) => {
-                    self.received(publish, &block, pipeline, connection)?
+                    self.received(publish, &block, is_stopping, pipeline, connection)?
                 }
                 Incoming::PubAck(id) => match self.inflight.complete(id) {
                     Some(alert) => pipeline.forwarded(&alert),

@@ -4,6 +4,7 @@
 //! hands the packets over as one batch, with the block of bytes that they are in. Reading never waits for writing nor writing for reading,
 //! so a peer that is slow in one direction cannot block the other.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -31,6 +32,9 @@ pub const TICK: Duration = Duration::from_millis(500);
 /// A fresh chunk is taken once less than this is left of the current one.
 const READ_BYTES_MIN: usize = 8 * 1024;
 
+/// Chunks kept for their memory.
+const USED_CHUNKS_MAX: usize = 64;
+
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
@@ -57,6 +61,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for S {}
 pub struct Connection<S> {
     stream: S,
     read_buffer: BytesMut,
+    /// Chunks that were read before, oldest first. Their memory serves again once nothing refers to
+    /// what was read into it.
+    used: VecDeque<BytesMut>,
+    /// The read buffer grew beyond a chunk for a large packet.
+    has_grown: bool,
     /// The read buffer may begin with a whole packet.
     undecoded: bool,
     /// The end of the stream, until what came before it is taken.
@@ -86,6 +95,8 @@ impl<S: ByteStream> Connection<S> {
         Self {
             stream,
             read_buffer: BytesMut::new(),
+            used: VecDeque::new(),
+            has_grown: false,
             undecoded: false,
             end: None,
             write_buffer: Vec::with_capacity(4096),
@@ -289,7 +300,7 @@ impl<S: ByteStream> Connection<S> {
                 if bytes > 0 {
                     break;
                 }
-                self.read_buffer.reserve(READ_BYTES);
+                self.next_chunk();
             }
             match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read_buffer) {
                 Poll::Ready(Ok(0)) => self.end = Some(ConnectionError::Closed),
@@ -318,6 +329,23 @@ impl<S: ByteStream> Connection<S> {
         Ok(false)
     }
 
+    /// Goes on reading into another chunk, with what is left of an incomplete packet at its front:
+    /// into the oldest used one, if nothing refers to it any more, else into a new one.
+    fn next_chunk(&mut self) {
+        let incomplete = self.read_buffer.split();
+        let room = READ_BYTES + incomplete.len();
+        let used = std::mem::take(&mut self.read_buffer);
+        // One that grew for a large packet is not worth keeping.
+        let is_worth_keeping = !std::mem::take(&mut self.has_grown) && used.capacity() > 0;
+        if is_worth_keeping && self.used.len() < USED_CHUNKS_MAX {
+            self.used.push_back(used);
+        }
+        let is_free = self.used.front_mut().is_some_and(|oldest| oldest.try_reclaim(room));
+        let free = if is_free { self.used.pop_front() } else { None };
+        self.read_buffer = free.unwrap_or_else(|| BytesMut::with_capacity(room));
+        self.read_buffer.extend_from_slice(&incomplete);
+    }
+
     /// Takes at most `limit` whole packets out of the read buffer, together with their bytes. A
     /// fault behind them becomes the end of the stream.
     fn decode(&mut self, inbox: &mut Inbox, limit: usize) {
@@ -332,6 +360,7 @@ impl<S: ByteStream> Connection<S> {
             mqttbytes::Error::InsufficientBytes(0) => self.undecoded = true,
             mqttbytes::Error::InsufficientBytes(missing) if missing > READ_BYTES => {
                 self.read_buffer.reserve(missing);
+                self.has_grown = true;
             }
             mqttbytes::Error::InsufficientBytes(_) => {}
             fault => self.end = Some(fault.into()),
