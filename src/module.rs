@@ -71,7 +71,7 @@ fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
     };
     // Without TLS there is nobody to trust, and no bundle to fetch.
     let trust = match settings.route {
-        Route::Plain => Trust::Fixed(trusting([])?),
+        Route::Plain | Route::Tcp => Trust::Fixed(trusting([])?),
         Route::Direct | Route::WebSocket { .. } => trust,
     };
     Ok(LinkSettings {
