@@ -33,6 +33,8 @@ pub mod ack;
 
 pub mod link;
 
+pub mod broker;
+
 pub mod workload;
 
 pub mod credentials;
