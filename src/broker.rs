@@ -8,8 +8,10 @@
 
 pub mod address;
 pub mod control;
+pub mod login;
 pub mod topics;
 
 pub use address::{Address, AddressProblem, Password};
 pub use control::Control;
+pub use login::Login;
 pub use topics::{AlertsTopic, TopicFilter, TopicProblem, could_match};

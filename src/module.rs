@@ -11,9 +11,8 @@ use tracing::info;
 use crate::credentials::Credentials;
 use crate::link::{Link, LinkSettings, Summary};
 use crate::mqtt::Route;
-use crate::parse::JsonPath;
 use crate::pool::Pool;
-use crate::settings::{Proof, Settings};
+use crate::settings::{HubSettings, Proof, Settings};
 use crate::signals::StopSignals;
 use crate::threshold::{Setting, ThresholdCell};
 use crate::trust::{Trust, trusting};
@@ -27,6 +26,9 @@ pub enum StartError {
     /// The certificates cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// The settings ask for what is not there yet.
+    #[error("{0}")]
+    Unsupported(&'static str),
 }
 
 /// Runs until SIGTERM, SIGINT or SIGHUP, then drains and tells what was done.
@@ -34,12 +36,20 @@ pub enum StartError {
 /// # Errors
 /// When it cannot start; once started it retries for ever.
 pub fn run(settings: Settings) -> Result<Summary, StartError> {
+    let Settings { hub: Some(hub), broker: None, .. } = &settings else {
+        return Err(StartError::Unsupported(
+            "a plain broker as source (--broker) is not served yet: give a hub identity alone",
+        ));
+    };
+    let link_settings = link_settings(hub.clone(), &settings)?;
     let wake = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
     let cell =
         Arc::new(ThresholdCell::new(Setting { threshold: settings.threshold, version: None }));
-    let pool = Pool::start(settings.workers, &JsonPath::default(), &wake)?;
-    let link = Link::new(link_settings(settings)?, pool, Arc::clone(&wake), stopped, cell);
+    // The ingest thread does not parse yet: somebody has to.
+    let workers = settings.workers.max(1);
+    let pool = Pool::start(workers, &settings.path, &wake)?;
+    let link = Link::new(link_settings, pool, Arc::clone(&wake), stopped, cell);
     let runtime = runtime()?;
     let (done, finished) = oneshot::channel();
     let ingest = Builder::new().name("ingest".to_owned()).spawn(move || {
@@ -62,26 +72,26 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     Ok(ingest.join().expect("the ingest thread panicked, which aborts release builds"))
 }
 
-fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
-    let (credentials, trust) = match settings.proof {
+fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, rustls::Error> {
+    let (credentials, trust) = match hub.proof {
         Proof::Key { key, roots } => (Credentials::Key(key), Trust::Fixed(trusting(roots)?)),
         Proof::Runtime(workload) => {
             (Credentials::Workload(workload.clone()), Trust::bundle(workload))
         }
     };
     // Without TLS there is nobody to trust, and no bundle to fetch.
-    let trust = match settings.route {
+    let trust = match hub.route {
         Route::Plain | Route::Tcp => Trust::Fixed(trusting([])?),
         Route::Direct | Route::WebSocket { .. } => trust,
     };
     Ok(LinkSettings {
-        identity: settings.identity,
+        identity: hub.identity,
         credentials,
         trust,
-        port: settings.gateway_port,
-        route: settings.route,
+        port: hub.gateway_port,
+        route: hub.route,
         keep_alive: settings.keep_alive,
-        token_lifetime: settings.token_lifetime,
+        token_lifetime: hub.token_lifetime,
         drain_timeout: settings.drain_timeout,
         held_bytes_max: settings.held_bytes,
     })
@@ -103,6 +113,7 @@ pub(crate) fn run_to_end<T>(runtime: Runtime, future: impl Future<Output = T>) -
 mod tests {
     use super::*;
     use crate::azure::Identity;
+    use crate::parse::JsonPath;
     use crate::threshold::Threshold;
     use crate::workload::daemon::Daemon;
     use std::time::Duration;
@@ -114,7 +125,7 @@ mod tests {
         let certificate = rcgen::generate_simple_self_signed(vec!["root".to_owned()]).unwrap();
         for (route, fetches) in [(Route::Plain, 0), (Route::Direct, 1)] {
             let daemon = Daemon::start(certificate.cert.pem());
-            let settings = Settings {
+            let hub = HubSettings {
                 identity: Identity {
                     hub: "h.net".to_owned(),
                     gateway: "localhost".to_owned(),
@@ -124,15 +135,21 @@ mod tests {
                 proof: Proof::Runtime(daemon.client()),
                 gateway_port: 1,
                 route,
+                token_lifetime: Duration::from_secs(60),
+            };
+            let settings = Settings {
+                hub: None,
+                broker: None,
+                path: JsonPath::default(),
+                linger: Duration::ZERO,
                 threshold: Threshold::new(25.0).expect("finite"),
                 workers: 1,
                 keep_alive: Duration::from_secs(60),
-                token_lifetime: Duration::from_secs(60),
                 drain_timeout: Duration::ZERO,
                 held_bytes: 1 << 20,
                 log_level: LevelFilter::OFF,
             };
-            let mut link = link_settings(settings).unwrap();
+            let mut link = link_settings(hub, &settings).unwrap();
             link.trust.tls().await.unwrap();
             assert_eq!(daemon.requests().len(), fetches, "{}", link.route);
         }

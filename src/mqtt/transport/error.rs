@@ -34,7 +34,9 @@ pub enum ConnectError {
         address: IpAddr,
     },
     /// Nothing takes the TCP connection.
-    #[error("cannot connect to {host}:{port}: {source}; is the hub or broker running and the port open?")]
+    #[error(
+        "cannot connect to {host}:{port}: {source}; is the hub or broker running and the port open?"
+    )]
     Tcp {
         /// Host that was dialled.
         host: String,
