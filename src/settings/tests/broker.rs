@@ -269,6 +269,19 @@ fn tls_takes_roots_and_a_client_certificate() {
     assert!(with.tls.client_auth_cert_resolver.has_certs());
 }
 
+/// Without a file it is the system's roots, or advice where there are none.
+#[test]
+fn tls_trusts_the_system_otherwise() {
+    let added = rustls::RootCertStore::empty()
+        .add_parsable_certificates(rustls_native_certs::load_native_certs().certs)
+        .0;
+    let flags = ["--broker", "mqtts://broker"];
+    match added {
+        0 => check(&flags, &[], &["no root certificates", "set SLUICEGATE_BROKER_CA"]),
+        _ => assert!(matches!(broker(&flags, &[]).route, Route::Direct)),
+    }
+}
+
 #[test]
 fn certificates_that_cannot_be_used_are_refused() {
     let (ca, (certificate, key), (_, other)) = (ca_file(), client(), client());
