@@ -9,10 +9,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use crate::broker::TopicFilter;
 use crate::metrics::Summary;
-use crate::settings::{self, Proof, Settings, SettingsError};
+use crate::settings::{
+    self, BrokerSettings, HubSettings, Proof, Settings, SettingsError, Standalone,
+};
 use crate::{logging, module, sensor};
 
 /// Wrong arguments or settings (`EX_USAGE` of sysexits.h).
@@ -79,6 +82,12 @@ fn with<T>(settings: Result<T, SettingsError>, then: impl FnOnce(T) -> ExitCode)
 fn run(settings: Settings) -> ExitCode {
     logging::start(settings.log_level);
     info!("sluicegate {} starts: {}", env!("CARGO_PKG_VERSION"), effective(&settings));
+    if settings.broker.as_ref().is_some_and(BrokerSettings::sends_password_in_clear) {
+        warn!(
+            "the broker's password crosses the network in clear, and so do all messages: mqtts:// \
+             encrypts them"
+        );
+    }
     match module::run(settings) {
         Ok(summary) => {
             info!("{}", summary_line(&summary));
@@ -93,26 +102,49 @@ fn run(settings: Settings) -> ExitCode {
 
 /// One line, without secrets.
 fn effective(settings: &Settings) -> String {
-    let identity = &settings.identity;
-    let proof = match &settings.proof {
+    let peers = settings.hub.iter().map(hub).chain(settings.broker.iter().map(broker));
+    format!(
+        "{}; number at {}, default threshold {}, {} worker(s), linger {:?}, keep-alive {:?}, drain \
+         timeout {:?}, held bytes {}",
+        peers.collect::<Vec<_>>().join("; "),
+        settings.path,
+        settings.threshold,
+        settings.workers,
+        settings.linger,
+        settings.keep_alive,
+        settings.drain_timeout,
+        settings.held_bytes,
+    )
+}
+
+fn hub(hub: &HubSettings) -> String {
+    let HubSettings { identity, proof, gateway_port, route, token_lifetime } = hub;
+    let proof = match proof {
         Proof::Key { roots, .. } => format!("by its own key, {} root(s)", roots.len()),
         Proof::Runtime(workload) => format!("by the edge runtime at {}", workload.address),
     };
     format!(
-        "{} at {}:{} over {} (hub {}), {proof}, default threshold {}, {} worker(s), keep-alive {:?}, \
-         token lifetime {:?}, drain timeout {:?}, held bytes {}",
+        "{} at {}:{gateway_port} over {route} (hub {}), {proof}, token lifetime {token_lifetime:?}",
         identity.client_id(),
         identity.gateway,
-        settings.gateway_port,
-        settings.route,
         identity.hub,
-        settings.threshold,
-        settings.workers,
-        settings.keep_alive,
-        settings.token_lifetime,
-        settings.drain_timeout,
-        settings.held_bytes,
     )
+}
+
+fn broker(broker: &BrokerSettings) -> String {
+    let BrokerSettings { host, port, route, client_id, filters, standalone, .. } = broker;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let client_id = match client_id {
+        Some(client_id) => format!("client id {client_id}, session kept"),
+        None => "random client id, session not kept".to_owned(),
+    };
+    let filters: Vec<_> = filters.iter().map(TopicFilter::as_str).collect();
+    let mut line =
+        format!("broker {host}:{port} over {route}, {client_id}, from {}", filters.join(", "));
+    if let Some(Standalone { alerts, control, reported }) = standalone {
+        line += &format!(", alerts to {alerts}, control by {control}, reports to {reported}");
+    }
+    line
 }
 
 fn summary_line(summary: &Summary) -> String {
@@ -171,4 +203,61 @@ fn sense(settings: sensor::settings::Settings) -> ExitCode {
     let cause = summary.failure.as_deref().unwrap_or("it was stopped before");
     error!("the device could not connect: {cause}");
     EXIT_NEVER_CONNECTED.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(variables: &[(&str, &str)]) -> String {
+        let matches = command().try_get_matches_from(["sluicegate", "check"]).unwrap();
+        let (_, matches) = matches.subcommand().expect("a subcommand");
+        let settings = Settings::resolve(matches, |name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        });
+        effective(&settings.unwrap_or_else(|problems| panic!("{problems}")))
+    }
+
+    /// Each part is shown, and neither user nor password.
+    #[test]
+    fn a_broker_is_shown_without_its_login() {
+        let line = shown(&[
+            ("SLUICEGATE_BROKER", "mqtt://jane:hunter2@[::1]:5"),
+            ("SLUICEGATE_CLIENT_ID", "gate"),
+            ("SLUICEGATE_SUBSCRIBE", "a/#,$share/g/b"),
+            ("SLUICEGATE_PATH", "p.q"),
+            ("SLUICEGATE_LINGER", "50us"),
+            ("SLUICEGATE_WORKERS", "0"),
+        ]);
+        let parts = [
+            "broker [::1]:5 over TCP without TLS, client id gate, session kept, from a/#, $share/g/b",
+            "alerts to alerts/{topic}, control by sluicegate/desired, reports to sluicegate/reported;",
+            "number at p.q, default threshold 25, 0 worker(s), linger 50µs",
+        ];
+        for part in parts {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        assert!(!line.contains("jane") && !line.contains("hunter2"), "{line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn a_hub_and_a_broker_are_shown_together() {
+        let hub = [
+            ("IOTEDGE_WORKLOADURI", "unix:///run/w.sock"),
+            ("IOTEDGE_AUTHSCHEME", "sasToken"),
+            ("IOTEDGE_MODULEGENERATIONID", "1"),
+            ("IOTEDGE_IOTHUBHOSTNAME", "h.net"),
+            ("IOTEDGE_GATEWAYHOSTNAME", "edge"),
+            ("IOTEDGE_DEVICEID", "d"),
+            ("IOTEDGE_MODULEID", "m"),
+        ];
+        let expected = "d/m at edge:8883 over TLS (hub h.net), by the edge runtime at \
+                        unix:///run/w.sock, token lifetime 3600s; number at machine.temperature, ";
+        assert!(shown(&hub).starts_with(expected), "{}", shown(&hub));
+        let both = [&hub[..], &[("SLUICEGATE_BROKER", "mqtt://b")]].concat();
+        let expected = "; broker b:1883 over TCP without TLS, random client id, session not kept, \
+                        from sensors/#; number";
+        assert!(shown(&both).contains(expected), "{}", shown(&both));
+    }
 }

@@ -11,8 +11,9 @@ use crate::azure::alert::alert_topic;
 use crate::azure::percent_encode;
 use crate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX, message_bytes};
 use crate::azure::{Identity, Properties, topics};
+use crate::broker::AlertsTopic;
 use crate::limits::TOPIC_BYTES_MAX;
-use crate::message::{Alert, Batch};
+use crate::message::{Alert, Batch, SourceId};
 
 /// Restores the order of one source's batches.
 #[derive(Debug, Default)]
@@ -43,16 +44,17 @@ impl Order {
     }
 }
 
-/// Where a message comes from that becomes an alert on a hub's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// From the hub itself: its property bag goes on.
-    Hub,
-    /// From a broker: its topic becomes the property `topic`.
-    Broker,
+/// Names the topics of alerts.
+pub trait Naming {
+    /// The topic of an alert.
+    ///
+    /// # Errors
+    /// When no receiver takes the alert.
+    fn topic(&mut self, alert: &Alert) -> Result<&str, TooLarge>;
 }
 
-/// Names the topics of alerts on a hub's output.
+/// Names the topics of alerts on a hub's output: a message from the hub keeps its properties, the
+/// topic of one from a broker becomes the property `topic`.
 #[derive(Debug)]
 pub struct HubOutput {
     /// Topic and first property of every alert.
@@ -64,9 +66,13 @@ pub struct HubOutput {
     topic: String,
 }
 
-/// No hub takes it: `MessageType=Alert`, or properties encoded anew, make it larger than its input
-/// was. Sent all the same, it would end every connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// No receiver takes it: `MessageType=Alert`, properties encoded anew, or a longer topic make it
+/// larger than its input was. Sent all the same, it would end every connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "as an alert the message is too large to be sent (topic with properties {topic_bytes} bytes of \
+     65535, with the body of {body_bytes} a hub takes about 262144); have the sensor send less"
+)]
 pub struct TooLarge {
     /// Bytes of the topic that it would need.
     pub topic_bytes: usize,
@@ -88,31 +94,6 @@ impl HubOutput {
         }
     }
 
-    /// The topic of an alert with all its properties.
-    ///
-    /// # Errors
-    /// When no hub takes the alert.
-    pub fn topic(&mut self, alert: &Alert, origin: Origin) -> Result<&str, TooLarge> {
-        self.topic.clear();
-        match origin {
-            Origin::Hub => {
-                // The bag ends at a raw `/`, as for the official SDKs.
-                let bag = alert.origin().split_once('/').map_or(alert.origin(), |(bag, _)| bag);
-                alert_topic(&mut self.topic, &self.prefix, bag);
-            }
-            Origin::Broker => {
-                let mut bag = "topic=".to_owned();
-                percent_encode(alert.origin(), &mut bag);
-                alert_topic(&mut self.topic, &self.prefix, &bag);
-            }
-        }
-        let body_bytes = alert.body().len();
-        if self.is_sendable(body_bytes) {
-            return Ok(&self.topic);
-        }
-        Err(TooLarge { topic_bytes: self.topic.len(), body_bytes })
-    }
-
     /// Whether an edgeHub takes this message: it closes the connection on a larger one.
     fn is_sendable(&self, body_bytes: usize) -> bool {
         /// Lengths of topic and packet id stand before the body (MQTT 3.1.1 §3.3.2).
@@ -129,6 +110,54 @@ impl HubOutput {
         at_most <= MESSAGE_BYTES_MAX
             || message_bytes(&Properties::decode(bag), body_bytes, self.ids_bytes)
                 <= MESSAGE_BYTES_MAX
+    }
+}
+
+impl Naming for HubOutput {
+    fn topic(&mut self, alert: &Alert) -> Result<&str, TooLarge> {
+        self.topic.clear();
+        match alert.source {
+            SourceId::Hub => {
+                // The bag ends at a raw `/`, as for the official SDKs.
+                let bag = alert.origin().split_once('/').map_or(alert.origin(), |(bag, _)| bag);
+                alert_topic(&mut self.topic, &self.prefix, bag);
+            }
+            SourceId::Broker => {
+                let mut bag = "topic=".to_owned();
+                percent_encode(alert.origin(), &mut bag);
+                alert_topic(&mut self.topic, &self.prefix, &bag);
+            }
+        }
+        let body_bytes = alert.body().len();
+        if self.is_sendable(body_bytes) {
+            return Ok(&self.topic);
+        }
+        Err(TooLarge { topic_bytes: self.topic.len(), body_bytes })
+    }
+}
+
+/// Names the topics of alerts on a broker by a template.
+#[derive(Debug)]
+pub struct BrokerOutput {
+    template: AlertsTopic,
+    topic: String,
+}
+
+impl BrokerOutput {
+    /// For alerts that leave by topics of `template`.
+    pub fn new(template: AlertsTopic) -> Self {
+        Self { template, topic: String::new() }
+    }
+}
+
+impl Naming for BrokerOutput {
+    fn topic(&mut self, alert: &Alert) -> Result<&str, TooLarge> {
+        self.topic.clear();
+        self.template.write(&mut self.topic, alert.origin());
+        if self.topic.len() <= TOPIC_BYTES_MAX {
+            return Ok(&self.topic);
+        }
+        Err(TooLarge { topic_bytes: self.topic.len(), body_bytes: alert.body().len() })
     }
 }
 
@@ -152,12 +181,12 @@ mod tests {
         HubOutput::new(&identity, "output1")
     }
 
-    fn alert(origin: &str, body_bytes: usize) -> Alert {
+    fn alert(source: SourceId, origin: &str, body_bytes: usize) -> Alert {
         let mut block = origin.as_bytes().to_vec();
         block.extend(std::iter::repeat_n(b' ', body_bytes));
         let (end, middle) = (block.len(), origin.len());
         let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
-        Alert::new(0, 0, Bytes::from(block), message)
+        Alert::new(source, 0, Bytes::from(block), message)
     }
 
     proptest! {
@@ -168,7 +197,7 @@ mod tests {
             let mut settled = Vec::new();
             for sequence in sequences {
                 let batch = Batch {
-                    source: 0,
+                    source: SourceId::Hub,
                     sequence,
                     threshold: Threshold::DEFAULT,
                     first_receipt: 0,
@@ -191,7 +220,7 @@ mod tests {
             ("k=v/behind=it", "&k=v&MessageType=Alert"),
             ("", "&MessageType=Alert"),
         ] {
-            let topic = output.topic(&alert(bag, 3), Origin::Hub).expect("it fits");
+            let topic = output.topic(&alert(SourceId::Hub, bag, 3)).expect("it fits");
             assert_eq!(topic, format!("{PREFIX}{end}"));
         }
     }
@@ -205,15 +234,27 @@ mod tests {
             ("halle/\u{fc}/a&b=c", "halle%2F%C3%BC%2Fa%26b%3Dc"),
             ("$on", "%24on"),
         ] {
-            let topic = output.topic(&alert(topic, 3), Origin::Broker).expect("it fits");
+            let topic = output.topic(&alert(SourceId::Broker, topic, 3)).expect("it fits");
             assert_eq!(topic, format!("{PREFIX}&topic={encoded}&MessageType=Alert"));
         }
+    }
+
+    /// The template's topic, unless MQTT cannot tell it.
+    #[test]
+    fn a_brokers_alert_is_named_by_the_template() {
+        let template: AlertsTopic = "alerts/{topic}/hot".parse().expect("a template");
+        let mut output = BrokerOutput::new(template);
+        let named = output.topic(&alert(SourceId::Broker, "sensors/7", 3));
+        assert_eq!(named, Ok("alerts/sensors/7/hot"));
+        let long = "x".repeat(TOPIC_BYTES_MAX - "alerts//hot".len());
+        assert!(output.topic(&alert(SourceId::Broker, &long, 3)).is_ok());
+        assert!(output.topic(&alert(SourceId::Broker, &format!("{long}x"), 3)).is_err());
     }
 
     #[test]
     fn a_topic_that_outgrows_mqtt_is_refused_not_truncated() {
         let bag = format!("k={}", "%".repeat(30_000));
-        let refused = output().topic(&alert(&bag, 3), Origin::Hub).map(str::len);
+        let refused = output().topic(&alert(SourceId::Hub, &bag, 3)).map(str::len);
         assert!(refused.is_err(), "{refused:?}");
     }
 
@@ -225,7 +266,7 @@ mod tests {
         let properties = Properties::decode(&format!("%24.on=output1&{bag}&MessageType=Alert"));
         let room = MESSAGE_BYTES_MAX - message_bytes(&properties, 0, 2);
         for (size, is_sent) in [(room, true), (room + 1, false)] {
-            assert_eq!(output().topic(&alert(bag, size), Origin::Hub).is_ok(), is_sent, "{size}");
+            assert_eq!(output().topic(&alert(SourceId::Hub, bag, size)).is_ok(), is_sent, "{size}");
         }
     }
 }

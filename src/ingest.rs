@@ -120,7 +120,7 @@ mod tests {
     /// A batch ends where its threshold, its block or the row of its receipts does.
     #[test]
     fn what_belongs_together_is_one_batch() {
-        let mut ingest = Ingest::new(0);
+        let mut ingest = Ingest::new(SourceId::Hub);
         let (one, two) = (Bytes::from(vec![0; 9]), Bytes::from(vec![0; 9]));
         for receipt in 0..3 {
             ingest.push(&one, message(), receipt, threshold(25.0));
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_bounded() {
-        let mut ingest = Ingest::new(0);
+        let mut ingest = Ingest::new(SourceId::Hub);
         let block = Bytes::from(vec![0; 9]);
         for receipt in 0..BATCH_MESSAGES_MAX as u64 + 1 {
             ingest.push(&block, message(), receipt, threshold(25.0));
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_threshold_is_judged_by_it() {
-        let mut ingest = Ingest::new(0);
+        let mut ingest = Ingest::new(SourceId::Hub);
         let block = Bytes::from(vec![0; 9]);
         ingest.push(&block, message(), 0, threshold(25.0));
         ingest.judge_by(threshold(90.0));
@@ -161,7 +161,7 @@ mod tests {
     /// Memory that comes back carries nothing of the old batch.
     #[test]
     fn a_recycled_batch_is_a_new_one() {
-        let mut ingest = Ingest::new(7);
+        let mut ingest = Ingest::new(SourceId::Broker);
         let block = Bytes::from(vec![0; 9]);
         ingest.push(&block, message(), 0, threshold(25.0));
         let mut batch = ingest.next_batch().expect("one waits");
@@ -171,7 +171,8 @@ mod tests {
         ingest.recycle(batch);
         ingest.push(&block, message(), 1, threshold(26.0));
         let again = ingest.next_batch().expect("one waits");
-        assert_eq!((again.source, again.sequence, again.receipts()), (7, 1, 1..2));
+        assert_eq!(again.source, SourceId::Broker);
+        assert_eq!((again.sequence, again.receipts()), (1, 1..2));
         assert_eq!((again.findings, again.messages.capacity()), (Findings::default(), capacity));
     }
 }

@@ -33,7 +33,11 @@ pub mod ack;
 
 pub mod pipeline;
 
+pub mod outbound;
+
 pub mod link;
+
+pub mod broker;
 
 pub mod workload;
 

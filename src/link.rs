@@ -13,7 +13,6 @@ mod dispatch;
 mod login;
 mod serve;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,11 +21,12 @@ use tracing::{error, info, warn};
 
 use crate::azure::{Identity, topics};
 use crate::credentials::Credentials;
-use crate::forward::{HubOutput, Origin};
+use crate::forward::HubOutput;
 use crate::limits::HEALTHY_AFTER;
-use crate::message::{Alert, SourceId};
+use crate::message::SourceId;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, TRANSIENT};
-use crate::mqtt::{ConnectionError, Inflight, Route};
+use crate::mqtt::{ConnectionError, Route};
+use crate::outbound::Outbound;
 use crate::pipeline::SharedPipeline;
 use crate::threshold::{Threshold, ThresholdCell};
 use crate::trust::Trust;
@@ -35,8 +35,7 @@ use serve::Leave;
 
 /// The output that alerts leave by.
 const OUTPUT: &str = "output1";
-/// The hub among the pipeline's sources.
-pub const HUB: SourceId = 0;
+const HUB: SourceId = SourceId::Hub;
 
 /// What a link needs to know.
 pub struct LinkSettings {
@@ -79,11 +78,7 @@ pub struct Link {
     stop: watch::Receiver<bool>,
     cell: Arc<ThresholdCell>,
     twin: Twin,
-    output: HubOutput,
-    /// The alerts without PUBACK.
-    inflight: Inflight<Alert>,
-    /// Packet ids to send again before anything new.
-    resend: VecDeque<u16>,
+    outbound: Outbound<HubOutput>,
     inputs_prefix: String,
     /// The threshold in force for what arrives now.
     threshold: Threshold,
@@ -99,7 +94,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link that is not connected yet: the source [`HUB`] of `pipeline`, and its outlet. `wake` is
+    /// A link that is not connected yet: the source [`SourceId::Hub`] of `pipeline`, and its outlet. `wake` is
     /// this link's in the pipeline; `stop` turns true for shutdown, together with a notification on
     /// `wake`.
     pub fn new(
@@ -112,10 +107,8 @@ impl Link {
         let default = cell.load().threshold;
         Self {
             twin: Twin::new(Arc::clone(&cell), default, fastrand::u32(..)),
-            output: HubOutput::new(&settings.identity, OUTPUT),
+            outbound: Outbound::new(HubOutput::new(&settings.identity, OUTPUT)),
             inputs_prefix: topics::inputs_prefix(&settings.identity),
-            inflight: Inflight::default(),
-            resend: VecDeque::new(),
             renew_at: Instant::now() + login::use_time(settings.token_lifetime, fastrand::f64()),
             leaving: false,
             overrun: false,
@@ -180,11 +173,6 @@ impl Link {
 
     fn is_stopping(&self) -> bool {
         *self.stop.borrow()
-    }
-
-    /// How alerts of a source are told on the hub.
-    fn origin(alert: &Alert) -> Origin {
-        if alert.source == HUB { Origin::Hub } else { Origin::Broker }
     }
 }
 

@@ -50,8 +50,19 @@ pub struct Message {
     pub body: Span,
 }
 
-/// The connection that a message came from, by its place in the pipeline.
-pub type SourceId = usize;
+/// Where messages come from; each has a connection of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceId {
+    /// The hub: `input1` of the module.
+    Hub,
+    /// A plain MQTT broker.
+    Broker,
+}
+
+impl SourceId {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [SourceId; 2] = [Self::Hub, Self::Broker];
+}
 
 /// Messages that one read brought, under one threshold, with consecutive receipts.
 #[derive(Debug, Clone, PartialEq)]

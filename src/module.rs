@@ -8,13 +8,13 @@ use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
+use crate::broker::{Login, Outlet, Source};
 use crate::credentials::Credentials;
 use crate::link::{Link, LinkSettings};
 use crate::metrics::Summary;
 use crate::mqtt::Route;
-use crate::parse::JsonPath;
 use crate::pipeline::{Pipeline, SharedPipeline};
-use crate::settings::{Proof, Settings};
+use crate::settings::{HubSettings, Proof, Settings};
 use crate::signals::StopSignals;
 use crate::threshold::{Setting, ThresholdCell};
 use crate::trust::{Trust, trusting};
@@ -35,20 +35,14 @@ pub enum StartError {
 /// # Errors
 /// When it cannot start; once started it retries for ever.
 pub fn run(settings: Settings) -> Result<Summary, StartError> {
-    let wake = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
-    let cell =
-        Arc::new(ThresholdCell::new(Setting { threshold: settings.threshold, version: None }));
-    let (workers, held_bytes) = (settings.workers, settings.held_bytes);
-    let wakes = [Arc::clone(&wake)];
-    let pipeline = Pipeline::start(&wakes, &wake, workers, &JsonPath::default(), held_bytes)?;
-    let pipeline = SharedPipeline::new(pipeline);
-    let settings = link_settings(settings)?;
-    let link = Link::new(settings, pipeline.clone(), Arc::clone(&wake), stopped, cell);
+    let wakes = Wakes::default();
+    let assembled = Connections::assemble(&settings, &wakes, &stopped)?;
+    let pipeline = assembled.pipeline.clone();
     let runtime = runtime()?;
     let (done, finished) = oneshot::channel();
     let ingest = Builder::new().name("ingest".to_owned()).spawn(move || {
-        run_to_end(runtime, link.run());
+        run_to_end(runtime, assembled.run());
         // Nobody is there to listen only when the signal thread has failed.
         let _ = done.send(());
     })?;
@@ -60,34 +54,116 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
         }
         Ok::<_, io::Error>(())
     })?;
-    // The link holds the receiver until it ends.
+    // The connections hold receivers until they end.
     let _ = stop.send(true);
-    wake.notify_one();
+    wakes.notify();
     ingest.join().expect("the ingest thread panicked, which aborts release builds");
     let summary = pipeline.lock().stop();
     Ok(summary)
 }
 
-fn link_settings(settings: Settings) -> Result<LinkSettings, rustls::Error> {
-    let (credentials, trust) = match settings.proof {
+/// What wakes each connection.
+#[derive(Clone, Default)]
+struct Wakes {
+    hub: Arc<Notify>,
+    source: Arc<Notify>,
+    outlet: Arc<Notify>,
+}
+
+impl Wakes {
+    fn notify(&self) {
+        for wake in [&self.hub, &self.source, &self.outlet] {
+            wake.notify_one();
+        }
+    }
+}
+
+/// The connections that the settings ask for, around their pipeline.
+struct Connections {
+    pipeline: SharedPipeline,
+    hub: Option<Link>,
+    source: Option<Source>,
+    outlet: Option<Outlet>,
+}
+
+impl Connections {
+    fn assemble(
+        settings: &Settings,
+        wakes: &Wakes,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Self, StartError> {
+        let setting = Setting { threshold: settings.threshold, version: None };
+        let cell = Arc::new(ThresholdCell::new(setting));
+        let Settings { workers, held_bytes, drain_timeout, path, .. } = settings;
+        // Alerts leave by the hub where there is one.
+        let outlet = if settings.hub.is_some() { &wakes.hub } else { &wakes.outlet };
+        let sources = [Arc::clone(&wakes.hub), Arc::clone(&wakes.source)];
+        let pipeline = Pipeline::start(&sources, outlet, *workers, path, *held_bytes)?;
+        let pipeline = SharedPipeline::new(pipeline);
+        let mut connections = Self { pipeline, hub: None, source: None, outlet: None };
+        let pipeline = || connections.pipeline.clone();
+        if let Some(hub) = &settings.hub {
+            let (wake, stop) = (Arc::clone(&wakes.hub), stop.clone());
+            let settings = link_settings(hub.clone(), settings)?;
+            connections.hub = Some(Link::new(settings, pipeline(), wake, stop, Arc::clone(&cell)));
+        }
+        let Some(broker) = &settings.broker else { return Ok(connections) };
+        let login = Login::new(broker, settings.keep_alive);
+        let pipeline = connections.pipeline.clone();
+        if let Some(topics) = &broker.standalone {
+            let (wake, stop, cell) = (Arc::clone(&wakes.outlet), stop.clone(), Arc::clone(&cell));
+            let outlet =
+                Outlet::new(&login, topics, pipeline.clone(), wake, stop, cell, *drain_timeout);
+            connections.outlet = Some(outlet);
+        }
+        let (wake, stop, filters) = (Arc::clone(&wakes.source), stop.clone(), &broker.filters);
+        let source = Source::new(&login, filters, pipeline, wake, stop, cell, *drain_timeout);
+        connections.source = Some(source);
+        Ok(connections)
+    }
+
+    /// All of them on one thread, until the last has ended.
+    async fn run(self) {
+        let Self { hub, source, outlet, .. } = self;
+        let hub = async {
+            if let Some(hub) = hub {
+                hub.run().await;
+            }
+        };
+        let source = async {
+            if let Some(source) = source {
+                source.run().await;
+            }
+        };
+        let outlet = async {
+            if let Some(outlet) = outlet {
+                outlet.run().await;
+            }
+        };
+        tokio::join!(hub, source, outlet);
+    }
+}
+
+fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, rustls::Error> {
+    let (credentials, trust) = match hub.proof {
         Proof::Key { key, roots } => (Credentials::Key(key), Trust::Fixed(trusting(roots)?)),
         Proof::Runtime(workload) => {
             (Credentials::Workload(workload.clone()), Trust::bundle(workload))
         }
     };
     // Without TLS there is nobody to trust, and no bundle to fetch.
-    let trust = match settings.route {
-        Route::Plain => Trust::Fixed(trusting([])?),
+    let trust = match hub.route {
+        Route::Plain | Route::Tcp => Trust::Fixed(trusting([])?),
         Route::Direct | Route::WebSocket { .. } => trust,
     };
     Ok(LinkSettings {
-        identity: settings.identity,
+        identity: hub.identity,
         credentials,
         trust,
-        port: settings.gateway_port,
-        route: settings.route,
+        port: hub.gateway_port,
+        route: hub.route,
         keep_alive: settings.keep_alive,
-        token_lifetime: settings.token_lifetime,
+        token_lifetime: hub.token_lifetime,
         drain_timeout: settings.drain_timeout,
     })
 }
@@ -108,6 +184,7 @@ pub(crate) fn run_to_end<T>(runtime: Runtime, future: impl Future<Output = T>) -
 mod tests {
     use super::*;
     use crate::azure::Identity;
+    use crate::parse::JsonPath;
     use crate::threshold::Threshold;
     use crate::workload::daemon::Daemon;
     use std::time::Duration;
@@ -119,7 +196,7 @@ mod tests {
         let certificate = rcgen::generate_simple_self_signed(vec!["root".to_owned()]).unwrap();
         for (route, fetches) in [(Route::Plain, 0), (Route::Direct, 1)] {
             let daemon = Daemon::start(certificate.cert.pem());
-            let settings = Settings {
+            let hub = HubSettings {
                 identity: Identity {
                     hub: "h.net".to_owned(),
                     gateway: "localhost".to_owned(),
@@ -129,15 +206,21 @@ mod tests {
                 proof: Proof::Runtime(daemon.client()),
                 gateway_port: 1,
                 route,
+                token_lifetime: Duration::from_secs(60),
+            };
+            let settings = Settings {
+                hub: None,
+                broker: None,
+                path: JsonPath::default(),
+                linger: Duration::ZERO,
                 threshold: Threshold::new(25.0).expect("finite"),
                 workers: 1,
                 keep_alive: Duration::from_secs(60),
-                token_lifetime: Duration::from_secs(60),
                 drain_timeout: Duration::ZERO,
                 held_bytes: 1 << 20,
                 log_level: LevelFilter::OFF,
             };
-            let mut link = link_settings(settings).unwrap();
+            let mut link = link_settings(hub, &settings).unwrap();
             link.trust.tls().await.unwrap();
             assert_eq!(daemon.requests().len(), fetches, "{}", link.route);
         }

@@ -24,7 +24,7 @@ use crate::logging::{LineLimit, excerpt};
 use crate::message::{Alert, Batch, Message, SourceId};
 use crate::metrics::{Counters, Summary};
 use crate::parse::{JsonPath, Parser};
-use crate::pool::{Pool, judge};
+use crate::pool::{Pool, Wakes, judge};
 use crate::threshold::Threshold;
 
 /// What is open of one source.
@@ -39,7 +39,7 @@ struct Source {
 
 /// The stages between the connections.
 pub struct Pipeline {
-    sources: Vec<Source>,
+    sources: [Source; SourceId::ALL.len()],
     /// The connection that alerts leave by.
     outlet: Arc<Notify>,
     path: JsonPath,
@@ -72,28 +72,28 @@ impl SharedPipeline {
 }
 
 impl Pipeline {
-    /// A pipeline for sources whose connections are woken by `wakes`, in their order, and for alerts
-    /// that leave by the connection that `outlet` wakes. It begins with a hold, see
+    /// A pipeline for sources whose connections are woken by `wakes`, and for alerts that leave by
+    /// the connection that `outlet` wakes. It begins with a hold, see
     /// [`release_hold`](Self::release_hold).
     ///
     /// # Errors
     /// When the system refuses a thread.
     pub fn start(
-        wakes: &[Arc<Notify>],
+        wakes: &Wakes,
         outlet: &Arc<Notify>,
         workers: usize,
         path: &JsonPath,
         held_bytes_max: usize,
     ) -> std::io::Result<Self> {
-        let source = |(id, wake): (SourceId, &Arc<Notify>)| Source {
+        let source = |id: SourceId| Source {
             ledger: Ledger::default(),
             ingest: Ingest::new(id),
             order: Order::default(),
-            wake: Arc::clone(wake),
+            wake: Arc::clone(&wakes[id as usize]),
             is_due: false,
         };
         Ok(Self {
-            sources: wakes.iter().enumerate().map(source).collect(),
+            sources: SourceId::ALL.map(source),
             outlet: Arc::clone(outlet),
             path: path.clone(),
             parser: Parser::new(path.clone()),
@@ -119,7 +119,7 @@ impl Pipeline {
     ) {
         self.counters.received += 1;
         self.counters.received_bytes += message.body.len() as u64;
-        let Source { ledger, ingest, .. } = &mut self.sources[source];
+        let Source { ledger, ingest, .. } = &mut self.sources[source as usize];
         let bytes = message.origin.len() + message.body.len();
         let receipt = ledger.receive(packet_id.unwrap_or(0), bytes);
         ingest.push(block, message, receipt, threshold);
@@ -128,7 +128,7 @@ impl Pipeline {
     /// Takes a publish in that is no message to be judged: it is acknowledged behind all that was
     /// received before it (MQTT 3.1.1 §4.6).
     pub fn receive_settled(&mut self, source: SourceId, packet_id: u16) {
-        let ledger = &mut self.sources[source].ledger;
+        let ledger = &mut self.sources[source as usize].ledger;
         let receipt = ledger.receive(packet_id, 0);
         ledger.settle(receipt);
     }
@@ -141,8 +141,8 @@ impl Pipeline {
         if self.holding {
             return;
         }
-        for source in 0..self.sources.len() {
-            while let Some(batch) = self.sources[source].ingest.next_batch() {
+        for source in SourceId::ALL {
+            while let Some(batch) = self.sources[source as usize].ingest.next_batch() {
                 if let Some(mut batch) = self.delegate(batch) {
                     judge(&mut self.parser, &mut batch);
                     self.settle_batch(batch, now);
@@ -161,7 +161,7 @@ impl Pipeline {
 
     fn settle_batch(&mut self, batch: Batch, now: Instant) {
         let Self { sources, outbox, counters, malformed_lines, path, .. } = self;
-        let Source { order, ledger, ingest, is_due, .. } = &mut sources[batch.source];
+        let Source { order, ledger, ingest, is_due, .. } = &mut sources[batch.source as usize];
         *is_due = true;
         order.accept(batch, |batch| {
             let alerts = &batch.findings.alerts;
@@ -202,25 +202,20 @@ impl Pipeline {
 
     /// Nobody takes the alert: its message is settled all the same, or it would come for ever.
     pub fn lost(&mut self, alert: &Alert, too_large: TooLarge) {
-        let TooLarge { topic_bytes, body_bytes } = too_large;
         self.counters.too_large += 1;
         self.settle(alert);
-        error!(
-            "alert lost: as an alert the message is too large for any hub (topic with properties \
-             {topic_bytes} bytes of 65535, with the body of {body_bytes} about 262144 are the \
-             limit); have the sensor send less"
-        );
+        error!("alert lost: {too_large}");
     }
 
     fn settle(&mut self, alert: &Alert) {
-        let source = &mut self.sources[alert.source];
+        let source = &mut self.sources[alert.source as usize];
         source.ledger.settle(alert.receipt);
         source.is_due = true;
     }
 
     /// Hands `acknowledge` the packet ids that may be acknowledged, in order of receipt.
     pub fn release(&mut self, source: SourceId, acknowledge: impl FnMut(u16)) {
-        let source = &mut self.sources[source];
+        let source = &mut self.sources[source as usize];
         source.is_due = false;
         self.counters.settled += source.ledger.release(acknowledge);
     }
@@ -255,7 +250,7 @@ impl Pipeline {
 
     /// What is held of one source.
     pub fn held(&self, source: SourceId) -> Held {
-        self.sources[source].ledger.held()
+        self.sources[source as usize].ledger.held()
     }
 
     /// What is held of all of them.
@@ -275,18 +270,18 @@ impl Pipeline {
 
     /// Whether every message of a source was judged.
     pub fn is_idle(&self, source: SourceId) -> bool {
-        let Source { ingest, order, .. } = &self.sources[source];
+        let Source { ingest, order, .. } = &self.sources[source as usize];
         order.next_sequence() == ingest.next_sequence()
     }
 
     /// Whether everything that was received is judged and has left.
     pub fn is_drained(&self) -> bool {
-        (0..self.sources.len()).all(|source| self.is_idle(source)) && self.outbox.is_empty()
+        SourceId::ALL.into_iter().all(|source| self.is_idle(source)) && self.outbox.is_empty()
     }
 
     /// A source's connection is gone: its packet ids mean nothing on the next one.
     pub fn forget_packet_ids(&mut self, source: SourceId) {
-        self.sources[source].ledger.forget_packet_ids();
+        self.sources[source as usize].ledger.forget_packet_ids();
     }
 
     /// Ends the pool, and tells what was done.

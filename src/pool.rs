@@ -16,8 +16,11 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::Notify;
 
 use crate::limits::PIPELINE_BATCHES_MAX;
-use crate::message::{Batch, Finding};
+use crate::message::{Batch, Finding, SourceId};
 use crate::parse::{JsonPath, Parser, Verdict};
+
+/// What wakes the connection of each source, in the order of [`SourceId::ALL`].
+pub type Wakes = [Arc<Notify>; SourceId::ALL.len()];
 
 /// The running pool.
 #[derive(Debug)]
@@ -32,17 +35,17 @@ pub struct Pool {
 
 impl Pool {
     /// Starts `workers` threads that read the number at `path` in every body. After each batch the
-    /// `wakes` of its source is notified.
+    /// connection of its source is woken.
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub fn start(workers: usize, path: &JsonPath, wakes: &[Arc<Notify>]) -> io::Result<Self> {
+    pub fn start(workers: usize, path: &JsonPath, wakes: &Wakes) -> io::Result<Self> {
         let (batches, incoming) = bounded::<Batch>(PIPELINE_BATCHES_MAX);
         let (outgoing, judged) = bounded(PIPELINE_BATCHES_MAX);
         let mut threads = Vec::with_capacity(workers);
         for index in 0..workers {
             let (incoming, outgoing) = (incoming.clone(), outgoing.clone());
-            let (mut parser, wakes) = (Parser::new(path.clone()), wakes.to_vec());
+            let (mut parser, wakes) = (Parser::new(path.clone()), wakes.clone());
             threads.push(Builder::new().name(format!("parser-{index}")).spawn(move || {
                 for mut batch in incoming {
                     judge(&mut parser, &mut batch);
@@ -50,7 +53,7 @@ impl Pool {
                     if outgoing.send(batch).is_err() {
                         return;
                     }
-                    wakes[source].notify_one();
+                    wakes[source as usize].notify_one();
                 }
             })?);
         }

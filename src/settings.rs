@@ -4,6 +4,8 @@
 //! the TOML file, then it has its default. Everything is read and checked before anything starts,
 //! and every problem is reported, not only the first.
 
+mod broker;
+mod hub;
 mod identity;
 pub(crate) mod layers;
 mod table;
@@ -11,53 +13,46 @@ pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::azure::Identity;
-use crate::mqtt::{Proxy, Route};
+use crate::parse::JsonPath;
 use crate::threshold::Threshold;
 use layers::Layers;
 use table::{
-    ALIASES, CONFIG, DRAIN_TIMEOUT, GATEWAY_PORT, HELD_BYTES, KEEP_ALIVE, LOG_LEVEL, NO_PROXY,
-    PLAIN, PROXY, THRESHOLD, TOKEN_LIFETIME, WEBSOCKET, WORKERS,
+    ALIASES, CONFIG, DRAIN_TIMEOUT, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH, THRESHOLD,
+    WORKERS,
 };
 
+pub(crate) use broker::OUTLET_ENDING;
+pub use broker::{BrokerSettings, Standalone};
+pub use hub::HubSettings;
 pub use identity::Proof;
 pub(crate) use table::row;
 pub use table::{Spec, TABLE};
 
-/// Port of MQTT over WebSocket, unless another is given.
-const WEBSOCKET_PORT: u16 = 443;
-/// Port of MQTT without TLS, unless another is given.
-const PLAIN_PORT: u16 = 1883;
-/// Shortest life of a token: for tests of its renewal. Tokens end on whole seconds.
-const TOKEN_LIFETIME_MIN: Duration = Duration::from_millis(500);
-/// Longest life of a token.
-const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Longest wait for messages to come together: about what ten wake-ups of a thread cost.
+const LINGER_MAX: Duration = Duration::from_micros(200);
 
-/// Checked settings.
+/// Checked settings; there is a hub, a broker, or both.
 #[derive(Clone)]
 pub struct Settings {
-    /// Who the module is.
-    pub identity: Identity,
-    /// How it proves that, and whom it trusts.
-    pub proof: Proof,
-    /// Port of the gateway.
-    pub gateway_port: u16,
-    /// The way to it.
-    pub route: Route,
-    /// Threshold without a twin.
+    /// The hub, where the module has an identity.
+    pub hub: Option<HubSettings>,
+    /// A plain broker as source.
+    pub broker: Option<BrokerSettings>,
+    /// The member of a message that is compared.
+    pub path: JsonPath,
+    /// Longest wait for messages to come together.
+    pub linger: Duration,
+    /// Threshold until another one is set from outside.
     pub threshold: Threshold,
-    /// Parser threads.
+    /// Parser threads; none: the ingest thread parses.
     pub workers: usize,
     /// MQTT keep-alive.
     pub keep_alive: Duration,
-    /// Life of a token.
-    pub token_lifetime: Duration,
     /// Longest drain.
     pub drain_timeout: Duration,
     /// Most bytes held.
@@ -96,40 +91,27 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut layers =
             Layers::read(&TABLE, Some(&CONFIG), matches, |name| by_any_name(name, &env));
-        let transport = transport(&mut layers);
-        let identity = identity::resolve(&mut layers, transport == Some(Transport::Plain));
-        let gateway_port = match (transport, layers.source(&GATEWAY_PORT)) {
-            (Some(Transport::WebSocket), None) => Some(WEBSOCKET_PORT),
-            (Some(Transport::Plain), None) => Some(PLAIN_PORT),
-            _ => layers.required(&GATEWAY_PORT, |text| values::number(text, 1..=65_535)),
-        };
-        let route = match (transport, &identity) {
-            (Some(transport), Some((identity, _))) => {
-                route(&mut layers, transport, &identity.gateway)
-            }
-            _ => None,
-        };
+        let hub = hub::resolve(&mut layers);
+        let broker = broker::resolve(&mut layers);
+        let path = layers.required(&PATH, |text| text.parse().map_err(values::text));
+        let linger = layers
+            .required(&LINGER, |text| values::duration_within(text, Duration::ZERO, LINGER_MAX));
         let threshold = layers.required(&THRESHOLD, values::threshold);
         let workers = layers.required(&WORKERS, values::workers);
         let keep_alive = layers.required(&KEEP_ALIVE, |text| values::duration(text, 5..=1177));
-        let token_lifetime = layers.required(&TOKEN_LIFETIME, |text| {
-            values::duration_within(text, TOKEN_LIFETIME_MIN, TOKEN_LIFETIME_MAX)
-        });
         let drain_timeout = layers.required(&DRAIN_TIMEOUT, |text| values::duration(text, 0..=60));
         let held_bytes =
             layers.required(&HELD_BYTES, |text| values::number(text, 1_048_576..=usize::MAX));
         let log_level = layers.required(&LOG_LEVEL, values::log_level);
         let all = || {
-            let (identity, proof) = identity?;
             Some(Self {
-                identity,
-                proof,
-                gateway_port: gateway_port?,
-                route: route?,
+                hub,
+                broker,
+                path: path?,
+                linger: linger?,
                 threshold: threshold?,
                 workers: workers?,
                 keep_alive: keep_alive?,
-                token_lifetime: token_lifetime?,
                 drain_timeout: drain_timeout?,
                 held_bytes: held_bytes?,
                 log_level: log_level?,
@@ -144,63 +126,6 @@ fn by_any_name(name: &str, env: impl Fn(&str) -> Option<OsString>) -> Option<OsS
     let aliases = ALIASES.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, a)| a);
     let names = std::iter::once(name).chain(aliases.iter().copied());
     names.filter_map(env).find(|value| !value.is_empty())
-}
-
-/// What carries MQTT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transport {
-    Tls,
-    WebSocket,
-    Plain,
-}
-
-fn transport(layers: &mut Layers) -> Option<Transport> {
-    let websocket = layers.required(&WEBSOCKET, values::switch);
-    let plain = layers.required(&PLAIN, values::switch);
-    match (websocket?, plain?) {
-        (false, false) => Some(Transport::Tls),
-        (true, false) => Some(Transport::WebSocket),
-        (false, true) => Some(Transport::Plain),
-        (true, true) => {
-            let sources = [&PLAIN, &WEBSOCKET].map(|spec| layers.source(spec).unwrap_or(spec.name));
-            layers.problem(format!(
-                "{}: WebSocket runs over TLS, which plain leaves out; set one of the two to false",
-                sources.join(" and ")
-            ));
-            None
-        }
-    }
-}
-
-fn route(layers: &mut Layers, transport: Transport, host: &str) -> Option<Route> {
-    match transport {
-        Transport::Tls => Some(Route::Direct),
-        Transport::WebSocket => websocket_route(layers, host),
-        Transport::Plain => plain_route(layers, host),
-    }
-}
-
-/// An address is judged here; a name is at each connect, by what it then resolves to.
-fn plain_route(layers: &mut Layers, host: &str) -> Option<Route> {
-    if host.parse().is_ok_and(|address: IpAddr| !address.is_loopback()) {
-        let source = layers.source(&PLAIN).unwrap_or(PLAIN.name);
-        layers.problem(format!(
-            "{source}: the gateway {host} is no loopback address (127.0.0.0/8, ::1), and without \
-             TLS the token would cross the network in clear; leave plain out"
-        ));
-        return None;
-    }
-    Some(Route::Plain)
-}
-
-fn websocket_route(layers: &mut Layers, host: &str) -> Option<Route> {
-    let exceptions = layers.optional(&NO_PROXY, |text| Ok(text.to_owned())).unwrap_or_default();
-    if layers.source(&PROXY).is_none() {
-        return Some(Route::WebSocket { proxy: None });
-    }
-    let proxy = layers
-        .optional(&PROXY, |url| Proxy::to(host, url.trim(), &exceptions).map_err(values::text))?;
-    Some(Route::WebSocket { proxy })
 }
 
 #[cfg(test)]

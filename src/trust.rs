@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::WantsClientCert;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -98,15 +99,31 @@ impl Trust {
 /// # Errors
 /// When the TLS provider speaks neither.
 pub fn client_config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(tls))
+    Ok(Arc::new(builder(roots)?.with_no_client_auth()))
 }
 
-/// The same from certificates, each of which must be able to be a root.
+/// The same with a client certificate, followed by what vouches for it, and its key.
+///
+/// # Errors
+/// When the key cannot be used, or belongs to another certificate.
+pub fn client_config_as(
+    roots: RootCertStore,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ClientConfig>, rustls::Error> {
+    Ok(Arc::new(builder(roots)?.with_client_auth_cert(chain, key)?))
+}
+
+fn builder(
+    roots: RootCertStore,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots))
+}
+
+/// Like [`client_config`], from certificates, each of which must be able to be a root.
 ///
 /// # Errors
 /// When one cannot.

@@ -11,17 +11,20 @@
 //! properties", "Receiving desired properties update notifications"; IoT Plug and Play conventions
 //! for the acknowledgement (`value`, `ac`, `av`, `ad`).
 
-mod desired;
+mod answer;
+pub(crate) mod desired;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::azure::topics;
 use crate::limits::TWIN_ANSWER_WAIT;
-use crate::threshold::{Setting, Threshold, ThresholdCell};
-use desired::{Change, Desired, PROPERTY};
+use crate::threshold::{Threshold, ThresholdCell};
+use desired::Desired;
+
+pub(crate) use answer::put_in_force;
 
 /// Something to publish on a twin topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,23 +220,9 @@ impl Twin {
         if desired.version.is_some() {
             self.version = desired.version;
         }
-        let (outcome, code, text) = match desired.change {
-            Change::None => return Outcome::Unrelated,
-            Change::Set(threshold) => {
-                self.cell.store(Setting { threshold, version: self.version });
-                (Outcome::Applied(threshold), 200, "applied".to_owned())
-            }
-            Change::Removed => {
-                self.cell.store(Setting { threshold: self.default, version: self.version });
-                (Outcome::Applied(self.default), 200, "not set: the default is in force".to_owned())
-            }
-            Change::Bad(problem) => (Outcome::Refused(problem.clone()), 400, problem),
-        };
-        let value = number(self.cell.load().threshold.value());
-        let report = json!({
-            PROPERTY: { "value": value, "ac": code, "av": self.version.unwrap_or(0), "ad": text }
-        });
-        self.report = Some(Pending { content: report, rid: String::new(), sent: None });
+        let answer = put_in_force(desired.change, &self.cell, self.default, self.version);
+        let Some((outcome, content)) = answer else { return Outcome::Unrelated };
+        self.report = Some(Pending { content, rid: String::new(), sent: None });
         outcome
     }
 
@@ -245,17 +234,6 @@ impl Twin {
         self.rid_count += 1;
         format!("{:08x}-{}", self.rid_prefix, self.rid_count)
     }
-}
-
-/// A whole number is written without fraction, as people write it in a twin, unless it is larger
-/// than the integers that a twin may hold (IoT Hub: tags and properties format).
-fn number(value: f64) -> Value {
-    const INTEGER_MAX: f64 = 4_503_599_627_370_495.0;
-    if value.fract() == 0.0 && value.abs() <= INTEGER_MAX {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^52: exact")]
-        return json!(value as i64);
-    }
-    json!(value)
 }
 
 #[cfg(test)]

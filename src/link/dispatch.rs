@@ -197,7 +197,7 @@ impl Link {
             "uptime_s": self.started.elapsed().as_secs(),
             "held_messages": held.messages,
             "held_bytes": held.bytes,
-            "alerts_unacknowledged": self.inflight.waiting(),
+            "alerts_unacknowledged": self.outbound.waiting(),
             "counters": pipeline.counters,
         })
     }

@@ -12,7 +12,7 @@ use crate::limits::{DISCONNECT_WAIT, FIRST_TWIN_WAIT, RENEWAL_DRAIN_MAX, SUBACK_
 use crate::mqtt::packet::{
     Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
-use crate::mqtt::wire::{Incoming, Outgoing};
+use crate::mqtt::wire::Incoming;
 use crate::mqtt::{ByteStream, Connection, Inbox, QoS};
 use crate::pipeline::Pipeline;
 
@@ -100,10 +100,9 @@ impl Link {
                 Incoming::Publish(publish) => {
                     self.received(publish, &block, is_stopping, pipeline, connection)?
                 }
-                Incoming::PubAck(id) => match self.inflight.complete(id) {
-                    Some(alert) => pipeline.forwarded(&alert),
-                    None => pipeline.counters.unexpected += 1,
-                },
+                Incoming::PubAck(id) => {
+                    self.outbound.acknowledged(id, pipeline);
+                }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) => self.subscribed(subscription, &ack, pipeline)?,
                     Packet::PingResp => {}
@@ -162,15 +161,13 @@ impl Link {
         self.overrun = false;
         self.hold_until = Instant::now() + FIRST_TWIN_WAIT;
         pipeline.forget_packet_ids(HUB);
-        self.resend = self.inflight.resend();
         let filters = [
             topics::TWIN_RESPONSES.to_owned(),
             topics::DESIRED_PATCHES.to_owned(),
             topics::METHODS.to_owned(),
             topics::inputs_filter(&self.settings.identity),
         ];
-        // Alerts leave one packet id free for this (see `send_alerts`).
-        let Some(packet_id) = self.inflight.reserve() else {
+        let Some(packet_id) = self.outbound.reconnected() else {
             return Err(End::NoPacketId);
         };
         let wanted = |path: &String| SubscribeFilter::new(path.clone(), QoS::AtLeastOnce);
@@ -190,7 +187,7 @@ impl Link {
             pipeline.counters.unexpected += 1;
             return Ok(());
         }
-        self.inflight.complete(ack.pkid);
+        self.outbound.subscribed(ack.pkid);
         for (filter, code) in subscription.filters.iter().zip(&ack.return_codes) {
             if *code == SubscribeReasonCode::Failure {
                 return Err(End::SubscriptionRefused(filter.clone()));
@@ -212,7 +209,7 @@ impl Link {
         while let Some(request) = self.twin.next_request(now) {
             connection.publish(&Publish::new(request.topic, QoS::AtMostOnce, request.body))?;
         }
-        self.send_alerts(connection, pipeline)?;
+        self.outbound.send(connection, pipeline)?;
         pipeline.release(HUB, |id| connection.acknowledge(id));
         pipeline.wake_others(&self.wake);
         Ok(())
@@ -234,48 +231,13 @@ impl Link {
         pipeline.release_hold(threshold);
     }
 
-    /// Resends first, then new alerts, while the socket takes them and packet ids last. One packet
-    /// id stays free for the SUBSCRIBE of the next connection.
-    fn send_alerts(
-        &mut self,
-        connection: &mut Connection<impl ByteStream>,
-        pipeline: &mut Pipeline,
-    ) -> Result<(), End> {
-        while connection.is_writable() {
-            let Some(id) = self.resend.pop_front() else { break };
-            if let Some(alert) = self.inflight.get(id)
-                && let Ok(topic) = self.output.topic(alert, Self::origin(alert))
-            {
-                let publish = outgoing(topic, id, true, alert.body());
-                connection.publish(publish)?;
-                pipeline.counters.resent += 1;
-            }
-        }
-        while connection.is_writable() && self.resend.is_empty() && self.inflight.room() > 1 {
-            let Some(alert) = pipeline.next_alert() else { break };
-            match self.output.topic(&alert, Self::origin(&alert)) {
-                Ok(topic) => {
-                    let id = self.inflight.next_id();
-                    connection.publish(outgoing(topic, id, false, alert.body()))?;
-                    self.inflight.push(alert).expect("there was room");
-                }
-                Err(too_large) => pipeline.lost(&alert, too_large),
-            }
-        }
-        Ok(())
-    }
-
     /// Whether a connection that is being left can go.
     fn is_over(&self, leaving: &Leaving, pipeline: &Pipeline, now: Instant) -> bool {
         // Messages that wait for the twin at a stop stay unacknowledged; a renewal is no reason.
         let given_up = self.is_stopping() && pipeline.is_holding();
-        let drained = (given_up || pipeline.is_drained()) && self.inflight.waiting() == 0;
+        let drained = (given_up || pipeline.is_drained()) && self.outbound.waiting() == 0;
         drained || leaving.until.is_some_and(|until| now >= until)
     }
-}
-
-fn outgoing<'a>(topic: &'a str, id: u16, dup: bool, body: &'a [u8]) -> Outgoing<'a> {
-    Outgoing { topic, packet_id: Some(id), dup, retain: false, body }
 }
 
 /// Whether to read on. At the bound reading stops while the parsers can free something.

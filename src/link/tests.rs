@@ -11,7 +11,7 @@ use crate::limits::FIRST_TWIN_WAIT;
 use crate::mqtt::packet::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode};
 use crate::mqtt::{Connection, QoS};
 use crate::parse::JsonPath;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::threshold::{Setting, Threshold};
 use crate::trust::trusting;
 
@@ -27,7 +27,7 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
     let (stop, stopped) = watch::channel(false);
     let threshold = Threshold::new(25.0).expect("finite");
     let cell = Arc::new(ThresholdCell::new(Setting { threshold, version: None }));
-    let wakes = [Arc::clone(&wake)];
+    let wakes = [Arc::clone(&wake), Arc::default()];
     let pipeline = Pipeline::start(&wakes, &wake, 2, &JsonPath::default(), held_bytes_max);
     let pipeline = SharedPipeline::new(pipeline.expect("threads"));
     let settings = LinkSettings {

@@ -5,6 +5,7 @@
 //! Route::Direct        MQTT                 over TLS over TCP
 //! Route::WebSocket     MQTT over WebSocket  over TLS over TCP, or over a tunnel through a proxy
 //! Route::Plain         MQTT                 over TCP, to loopback addresses alone
+//! Route::Tcp           MQTT                 over TCP, to any address
 //! ```
 //! Every step is bounded by [`CONNECT_TIMEOUT`]. Each failure names the step, the host and what to
 //! do about it.
@@ -52,7 +53,7 @@ pub struct Endpoint {
     pub port: u16,
     /// How to get there.
     pub route: Route,
-    /// TLS settings, with the roots that are trusted; [`Route::Plain`] has no use for them.
+    /// TLS settings, with the roots that are trusted; the ways without TLS have no use for them.
     pub tls: Arc<rustls::ClientConfig>,
 }
 
@@ -71,6 +72,9 @@ pub enum Route {
     /// host resolves to is checked at each connect, and all of it must be loopback (127.0.0.0/8,
     /// ::1).
     Plain,
+    /// MQTT over TCP without TLS, to any host: what is sent, a password among it, crosses the network
+    /// in clear. For brokers whose users chose that, never for a hub.
+    Tcp,
 }
 
 impl fmt::Display for Endpoint {
@@ -86,6 +90,7 @@ impl fmt::Display for Route {
             Self::WebSocket { proxy: None } => f.write_str("WebSocket"),
             Self::WebSocket { proxy: Some(proxy) } => write!(f, "WebSocket through proxy {proxy}"),
             Self::Plain => f.write_str("plain TCP"),
+            Self::Tcp => f.write_str("TCP without TLS"),
         }
     }
 }
@@ -98,7 +103,7 @@ pub struct Stream(Inner);
 enum Inner {
     Tls(Box<TlsStream<TcpStream>>),
     WebSocket(Box<WebSocket<TlsStream<TcpStream>>>),
-    Plain(TcpStream),
+    Tcp(TcpStream),
 }
 
 impl Stream {
@@ -106,7 +111,7 @@ impl Stream {
         match &mut self.0 {
             Inner::Tls(stream) => Pin::new(stream.as_mut()),
             Inner::WebSocket(stream) => Pin::new(stream.as_mut()),
-            Inner::Plain(stream) => Pin::new(stream),
+            Inner::Tcp(stream) => Pin::new(stream),
         }
     }
 }
@@ -169,8 +174,10 @@ pub async fn connect(
 /// Everything below MQTT.
 async fn open(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
     let Endpoint { host, port, route, tls } = endpoint;
-    if matches!(route, Route::Plain) {
-        return Ok(Stream(Inner::Plain(plain::dial(host, *port).await?)));
+    match route {
+        Route::Plain => return Ok(Stream(Inner::Tcp(plain::dial(host, *port).await?))),
+        Route::Tcp => return Ok(Stream(Inner::Tcp(dial(host, *port).await?))),
+        Route::Direct | Route::WebSocket { .. } => {}
     }
     let name = ServerName::try_from(host.clone())
         .map_err(|source| ConnectError::HostName { host: host.clone(), source })?;

@@ -256,18 +256,7 @@ fn roots(layers: &mut Layers) -> Option<RootCertStore> {
         debug_assert!(added > 0, "checked when it was read");
         return Some(roots);
     }
-    let system = rustls_native_certs::load_native_certs();
-    // Stores carry a few that rustls cannot use; the others do.
-    let (added, _) = roots.add_parsable_certificates(system.certs);
-    if added > 0 {
-        return Some(roots);
-    }
-    let cause = system.errors.first().map_or_else(String::new, |error| format!(": {error}"));
-    layers.problem(format!(
-        "the system has no root certificates{cause}; install ca-certificates or set {}",
-        CA_FILE.env
-    ));
-    None
+    values::system_roots(CA_FILE.env).map_err(|problem| layers.problem(problem)).ok()
 }
 
 fn id_scope(text: &str) -> Result<String, String> {

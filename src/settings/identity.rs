@@ -6,8 +6,8 @@ use rustls::pki_types::CertificateDer;
 
 use super::layers::Layers;
 use super::table::{
-    API_VERSION, AUTH_SCHEME, CA_FILE, CONNECTION_STRING, DEVICE_ID, GATEWAY_HOST, GENERATION,
-    HUB_HOST, MODULE_ID, WORKLOAD_URI,
+    API_VERSION, AUTH_SCHEME, BROKER, CA_FILE, CONNECTION_STRING, DEVICE_ID, GATEWAY_HOST,
+    GENERATION, HUB_HOST, MODULE_ID, WORKLOAD_URI,
 };
 use super::{Spec, values};
 use crate::azure::identity::{ID_LEN_MAX, is_host_name, is_id};
@@ -36,6 +36,11 @@ pub enum Proof {
     Runtime(Workload),
 }
 
+/// Whether anything is set that names an identity, complete or not.
+pub(super) fn is_given(layers: &Layers) -> bool {
+    RUNTIME.iter().chain(&PAIR).any(|spec| layers.source(spec).is_some())
+}
+
 /// The runtime's variables where they are complete, else the pair. Where neither is complete, all
 /// that is missing is noted, and what is there is checked all the same.
 pub(super) fn resolve(layers: &mut Layers, is_plain: bool) -> Option<(Identity, Proof)> {
@@ -50,6 +55,14 @@ pub(super) fn resolve(layers: &mut Layers, is_plain: bool) -> Option<(Identity, 
     let (set_runtime, set_pair) = (no_runtime.len() < RUNTIME.len(), no_pair.len() < wanted.len());
     layers.problem(format!("inside IoT Edge, not set: {}", no_runtime.join(", ")));
     layers.problem(format!("outside of it, not set: {}", no_pair.join(", ")));
+    layers.problem(match layers.source(&BROKER) {
+        None => format!("without a hub, not set: --{} or {}", BROKER.name, BROKER.env),
+        Some(_) => {
+            let set = RUNTIME.iter().chain(&PAIR).filter_map(|spec| layers.source(spec));
+            let set: Vec<_> = set.collect();
+            format!("with the broker alone, without a hub, leave out: {}", set.join(", "))
+        }
+    });
     if set_runtime {
         runtime(layers);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -21,15 +21,27 @@ pub(crate) fn add_flags(command: Command, table: &[Spec]) -> Command {
         } else {
             arg
         };
-        command.arg(arg.overrides_with(spec.name).allow_negative_numbers(true))
+        let arg = if spec.is_list {
+            arg.action(ArgAction::Append)
+        } else {
+            arg.overrides_with(spec.name)
+        };
+        command.arg(arg.allow_negative_numbers(true))
     })
+}
+
+/// What one layer says about a setting.
+struct Given {
+    /// One text, or those of a list.
+    texts: Vec<String>,
+    /// Where they were found.
+    source: String,
 }
 
 /// The raw texts of all layers, and the problems met on the way.
 pub(crate) struct Layers {
     table: &'static [Spec],
-    /// By setting: the text, and where it was found.
-    texts: BTreeMap<&'static str, (String, String)>,
+    given: BTreeMap<&'static str, Given>,
     problems: Vec<String>,
 }
 
@@ -41,29 +53,37 @@ impl Layers {
         matches: &ArgMatches,
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Self {
-        let mut layers = Self { table, texts: BTreeMap::new(), problems: Vec::new() };
+        let mut layers = Self { table, given: BTreeMap::new(), problems: Vec::new() };
         for spec in table {
-            let flag = if spec.is_env_only { None } else { matches.get_one::<OsString>(spec.name) };
-            if let Some(value) = flag {
-                layers.add(spec, value.clone(), format!("flag --{}", spec.name));
+            let flags = if spec.is_env_only { None } else { matches.get_many(spec.name) };
+            if let Some(values) = flags {
+                layers.add(spec, values.cloned().collect(), format!("flag --{}", spec.name));
             } else if let Some(value) = env(spec.env).filter(|value| !value.is_empty()) {
-                layers.add(spec, value, format!("variable {}", spec.env));
+                layers.add(spec, vec![value], format!("variable {}", spec.env));
+                layers.split(spec);
             }
         }
         if let Some(config) = config
-            && let Some((path, _)) = layers.texts.get(config.name).cloned()
+            && let Some(path) = layers.text(config).map(PathBuf::from)
         {
-            layers.read_file(Path::new(&path), config);
+            layers.read_file(&path, config);
         }
         layers
     }
 
-    fn add(&mut self, spec: &Spec, value: OsString, source: String) {
-        match value.into_string() {
-            Ok(text) => {
-                self.texts.insert(spec.name, (text, source));
+    fn add(&mut self, spec: &Spec, values: Vec<OsString>, source: String) {
+        match values.into_iter().map(OsString::into_string).collect() {
+            Ok(texts) => {
+                self.given.insert(spec.name, Given { texts, source });
             }
             Err(_) => self.problems.push(format!("{source}: the value is not UTF-8")),
+        }
+    }
+
+    /// A variable has no other way to hold a list than commas.
+    fn split(&mut self, spec: &Spec) {
+        if let (true, Some(given)) = (spec.is_list, self.given.get_mut(spec.name)) {
+            given.texts = given.texts.iter().flat_map(|text| split(text)).collect();
         }
     }
 
@@ -84,16 +104,23 @@ impl Layers {
                 self.problems.push(format!("{shown}: there is no setting {key:?} in a file"));
                 continue;
             };
-            let text = match value {
-                toml::Value::String(text) => text,
-                toml::Value::Integer(number) => number.to_string(),
-                toml::Value::Float(number) => number.to_string(),
-                _ => {
-                    self.problems.push(format!("{shown}: {key} must be a string or a number"));
-                    continue;
+            let texts = match value {
+                toml::Value::Array(values) if spec.is_list => {
+                    values.into_iter().map(scalar).collect()
                 }
+                value => scalar(value).map(|text| vec![text]),
             };
-            self.texts.entry(spec.name).or_insert((text, format!("{shown}: {key}")));
+            let Some(texts) = texts.filter(|texts: &Vec<String>| !texts.is_empty()) else {
+                let wanted = if spec.is_list {
+                    "a string or a list of at least one string"
+                } else {
+                    "a string or a number"
+                };
+                self.problems.push(format!("{shown}: {key} must be {wanted}"));
+                continue;
+            };
+            let source = format!("{shown}: {key}");
+            self.given.entry(spec.name).or_insert(Given { texts, source });
         }
     }
 
@@ -104,7 +131,7 @@ impl Layers {
         spec: &Spec,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        if spec.default.is_empty() && !self.texts.contains_key(spec.name) {
+        if spec.default.is_empty() && self.source(spec).is_none() {
             self.problem(format!("{} is not set: {}", spec.env, spec.help));
             return None;
         }
@@ -118,22 +145,56 @@ impl Layers {
         spec: &Spec,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let (text, source) = match self.texts.get(spec.name) {
-            Some((text, source)) => (text.as_str(), source.as_str()),
+        let text = match self.text(spec) {
+            Some(text) => text,
             None if spec.default.is_empty() => return None,
-            None => (spec.default, "default"),
+            None => spec.default,
         };
         let problem = match parse(text) {
             Ok(value) => return Some(value),
-            Err(problem) => format!("{source}: {problem}"),
+            Err(problem) => format!("{}: {problem}", self.source_or_default(spec)),
         };
         self.problem(problem);
         None
     }
 
+    /// The values of a list; `None`, with every problem noted, when one of them is bad. No value is
+    /// secret.
+    pub(crate) fn list<T>(
+        &mut self,
+        spec: &Spec,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let texts = match self.given.get(spec.name) {
+            Some(given) => given.texts.clone(),
+            None => split(spec.default).collect(),
+        };
+        let (mut values, mut problems) = (Vec::with_capacity(texts.len()), Vec::new());
+        for text in texts {
+            match parse(&text) {
+                Ok(value) => values.push(value),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let source = self.source_or_default(spec);
+        let is_good = problems.is_empty();
+        self.problems.extend(problems.iter().map(|problem| format!("{source}: {problem}")));
+        is_good.then_some(values)
+    }
+
     /// Where the value of a setting was found; `None` when only a default is left.
     pub(crate) fn source(&self, spec: &Spec) -> Option<&str> {
-        self.texts.get(spec.name).map(|(_, source)| source.as_str())
+        self.given.get(spec.name).map(|given| given.source.as_str())
+    }
+
+    /// The same, with words for a default.
+    pub(crate) fn source_or_default(&self, spec: &Spec) -> String {
+        self.source(spec).map_or_else(|| format!("default of --{}", spec.name), str::to_owned)
+    }
+
+    /// The text of a setting that is no list.
+    fn text(&self, spec: &Spec) -> Option<&str> {
+        self.given.get(spec.name)?.texts.last().map(String::as_str)
     }
 
     /// Notes a problem that concerns more than one setting.
@@ -147,6 +208,19 @@ impl Layers {
             Some(settings) if self.problems.is_empty() => Ok(settings),
             _ => Err(SettingsError(self.problems)),
         }
+    }
+}
+
+fn split(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(',').map(|part| part.trim().to_owned())
+}
+
+fn scalar(value: toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 

@@ -1,6 +1,11 @@
 //! The rows of the settings table.
 
+mod broker;
+
 use crate::azure::workload::API_VERSION_DEFAULT;
+use crate::parse::JsonPath;
+
+pub(super) use broker::*;
 
 /// One row of the settings table.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +23,8 @@ pub struct Spec {
     /// Taken from the environment alone: a secret, as arguments are visible to every process of
     /// the device, or a word of the edge runtime.
     pub is_env_only: bool,
+    /// Given more than once, as a list: the flag again, the variable with commas, a list in the file.
+    pub is_list: bool,
 }
 
 /// A row that is no secret.
@@ -28,7 +35,7 @@ pub(crate) const fn row(
     value: &'static str,
     help: &'static str,
 ) -> Spec {
-    Spec { name, env, default, value, help, is_env_only: false }
+    Spec { name, env, default, value, help, is_env_only: false, is_list: false }
 }
 
 /// The value of a setting that is a flag alone on the command line.
@@ -45,6 +52,7 @@ pub(super) const CONNECTION_STRING: Spec = Spec {
     value: "HostName=...;GatewayHostName=...;DeviceId=...;ModuleId=...;SharedAccessKey=...",
     help: "identity of the module and its key, outside of the edge runtime",
     is_env_only: true,
+    is_list: false,
 };
 pub(super) const CA_FILE: Spec = row(
     "ca-file",
@@ -82,6 +90,7 @@ pub(super) const PROXY: Spec = Spec {
     value: "http://[user:password@]host[:port]",
     help: "proxy for WebSocket; also `https_proxy`, `HTTP_PROXY`, `http_proxy`, the first that is set",
     is_env_only: true,
+    is_list: false,
 };
 pub(super) const NO_PROXY: Spec = Spec {
     name: "no-proxy",
@@ -90,20 +99,35 @@ pub(super) const NO_PROXY: Spec = Spec {
     value: "hosts, domains and networks, separated by commas",
     help: "what is reached without the proxy; also `no_proxy`",
     is_env_only: true,
+    is_list: false,
 };
+pub(super) const PATH: Spec = row(
+    "path",
+    "SLUICEGATE_PATH",
+    JsonPath::DEFAULT,
+    "member names, separated by dots",
+    "the member of a message that is compared",
+);
 pub(super) const THRESHOLD: Spec = row(
     "threshold",
     "SLUICEGATE_THRESHOLD",
     "25",
     "number, in the sensors' unit",
-    "threshold while the twin has no `TemperatureThreshold`",
+    "threshold while the twin, or the control topic, has no `TemperatureThreshold`",
 );
 pub(super) const WORKERS: Spec = row(
     "workers",
     "SLUICEGATE_WORKERS",
     "auto",
-    "threads, 1 to 64, or auto",
-    "parser threads; auto is one per core",
+    "threads, 0 to 64, or auto",
+    "parser threads, 0 parses on the ingest thread; auto is 0 on one or two cores, else two fewer than cores",
+);
+pub(super) const LINGER: Spec = row(
+    "linger",
+    "SLUICEGATE_LINGER",
+    "100us",
+    "duration, 0s to 200us",
+    "longest wait for messages to come together, at rates where it pays; 0 switches it off",
 );
 pub(super) const KEEP_ALIVE: Spec = row(
     "keep-alive",
@@ -148,46 +172,46 @@ pub(super) const CONFIG: Spec = row(
     "settings by the flags' names with `_` for `-`",
 );
 
-/// A variable that the edge runtime sets.
-const fn runtime(
+/// A variable without flag: a secret, or one that the edge runtime sets.
+pub(super) const fn env_only(
     name: &'static str,
     env: &'static str,
     default: &'static str,
     value: &'static str,
     help: &'static str,
 ) -> Spec {
-    Spec { name, env, default, value, help, is_env_only: true }
+    Spec { is_env_only: true, ..row(name, env, default, value, help) }
 }
 
-pub(super) const WORKLOAD_URI: Spec = runtime(
+pub(super) const WORKLOAD_URI: Spec = env_only(
     "workload-uri",
     "IOTEDGE_WORKLOADURI",
     "",
     "unix:///path or http://host:port",
     "edge runtime: where its workload API listens",
 );
-pub(super) const AUTH_SCHEME: Spec = runtime(
+pub(super) const AUTH_SCHEME: Spec = env_only(
     "auth-scheme",
     "IOTEDGE_AUTHSCHEME",
     "",
     "sasToken",
     "edge runtime: how the module proves its identity",
 );
-pub(super) const GENERATION: Spec = runtime(
+pub(super) const GENERATION: Spec = env_only(
     "module-generation",
     "IOTEDGE_MODULEGENERATIONID",
     "",
     "text",
     "edge runtime: generation of the module's identity",
 );
-pub(super) const HUB_HOST: Spec = runtime(
+pub(super) const HUB_HOST: Spec = env_only(
     "iothub-hostname",
     "IOTEDGE_IOTHUBHOSTNAME",
     "",
     "host name",
     "edge runtime: the IoT Hub of the identity",
 );
-pub(super) const GATEWAY_HOST: Spec = runtime(
+pub(super) const GATEWAY_HOST: Spec = env_only(
     "gateway-hostname",
     "IOTEDGE_GATEWAYHOSTNAME",
     "",
@@ -195,10 +219,10 @@ pub(super) const GATEWAY_HOST: Spec = runtime(
     "edge runtime: the host to connect to, which its certificate must name",
 );
 pub(super) const DEVICE_ID: Spec =
-    runtime("device-id", "IOTEDGE_DEVICEID", "", "id", "edge runtime: device of the identity");
+    env_only("device-id", "IOTEDGE_DEVICEID", "", "id", "edge runtime: device of the identity");
 pub(super) const MODULE_ID: Spec =
-    runtime("module-id", "IOTEDGE_MODULEID", "", "id", "edge runtime: module of the identity");
-pub(super) const API_VERSION: Spec = runtime(
+    env_only("module-id", "IOTEDGE_MODULEID", "", "id", "edge runtime: module of the identity");
+pub(super) const API_VERSION: Spec = env_only(
     "workload-api-version",
     "IOTEDGE_APIVERSION",
     API_VERSION_DEFAULT,
@@ -207,7 +231,7 @@ pub(super) const API_VERSION: Spec = runtime(
 );
 
 /// The settings table: README shows it, and a test keeps the two equal.
-pub const TABLE: [Spec; 23] = [
+pub const TABLE: [Spec; 36] = [
     CONNECTION_STRING,
     CA_FILE,
     GATEWAY_PORT,
@@ -215,8 +239,21 @@ pub const TABLE: [Spec; 23] = [
     PLAIN,
     PROXY,
     NO_PROXY,
+    BROKER,
+    BROKER_PASSWORD,
+    BROKER_PASSWORD_FILE,
+    BROKER_CA,
+    BROKER_CERT,
+    BROKER_KEY,
+    CLIENT_ID,
+    SUBSCRIBE,
+    ALERTS_TOPIC,
+    CONTROL_TOPIC,
+    REPORTED_TOPIC,
+    PATH,
     THRESHOLD,
     WORKERS,
+    LINGER,
     KEEP_ALIVE,
     TOKEN_LIFETIME,
     DRAIN_TIMEOUT,

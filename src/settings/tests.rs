@@ -4,6 +4,7 @@ use std::io::Write;
 
 use tempfile::NamedTempFile;
 
+mod broker;
 mod identity;
 mod route;
 
@@ -24,6 +25,10 @@ fn resolve(flags: &[&str], env: &[(&str, &str)]) -> Result<Settings, SettingsErr
     let env: HashMap<String, OsString> =
         env.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
     Settings::resolve(&matches, |name| env.get(name).cloned())
+}
+
+fn hub(settings: &Settings) -> &HubSettings {
+    settings.hub.as_ref().expect("an identity was given")
 }
 
 fn identity() -> String {
@@ -50,9 +55,9 @@ fn flags_beat_variables_beat_the_file_beats_defaults() {
     assert_eq!(settings.workers, 4, "the variable over the file");
     assert_eq!(settings.threshold, Threshold::new(1.5).unwrap(), "the file over the default");
     assert_eq!(settings.drain_timeout, Duration::from_secs(5), "empty counts as unset");
-    assert_eq!(settings.gateway_port, 8883);
-    assert_eq!(settings.identity.client_id(), "d/m");
-    assert!(matches!(settings.proof, Proof::Key { roots, .. } if roots.len() == 1));
+    assert_eq!(hub(&settings).gateway_port, 8883);
+    assert_eq!(hub(&settings).identity.client_id(), "d/m");
+    assert!(matches!(&hub(&settings).proof, Proof::Key { roots, .. } if roots.len() == 1));
 }
 
 #[test]
@@ -80,7 +85,7 @@ fn all_problems_are_reported_at_once() {
     ];
     let flags = [
         "--workers",
-        "0",
+        "65",
         "--keep-alive",
         "1s",
         "--token-lifetime",

@@ -5,11 +5,11 @@ use serde_json::Value;
 use crate::threshold::Threshold;
 
 /// The desired property, as the tutorials name it.
-pub(super) const PROPERTY: &str = "TemperatureThreshold";
+pub(crate) const PROPERTY: &str = "TemperatureThreshold";
 
 /// What a document or patch asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// Nothing about the property.
     None,
     /// A usable value.
@@ -22,14 +22,14 @@ pub(super) enum Change {
 
 /// The change and the version it came with.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Desired {
-    pub(super) change: Change,
-    pub(super) version: Option<u64>,
+pub(crate) struct Desired {
+    pub(crate) change: Change,
+    pub(crate) version: Option<u64>,
 }
 
 impl Desired {
     /// A patch body; the topic's version stands in where the body has none.
-    pub(super) fn from_patch(body: &[u8], topic_version: Option<u64>) -> Self {
+    pub(crate) fn from_patch(body: &[u8], topic_version: Option<u64>) -> Self {
         let patch = match serde_json::from_slice(body) {
             Ok(Value::Object(patch)) => patch,
             Ok(other) => {
@@ -52,7 +52,7 @@ impl Desired {
 
     /// A whole document. A `null` here is a value like any other and a bad one: a hub deletes
     /// what a patch sets to `null`, so a document has no business to hold it.
-    pub(super) fn from_document(body: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_document(body: &[u8]) -> Result<Self, String> {
         let document: Value =
             serde_json::from_slice(body).map_err(|error| format!("not JSON: {error}"))?;
         let desired = document

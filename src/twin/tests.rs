@@ -1,4 +1,7 @@
+use super::desired::PROPERTY;
 use super::*;
+
+use serde_json::json;
 
 struct Bench {
     twin: Twin,

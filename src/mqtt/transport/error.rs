@@ -34,7 +34,9 @@ pub enum ConnectError {
         address: IpAddr,
     },
     /// Nothing takes the TCP connection.
-    #[error("cannot connect to {host}:{port}: {source}; is the hub running and the port open?")]
+    #[error(
+        "cannot connect to {host}:{port}: {source}; is the hub or broker running and the port open?"
+    )]
     Tcp {
         /// Host that was dialled.
         host: String,
@@ -171,15 +173,18 @@ pub(super) fn refusal(code: ConnectReturnCode) -> Option<(u8, &'static str)> {
         ConnectReturnCode::RefusedProtocolVersion => {
             Some((1, "unacceptable protocol version: it does not speak MQTT 3.1.1"))
         }
-        ConnectReturnCode::BadClientId => {
-            Some((2, "identifier rejected: is this module in the deployment?"))
-        }
+        ConnectReturnCode::BadClientId => Some((
+            2,
+            "identifier rejected: is this module in the deployment, or this client id allowed?",
+        )),
         ConnectReturnCode::ServiceUnavailable => Some((3, "server unavailable: it may come back")),
-        ConnectReturnCode::BadUserNamePassword => {
-            Some((4, "bad user name or password: check the shared access key and this clock"))
-        }
-        ConnectReturnCode::NotAuthorized => {
-            Some((5, "not authorized: check device, module, shared access key and this clock"))
-        }
+        ConnectReturnCode::BadUserNamePassword => Some((
+            4,
+            "bad user name or password: check them; for a hub, the shared access key and this clock",
+        )),
+        ConnectReturnCode::NotAuthorized => Some((
+            5,
+            "not authorized: check who may connect; for a hub, device, module, shared access key and this clock",
+        )),
     }
 }

@@ -1,5 +1,5 @@
 //! Plain TCP: to loopback addresses alone, because what MQTT carries, passwords among it, crosses
-//! the wire in clear.
+//! the wire in clear. [`Route::Tcp`](super::Route::Tcp) goes anywhere, without this check.
 
 use std::net::SocketAddr;
 

@@ -28,9 +28,11 @@ fn the_runtime_beats_the_pair() {
     env.push(("EdgeHubConnectionString", &connection));
     env.push(("EdgeModuleCACertificateFile", ca.path().to_str().unwrap()));
     let settings = resolve(&[], &env).unwrap();
-    assert_eq!(settings.identity.gateway, "edge");
-    assert_eq!(settings.identity.resource(), "h.net/devices/d/modules/m");
-    let Proof::Runtime(workload) = settings.proof else { panic!("{:?}", settings.proof) };
+    assert_eq!(hub(&settings).identity.gateway, "edge");
+    assert_eq!(hub(&settings).identity.resource(), "h.net/devices/d/modules/m");
+    let Proof::Runtime(workload) = &hub(&settings).proof else {
+        panic!("{:?}", hub(&settings).proof)
+    };
     assert_eq!(workload.address.to_string(), "unix:///run/w.sock");
     assert_eq!((workload.module.as_str(), workload.generation.as_str()), ("m", "637"));
     assert_eq!(workload.api_version, "2022-08-03");
@@ -38,14 +40,14 @@ fn the_runtime_beats_the_pair() {
     // One of them empty, which counts as unset: the pair serves.
     env[2].1 = "";
     let settings = resolve(&[], &env).unwrap();
-    assert!(matches!(settings.proof, Proof::Key { .. }));
-    assert_eq!(settings.identity.gateway, "localhost");
+    assert!(matches!(&hub(&settings).proof, Proof::Key { .. }));
+    assert_eq!(hub(&settings).identity.gateway, "localhost");
 }
 
 #[test]
 fn the_api_version_alone_may_be_missing() {
     let settings = resolve(&[], &with("IOTEDGE_APIVERSION", "")).unwrap();
-    assert!(matches!(settings.proof, Proof::Runtime(w) if w.api_version == "2018-06-28"));
+    assert!(matches!(&hub(&settings).proof, Proof::Runtime(w) if w.api_version == "2018-06-28"));
     for (name, _) in &RUNTIME[..7] {
         let shown = problems(&with(name, ""));
         assert!(shown.contains(&format!("inside IoT Edge, not set: {name}\n")), "{shown}");
@@ -98,7 +100,7 @@ fn certificates_are_out_of_scope() {
 fn tokens_may_be_short_for_tests() {
     for (text, milliseconds) in [("500ms", 500), ("2s", 2000), ("30days", 2_592_000_000)] {
         let settings = resolve(&["--token-lifetime", text], &RUNTIME).unwrap();
-        assert_eq!(settings.token_lifetime.as_millis(), milliseconds);
+        assert_eq!(hub(&settings).token_lifetime.as_millis(), milliseconds);
     }
     assert!(resolve(&["--token-lifetime", "400ms"], &RUNTIME).is_err());
 }
@@ -108,8 +110,11 @@ fn tokens_may_be_short_for_tests() {
 fn plain_inside_the_runtime_is_for_loopback_alone() {
     for gateway in ["127.0.0.1", "::1", "edge"] {
         let settings = resolve(&["--plain"], &with("IOTEDGE_GATEWAYHOSTNAME", gateway)).unwrap();
-        assert!(matches!(settings.proof, Proof::Runtime(_)));
-        assert_eq!((settings.gateway_port, settings.route.to_string()), (1883, "plain TCP".into()));
+        assert!(matches!(&hub(&settings).proof, Proof::Runtime(_)));
+        assert_eq!(
+            (hub(&settings).gateway_port, hub(&settings).route.to_string()),
+            (1883, "plain TCP".into())
+        );
     }
     let elsewhere = with("IOTEDGE_GATEWAYHOSTNAME", "192.0.2.1");
     let shown = resolve(&["--plain"], &elsewhere).err().expect("elsewhere").to_string();

@@ -1,6 +1,7 @@
 //! WebSocket, its port, and the proxy to go through; plain TCP, and where it may go.
 
 use super::*;
+use crate::mqtt::Route;
 
 const PROXY: &str = "http://user:hunter2@proxy:3128";
 
@@ -28,7 +29,7 @@ fn the_flag_needs_no_value_and_changes_the_port() {
     ];
     for (flags, env, expected) in cases {
         let settings = resolve_with(flags, env).unwrap();
-        let shown = format!("{} {}", settings.gateway_port, settings.route);
+        let shown = format!("{} {}", hub(&settings).gateway_port, hub(&settings).route);
         assert_eq!(shown, expected, "{flags:?} {env:?}");
     }
     assert!(resolve_with(&["--websocket", "maybe"], &[]).is_err());
@@ -40,15 +41,21 @@ fn the_proxy_has_many_names() {
     let through = "WebSocket through proxy proxy:3128";
     for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
         let settings = resolve_with(&["--websocket"], &[(name, PROXY)]).unwrap();
-        assert_eq!(settings.route.to_string(), through, "{name}");
-        assert_eq!(resolve_with(&[], &[(name, PROXY)]).unwrap().route.to_string(), "TLS");
+        assert_eq!(hub(&settings).route.to_string(), through, "{name}");
+        assert_eq!(
+            resolve_with(&[], &[(name, PROXY)]).unwrap().hub.unwrap().route.to_string(),
+            "TLS"
+        );
     }
     let env = [("HTTPS_PROXY", ""), ("https_proxy", PROXY), ("HTTP_PROXY", "http://other:1")];
-    assert_eq!(resolve_with(&["--websocket"], &env).unwrap().route.to_string(), through);
+    assert_eq!(
+        resolve_with(&["--websocket"], &env).unwrap().hub.unwrap().route.to_string(),
+        through
+    );
     for name in ["NO_PROXY", "no_proxy"] {
         let env = [("HTTPS_PROXY", PROXY), (name, "example.org,localhost")];
         let settings = resolve_with(&["--websocket"], &env).unwrap();
-        assert_eq!(settings.route.to_string(), "WebSocket", "{name}");
+        assert_eq!(hub(&settings).route.to_string(), "WebSocket", "{name}");
     }
 }
 
@@ -83,13 +90,13 @@ fn plain_needs_no_roots_and_changes_the_port() {
         let mut all = vec![("EdgeHubConnectionString", connection.as_str())];
         all.extend_from_slice(env);
         let settings = resolve(flags, &all).unwrap();
-        let shown = format!("{} {}", settings.gateway_port, settings.route);
+        let shown = format!("{} {}", hub(&settings).gateway_port, hub(&settings).route);
         assert_eq!(shown, expected, "{flags:?} {env:?}");
-        assert!(matches!(settings.proof, Proof::Key { roots, .. } if roots.is_empty()));
+        assert!(matches!(&hub(&settings).proof, Proof::Key { roots, .. } if roots.is_empty()));
     }
     for value in ["false", "0"] {
         let settings = resolve_with(&[], &[("SLUICEGATE_PLAIN", value)]).unwrap();
-        assert_eq!(settings.route.to_string(), "TLS");
+        assert_eq!(hub(&settings).route.to_string(), "TLS");
     }
     assert!(resolve_with(&["--plain", "maybe"], &[]).is_err());
     let shown = resolve(&["--plain"], &[]).err().expect("no identity").to_string();
@@ -103,7 +110,7 @@ fn plain_is_refused_for_an_address_elsewhere() {
     for gateway in ["127.0.0.1", "127.8.0.3", "::1", "localhost", "edge.example"] {
         let connection = connection_to(gateway);
         let settings = resolve(&["--plain"], &[("EdgeHubConnectionString", &connection)]).unwrap();
-        assert!(matches!(settings.route, Route::Plain), "{gateway}");
+        assert!(matches!(hub(&settings).route, Route::Plain), "{gateway}");
     }
     for gateway in ["192.0.2.1", "10.0.0.1", "0.0.0.0", "128.0.0.1", "::", "fe80::1"] {
         let connection = connection_to(gateway);
@@ -126,5 +133,5 @@ fn plain_and_websocket_exclude_each_other() {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let settings = resolve_with(&["--websocket", "0"], &[("SLUICEGATE_PLAIN", "1")]).unwrap();
-    assert_eq!(settings.route.to_string(), "plain TCP");
+    assert_eq!(hub(&settings).route.to_string(), "plain TCP");
 }

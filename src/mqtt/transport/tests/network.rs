@@ -254,6 +254,18 @@ async fn plain_tcp_refuses_a_name_that_is_not_loopback() {
     assert_eq!(from, ours.local_addr().unwrap());
 }
 
+/// The way to a broker may leave loopback: `0` is refused above and taken here.
+#[tokio::test]
+async fn mqtt_over_tcp_to_any_host() {
+    for host in ["localhost", "0", "0.0.0.0"] {
+        let mut gateway = Gateway::start(Manner::Plain).await;
+        gateway.endpoint.route = Route::Tcp;
+        gateway.endpoint.host = host.to_owned();
+        assert!(gateway.endpoint.to_string().ends_with(" over TCP without TLS"));
+        converse(&gateway).await;
+    }
+}
+
 /// However the peer cuts its bytes into frames.
 #[tokio::test]
 async fn mqtt_over_websocket() {

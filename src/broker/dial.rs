@@ -1,0 +1,117 @@
+//! One connection to the broker after the other, until told to stop.
+
+use std::time::Instant;
+
+use rumqttc::mqttbytes::v4::{ConnAck, Connect};
+use tokio::sync::watch;
+use tracing::{debug, error, info, warn};
+
+use crate::limits::{DISCONNECT_WAIT, HEALTHY_AFTER};
+use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, TRANSIENT};
+use crate::mqtt::transport::connect;
+use crate::mqtt::{ByteStream, Connection, ConnectionError, Endpoint, Stream};
+use crate::pipeline::SharedPipeline;
+
+/// Why one connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("the broker did not acknowledge the subscriptions in time")]
+    NoSubAck,
+    #[error("the broker refused the subscription to {0}: its access list must allow it")]
+    SubscriptionRefused(String),
+    #[error("all packet ids are taken by alerts without PUBACK")]
+    NoPacketId,
+}
+
+impl End {
+    /// Whether only a person can mend it.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::SubscriptionRefused(_))
+    }
+}
+
+/// What makes the connections of one client id.
+pub(super) struct Dial {
+    endpoint: Endpoint,
+    hello: Connect,
+    stop: watch::Receiver<bool>,
+    pipeline: SharedPipeline,
+    backoff: Backoff,
+    /// How long to wait before the next attempt; none before the first.
+    bounds: Option<Bounds>,
+    since: Instant,
+}
+
+impl Dial {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        hello: Connect,
+        stop: watch::Receiver<bool>,
+        pipeline: SharedPipeline,
+    ) -> Self {
+        let (backoff, since) = (Backoff::default(), Instant::now());
+        Self { endpoint, hello, stop, pipeline, backoff, bounds: None, since }
+    }
+
+    /// Tries until there is a connection, with waits as for every reconnect; `None` when told to
+    /// stop.
+    pub(super) async fn connect(&mut self) -> Option<(Connection<Stream>, ConnAck)> {
+        let client_id = self.hello.client_id.clone();
+        loop {
+            if let Some(bounds) = self.bounds.take() {
+                let wait = self.backoff.next(bounds, fastrand::f64());
+                info!("as {client_id}: next attempt in {} ms", wait.as_millis());
+                self.while_running(tokio::time::sleep(wait)).await?;
+            }
+            let connecting = connect(&self.endpoint, self.hello.clone());
+            match self.while_running(connecting).await? {
+                Ok((connection, acknowledged)) => {
+                    self.pipeline.lock().counters.connections += 1;
+                    self.since = Instant::now();
+                    info!(
+                        "connected to {} as {client_id}, session present: {}",
+                        self.endpoint, acknowledged.session_present
+                    );
+                    return Some((connection, acknowledged));
+                }
+                Err(refused) => {
+                    error!("as {client_id}: {refused}");
+                    let is_refusal = refused.is_authentication();
+                    self.bounds = Some(if is_refusal { AUTHENTICATION } else { TRANSIENT });
+                }
+            }
+        }
+    }
+
+    /// The connection was lost.
+    pub(super) fn lost(&mut self, end: &End) {
+        if self.since.elapsed() >= HEALTHY_AFTER {
+            self.backoff.reset();
+        }
+        warn!("connection to {} as {} lost: {end}", self.endpoint, self.hello.client_id);
+        self.bounds = Some(if end.is_refusal() { AUTHENTICATION } else { TRANSIENT });
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    async fn while_running<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = work => Some(done),
+            _ = stop.wait_for(|stop| *stop) => None,
+        }
+    }
+}
+
+pub(super) async fn close(connection: Connection<impl ByteStream>) {
+    let deadline = Instant::now() + DISCONNECT_WAIT;
+    match tokio::time::timeout_at(deadline.into(), connection.disconnect()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!("DISCONNECT: {error}"),
+        Err(_) => debug!("the broker did not close within {DISCONNECT_WAIT:?} of DISCONNECT"),
+    }
+}

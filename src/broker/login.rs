@@ -1,0 +1,136 @@
+//! Where to connect to and as whom, for the two connections: the source, on which messages come, and
+//! the outlet, on which alerts and reports leave when there is no hub.
+
+use std::time::Duration;
+
+use rumqttc::mqttbytes::v4::Connect;
+
+use super::Password;
+use crate::mqtt::Endpoint;
+use crate::settings::{BrokerSettings, OUTLET_ENDING};
+
+/// The name of a process on the broker, and what it logs in with. Make one for each process: it
+/// chooses the random client id.
+#[derive(Clone)]
+pub struct Login {
+    endpoint: Endpoint,
+    client_id: String,
+    is_kept: bool,
+    user: Option<String>,
+    password: Option<Password>,
+    keep_alive_s: u16,
+}
+
+impl Login {
+    /// The login that `settings` ask for, under their client id or else a random one.
+    pub fn new(settings: &BrokerSettings, keep_alive: Duration) -> Self {
+        let BrokerSettings { host, port, route, tls, user, password, client_id, .. } = settings;
+        let random = || format!("sluicegate-{:016x}", fastrand::u64(..));
+        Self {
+            endpoint: Endpoint {
+                host: host.clone(),
+                port: *port,
+                route: route.clone(),
+                tls: tls.clone(),
+            },
+            client_id: client_id.clone().unwrap_or_else(random),
+            is_kept: client_id.is_some(),
+            user: user.clone(),
+            password: password.clone(),
+            keep_alive_s: u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX),
+        }
+    }
+
+    /// Where both connections go.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Client id of the source.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Greets the broker as the source. The session is kept exactly when the client id was given:
+    /// nobody could come back under a random one.
+    pub fn source(&self) -> Connect {
+        self.hello(self.client_id.clone(), !self.is_kept)
+    }
+
+    /// Greets the broker as the outlet. Its session holds nothing worth keeping: what it publishes is
+    /// sent again from here, and the control topic is retained.
+    pub fn outlet(&self) -> Connect {
+        self.hello(format!("{}{OUTLET_ENDING}", self.client_id), true)
+    }
+
+    fn hello(&self, client_id: String, clean_session: bool) -> Connect {
+        let mut hello = Connect::new(client_id);
+        hello.clean_session = clean_session;
+        hello.keep_alive = self.keep_alive_s;
+        if let Some(user) = &self.user {
+            hello.set_login(user, self.password.as_ref().map_or("", Password::reveal));
+        }
+        hello
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::Route;
+    use crate::trust::trusting;
+
+    fn login(client_id: Option<&str>, login: Option<(&str, Option<&str>)>) -> Login {
+        let password = login.and_then(|(_, password)| password);
+        let settings = BrokerSettings {
+            host: "broker".to_owned(),
+            port: 1884,
+            route: Route::Tcp,
+            tls: trusting([]).unwrap(),
+            user: login.map(|(user, _)| user.to_owned()),
+            password: password.map(|text| Password::new(text.to_owned()).unwrap()),
+            client_id: client_id.map(str::to_owned),
+            filters: Vec::new(),
+            standalone: None,
+        };
+        Login::new(&settings, Duration::from_secs(40))
+    }
+
+    #[test]
+    fn a_given_client_id_keeps_the_session() {
+        let login = login(Some("gate"), Some(("jane", Some("hunter2"))));
+        assert_eq!(login.endpoint().to_string(), "broker:1884 over TCP without TLS");
+        let source = login.source();
+        assert_eq!((source.client_id.as_str(), source.clean_session), ("gate", false));
+        let outlet = login.outlet();
+        assert_eq!((outlet.client_id.as_str(), outlet.clean_session), ("gate-out", true));
+        for hello in [source, outlet] {
+            let given = hello.login.expect("a login");
+            assert_eq!((given.username.as_str(), given.password.as_str()), ("jane", "hunter2"));
+            assert_eq!((hello.keep_alive, hello.last_will), (40, None));
+        }
+    }
+
+    /// The random id is one for the process's life and another in every process.
+    #[test]
+    fn a_random_client_id_is_chosen_once() {
+        let login_without = || login(None, None);
+        let login = login_without();
+        let id = login.client_id().to_owned();
+        let digits = id.strip_prefix("sluicegate-").expect("the program's name");
+        assert!(digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+        for _ in 0..2 {
+            let (source, outlet) = (login.source(), login.outlet());
+            assert_eq!((source.client_id, source.clean_session), (id.clone(), true));
+            assert_eq!((outlet.client_id, outlet.clean_session), (format!("{id}-out"), true));
+            assert_eq!((source.login, outlet.login), (None, None));
+        }
+        assert_ne!(login_without().client_id(), id);
+    }
+
+    #[test]
+    fn a_user_needs_no_password() {
+        let given = login(None, Some(("jane", None))).source().login.expect("a login");
+        assert_eq!((given.username.as_str(), given.password.as_str()), ("jane", ""));
+    }
+}

@@ -1,0 +1,183 @@
+//! The connection that sensor messages come on.
+//!
+//! - In: publishes of the subscribed topics. Out: PUBACKs, in order of receipt, each once its message
+//!   is settled in the [`pipeline`](crate::pipeline).
+//! - Nothing else comes on it that anybody waits for, so at the bound it is simply not read: the
+//!   broker holds back what is QoS 1, and does with QoS 0 what its own policy says.
+//! - On the ingest thread, beside the connection that alerts leave by.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rumqttc::mqttbytes::v4::Packet;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout_at;
+use tracing::{debug, info};
+
+use super::dial::{Dial, End, close};
+use super::subscription::Subscription;
+use super::{Login, TopicFilter};
+use crate::logging::excerpt;
+use crate::message::{Message, SourceId, Span};
+use crate::mqtt::wire::Incoming;
+use crate::mqtt::{ByteStream, Connection, Inbox};
+use crate::pipeline::{Pipeline, SharedPipeline};
+use crate::threshold::ThresholdCell;
+
+const BROKER: SourceId = SourceId::Broker;
+/// The only packet id that a source needs.
+const SUBSCRIBE_ID: u16 = 1;
+
+/// The source, with what outlives a connection.
+pub struct Source {
+    dial: Dial,
+    filters: Vec<String>,
+    pipeline: SharedPipeline,
+    wake: Arc<Notify>,
+    cell: Arc<ThresholdCell>,
+    drain_timeout: Duration,
+    /// Not read, as too much is held.
+    is_paused: bool,
+}
+
+impl Source {
+    /// The source [`SourceId::Broker`] of `pipeline`, not connected yet. `wake` is its own there;
+    /// `stop` turns true for shutdown, together with a notification on `wake`.
+    pub fn new(
+        login: &Login,
+        filters: &[TopicFilter],
+        pipeline: SharedPipeline,
+        wake: Arc<Notify>,
+        stop: watch::Receiver<bool>,
+        cell: Arc<ThresholdCell>,
+        drain_timeout: Duration,
+    ) -> Self {
+        let (endpoint, hello) = (login.endpoint().clone(), login.source());
+        Self {
+            dial: Dial::new(endpoint, hello, stop, pipeline.clone()),
+            filters: filters.iter().map(|filter| filter.as_str().to_owned()).collect(),
+            pipeline,
+            wake,
+            cell,
+            drain_timeout,
+            is_paused: false,
+        }
+    }
+
+    /// Connects, serves, and connects again until told to stop.
+    pub async fn run(mut self) {
+        while let Some((connection, acknowledged)) = self.dial.connect().await {
+            match self.serve(connection, acknowledged.session_present).await {
+                Ok(()) => return,
+                Err(end) => self.dial.lost(&end),
+            }
+        }
+    }
+
+    /// Serves until told to stop and what was taken is settled, or until the connection ends.
+    async fn serve(
+        &mut self,
+        mut connection: Connection<impl ByteStream>,
+        session_present: bool,
+    ) -> Result<(), End> {
+        let shared = self.pipeline.clone();
+        shared.lock().forget_packet_ids(BROKER);
+        // Made on every connect, whatever session-present says.
+        let filters = self.filters.clone();
+        let mut subscription = Subscription::ask(&mut connection, SUBSCRIBE_ID, filters)?;
+        let mut inbox = Inbox::default();
+        let mut until = None;
+        loop {
+            let now = Instant::now();
+            let is_stopping = self.dial.is_stopping();
+            let (read, is_over) = {
+                let pipeline = &mut *shared.lock();
+                self.take(&mut inbox, &mut subscription, session_present, is_stopping, pipeline)?;
+                subscription.check(now)?;
+                pipeline.advance(now);
+                pipeline.release(BROKER, |id| connection.acknowledge(id));
+                pipeline.wake_others(&self.wake);
+                let held = pipeline.held(BROKER).messages;
+                if is_stopping && until.is_none() {
+                    info!("stopping: waiting for {held} messages of the broker");
+                    until = Some(now + self.drain_timeout);
+                }
+                // Messages that wait for the threshold at a stop stay unacknowledged.
+                let is_settled = held == 0 || pipeline.is_holding();
+                let is_over = until.is_some_and(|until| now >= until || is_settled);
+                (self.may_read(&connection, pipeline) && !is_stopping, is_over)
+            };
+            if is_over {
+                close(connection).await;
+                return Ok(());
+            }
+            let turn = connection.turn(&mut inbox, &self.wake, read);
+            match until {
+                Some(until) => timeout_at(until.into(), turn).await.unwrap_or(Ok(()))?,
+                None => turn.await?,
+            }
+        }
+    }
+
+    /// Sorts what a turn brought, in order of arrival.
+    fn take(
+        &mut self,
+        inbox: &mut Inbox,
+        subscription: &mut Subscription,
+        session_present: bool,
+        is_stopping: bool,
+        pipeline: &mut Pipeline,
+    ) -> Result<(), End> {
+        let threshold = self.cell.load().threshold;
+        let (block, packets) = inbox.drain();
+        for packet in packets {
+            match packet {
+                // Not acknowledged: the broker delivers it to the next instance.
+                Incoming::Publish(_) if is_stopping => {}
+                Incoming::Publish(publish) if publish.is_retained() && session_present => {
+                    // A kept session has queued it already, and it was judged when it was new.
+                    pipeline.counters.retained_ignored += 1;
+                    if let Some(packet_id) = publish.packet_id() {
+                        pipeline.receive_settled(BROKER, packet_id);
+                    }
+                }
+                Incoming::Publish(publish) => {
+                    let origin = Span::new(publish.topic_at()..publish.topic_end());
+                    let message = Message { origin, body: Span::new(publish.body()) };
+                    debug!(
+                        "message {}: {} bytes, data \"{}\", topic \"{}\"",
+                        pipeline.counters.received + 1,
+                        message.body.len(),
+                        excerpt(message.body.of(&block)),
+                        excerpt(origin.of(&block)),
+                    );
+                    pipeline.receive(BROKER, &block, message, publish.packet_id(), threshold);
+                }
+                Incoming::Other(packet) => match *packet {
+                    Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
+                        info!("subscribed to {}", self.filters.join(", "));
+                    }
+                    Packet::PingResp => {}
+                    _ => pipeline.counters.unexpected += 1,
+                },
+                Incoming::PubAck(_) => pipeline.counters.unexpected += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// At the bound nothing is read, nor while the broker does not take our acknowledgements.
+    fn may_read<S: ByteStream>(
+        &mut self,
+        connection: &Connection<S>,
+        pipeline: &mut Pipeline,
+    ) -> bool {
+        let must_pause = pipeline.is_over_bound(BROKER, 1) || !connection.is_writable();
+        if must_pause && !self.is_paused {
+            pipeline.counters.source_pauses += 1;
+            debug!("the broker is not read: {:?}", pipeline.held(BROKER));
+        }
+        self.is_paused = must_pause;
+        !must_pause
+    }
+}

@@ -1,0 +1,277 @@
+use super::*;
+use proptest::prelude::*;
+
+fn filter(text: &str) -> TopicFilter {
+    text.parse().unwrap_or_else(|problem| panic!("{text:?}: {problem}"))
+}
+
+fn template(text: &str) -> AlertsTopic {
+    text.parse().unwrap_or_else(|problem| panic!("{text:?}: {problem}"))
+}
+
+#[test]
+fn filters_are_checked_as_the_standard_says() {
+    use TopicProblem::*;
+    let good = [
+        "#",
+        "+",
+        "/",
+        "a",
+        "+/+",
+        "/+",
+        "+/",
+        "a/#",
+        "a/+/b/#",
+        "a//b",
+        "a b/é",
+        "$SYS/#",
+        "$share/g/#",
+        "$share/g/a/+",
+        "$share/g//a",
+        "$share/a b/$SYS/#",
+        "$shared/x",
+        "a/$share",
+    ];
+    for text in good {
+        assert_eq!(filter(text).as_str(), text);
+    }
+    let bad = [
+        ("", Empty),
+        ("a\0", Nul),
+        ("a#", Hash),
+        ("#/a", Hash),
+        ("a/#/b", Hash),
+        ("a/##", Hash),
+        ("a/b#", Hash),
+        ("a+", Plus),
+        ("++", Plus),
+        ("a/+b/c", Plus),
+        ("$share", Share),
+        ("$share/", Share),
+        ("$share/g", Share),
+        ("$share/g/", Share),
+        ("$share//a", Share),
+        ("$share/+/a", Share),
+        ("$share/g#/a", Share),
+        ("$share/g/a#", Hash),
+        ("$share/g/a+/b", Plus),
+    ];
+    for (text, problem) in bad {
+        assert_eq!(text.parse::<TopicFilter>(), Err(problem), "{text:?}");
+    }
+    assert!("é".repeat(TOPIC_BYTES_MAX / 2).parse::<TopicFilter>().is_ok());
+    assert_eq!("é".repeat(TOPIC_BYTES_MAX / 2 + 1).parse::<TopicFilter>(), Err(TooLong));
+}
+
+#[test]
+fn a_shared_filter_is_held_against_topics_without_its_group() {
+    let shared = filter("$share/g/sensors/+");
+    assert_eq!((shared.as_str(), shared.pattern()), ("$share/g/sensors/+", "sensors/+"));
+    assert!(shared.matches("sensors/1"));
+    assert!(!shared.matches("$share/g/sensors/1"));
+    assert!(!filter("$share/g/#").matches("$SYS/x"));
+}
+
+/// The examples of MQTT 3.1.1 §4.7.1 and §4.7.2.
+#[test]
+fn filters_match_as_the_standard_says() {
+    let cases = [
+        ("sport/tennis/player1/#", "sport/tennis/player1", true),
+        ("sport/tennis/player1/#", "sport/tennis/player1/ranking", true),
+        ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true),
+        ("sport/tennis/player1/#", "sport/tennis/player10", false),
+        ("sport/#", "sport", true),
+        ("#", "a/b", true),
+        ("sport/tennis/+", "sport/tennis/player1", true),
+        ("sport/tennis/+", "sport/tennis/player1/ranking", false),
+        ("sport/+", "sport", false),
+        ("sport/+", "sport/", true),
+        ("+/+", "/finance", true),
+        ("/+", "/finance", true),
+        ("+", "/finance", false),
+        ("#", "$SYS/x", false),
+        ("+/monitor/Clients", "$SYS/monitor/Clients", false),
+        ("$SYS/#", "$SYS/x", true),
+        ("$SYS/monitor/+", "$SYS/monitor/Clients", true),
+        ("a", "A", false),
+        ("a", "a/", false),
+        ("a/", "a", false),
+    ];
+    for (pattern, topic, expected) in cases {
+        assert_eq!(filter(pattern).matches(topic), expected, "{pattern} {topic}");
+    }
+}
+
+#[test]
+fn alert_topics_are_checked_and_written() {
+    use TopicProblem::*;
+    let cases = [
+        ("alerts/{topic}", "alerts/sensors/1"),
+        ("{topic}", "sensors/1"),
+        ("{topic}/alert", "sensors/1/alert"),
+        ("a-{topic}-b/c", "a-sensors/1-b/c"),
+        ("alerts", "alerts"),
+        ("{Topic}/{x}", "{Topic}/{x}"),
+    ];
+    for (text, expected) in cases {
+        let mut out = String::from("> ");
+        template(text).write(&mut out, "sensors/1");
+        assert_eq!(out, format!("> {expected}"));
+        assert_eq!(template(text).to_string(), text);
+    }
+    let bad = [
+        ("", Empty),
+        ("alerts/#", Wildcard),
+        ("+/{topic}", Wildcard),
+        ("a\0", Nul),
+        ("{topic}/{topic}", Repeated),
+    ];
+    for (text, problem) in bad {
+        assert_eq!(text.parse::<AlertsTopic>(), Err(problem), "{text:?}");
+    }
+    let long = "x".repeat(TOPIC_BYTES_MAX + 1);
+    assert_eq!(long.parse::<AlertsTopic>(), Err(TooLong));
+    assert_eq!(check_topic(&long), Err(TooLong));
+    assert_eq!(check_topic("a/b c"), Ok(()));
+}
+
+#[test]
+fn a_loop_is_seen_and_nothing_else() {
+    let loops = [
+        ("sensors/#", "sensors"),
+        ("#", "alerts/{topic}"),
+        ("+/+", "alerts/{topic}"),
+        ("sensors/#", "{topic}"),
+        ("sensors/+", "{topic}/alert"),
+        ("$share/g/alerts/#", "alerts/{topic}"),
+        ("sensors/alert", "sensors/{topic}"),
+        ("sensors/#", "sen{topic}"),
+        ("a/xyz/b", "a/x{topic}z/b"),
+        ("a/+/c", "{topic}/c"),
+        ("$SYS/x", "{topic}"),
+        ("$data/#", "$data/{topic}"),
+        ("+", "{topic}"),
+        ("a/x1/2z/b", "a/x{topic}z/b"),
+    ];
+    for (pattern, alerts) in loops {
+        assert!(could_match(&filter(pattern), &template(alerts)), "{pattern} {alerts}");
+    }
+    let safe = [
+        ("sensors/#", "alerts/{topic}"),
+        ("sensors/+", "sensors"),
+        ("sensors/+", "sensors/a/{topic}"),
+        ("$share/g/sensors/#", "alerts/{topic}"),
+        ("#", "$alerts/{topic}"),
+        ("+/x", "$x{topic}"),
+        ("sensors/1", "{topic}/alert"),
+        ("sensors/#", "sensor/{topic}"),
+        ("sensors/#", "sensors-{topic}"),
+        ("a/xz/b", "a/x{topic}z/b"),
+        ("a/xz/b", "a/xz{topic}/b"),
+        ("a", "a{topic}"),
+        ("a/b", "{topic}/a/b"),
+        ("a", "{topic}/b"),
+    ];
+    for (pattern, alerts) in safe {
+        assert!(!could_match(&filter(pattern), &template(alerts)), "{pattern} {alerts}");
+    }
+}
+
+/// Every topic of up to `len` of these characters.
+fn all_topics(len: u32) -> impl Iterator<Item = String> {
+    const LETTERS: [char; 4] = ['a', 'b', '/', '$'];
+    (1..=len).flat_map(|len| {
+        (0..4_usize.pow(len)).map(move |number| {
+            (0..len).map(|place| LETTERS[number / 4_usize.pow(place) % 4]).collect()
+        })
+    })
+}
+
+/// Turns levels of `topic` into `+`, and cuts it off for a `#`, as `choices` say.
+fn generalised(topic: &str, choices: &[u8]) -> String {
+    let mut levels: Vec<&str> = topic.split('/').collect();
+    for (level, choice) in levels.iter_mut().zip(choices) {
+        if choice % 3 == 0 {
+            *level = "+";
+        }
+    }
+    if let Some(&cut) = choices.last()
+        && cut % 2 == 0
+    {
+        levels.truncate(usize::from(cut / 2) % (levels.len() + 1));
+        levels.push("#");
+    }
+    levels.join("/")
+}
+
+proptest! {
+    /// For every filter, template and source topic: if the alert comes through the filter, the
+    /// check says that it could.
+    #[test]
+    fn no_loop_passes_as_safe(
+        before in "\\$?[ab/]{0,4}",
+        after in "[ab/$]{0,4}",
+        topic in "[ab/$]{1,5}",
+        choices in proptest::collection::vec(any::<u8>(), 1..8),
+        share in any::<bool>(),
+    ) {
+        let template = template(&format!("{before}{PLACEHOLDER}{after}"));
+        let mut alert = String::new();
+        template.write(&mut alert, &topic);
+        let share = if share { "$share/g/" } else { "" };
+        let text = format!("{share}{}", generalised(&alert, &choices));
+        if let Ok(filter) = text.parse::<TopicFilter>() && filter.matches(&alert) {
+            prop_assert!(could_match(&filter, &template), "{filter} {template} {topic}");
+        }
+    }
+
+    /// For every filter and template of few characters: the check says that they could match exactly
+    /// when there is a source topic with which they do.
+    #[test]
+    fn the_check_is_exact(
+        filter in "[ab/+$]{1,3}(/#)?|#",
+        before in "[ab/$]{0,3}",
+        after in "[ab/$]{0,2}",
+    ) {
+        let Ok(filter) = filter.parse::<TopicFilter>() else { return Ok(()) };
+        let template = template(&format!("{before}{PLACEHOLDER}{after}"));
+        let mut alert = String::new();
+        let witness = all_topics(6).find(|topic| {
+            alert.clear();
+            template.write(&mut alert, topic);
+            filter.matches(&alert)
+        });
+        prop_assert_eq!(
+            could_match(&filter, &template), witness.is_some(), "{} {} {:?}", filter, template, witness
+        );
+    }
+
+    /// Filters and topics without `$` match as the codec's own function says.
+    #[test]
+    fn matching_agrees_with_the_codec(topic in "[ab/]{1,6}", pattern in "[ab/+]{0,5}(/?#)?") {
+        if let Ok(filter) = pattern.parse::<TopicFilter>() {
+            let expected = rumqttc::mqttbytes::matches(&topic, &pattern);
+            prop_assert_eq!(filter.matches(&topic), expected, "{} {}", pattern, topic);
+        }
+    }
+
+    /// A topic without placeholder could match exactly when it does.
+    #[test]
+    fn a_fixed_topic_is_held_against_the_filter_itself(
+        topic in "\\$?[ab/]{1,5}", choices in proptest::collection::vec(any::<u8>(), 1..8),
+    ) {
+        if let Ok(filter) = generalised(&topic, &choices).parse::<TopicFilter>() {
+            prop_assert_eq!(could_match(&filter, &template(&topic)), filter.matches(&topic));
+        }
+    }
+
+    /// No text makes the checks panic.
+    #[test]
+    fn any_text_is_read(pattern in any::<String>(), text in any::<String>()) {
+        let filter = pattern.parse::<TopicFilter>().unwrap_or_else(|_| filter("a/+/#"));
+        filter.matches(&text);
+        if let Ok(template) = format!("{text}{PLACEHOLDER}{pattern}").parse::<AlertsTopic>() {
+            could_match(&filter, &template);
+        }
+    }
+}

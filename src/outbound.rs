@@ -1,0 +1,161 @@
+//! Alerts on their way out by one connection, until their PUBACK.
+//!
+//! - In: alerts from the pipeline, PUBACKs. Out: QoS 1 publishes into the connection's next write.
+//! - The table outlives connections: what has no PUBACK is sent again, in its order, under its id,
+//!   with DUP, before anything new.
+//! - Bounded: packet ids ([`Inflight`]), and the connection's high-water mark; beyond either, alerts
+//!   stay in the pipeline, where they are counted as held.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::forward::Naming;
+use crate::message::Alert;
+use crate::mqtt::wire::Outgoing;
+use crate::mqtt::{ByteStream, Connection, ConnectionError, Inflight};
+use crate::pipeline::Pipeline;
+
+/// What waits for a PUBACK.
+#[derive(Debug)]
+enum Sent {
+    Alert(Alert),
+    Report { topic: String, body: Bytes },
+}
+
+/// What a PUBACK was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// An alert.
+    Alert,
+    /// A report.
+    Report,
+    /// Nothing that waits.
+    Nothing,
+}
+
+/// The publishes of one connection.
+#[derive(Debug)]
+pub struct Outbound<N> {
+    naming: N,
+    inflight: Inflight<Sent>,
+    /// Packet ids to send again before anything new.
+    resend: VecDeque<u16>,
+}
+
+impl<N: Naming> Outbound<N> {
+    /// Nothing is on its way yet; `naming` finds the topics.
+    pub fn new(naming: N) -> Self {
+        Self { naming, inflight: Inflight::default(), resend: VecDeque::new() }
+    }
+
+    /// A new connection: everything without PUBACK is due again. Returns a packet id for its
+    /// SUBSCRIBE, to be given back by [`subscribed`](Self::subscribed); one is always left.
+    pub fn reconnected(&mut self) -> Option<u16> {
+        self.resend = self.inflight.resend();
+        self.inflight.reserve()
+    }
+
+    /// The SUBACK for `packet_id` came.
+    pub fn subscribed(&mut self, packet_id: u16) {
+        self.inflight.complete(packet_id);
+    }
+
+    /// A PUBACK came.
+    pub fn acknowledged(&mut self, packet_id: u16, pipeline: &mut Pipeline) -> Acknowledged {
+        match self.inflight.complete(packet_id) {
+            Some(Sent::Alert(alert)) => {
+                pipeline.forwarded(&alert);
+                Acknowledged::Alert
+            }
+            Some(Sent::Report { .. }) => Acknowledged::Report,
+            None => {
+                pipeline.counters.unexpected += 1;
+                Acknowledged::Nothing
+            }
+        }
+    }
+
+    /// Publishes without PUBACK.
+    pub fn waiting(&self) -> usize {
+        self.inflight.waiting()
+    }
+
+    /// Whether something new can be sent. One packet id stays free for the SUBSCRIBE of the next
+    /// connection.
+    pub fn has_room<S: ByteStream>(&self, connection: &Connection<S>) -> bool {
+        connection.is_writable() && self.resend.is_empty() && self.inflight.room() > 1
+    }
+
+    /// Sends again what is due again, then new alerts, while the socket takes them and packet ids
+    /// last.
+    ///
+    /// # Errors
+    /// Never for topics that `naming` lets through; the codec's own signature says so.
+    pub fn send<S: ByteStream>(
+        &mut self,
+        connection: &mut Connection<S>,
+        pipeline: &mut Pipeline,
+    ) -> Result<(), ConnectionError> {
+        while connection.is_writable() {
+            let Some(id) = self.resend.pop_front() else { break };
+            self.send_again(id, connection, pipeline)?;
+        }
+        while self.has_room(connection) {
+            let Some(alert) = pipeline.next_alert() else { break };
+            match self.naming.topic(&alert) {
+                Ok(topic) => {
+                    let id = self.inflight.next_id();
+                    connection.publish(outgoing(topic, id, alert.body()))?;
+                    self.inflight.push(Sent::Alert(alert)).expect("there is room");
+                }
+                Err(too_large) => pipeline.lost(&alert, too_large),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a report, which the broker keeps for later subscribers; only where there
+    /// [is room](Self::has_room).
+    ///
+    /// # Errors
+    /// When the topic is longer than MQTT can tell.
+    pub fn report<S: ByteStream>(
+        &mut self,
+        topic: String,
+        body: Bytes,
+        connection: &mut Connection<S>,
+    ) -> Result<(), ConnectionError> {
+        let id = self.inflight.next_id();
+        connection.publish(Outgoing { retain: true, ..outgoing(&topic, id, &body) })?;
+        self.inflight.push(Sent::Report { topic, body }).expect("there is room");
+        Ok(())
+    }
+
+    fn send_again<S: ByteStream>(
+        &mut self,
+        id: u16,
+        connection: &mut Connection<S>,
+        pipeline: &mut Pipeline,
+    ) -> Result<(), ConnectionError> {
+        match self.inflight.get(id) {
+            Some(Sent::Alert(alert)) => {
+                if let Ok(topic) = self.naming.topic(alert) {
+                    let publish = outgoing(topic, id, alert.body());
+                    connection.publish(Outgoing { dup: true, ..publish })?;
+                    pipeline.counters.resent += 1;
+                }
+            }
+            Some(Sent::Report { topic, body }) => {
+                let publish = outgoing(topic, id, body);
+                connection.publish(Outgoing { dup: true, retain: true, ..publish })?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+fn outgoing<'a>(topic: &'a str, id: u16, body: &'a [u8]) -> Outgoing<'a> {
+    Outgoing { topic, packet_id: Some(id), dup: false, retain: false, body }
+}

@@ -1,0 +1,137 @@
+//! The plain broker: where it is, who logs in there, what is taken from it, and, without a hub, the
+//! topics that stand in for the hub.
+
+mod password;
+mod tls;
+mod topics;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use super::layers::Layers;
+use super::table::{
+    ALERTS_TOPIC, BROKER, BROKER_CA, BROKER_CERT, BROKER_KEY, BROKER_PASSWORD,
+    BROKER_PASSWORD_FILE, CLIENT_ID, CONTROL_TOPIC, REPORTED_TOPIC, SUBSCRIBE,
+};
+use super::{Spec, identity, values};
+use crate::broker::{Address, AlertsTopic, Password, TopicFilter};
+use crate::mqtt::Route;
+
+/// What a broker is needed for.
+const OF_BROKER: [Spec; 7] = [
+    BROKER_PASSWORD,
+    BROKER_PASSWORD_FILE,
+    BROKER_CA,
+    BROKER_CERT,
+    BROKER_KEY,
+    CLIENT_ID,
+    SUBSCRIBE,
+];
+/// What no hub may be there for.
+const OF_STANDALONE: [Spec; 3] = [ALERTS_TOPIC, CONTROL_TOPIC, REPORTED_TOPIC];
+/// Longest client id: with the outlet's ending it still fits into MQTT (3.1.1 §1.5.3).
+const CLIENT_ID_BYTES_MAX: usize = 65_535 - OUTLET_ENDING.len();
+/// What the client id of the second connection ends with, on which alerts leave.
+pub(crate) const OUTLET_ENDING: &str = "-out";
+
+/// What there is to know of the broker.
+#[derive(Clone)]
+pub struct BrokerSettings {
+    /// Host name or address; IPv6 without its brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The way to it: TLS or not.
+    pub route: Route,
+    /// Trusted roots, and the client certificate where there is one.
+    pub tls: Arc<ClientConfig>,
+    /// User name.
+    pub user: Option<String>,
+    /// Password; never without a user name.
+    pub password: Option<Password>,
+    /// Client id of a session that is kept; none: a random one, and a session that ends.
+    pub client_id: Option<String>,
+    /// What to subscribe to; at least one, each once.
+    pub filters: Vec<TopicFilter>,
+    /// Where alerts go and thresholds come from; there exactly when there is no hub.
+    pub standalone: Option<Standalone>,
+}
+
+/// The topics that stand in for a hub. None of them can come back through a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standalone {
+    /// Where alerts go.
+    pub alerts: AlertsTopic,
+    /// Where patches come from.
+    pub control: String,
+    /// Where they are acknowledged.
+    pub reported: String,
+}
+
+impl BrokerSettings {
+    /// Whether the password can be read on its way: no TLS, and a host that is not this machine.
+    pub fn sends_password_in_clear(&self) -> bool {
+        let is_here = self.host.eq_ignore_ascii_case("localhost")
+            || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        matches!(self.route, Route::Tcp) && self.password.is_some() && !is_here
+    }
+}
+
+/// `None` when there is no broker, or a problem, which is noted.
+pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
+    if layers.source(&BROKER).is_none() {
+        let advice = format!("this is for a broker: add --{}, or leave it out", BROKER.name);
+        refuse(layers, OF_BROKER.iter().chain(&OF_STANDALONE), &advice);
+        return None;
+    }
+    let address: Option<Address> =
+        layers.optional(&BROKER, |text| text.trim().parse().map_err(values::text));
+    let password = password::resolve(layers, address.as_ref());
+    let tls = tls::resolve(layers, address.as_ref());
+    let client_id = match layers.source(&CLIENT_ID) {
+        None => Some(None),
+        Some(_) => layers.optional(&CLIENT_ID, client_id).map(Some),
+    };
+    let filters = topics::filters(layers);
+    let standalone = if identity::is_given(layers) {
+        let advice = "the hub takes the alerts, and its twin has the threshold: leave it out";
+        refuse(layers, OF_STANDALONE.iter(), advice);
+        Some(None)
+    } else {
+        topics::standalone(layers, filters.as_deref().unwrap_or_default()).map(Some)
+    };
+    let address = address?;
+    Some(BrokerSettings {
+        route: if address.is_tls { Route::Direct } else { Route::Tcp },
+        host: address.host,
+        port: address.port,
+        tls: tls?,
+        user: address.user,
+        password: password?,
+        client_id: client_id?,
+        filters: filters?,
+        standalone: standalone?,
+    })
+}
+
+/// A setting without effect is a mistake of somebody who counts on it.
+fn refuse<'a>(layers: &mut Layers, specs: impl Iterator<Item = &'a Spec>, advice: &str) {
+    for spec in specs {
+        if let Some(source) = layers.source(spec) {
+            let problem = format!("{source}: {advice}");
+            layers.problem(problem);
+        }
+    }
+}
+
+fn client_id(text: &str) -> Result<String, String> {
+    let is_id = (1..=CLIENT_ID_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+    is_id.then(|| text.to_owned()).ok_or_else(|| {
+        format!(
+            "{text:?} is not a client id: up to {CLIENT_ID_BYTES_MAX} bytes without control \
+             characters; leave it out for a random one"
+        )
+    })
+}

@@ -1,0 +1,52 @@
+//! The password, from the URL, a variable or a file.
+
+use std::fs::File;
+use std::io::Read;
+
+use super::super::layers::Layers;
+use super::super::table::{BROKER, BROKER_PASSWORD, BROKER_PASSWORD_FILE};
+use super::super::values;
+use crate::broker::{Address, Password};
+
+/// Longest file that can hold a password and its newline.
+const FILE_BYTES_MAX: u64 = 65_537;
+
+/// The password from the one place that has it.
+pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<Option<Password>> {
+    let in_url = address.and_then(|address| address.password.clone());
+    let url = in_url.is_some().then_some(&BROKER);
+    let places: Vec<_> = url
+        .into_iter()
+        .chain([&BROKER_PASSWORD, &BROKER_PASSWORD_FILE])
+        .filter_map(|spec| layers.source(spec).map(str::to_owned))
+        .collect();
+    if places.len() > 1 {
+        let places = places.join(", ");
+        layers
+            .problem(format!("the broker's password is given more than once ({places}): keep one"));
+        return None;
+    }
+    let [place] = places.as_slice() else { return Some(None) };
+    if address.is_some_and(|address| address.user.is_none()) {
+        layers.problem(format!(
+            "{place}: MQTT has no password without a user name: write mqtt://user@host"
+        ));
+    }
+    let given = layers
+        .optional(&BROKER_PASSWORD, |text| Password::new(text.to_owned()).map_err(values::text))
+        .or_else(|| layers.optional(&BROKER_PASSWORD_FILE, read_password));
+    in_url.or(given).map(Some)
+}
+
+fn read_password(path: &str) -> Result<Password, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map(|file| file.take(FILE_BYTES_MAX + 1));
+    file.and_then(|mut file| file.read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot read the password from {path}: {error}"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| format!("{path}: the password is not UTF-8; choose another one"))?;
+    let text = text
+        .strip_suffix('\n')
+        .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    Password::new(text.to_owned()).map_err(|problem| format!("{path}: {problem}"))
+}

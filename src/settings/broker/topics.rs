@@ -1,0 +1,91 @@
+//! What is subscribed to, and the topics that stand in for a hub.
+
+use std::fmt;
+
+use super::super::layers::Layers;
+use super::super::table::{ALERTS_TOPIC, CONTROL_TOPIC, REPORTED_TOPIC, SUBSCRIBE};
+use super::Standalone;
+use crate::broker::topics::check_topic;
+use crate::broker::{AlertsTopic, TopicFilter, could_match};
+
+/// Most filters: one SUBSCRIBE carries them all.
+const FILTERS_MAX: usize = 1000;
+
+/// What to subscribe to, each once.
+pub(super) fn filters(layers: &mut Layers) -> Option<Vec<TopicFilter>> {
+    let all = layers.list(&SUBSCRIBE, |text| {
+        text.parse::<TopicFilter>().map_err(|problem| format!("{text:?} is no filter: {problem}"))
+    })?;
+    let mut filters = Vec::with_capacity(all.len());
+    for filter in all {
+        if !filters.contains(&filter) {
+            filters.push(filter);
+        }
+    }
+    if filters.len() > FILTERS_MAX {
+        let source = layers.source_or_default(&SUBSCRIBE);
+        let problem = format!("{source}: more than {FILTERS_MAX} filters: use '+' and '#'");
+        layers.problem(problem);
+        return None;
+    }
+    Some(filters)
+}
+
+/// The topics, unless one of them is bad or comes back through one of `filters`.
+pub(super) fn standalone(layers: &mut Layers, filters: &[TopicFilter]) -> Option<Standalone> {
+    let alerts = layers.required(&ALERTS_TOPIC, |text| {
+        text.parse::<AlertsTopic>().map_err(|problem| no_topic(text, &problem))
+    });
+    let control = layers.required(&CONTROL_TOPIC, |text| {
+        check_topic(text).map_err(|problem| no_topic(text, &problem))?;
+        if text.starts_with("$share/") {
+            return Err(format!("{text:?} would be shared: each process needs every patch"));
+        }
+        Ok(text.to_owned())
+    });
+    let reported = layers.required(&REPORTED_TOPIC, |text| {
+        check_topic(text).map_err(|problem| no_topic(text, &problem))?;
+        Ok(text.to_owned())
+    });
+    check_loops(layers, filters, alerts.as_ref(), control.as_deref(), reported.as_deref());
+    Some(Standalone { alerts: alerts?, control: control?, reported: reported? })
+}
+
+fn no_topic(text: &str, problem: &dyn fmt::Display) -> String {
+    format!("{text:?} is no topic: {problem}")
+}
+
+/// What is published must not come back: not as a message, and not as a patch. Those who write the
+/// control topic publish too.
+fn check_loops(
+    layers: &mut Layers,
+    filters: &[TopicFilter],
+    alerts: Option<&AlertsTopic>,
+    control: Option<&str>,
+    reported: Option<&str>,
+) {
+    let own: Option<TopicFilter> = control.and_then(|control| control.parse().ok());
+    let subscriptions = filters.iter().map(|filter| (&SUBSCRIBE, filter));
+    for (subscribed, filter) in subscriptions.chain(own.iter().map(|own| (&CONTROL_TOPIC, own))) {
+        let control = control.filter(|_| subscribed.name != CONTROL_TOPIC.name);
+        let back = [
+            (&CONTROL_TOPIC, control.filter(|topic| filter.matches(topic)).map(str::to_owned)),
+            (&REPORTED_TOPIC, reported.filter(|topic| filter.matches(topic)).map(str::to_owned)),
+            (
+                &ALERTS_TOPIC,
+                alerts.filter(|topic| could_match(filter, topic)).map(AlertsTopic::to_string),
+            ),
+        ];
+        for (spec, topic) in back {
+            let Some(topic) = topic else { continue };
+            let problem = format!(
+                "{}: what is published on {topic:?} could come back through {:?} ({}), in a loop: \
+                 choose another topic or filter",
+                layers.source_or_default(spec),
+                filter.as_str(),
+                layers.source_or_default(subscribed),
+            );
+            layers.problem(problem);
+        }
+    }
+}
