@@ -16,10 +16,12 @@ use serde_json::{Value, json};
 use sluicegate::azure::{ConnectionString, Key, Properties};
 use tempfile::TempDir;
 
+pub(crate) use broker::{Access, BROKER_PASSWORD, BROKER_USER, Mosquitto};
 pub(crate) use gateway::{Gateway, SUBSCRIBE};
 pub(crate) use process::Process;
 pub(crate) use secrets::Secrets;
 
+mod broker;
 mod gateway;
 mod process;
 mod secrets;

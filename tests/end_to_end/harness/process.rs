@@ -60,6 +60,12 @@ impl Process {
         self
     }
 
+    /// As [`Process::must_not_show`], for a password that the process has from elsewhere.
+    pub(crate) fn must_not_show_text(mut self, secret: &str) -> Self {
+        self.secrets.add_text(secret);
+        self
+    }
+
     /// What the test calls this process.
     pub(crate) fn name(&self) -> &'static str {
         self.name
@@ -110,6 +116,15 @@ impl Process {
         let id = self.child.lock().unwrap().id();
         let kill = format!("kill -{signal} {id}");
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    }
+
+    /// Most memory that was resident up to now, in bytes: `VmHWM` of the kernel's account.
+    pub(crate) fn resident_peak(&self) -> u64 {
+        let id = self.child.lock().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        let kib = line.split_whitespace().next().expect("a number of KiB");
+        kib.parse::<u64>().unwrap() * 1024
     }
 
     /// SIGKILL: the process has no chance to tidy up. Returns when it is gone.

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use sluicegate::azure::{ConnectionString, Key};
 
-/// Variables that hold a key.
-const KEYS: [&str; 2] = ["SLUICEGATE_KEY", "SLUICEGATE_GROUP_KEY"];
+/// Variables that hold a key or a password.
+const KEYS: [&str; 3] = ["SLUICEGATE_KEY", "SLUICEGATE_GROUP_KEY", "SLUICEGATE_BROKER_PASSWORD"];
 /// Variables that hold a connection string.
 const CONNECTION_STRINGS: [&str; 1] = ["EdgeHubConnectionString"];
 /// What a token begins with, what stands before its signature, and before that of the workload API.
@@ -42,8 +42,9 @@ impl Secrets {
         self.add_text(&key.to_base64());
     }
 
-    fn add_text(&mut self, base64: &str) {
-        self.0.push(base64.chars().take(SHOWN_LEN).collect());
+    /// One more text: base64 of a key, or a password.
+    pub(crate) fn add_text(&mut self, text: &str) {
+        self.0.push(text.chars().take(SHOWN_LEN).collect());
     }
 
     /// The first line that shows a secret.
@@ -71,7 +72,10 @@ fn secrets_are_found() {
     by_pair.env("EdgeHubConnectionString", &pair);
     let mut by_key = Command::new("none");
     by_key.env("SLUICEGATE_KEY", KEY);
-    for secrets in [Secrets::of(&by_pair), Secrets::of(&by_key)] {
+    let mut by_password = Command::new("none");
+    by_password.env("SLUICEGATE_BROKER_PASSWORD", KEY);
+    for command in [by_pair, by_key, by_password] {
+        let secrets = Secrets::of(&command);
         for line in [
             pair.clone(),
             format!("key {KEY:?}"),

@@ -1,59 +1,38 @@
 //! Mosquitto as a crude edgeHub: a TLS listener for the module, a plain one for the client that
 //! plays the hub's part.
 
-use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rumqttc::{Client, Event, MqttOptions, Packet, Publish, QoS};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{Process, patience, sluicegate};
+use crate::harness::{Mosquitto, Process, patience, sluicegate};
 
 const DEVICE: &str = "edge1";
 const MODULE: &str = "filter";
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-/// Attempts to find two ports that nobody takes before Mosquitto does.
-const START_ATTEMPTS: usize = 10;
 /// Packets of any kind that may wait for the test to look at them.
 const QUEUE: usize = 100_000;
 /// Requests that may wait for the client's connection.
 const REQUESTS: usize = 1_000;
 
-/// A running Mosquitto that forgets everything when it ends.
+/// A running Mosquitto that forgets everything when it is started again.
 pub(super) struct Broker {
-    process: Process,
-    folder: TempDir,
-    tls_port: u16,
-    plain_port: u16,
+    mosquitto: Mosquitto,
 }
 
 impl Broker {
     /// Starts Mosquitto with a certificate of its own for `localhost`.
     pub(super) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        write_certificates(folder.path());
-        for _ in 0..START_ATTEMPTS {
-            let (tls_port, plain_port) = (free_port(), free_port());
-            if let Some(process) = start_mosquitto(folder.path(), tls_port, plain_port) {
-                return Self { process, folder, tls_port, plain_port };
-            }
-        }
-        panic!("mosquitto found no free port in {START_ATTEMPTS} attempts");
+        Self { mosquitto: Mosquitto::start() }
     }
 
     /// Kills Mosquitto and starts a new one that knows nothing, on the same ports.
     pub(super) fn restart(&mut self) {
-        self.process.kill();
-        self.process = start_mosquitto(self.folder.path(), self.tls_port, self.plain_port)
-            .expect("the ports were ours a moment ago");
+        self.mosquitto.restart_without_memory();
     }
 
     /// Starts the module under test against this broker.
@@ -65,58 +44,15 @@ impl Broker {
         command
             .arg("run")
             .env("EdgeHubConnectionString", connection_string)
-            .env("EdgeModuleCACertificateFile", self.folder.path().join("ca.pem"))
-            .env("SLUICEGATE_GATEWAY_PORT", self.tls_port.to_string());
+            .env("EdgeModuleCACertificateFile", self.mosquitto.file("ca.pem"))
+            .env("SLUICEGATE_GATEWAY_PORT", self.mosquitto.tls_port().to_string());
         Process::spawn("sluicegate", &mut command)
     }
 
     /// Connects the client that plays the hub.
     pub(super) fn crude_hub(&self, twin: Value) -> CrudeHub {
-        CrudeHub::connect(self.plain_port, twin)
+        CrudeHub::connect(self.mosquitto.port(), twin)
     }
-}
-
-fn start_mosquitto(folder: &Path, tls_port: u16, plain_port: u16) -> Option<Process> {
-    let path = |name| folder.join(name).display().to_string();
-    // `user` matters only to root: without it Mosquitto could not read its key.
-    let config = format!(
-        "user root\nallow_anonymous true\npersistence false\nper_listener_settings false\n\
-         max_queued_messages 100000\nmax_inflight_messages 1000\n\
-         listener {plain_port} 127.0.0.1\nlistener {tls_port} 127.0.0.1\n\
-         certfile {}\nkeyfile {}\n",
-        path("server.pem"),
-        path("server.key"),
-    );
-    fs::write(folder.join("mosquitto.conf"), config).unwrap();
-    let mut command = Command::new(mosquitto());
-    let process = Process::spawn("mosquitto", command.args(["-c", &path("mosquitto.conf")]));
-    crate::harness::wait_until("mosquitto runs or has given up", || {
-        process.count("running") > 0 || !process.is_running()
-    });
-    process.is_running().then_some(process)
-}
-
-/// Debian installs daemons where only root's path looks.
-fn mosquitto() -> &'static str {
-    let candidates = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"];
-    candidates.into_iter().find(|path| Path::new(path).exists()).unwrap_or("mosquitto")
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// Writes `ca.pem`, and `server.pem` with `server.key` signed by it.
-fn write_certificates(folder: &Path) {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let server = server.signed_by(&key, &authority).unwrap();
-    fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
-    fs::write(folder.join("server.pem"), server.pem()).unwrap();
-    fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
 }
 
 /// The few duties of edgeHub that a module cannot do without, on a plain MQTT client.
