@@ -17,6 +17,6 @@ pub mod wire;
 pub use connection::{ByteStream, Connection, ConnectionError};
 pub use inbox::Inbox;
 pub use inflight::Inflight;
-pub use rumqttc::mqttbytes::QoS;
 pub use rumqttc::mqttbytes::v4 as packet;
+pub use rumqttc::mqttbytes::{self, QoS};
 pub use transport::{ConnectError, Endpoint, Proxy, Route, Stream};

@@ -9,7 +9,7 @@ use tracing::{debug, error, info, warn};
 use crate::limits::{DISCONNECT_WAIT, HEALTHY_AFTER};
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, TRANSIENT};
 use crate::mqtt::transport::connect;
-use crate::mqtt::{ByteStream, Connection, ConnectionError, Endpoint, Stream};
+use crate::mqtt::{ByteStream, ConnectError, Connection, ConnectionError, Endpoint, Stream};
 use crate::pipeline::SharedPipeline;
 
 /// Why one connection ended.
@@ -77,7 +77,7 @@ impl Dial {
                     return Some((connection, acknowledged));
                 }
                 Err(refused) => {
-                    error!("as {client_id}: {refused}");
+                    error!("as {client_id}: {refused}{}", advice(&refused));
                     let is_refusal = refused.is_authentication();
                     self.bounds = Some(if is_refusal { AUTHENTICATION } else { TRANSIENT });
                 }
@@ -105,6 +105,22 @@ impl Dial {
             _ = stop.wait_for(|stop| *stop) => None,
         }
     }
+}
+
+/// What to do about a failure, where it is a matter of this broker's settings.
+fn advice(refused: &ConnectError) -> &'static str {
+    if refused.is_untrusted() {
+        return "; --broker-ca names the file of the broker's own root";
+    }
+    if refused.is_authentication() {
+        return "; the user is part of --broker, the password is in SLUICEGATE_BROKER_PASSWORD or in \
+                the file of --broker-password-file";
+    }
+    if refused.asks_for_certificate() {
+        return "; the broker asks for a client certificate that it trusts: --broker-cert and \
+                --broker-key";
+    }
+    ""
 }
 
 pub(super) async fn close(connection: Connection<impl ByteStream>) {

@@ -1,15 +1,13 @@
-//! Publishes out of bytes: the one place that knows whose codec it is.
+//! Publishes out of bytes, by the module's own decoder: the bare loop has no other work than it.
 
-use bytes::BytesMut;
-use rumqttc::QoS;
-use rumqttc::mqttbytes::Error;
-use rumqttc::mqttbytes::v4::Packet;
 use sluicegate::mqtt::connection::PACKET_BYTES_MAX;
+use sluicegate::mqtt::mqttbytes::Error;
+use sluicegate::mqtt::wire::{Incoming, decode};
 
-/// Decodes with rumqttc's codec, which takes its bytes out of a buffer of its own.
+/// Decodes where the bytes are.
 #[derive(Default)]
 pub(super) struct Decoder {
-    bytes: BytesMut,
+    packets: Vec<Incoming>,
 }
 
 impl Decoder {
@@ -23,18 +21,16 @@ impl Decoder {
         input: &[u8],
         mut each: impl FnMut(&str, u16, &[u8]),
     ) -> Result<usize, Error> {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(input);
-        loop {
-            match Packet::read(&mut self.bytes, PACKET_BYTES_MAX) {
-                Ok(Packet::Publish(publish)) => {
-                    let packet_id = if publish.qos == QoS::AtMostOnce { 0 } else { publish.pkid };
-                    each(&publish.topic, packet_id, &publish.payload);
-                }
-                Ok(_) => {}
-                Err(Error::InsufficientBytes(_)) => return Ok(input.len() - self.bytes.len()),
-                Err(error) => return Err(error),
+        let decoded = decode(input, &mut self.packets, usize::MAX, PACKET_BYTES_MAX);
+        for packet in self.packets.drain(..) {
+            if let Incoming::Publish(publish) = packet {
+                let topic = std::str::from_utf8(publish.topic(input)).unwrap_or_default();
+                each(topic, publish.packet_id().unwrap_or(0), &input[publish.body()]);
             }
+        }
+        match decoded.end {
+            Error::InsufficientBytes(_) => Ok(decoded.consumed),
+            fault => Err(fault),
         }
     }
 }

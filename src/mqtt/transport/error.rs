@@ -138,6 +138,32 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// Whether the peer ended the handshake over our certificate, or for want of one. TLS 1.3 tells
+    /// it only after the handshake is over on this side (RFC 8446 §4.4.2.4).
+    pub fn asks_for_certificate(&self) -> bool {
+        use rustls::AlertDescription as Alert;
+        let (Self::Tls { source, .. } | Self::Broken { source: ConnectionError::Io(source), .. }) =
+            self
+        else {
+            return false;
+        };
+        let error = source.get_ref().and_then(|error| error.downcast_ref());
+        matches!(
+            error,
+            Some(rustls::Error::AlertReceived(
+                Alert::CertificateRequired
+                    | Alert::BadCertificate
+                    | Alert::UnknownCA
+                    | Alert::CertificateUnknown
+                    | Alert::CertificateExpired
+                    | Alert::CertificateRevoked
+                    | Alert::HandshakeFailure
+            ))
+        )
+    }
+}
+
 fn certificate_error(error: &io::Error) -> Option<&rustls::CertificateError> {
     match error.get_ref()?.downcast_ref()? {
         rustls::Error::InvalidCertificate(error) => Some(error),

@@ -44,13 +44,15 @@ pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<
             client_config_as(roots.unwrap_or_else(RootCertStore::empty), chain?, key?)
                 .map_err(|error| format!("{certificate} and {key_source}: {}", mismatch(&error)))
         }
-        [Some(one), None] => Err(format!("{one}: the key is missing: set {}", BROKER_KEY.env)),
-        [None, Some(one)] => {
-            Err(format!("{one}: the certificate is missing: set {}", BROKER_CERT.env))
-        }
+        [Some(one), None] => Err(missing(&one, "key", &BROKER_KEY)),
+        [None, Some(one)] => Err(missing(&one, "certificate", &BROKER_CERT)),
     }
     .map_err(|problem| layers.problem(problem))
     .ok()
+}
+
+fn missing(source: &str, what: &str, spec: &Spec) -> String {
+    format!("{source}: the {what} is missing: set --{} or {}", spec.name, spec.env)
 }
 
 /// Why a certificate and a key, each of which was read, cannot be used together.

@@ -123,8 +123,12 @@ fn what_contradicts_itself_is_refused() {
     assert_eq!(code, Some(EX_USAGE), "{output}");
     assert!(!output.contains("told-in"), "a password is shown: {output}");
 
-    assert_refused(check(&["--broker-cert", "/none.pem"]), &["broker-key"]);
-    assert_refused(check(&["--broker-key", "/none.key"]), &["broker-cert"]);
+    for (given, missing) in [("--broker-cert", "broker-key"), ("--broker-key", "broker-cert")] {
+        let mut alone = sluicegate();
+        alone.args(["check", "--broker", "mqtts://127.0.0.1", given, "/none.pem"]);
+        assert_refused(alone, &[missing]);
+        assert_refused(check(&[given, "/none.pem"]), &["mqtts://"]);
+    }
     for url in ["http://127.0.0.1", "mqtt://", "mqtt://127.0.0.1:0", "127.0.0.1:1883"] {
         let mut command = sluicegate();
         command.args(["check", "--broker", url]);
