@@ -293,8 +293,8 @@ fn certificates_that_cannot_be_used_are_refused() {
     let empty = file(b"");
     let (certificate, key) = (path(&certificate), path(&key));
     let cases: [(&str, &str, &[&str]); 9] = [
-        (certificate, "", &["SLUICEGATE_BROKER_CERT", "set SLUICEGATE_BROKER_KEY"]),
-        ("", key, &["SLUICEGATE_BROKER_KEY", "set SLUICEGATE_BROKER_CERT"]),
+        (certificate, "", &["SLUICEGATE_BROKER_CERT", "set --broker-key or SLUICEGATE_BROKER_KEY"]),
+        ("", key, &["SLUICEGATE_BROKER_KEY", "set --broker-cert or SLUICEGATE_BROKER_CERT"]),
         (certificate, path(&other), &["_CERT and ", "_KEY: ", "does not belong"]),
         (certificate, path(&broken), &["_KEY: ", path(&broken)]),
         (certificate, path(&no_key), &["_KEY: ", "the key cannot be used"]),
