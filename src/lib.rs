@@ -35,6 +35,8 @@ pub mod pipeline;
 
 pub mod outbound;
 
+pub mod linger;
+
 pub mod link;
 
 pub mod broker;

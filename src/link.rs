@@ -55,6 +55,8 @@ pub struct LinkSettings {
     pub token_lifetime: Duration,
     /// Longest wait for outstanding acknowledgements at shutdown.
     pub drain_timeout: Duration,
+    /// Longest pause for messages to come together.
+    pub linger: Duration,
 }
 
 /// Why one connection ended.

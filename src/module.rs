@@ -10,6 +10,7 @@ use tracing::info;
 
 use crate::broker::{Login, Outlet, Source};
 use crate::credentials::Credentials;
+use crate::linger;
 use crate::link::{Link, LinkSettings};
 use crate::metrics::Summary;
 use crate::mqtt::Route;
@@ -42,6 +43,7 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     let runtime = runtime()?;
     let (done, finished) = oneshot::channel();
     let ingest = Builder::new().name("ingest".to_owned()).spawn(move || {
+        linger::sleep_exactly();
         run_to_end(runtime, assembled.run());
         // Nobody is there to listen only when the signal thread has failed.
         let _ = done.send(());
@@ -94,7 +96,7 @@ impl Connections {
     ) -> Result<Self, StartError> {
         let setting = Setting { threshold: settings.threshold, version: None };
         let cell = Arc::new(ThresholdCell::new(setting));
-        let Settings { workers, held_bytes, drain_timeout, path, .. } = settings;
+        let Settings { workers, held_bytes, drain_timeout, linger, path, .. } = settings;
         // Alerts leave by the hub where there is one.
         let outlet = if settings.hub.is_some() { &wakes.hub } else { &wakes.outlet };
         let sources = [Arc::clone(&wakes.hub), Arc::clone(&wakes.source)];
@@ -117,7 +119,8 @@ impl Connections {
             connections.outlet = Some(outlet);
         }
         let (wake, stop, filters) = (Arc::clone(&wakes.source), stop.clone(), &broker.filters);
-        let source = Source::new(&login, filters, pipeline, wake, stop, cell, *drain_timeout);
+        let (drain, linger) = (*drain_timeout, *linger);
+        let source = Source::new(&login, filters, pipeline, wake, stop, cell, drain, linger);
         connections.source = Some(source);
         Ok(connections)
     }
@@ -165,6 +168,7 @@ fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, 
         keep_alive: settings.keep_alive,
         token_lifetime: hub.token_lifetime,
         drain_timeout: settings.drain_timeout,
+        linger: settings.linger,
     })
 }
 

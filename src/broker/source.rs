@@ -17,6 +17,7 @@ use tracing::{debug, info};
 use super::dial::{Dial, End, close};
 use super::subscription::Subscription;
 use super::{Login, TopicFilter};
+use crate::linger::{self, Linger};
 use crate::logging::excerpt;
 use crate::message::{Message, SourceId, Span};
 use crate::mqtt::wire::Incoming;
@@ -36,6 +37,7 @@ pub struct Source {
     wake: Arc<Notify>,
     cell: Arc<ThresholdCell>,
     drain_timeout: Duration,
+    linger: Duration,
     /// Not read, as too much is held.
     is_paused: bool,
 }
@@ -51,6 +53,7 @@ impl Source {
         stop: watch::Receiver<bool>,
         cell: Arc<ThresholdCell>,
         drain_timeout: Duration,
+        linger: Duration,
     ) -> Self {
         let (endpoint, hello) = (login.endpoint().clone(), login.source());
         Self {
@@ -60,6 +63,7 @@ impl Source {
             wake,
             cell,
             drain_timeout,
+            linger,
             is_paused: false,
         }
     }
@@ -87,8 +91,10 @@ impl Source {
         let mut subscription = Subscription::ask(&mut connection, SUBSCRIBE_ID, filters)?;
         let mut inbox = Inbox::default();
         let mut until = None;
+        let mut linger = Linger::new(self.linger);
         loop {
             let now = Instant::now();
+            let pause = linger.pause(now, inbox.len());
             let is_stopping = self.dial.is_stopping();
             let (read, is_over) = {
                 let pipeline = &mut *shared.lock();
@@ -110,6 +116,10 @@ impl Source {
             if is_over {
                 close(connection).await;
                 return Ok(());
+            }
+            if let Some(pause) = pause.filter(|_| read) {
+                connection.write_now().await?;
+                linger::pause(pause).await;
             }
             let turn = connection.turn(&mut inbox, &self.wake, read);
             match until {

@@ -9,6 +9,7 @@ use super::login::{Password, Renewal};
 use super::{End, HUB, Link};
 use crate::azure::topics;
 use crate::limits::{DISCONNECT_WAIT, FIRST_TWIN_WAIT, RENEWAL_DRAIN_MAX, SUBACK_WAIT};
+use crate::linger::{self, Linger};
 use crate::mqtt::packet::{
     Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
@@ -54,8 +55,10 @@ impl Link {
         let mut renewal = Renewal::start(&self.settings, self.renew_at, &self.wake);
         let mut leaving: Option<Leaving> = None;
         let mut inbox = Inbox::default();
+        let mut linger = Linger::new(self.settings.linger);
         loop {
             let now = Instant::now();
+            let pause = linger.pause(now, inbox.len());
             let (read, over) = {
                 let pipeline = &mut *shared.lock();
                 self.take(&mut inbox, &mut subscription, pipeline, &mut connection)?;
@@ -70,6 +73,10 @@ impl Link {
             if let Some(Leaving { why, .. }) = over {
                 close(connection).await;
                 return Ok(why);
+            }
+            if let Some(pause) = pause.filter(|_| read && leaving.is_none()) {
+                connection.write_now().await?;
+                linger::pause(pause).await;
             }
             let turn = connection.turn(&mut inbox, &self.wake, read);
             match &leaving {

@@ -44,6 +44,7 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
         keep_alive: Duration::from_secs(60),
         token_lifetime: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(5),
+        linger: Duration::ZERO,
     };
     (Link::new(settings, pipeline, Arc::clone(&wake), stopped, cell), stop, wake)
 }

@@ -214,6 +214,14 @@ impl<S: ByteStream> Connection<S> {
         }
     }
 
+    /// Writes what the socket takes at once, and never waits: for a caller that is going to pause.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub async fn write_now(&mut self) -> Result<(), ConnectionError> {
+        poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await
+    }
+
     /// Writes everything that waits, reading nothing. Bound it with a time-out.
     ///
     /// # Errors

@@ -19,6 +19,11 @@ impl Inbox {
         self.incoming.is_empty()
     }
 
+    /// How many packets are in it.
+    pub fn len(&self) -> usize {
+        self.incoming.len()
+    }
+
     /// Takes everything out: the block, and the packets with their places in it.
     pub fn drain(&mut self) -> (Bytes, impl Iterator<Item = Incoming>) {
         (std::mem::take(&mut self.block), self.incoming.drain(..))

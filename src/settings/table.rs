@@ -125,7 +125,7 @@ pub(super) const WORKERS: Spec = row(
 pub(super) const LINGER: Spec = row(
     "linger",
     "SLUICEGATE_LINGER",
-    "100us",
+    "200us",
     "duration, 0s to 200us",
     "longest wait for messages to come together, at rates where it pays; 0 switches it off",
 );
