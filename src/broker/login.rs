@@ -25,7 +25,7 @@ impl Login {
     /// The login that `settings` ask for, under their client id or else a random one.
     pub fn new(settings: &BrokerSettings, keep_alive: Duration) -> Self {
         let BrokerSettings { host, port, route, tls, user, password, client_id, .. } = settings;
-        let random = || format!("sluicegate-{:016x}", fastrand::u64(..));
+        let random = || format!("sg-{:012x}", fastrand::u64(..1 << 48));
         Self {
             endpoint: Endpoint {
                 host: host.clone(),
@@ -117,8 +117,10 @@ mod tests {
         let login_without = || login(None, None);
         let login = login_without();
         let id = login.client_id().to_owned();
-        let digits = id.strip_prefix("sluicegate-").expect("the program's name");
-        assert!(digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+        let digits = id.strip_prefix("sg-").expect("the program's initials");
+        assert!(digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+        // A broker need not take more than 23 bytes (MQTT 3.1.1 §3.1.3.1).
+        assert!(login.outlet().client_id.len() <= 23);
         for _ in 0..2 {
             let (source, outlet) = (login.source(), login.outlet());
             assert_eq!((source.client_id, source.clean_session), (id.clone(), true));

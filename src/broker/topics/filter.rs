@@ -7,12 +7,15 @@ use super::{TopicProblem, check_text};
 
 /// What a shared subscription begins with (MQTT 5.0 §4.8.2, which brokers serve to 3.1.1 clients too).
 const SHARE: &str = "$share/";
+/// What some brokers serve in a way of their own (EMQX: shared without a group, and for one client
+/// alone); messages come on topics that the rest lets in.
+const SPECIAL: [&str; 2] = ["$queue/", "$exclusive/"];
 
 /// A checked topic filter, perhaps a shared one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TopicFilter {
     text: String,
-    /// Where the filter proper begins: behind `$share/GROUP/`.
+    /// Where the filter proper begins: behind `$share/GROUP/` and its like.
     start: usize,
 }
 
@@ -22,7 +25,7 @@ impl TopicFilter {
         &self.text
     }
 
-    /// The filter that topics are held against, without `$share/GROUP/`.
+    /// The filter that topics are held against, without `$share/GROUP/` and its like.
     pub fn pattern(&self) -> &str {
         &self.text[self.start..]
     }
@@ -53,7 +56,10 @@ impl FromStr for TopicFilter {
         check_text(text)?;
         let start = match text.strip_prefix(SHARE) {
             None if text == "$share" => return Err(TopicProblem::Share),
-            None => 0,
+            None => SPECIAL
+                .iter()
+                .find(|special| text.strip_prefix(**special).is_some_and(|rest| !rest.is_empty()))
+                .map_or(0, |special| special.len()),
             Some(shared) => {
                 let (group, filter) = shared.split_once('/').ok_or(TopicProblem::Share)?;
                 if group.is_empty() || group.contains(['+', '#']) || filter.is_empty() {

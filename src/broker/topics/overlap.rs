@@ -1,7 +1,7 @@
 //! Whether an alert could come back as a message: a loop that would never end.
 //!
-//! `{topic}` is taken for any topic at all, not for those that the filters let in today: a session
-//! that the broker kept may hold the filters of yesterday. For that the answer is exact. With the
+//! `{topic}` is taken for any topic at all, not only for those that the filters let in: a template
+//! is safe or not whatever else is subscribed to. For that the answer is exact. With the
 //! levels of the template cut at its placeholder,
 //!
 //! ```text

@@ -70,6 +70,12 @@ fn a_shared_filter_is_held_against_topics_without_its_group() {
     assert!(shared.matches("sensors/1"));
     assert!(!shared.matches("$share/g/sensors/1"));
     assert!(!filter("$share/g/#").matches("$SYS/x"));
+    for text in ["$queue/sensors/+", "$exclusive/sensors/+"] {
+        assert_eq!((filter(text).as_str(), filter(text).pattern()), (text, "sensors/+"));
+    }
+    for text in ["$queue", "$queue/", "$queues/a", "a/$queue/b"] {
+        assert_eq!(filter(text).pattern(), text);
+    }
 }
 
 /// The examples of MQTT 3.1.1 §4.7.1 and §4.7.2.
@@ -144,6 +150,7 @@ fn a_loop_is_seen_and_nothing_else() {
         ("sensors/#", "{topic}"),
         ("sensors/+", "{topic}/alert"),
         ("$share/g/alerts/#", "alerts/{topic}"),
+        ("$queue/alerts/#", "alerts/{topic}"),
         ("sensors/alert", "sensors/{topic}"),
         ("sensors/#", "sen{topic}"),
         ("a/xyz/b", "a/x{topic}z/b"),

@@ -10,6 +10,8 @@ use crate::broker::{AlertsTopic, TopicFilter, could_match};
 
 /// Most filters: one SUBSCRIBE carries them all.
 const FILTERS_MAX: usize = 1000;
+/// Longest such SUBSCRIBE: what IoT Edge allows of a packet, and more than brokers usually take.
+const SUBSCRIBE_BYTES_MAX: usize = 256 * 1024;
 
 /// What to subscribe to, each once.
 pub(super) fn filters(layers: &mut Layers) -> Option<Vec<TopicFilter>> {
@@ -25,6 +27,17 @@ pub(super) fn filters(layers: &mut Layers) -> Option<Vec<TopicFilter>> {
     if filters.len() > FILTERS_MAX {
         let source = layers.source_or_default(&SUBSCRIBE);
         let problem = format!("{source}: more than {FILTERS_MAX} filters: use '+' and '#'");
+        layers.problem(problem);
+        return None;
+    }
+    // A packet id; before each filter its length, behind it the QoS (MQTT 3.1.1 §3.8.3).
+    let bytes = 2 + filters.iter().map(|filter| 3 + filter.as_str().len()).sum::<usize>();
+    if bytes > SUBSCRIBE_BYTES_MAX {
+        let source = layers.source_or_default(&SUBSCRIBE);
+        let problem = format!(
+            "{source}: the filters have {bytes} bytes together, of {SUBSCRIBE_BYTES_MAX} that one \
+             SUBSCRIBE may have: use '+' and '#'"
+        );
         layers.problem(problem);
         return None;
     }

@@ -169,6 +169,19 @@ fn each_bad_filter_is_named() {
     let many: Vec<String> = (0..1001).map(|number| number.to_string()).collect();
     let env = [("SLUICEGATE_SUBSCRIBE", many.join(","))];
     check(&["--broker", URL], &[(env[0].0, &env[0].1)], &["more than 1000 filters"]);
+    // Each three bytes longer than its text, after two of the packet's own.
+    let long = |last: usize| {
+        let lengths = [65_533, 65_533, 65_533, last];
+        let letters = ["a", "b", "c", "d"].iter().zip(lengths);
+        letters.map(|(letter, len)| letter.repeat(len)).collect::<Vec<_>>().join(",")
+    };
+    let room = 256 * 1024 - 2 - 3 * (65_533 + 3) - 3;
+    assert_eq!(
+        filters(&broker(&["--broker", URL], &[("SLUICEGATE_SUBSCRIBE", &long(room))])).len(),
+        4
+    );
+    let env = [("SLUICEGATE_SUBSCRIBE", &*long(room + 1))];
+    check(&["--broker", URL], &env, &["262145 bytes together, of 262144"]);
 }
 
 #[test]
