@@ -20,6 +20,8 @@ pub struct Counters {
     pub forwarded: u64,
     /// Alerts that no MQTT packet can carry.
     pub too_large: u64,
+    /// Alerts given up, as a broker hung up at each attempt to send them.
+    pub refused: u64,
     /// Alerts sent again after a reconnect.
     pub resent: u64,
     /// Valid messages that are no alert.
@@ -48,7 +50,8 @@ pub struct Counters {
     pub connections: u64,
     /// Tokens renewed, each by replacing the connection.
     pub renewals: u64,
-    /// Packets that a client is not sent, and topics that nobody subscribed to.
+    /// Packets that a client is not sent, and topics that nobody subscribed to, or only an earlier
+    /// run in a session that the broker kept.
     pub unexpected: u64,
 }
 

@@ -9,12 +9,17 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use tracing::error;
 
 use crate::forward::Naming;
+use crate::logging::excerpt;
 use crate::message::Alert;
 use crate::mqtt::wire::Outgoing;
 use crate::mqtt::{ByteStream, Connection, ConnectionError, Inflight};
 use crate::pipeline::Pipeline;
+use suspicion::{ENDS, Suspicion};
+
+mod suspicion;
 
 /// What waits for a PUBACK.
 #[derive(Debug)]
@@ -41,19 +46,65 @@ pub struct Outbound<N> {
     inflight: Inflight<Sent>,
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
+    /// Where a peer may refuse a publish by hanging up.
+    suspicion: Option<Suspicion>,
 }
 
 impl<N: Naming> Outbound<N> {
     /// Nothing is on its way yet; `naming` finds the topics.
     pub fn new(naming: N) -> Self {
-        Self { naming, inflight: Inflight::default(), resend: VecDeque::new() }
+        let (inflight, resend) = (Inflight::default(), VecDeque::new());
+        Self { naming, inflight, resend, suspicion: None }
+    }
+
+    /// The same for a peer that may refuse a publish by hanging up: such a publish is found, and
+    /// given up by [`hung_up`](Self::hung_up).
+    #[must_use]
+    pub fn suspicious(self) -> Self {
+        Self { suspicion: Some(Suspicion::default()), ..self }
     }
 
     /// A new connection: everything without PUBACK is due again. Returns a packet id for its
     /// SUBSCRIBE, to be given back by [`subscribed`](Self::subscribed); one is always left.
     pub fn reconnected(&mut self) -> Option<u16> {
         self.resend = self.inflight.resend();
+        let waiting = self.waiting();
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.reconnected(waiting);
+        }
         self.inflight.reserve()
+    }
+
+    /// The peer has answered a PINGREQ on this connection.
+    pub fn answered(&mut self) {
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.answered();
+        }
+    }
+
+    /// The peer hung up. What it was about, if it is now certain that this one publish was to blame:
+    /// it is given up.
+    pub fn hung_up(&mut self, pipeline: &mut Pipeline) -> Acknowledged {
+        let culprit = self.suspicion.as_mut().and_then(Suspicion::hung_up);
+        let Some(sent) = culprit.and_then(|id| self.inflight.complete(id)) else {
+            return Acknowledged::Nothing;
+        };
+        let (what, topic, bytes, acknowledged) = match &sent {
+            Sent::Alert(alert) => {
+                pipeline.refused(alert);
+                let topic = self.naming.topic(alert).unwrap_or_default();
+                ("an alert", topic, alert.body().len(), Acknowledged::Alert)
+            }
+            Sent::Report { topic, body } => {
+                ("a report", topic.as_str(), body.len(), Acknowledged::Report)
+            }
+        };
+        error!(
+            "{what} is given up, its topic \"{}\", its body of {bytes} bytes: the broker hung up \
+             {ENDS} times when it got nothing else; let it take larger packets, or allow this topic",
+            excerpt(topic.as_bytes())
+        );
+        acknowledged
     }
 
     /// The SUBACK for `packet_id` came.
@@ -63,7 +114,11 @@ impl<N: Naming> Outbound<N> {
 
     /// A PUBACK came.
     pub fn acknowledged(&mut self, packet_id: u16, pipeline: &mut Pipeline) -> Acknowledged {
-        match self.inflight.complete(packet_id) {
+        let sent = self.inflight.complete(packet_id);
+        if let (Some(suspicion), Some(_)) = (&mut self.suspicion, &sent) {
+            suspicion.acknowledged(self.inflight.waiting());
+        }
+        match sent {
             Some(Sent::Alert(alert)) => {
                 pipeline.forwarded(&alert);
                 Acknowledged::Alert
@@ -84,7 +139,20 @@ impl<N: Naming> Outbound<N> {
     /// Whether something new can be sent. One packet id stays free for the SUBSCRIBE of the next
     /// connection.
     pub fn has_room<S: ByteStream>(&self, connection: &Connection<S>) -> bool {
-        connection.is_writable() && self.resend.is_empty() && self.inflight.room() > 1
+        connection.is_writable()
+            && self.resend.is_empty()
+            && self.inflight.room() > 1
+            && self.may_send()
+    }
+
+    fn may_send(&self) -> bool {
+        self.suspicion.as_ref().is_none_or(Suspicion::may_send)
+    }
+
+    fn note(&mut self, sent: u16) {
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.sent(sent);
+        }
     }
 
     /// Sends again what is due again, then new alerts, while the socket takes them and packet ids
@@ -97,9 +165,10 @@ impl<N: Naming> Outbound<N> {
         connection: &mut Connection<S>,
         pipeline: &mut Pipeline,
     ) -> Result<(), ConnectionError> {
-        while connection.is_writable() {
+        while connection.is_writable() && self.may_send() {
             let Some(id) = self.resend.pop_front() else { break };
             self.send_again(id, connection, pipeline)?;
+            self.note(id);
         }
         while self.has_room(connection) {
             let Some(alert) = pipeline.next_alert() else { break };
@@ -108,6 +177,7 @@ impl<N: Naming> Outbound<N> {
                     let id = self.inflight.next_id();
                     connection.publish(outgoing(topic, id, alert.body()))?;
                     self.inflight.push(Sent::Alert(alert)).expect("there is room");
+                    self.note(id);
                 }
                 Err(too_large) => pipeline.lost(&alert, too_large),
             }
@@ -129,6 +199,7 @@ impl<N: Naming> Outbound<N> {
         let id = self.inflight.next_id();
         connection.publish(Outgoing { retain: true, ..outgoing(&topic, id, &body) })?;
         self.inflight.push(Sent::Report { topic, body }).expect("there is room");
+        self.note(id);
         Ok(())
     }
 

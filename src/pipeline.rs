@@ -207,6 +207,12 @@ impl Pipeline {
         error!("alert lost: {too_large}");
     }
 
+    /// The receiver refuses the alert: its message is settled all the same.
+    pub fn refused(&mut self, alert: &Alert) {
+        self.counters.refused += 1;
+        self.settle(alert);
+    }
+
     fn settle(&mut self, alert: &Alert) {
         let source = &mut self.sources[alert.source as usize];
         source.ledger.settle(alert.receipt);
