@@ -6,11 +6,21 @@
 //!   thread. What is asked for, said and named ([`control`], [`login`], [`topics`]) is pure.
 //! - Bounded: see the two connections; one report under way, and one behind it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::pipeline::SharedPipeline;
+use crate::threshold::ThresholdCell;
+
 pub mod address;
 pub mod control;
 mod dial;
 pub mod login;
 pub mod outlet;
+#[cfg(test)]
+mod peer;
 pub mod source;
 mod subscription;
 pub mod topics;
@@ -21,3 +31,16 @@ pub use login::Login;
 pub use outlet::Outlet;
 pub use source::Source;
 pub use topics::{AlertsTopic, TopicFilter, TopicProblem, could_match};
+
+/// What both connections work with.
+#[derive(Clone)]
+pub struct Context {
+    /// Where messages are judged.
+    pub pipeline: SharedPipeline,
+    /// Turns true for shutdown, together with a notification on each connection's `wake`.
+    pub stop: watch::Receiver<bool>,
+    /// The threshold in force.
+    pub cell: Arc<ThresholdCell>,
+    /// How long work under way may take at a stop.
+    pub drain_timeout: Duration,
+}

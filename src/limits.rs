@@ -23,6 +23,9 @@ pub const HELD_OVERDRAFT: usize = 2;
 pub const TOPIC_BYTES_MAX: usize = 65_535;
 /// How long inputs wait for the first twin document before the default threshold judges them.
 pub const FIRST_TWIN_WAIT: Duration = Duration::from_secs(5);
+/// How long after its answer to a PINGREQ a broker may still tell what it had retained, before a
+/// control topic that was set is taken for cleared: some send retained messages at their leisure.
+pub const RETAINED_WAIT: Duration = Duration::from_secs(2);
 /// How long a twin request may stay without answer before it is sent again.
 pub const TWIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How long SUBACK may take.

@@ -34,8 +34,6 @@ pub struct Counters {
     pub temperature_not_a_number: u64,
     /// QoS 0 messages dropped while everything held waited for the hub.
     pub dropped_at_most_once: u64,
-    /// Retained messages of a broker whose session was kept: they were judged when they were new.
-    pub retained_ignored: u64,
     /// Times that a broker was not read any more, because as much was held as may be.
     pub source_pauses: u64,
     /// PUBACKs sent to the source, plus messages that need none.

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
-use crate::broker::{Login, Outlet, Source};
+use crate::broker::{Context, Login, Outlet, Source};
 use crate::credentials::Credentials;
 use crate::linger;
 use crate::link::{Link, LinkSettings};
@@ -111,17 +111,14 @@ impl Connections {
         }
         let Some(broker) = &settings.broker else { return Ok(connections) };
         let login = Login::new(broker, settings.keep_alive);
-        let pipeline = connections.pipeline.clone();
+        let (pipeline, stop) = (connections.pipeline.clone(), stop.clone());
+        let context = Context { pipeline, stop, cell, drain_timeout: *drain_timeout };
         if let Some(topics) = &broker.standalone {
-            let (wake, stop, cell) = (Arc::clone(&wakes.outlet), stop.clone(), Arc::clone(&cell));
-            let outlet =
-                Outlet::new(&login, topics, pipeline.clone(), wake, stop, cell, *drain_timeout);
-            connections.outlet = Some(outlet);
+            let wake = Arc::clone(&wakes.outlet);
+            connections.outlet = Some(Outlet::new(&login, topics, context.clone(), wake));
         }
-        let (wake, stop, filters) = (Arc::clone(&wakes.source), stop.clone(), &broker.filters);
-        let (drain, linger) = (*drain_timeout, *linger);
-        let source = Source::new(&login, filters, pipeline, wake, stop, cell, drain, linger);
-        connections.source = Some(source);
+        let wake = Arc::clone(&wakes.source);
+        connections.source = Some(Source::new(&login, &broker.filters, context, wake, *linger));
         Ok(connections)
     }
 

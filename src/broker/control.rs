@@ -18,8 +18,12 @@ use crate::twin::{Outcome, put_in_force};
 pub struct Control {
     cell: Arc<ThresholdCell>,
     default: Threshold,
-    /// The highest `$version` that came; none after the topic was cleared.
+    /// The `$version` of what is in force; none after the topic was cleared.
     version: Option<u64>,
+    /// The topic holds something, by what came last.
+    is_set: bool,
+    /// Something came on this connection.
+    is_told: bool,
     waiting: Option<Bytes>,
     under_way: Option<Bytes>,
 }
@@ -27,15 +31,29 @@ pub struct Control {
 impl Control {
     /// `default` is in force while the topic holds no threshold.
     pub fn new(cell: Arc<ThresholdCell>, default: Threshold) -> Self {
-        Self { cell, default, version: None, waiting: None, under_way: None }
+        let (version, is_set, is_told) = (None, false, false);
+        Self { cell, default, version, is_set, is_told, waiting: None, under_way: None }
+    }
+
+    /// A new connection: what the topic holds is going to be told again.
+    pub fn connected(&mut self) {
+        self.is_told = false;
+    }
+
+    /// The broker has told what it had retained. If that is nothing, although the topic held
+    /// something before, it was cleared in between: as if it were now.
+    pub fn told_all(&mut self) -> Option<Outcome> {
+        (self.is_set && !self.is_told).then(|| self.told(b""))
     }
 
     /// A payload came on the control topic; it counts for all messages that are read after it.
     ///
     /// An empty one, by which a retained message is cleared, brings the default back and ends the
-    /// count of versions. A `$version` must be newer than the last one, where there was one; a patch
-    /// without always counts, and is acknowledged as version 0.
+    /// count of versions. A `$version` must be newer than that of the last patch that was applied,
+    /// where it had one; a patch without always counts, and is acknowledged as version 0.
     pub fn told(&mut self, payload: &[u8]) -> Outcome {
+        self.is_told = true;
+        self.is_set = !payload.is_empty();
         if payload.is_empty() {
             self.version = None;
             return self.apply(Desired { change: Change::Removed, version: None });
@@ -46,12 +64,16 @@ impl Control {
         {
             return Outcome::Stale;
         }
-        self.version = desired.version.or(self.version);
-        self.apply(desired)
+        let version = desired.version.or(self.version);
+        let outcome = self.apply(desired);
+        if matches!(outcome, Outcome::Applied(_)) {
+            self.version = version;
+        }
+        outcome
     }
 
     /// The body to publish now, if there is one. The next comes only once this one is
-    /// [`acknowledged`](Self::acknowledged), or [`lost`](Self::lost).
+    /// [`acknowledged`](Self::acknowledged); until then it is sent again on every connection.
     pub fn next_report(&mut self) -> Option<Bytes> {
         if self.under_way.is_some() {
             return None;
@@ -60,17 +82,9 @@ impl Control {
         self.under_way.clone()
     }
 
-    /// The PUBACK of the report came.
+    /// The PUBACK of the report came, or nobody takes it.
     pub fn acknowledged(&mut self) {
         self.under_way = None;
-    }
-
-    /// The report under way will not be acknowledged, as its connection ended and nobody sends it
-    /// again: it is due once more, unless a newer one is.
-    pub fn lost(&mut self) {
-        if let Some(lost) = self.under_way.take() {
-            self.waiting.get_or_insert(lost);
-        }
     }
 
     fn apply(&mut self, desired: Desired) -> Outcome {
@@ -184,7 +198,45 @@ mod tests {
         let (mut control, _) = control();
         assert_eq!(control.told(br#"{"other":1,"$version":3}"#), Outcome::Unrelated);
         assert_eq!(control.next_report(), None);
-        assert_eq!(control.told(br#"{"TemperatureThreshold":1,"$version":3}"#), Outcome::Stale);
+        // Nor does it use the version up.
+        let outcome = control.told(br#"{"TemperatureThreshold":1,"$version":3}"#);
+        assert_eq!(outcome, Outcome::Applied(threshold(1.0)));
+    }
+
+    /// A mended patch may come under the version of the one that was refused.
+    #[test]
+    fn a_refused_patch_does_not_use_its_version_up() {
+        let (mut control, _) = control();
+        let bad = control.told(br#"{"TemperatureThreshold":"1","$version":9}"#);
+        assert!(matches!(bad, Outcome::Refused(_)));
+        for version in [8, 9] {
+            let patch = format!(r#"{{"TemperatureThreshold":1,"$version":{version}}}"#);
+            assert_eq!(control.told(patch.as_bytes()), Outcome::Applied(threshold(1.0)));
+        }
+    }
+
+    /// Nothing retained on a new connection means cleared, where something was told before; but
+    /// neither a patch that came again, nor a bad one in its place.
+    #[test]
+    fn what_was_cleared_meanwhile_is_gone() {
+        let (mut control, cell) = control();
+        control.connected();
+        assert_eq!(control.told_all(), None, "nothing was ever told");
+        let patch = br#"{"TemperatureThreshold":40,"$version":9}"#;
+        control.told(patch);
+        assert_eq!(control.told_all(), None);
+        for retained in [&patch[..], b"{", br#"{"other":1}"#] {
+            control.connected();
+            control.told(retained);
+            assert_eq!((control.told_all(), cell.load().threshold), (None, threshold(40.0)));
+        }
+        control.connected();
+        assert_eq!(control.told_all(), Some(Outcome::Applied(threshold(20.0))));
+        assert_eq!(report(&mut control)["value"], json!(20));
+        control.connected();
+        assert_eq!(control.told_all(), None, "once");
+        control.told(br#"{"TemperatureThreshold":41,"$version":1}"#);
+        assert_eq!(cell.load().threshold, threshold(41.0), "versions begin anew");
     }
 
     fn value(body: Option<Bytes>) -> f64 {
@@ -207,26 +259,6 @@ mod tests {
         control.acknowledged();
         assert_eq!(value(control.next_report()), 999.0);
         control.acknowledged();
-        assert_eq!(control.next_report(), None);
-    }
-
-    /// A lost report is due again, but never after a newer one.
-    #[test]
-    fn a_lost_report_is_due_again_unless_a_newer_one_is() {
-        let (mut control, _) = control();
-        control.lost();
-        assert_eq!(control.next_report(), None);
-        control.told(br#"{"TemperatureThreshold":1}"#);
-        for _ in 0..3 {
-            assert_eq!(value(control.next_report()), 1.0);
-            control.lost();
-        }
-        assert_eq!(value(control.next_report()), 1.0);
-        control.told(br#"{"TemperatureThreshold":2}"#);
-        control.lost();
-        assert_eq!(value(control.next_report()), 2.0);
-        control.acknowledged();
-        control.lost();
         assert_eq!(control.next_report(), None);
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum End {
     Connection(#[from] ConnectionError),
     #[error("the broker did not acknowledge the subscriptions in time")]
     NoSubAck,
+    #[error("the broker answered {filters} subscriptions with {codes} codes, against MQTT 3.1.1")]
+    BadSubAck { codes: usize, filters: usize },
     #[error("the broker refused the subscription to {0}: its access list must allow it")]
     SubscriptionRefused(String),
     #[error("all packet ids are taken by alerts without PUBACK")]
@@ -29,6 +31,11 @@ impl End {
     /// Whether only a person can mend it.
     fn is_refusal(&self) -> bool {
         matches!(self, Self::SubscriptionRefused(_))
+    }
+
+    /// Whether the broker, or what is between, hung up.
+    pub(super) fn is_hang_up(&self) -> bool {
+        matches!(self, Self::Connection(ConnectionError::Closed | ConnectionError::Io(_)))
     }
 }
 
@@ -94,6 +101,17 @@ impl Dial {
         self.bounds = Some(if end.is_refusal() { AUTHENTICATION } else { TRANSIENT });
     }
 
+    /// Something was achieved all the same: the next attempt need not wait long.
+    pub(super) fn progressed(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// Makes the next attempt wait for half of `wait` at least.
+    #[cfg(test)]
+    pub(super) fn pause(&mut self, wait: std::time::Duration) {
+        self.bounds = Some(Bounds { first: wait * 2, longest: wait * 2 });
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }
@@ -121,6 +139,11 @@ fn advice(refused: &ConnectError) -> &'static str {
                 --broker-key";
     }
     ""
+}
+
+/// The time by the runtime's clock, which tests set.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 pub(super) async fn close(connection: Connection<impl ByteStream>) {

@@ -4,29 +4,37 @@
 //! - Inputs come on a connection of their own, so nothing that is waited for here ever stands behind
 //!   them.
 //! - Before the first judgement the retained patch is waited for: a PINGREQ behind the subscription
-//!   is answered behind what the broker had retained. At most [`FIRST_TWIN_WAIT`] from CONNACK.
+//!   is answered behind what the broker had retained, unless it sends that at its leisure. At most
+//!   [`FIRST_TWIN_WAIT`](crate::limits::FIRST_TWIN_WAIT) from the first CONNACK. Without leave to
+//!   subscribe nothing is waited for, and alerts leave all the same.
+//! - A patch that was cleared while there was no connection is missed in what the broker had retained
+//!   ([`RETAINED_WAIT`]).
+//! - An alert that the broker answers by hanging up, again and again, is given up
+//!   ([`Outbound::hung_up`]).
+
+mod hearing;
+mod hold;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rumqttc::mqttbytes::v4::Packet;
-use tokio::sync::{Notify, watch};
-use tokio::time::timeout_at;
-use tracing::{info, warn};
+use tokio::sync::Notify;
+use tokio::time::{sleep_until, timeout_at};
 
-use super::dial::{Dial, End, close};
+use super::dial::{Dial, End, close, now};
 use super::subscription::Subscription;
-use super::{Control, Login};
+use super::{Context, Control, Login};
 use crate::forward::BrokerOutput;
-use crate::limits::FIRST_TWIN_WAIT;
-use crate::logging::excerpt;
+use crate::limits::RETAINED_WAIT;
+use crate::logging::LineLimit;
 use crate::mqtt::wire::Incoming;
-use crate::mqtt::{ByteStream, Connection, Inbox};
+use crate::mqtt::{ByteStream, Connection, Inbox, Stream};
 use crate::outbound::{Acknowledged, Outbound};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::Standalone;
 use crate::threshold::ThresholdCell;
-use crate::twin::Outcome;
+use hold::Hold;
 
 /// The outlet, with everything that outlives a connection.
 pub struct Outlet {
@@ -39,24 +47,17 @@ pub struct Outlet {
     wake: Arc<Notify>,
     cell: Arc<ThresholdCell>,
     drain_timeout: Duration,
-    /// Until then messages wait for the retained patch.
-    hold_until: Instant,
-    /// The broker has sent what it had retained, or has nothing.
-    is_known: bool,
+    hold: Hold,
+    /// When the broker will have told what it had retained; `None` before it has answered on this
+    /// connection, and after that moment.
+    told_at: Option<Instant>,
+    patch_lines: LineLimit,
 }
 
 impl Outlet {
-    /// The outlet of `pipeline`, not connected yet. `wake` is the outlet's there; `stop` turns true
-    /// for shutdown, together with a notification on `wake`.
-    pub fn new(
-        login: &Login,
-        topics: &Standalone,
-        pipeline: SharedPipeline,
-        wake: Arc<Notify>,
-        stop: watch::Receiver<bool>,
-        cell: Arc<ThresholdCell>,
-        drain_timeout: Duration,
-    ) -> Self {
+    /// The outlet of a pipeline, not connected yet. `wake` is the outlet's there.
+    pub fn new(login: &Login, topics: &Standalone, context: Context, wake: Arc<Notify>) -> Self {
+        let Context { pipeline, stop, cell, drain_timeout } = context;
         let (endpoint, hello) = (login.endpoint().clone(), login.outlet());
         let default = cell.load().threshold;
         Self {
@@ -64,42 +65,79 @@ impl Outlet {
             control_topic: topics.control.clone(),
             reported_topic: topics.reported.clone(),
             control: Control::new(Arc::clone(&cell), default),
-            outbound: Outbound::new(BrokerOutput::new(topics.alerts.clone())),
+            outbound: Outbound::new(BrokerOutput::new(topics.alerts.clone())).suspicious(),
             pipeline,
             wake,
             cell,
             drain_timeout,
-            hold_until: Instant::now(),
-            is_known: false,
+            hold: Hold::default(),
+            told_at: None,
+            patch_lines: LineLimit::default(),
         }
     }
 
     /// Connects, serves, and connects again until told to stop.
     pub async fn run(mut self) {
-        while let Some((connection, _)) = self.dial.connect().await {
+        while let Some(connection) = self.connect().await {
             match self.serve(connection).await {
                 Ok(()) => return,
-                Err(end) => self.dial.lost(&end),
+                Err(end) => self.lost(&end),
             }
         }
+    }
+
+    /// Connects, however long it takes; the hold ends in time all the same.
+    async fn connect(&mut self) -> Option<Connection<Stream>> {
+        let Self { dial, hold, pipeline, cell, wake, .. } = self;
+        let connecting = dial.connect();
+        tokio::pin!(connecting);
+        if let Some(until) = hold.until() {
+            tokio::select! {
+                connected = &mut connecting => return connected.map(|(connection, _)| connection),
+                () = sleep_until(until.into()) => {}
+            }
+            let pipeline = &mut *pipeline.lock();
+            hold.end_when_due(pipeline, cell, now());
+            pipeline.wake_others(wake);
+        }
+        connecting.await.map(|(connection, _)| connection)
+    }
+
+    fn lost(&mut self, end: &End) {
+        self.dial.lost(end);
+        if !end.is_hang_up() {
+            return;
+        }
+        let pipeline = &mut *self.pipeline.lock();
+        match self.outbound.hung_up(pipeline) {
+            Acknowledged::Nothing => return,
+            Acknowledged::Report => self.control.acknowledged(),
+            Acknowledged::Alert => pipeline.wake_others(&self.wake),
+        }
+        self.dial.progressed();
     }
 
     /// Serves until told to stop and everything has left, or until the connection ends.
     async fn serve(&mut self, mut connection: Connection<impl ByteStream>) -> Result<(), End> {
         let shared = self.pipeline.clone();
-        self.hold_until = Instant::now() + FIRST_TWIN_WAIT;
+        self.hold.connected(now());
+        self.control.connected();
+        self.told_at = None;
         let packet_id = self.outbound.reconnected().ok_or(End::NoPacketId)?;
         let filters = vec![self.control_topic.clone()];
         let mut subscription = Subscription::ask(&mut connection, packet_id, filters)?;
         let mut inbox = Inbox::default();
         let mut until = None;
         loop {
-            let now = Instant::now();
+            let now = now();
             let is_over = {
                 let pipeline = &mut *shared.lock();
-                self.take(&mut inbox, &mut subscription, pipeline, &mut connection)?;
-                subscription.check(now)?;
-                self.end_hold_when_due(pipeline, now);
+                self.take(&mut inbox, &mut subscription, pipeline, &mut connection, now)?;
+                subscription.check(now, true)?;
+                if self.told_at.take_if(|told_at| now >= *told_at).is_some() {
+                    self.told_all();
+                }
+                self.hold.end_when_due(pipeline, &self.cell, now);
                 self.pump(&mut connection, pipeline, now)?;
                 if self.dial.is_stopping() && until.is_none() {
                     until = Some(now + self.drain_timeout);
@@ -127,13 +165,14 @@ impl Outlet {
         subscription: &mut Subscription,
         pipeline: &mut Pipeline,
         connection: &mut Connection<S>,
+        now: Instant,
     ) -> Result<(), End> {
         let (block, packets) = inbox.drain();
         for packet in packets {
             match packet {
                 Incoming::Publish(publish) => {
                     if publish.topic(&block) == self.control_topic.as_bytes() {
-                        self.told(&block[publish.body()], pipeline);
+                        self.told(&block[publish.body()], pipeline, now);
                     } else {
                         pipeline.counters.unexpected += 1;
                     }
@@ -148,50 +187,25 @@ impl Outlet {
                 }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) => {
-                        if subscription.acknowledged(&ack)? {
-                            self.outbound.subscribed(subscription.packet_id());
+                        if self.subscribed(subscription, &ack)? {
                             connection.send(&Packet::PingReq)?;
                         }
                     }
-                    // The first one answers the PINGREQ above: nothing else is sent before it.
-                    Packet::PingResp => self.is_known = true,
+                    // One before the SUBACK answers a keep-alive; every later one was sent behind
+                    // what the broker had retained.
+                    Packet::PingResp if subscription.is_answered() => {
+                        if subscription.is_granted() {
+                            self.told_at.get_or_insert(now + RETAINED_WAIT);
+                        }
+                        self.outbound.answered();
+                        self.hold.known();
+                    }
+                    Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
                 },
             }
         }
         Ok(())
-    }
-
-    fn told(&mut self, payload: &[u8], pipeline: &mut Pipeline) {
-        pipeline.counters.twin_callbacks += 1;
-        info!(
-            "control topic, patch {}: \"{}\"",
-            pipeline.counters.twin_callbacks,
-            excerpt(payload)
-        );
-        match self.control.told(payload) {
-            Outcome::Applied(threshold) => {
-                self.is_known = true;
-                info!("threshold in force: {threshold}");
-            }
-            Outcome::Refused(problem) => {
-                pipeline.counters.twin_refused += 1;
-                let kept = self.cell.load().threshold;
-                warn!("control patch refused: {problem}; the threshold stays {kept}");
-            }
-            _ => {}
-        }
-    }
-
-    fn end_hold_when_due(&mut self, pipeline: &mut Pipeline, now: Instant) {
-        if !pipeline.is_holding() || (!self.is_known && now < self.hold_until) {
-            return;
-        }
-        let threshold = self.cell.load().threshold;
-        if !self.is_known {
-            warn!("no word from the control topic in {FIRST_TWIN_WAIT:?}: {threshold} judges");
-        }
-        pipeline.release_hold(threshold);
     }
 
     /// Moves everything that can move without waiting.
@@ -212,3 +226,6 @@ impl Outlet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod broker_tests;

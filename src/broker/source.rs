@@ -4,26 +4,34 @@
 //!   is settled in the [`pipeline`](crate::pipeline).
 //! - Nothing else comes on it that anybody waits for, so at the bound it is simply not read: the
 //!   broker holds back what is QoS 1, and does with QoS 0 what its own policy says.
+//! - The subscriptions are made on every connection, whatever the broker says that it has kept: one
+//!   that is lost would go unnoticed for ever. So retained messages come again on every connection,
+//!   and are judged again: which of them are new only the broker knows.
+//! - What comes by subscriptions of an earlier run, which a kept session still has, is acknowledged
+//!   and not judged (`filters`).
 //! - On the ingest thread, beside the connection that alerts leave by.
+
+mod filters;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rumqttc::mqttbytes::v4::Packet;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::timeout_at;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
-use super::dial::{Dial, End, close};
+use super::dial::{Dial, End, close, now};
 use super::subscription::Subscription;
-use super::{Login, TopicFilter};
+use super::{Context, Login, TopicFilter};
 use crate::linger::{self, Linger};
-use crate::logging::excerpt;
+use crate::logging::{LineLimit, excerpt};
 use crate::message::{Message, SourceId, Span};
 use crate::mqtt::wire::Incoming;
 use crate::mqtt::{ByteStream, Connection, Inbox};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::threshold::ThresholdCell;
+use filters::Filters;
 
 const BROKER: SourceId = SourceId::Broker;
 /// The only packet id that a source needs.
@@ -32,7 +40,8 @@ const SUBSCRIBE_ID: u16 = 1;
 /// The source, with what outlives a connection.
 pub struct Source {
     dial: Dial,
-    filters: Vec<String>,
+    filters: Filters,
+    foreign_lines: LineLimit,
     pipeline: SharedPipeline,
     wake: Arc<Notify>,
     cell: Arc<ThresholdCell>,
@@ -43,22 +52,20 @@ pub struct Source {
 }
 
 impl Source {
-    /// The source [`SourceId::Broker`] of `pipeline`, not connected yet. `wake` is its own there;
-    /// `stop` turns true for shutdown, together with a notification on `wake`.
+    /// The source [`SourceId::Broker`] of a pipeline, not connected yet. `wake` is its own there.
     pub fn new(
         login: &Login,
         filters: &[TopicFilter],
-        pipeline: SharedPipeline,
+        context: Context,
         wake: Arc<Notify>,
-        stop: watch::Receiver<bool>,
-        cell: Arc<ThresholdCell>,
-        drain_timeout: Duration,
         linger: Duration,
     ) -> Self {
+        let Context { pipeline, stop, cell, drain_timeout } = context;
         let (endpoint, hello) = (login.endpoint().clone(), login.source());
         Self {
             dial: Dial::new(endpoint, hello, stop, pipeline.clone()),
-            filters: filters.iter().map(|filter| filter.as_str().to_owned()).collect(),
+            filters: Filters::new(filters),
+            foreign_lines: LineLimit::default(),
             pipeline,
             wake,
             cell,
@@ -86,20 +93,21 @@ impl Source {
     ) -> Result<(), End> {
         let shared = self.pipeline.clone();
         shared.lock().forget_packet_ids(BROKER);
-        // Made on every connect, whatever session-present says.
-        let filters = self.filters.clone();
+        self.filters.connected(session_present);
+        let filters = self.filters.texts();
         let mut subscription = Subscription::ask(&mut connection, SUBSCRIBE_ID, filters)?;
         let mut inbox = Inbox::default();
         let mut until = None;
         let mut linger = Linger::new(self.linger);
+        let mut read = false;
         loop {
-            let now = Instant::now();
+            let now = now();
             let pause = linger.pause(now, inbox.len());
             let is_stopping = self.dial.is_stopping();
-            let (read, is_over) = {
+            let is_over = {
                 let pipeline = &mut *shared.lock();
-                self.take(&mut inbox, &mut subscription, session_present, is_stopping, pipeline)?;
-                subscription.check(now)?;
+                self.take(&mut inbox, &mut subscription, is_stopping, pipeline, now)?;
+                subscription.check(now, read)?;
                 pipeline.advance(now);
                 pipeline.release(BROKER, |id| connection.acknowledge(id));
                 pipeline.wake_others(&self.wake);
@@ -108,10 +116,11 @@ impl Source {
                     info!("stopping: waiting for {held} messages of the broker");
                     until = Some(now + self.drain_timeout);
                 }
-                // Messages that wait for the threshold at a stop stay unacknowledged.
+                // Messages that wait for the threshold at a stop stay unacknowledged. Others are
+                // waited for even when alerts have no connection to leave by: nothing tells here.
                 let is_settled = held == 0 || pipeline.is_holding();
-                let is_over = until.is_some_and(|until| now >= until || is_settled);
-                (self.may_read(&connection, pipeline) && !is_stopping, is_over)
+                read = self.may_read(&connection, pipeline) && !is_stopping;
+                until.is_some_and(|until| now >= until || is_settled)
             };
             if is_over {
                 close(connection).await;
@@ -134,9 +143,9 @@ impl Source {
         &mut self,
         inbox: &mut Inbox,
         subscription: &mut Subscription,
-        session_present: bool,
         is_stopping: bool,
         pipeline: &mut Pipeline,
+        now: Instant,
     ) -> Result<(), End> {
         let threshold = self.cell.load().threshold;
         let (block, packets) = inbox.drain();
@@ -144,12 +153,11 @@ impl Source {
             match packet {
                 // Not acknowledged: the broker delivers it to the next instance.
                 Incoming::Publish(_) if is_stopping => {}
-                Incoming::Publish(publish) if publish.is_retained() && session_present => {
-                    // A kept session has queued it already, and it was judged when it was new.
-                    pipeline.counters.retained_ignored += 1;
+                Incoming::Publish(publish) if !self.filters.let_in(publish.topic(&block)) => {
                     if let Some(packet_id) = publish.packet_id() {
                         pipeline.receive_settled(BROKER, packet_id);
                     }
+                    self.foreign(publish.topic(&block), pipeline, now);
                 }
                 Incoming::Publish(publish) => {
                     let origin = Span::new(publish.topic_at()..publish.topic_end());
@@ -165,7 +173,7 @@ impl Source {
                 }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
-                        info!("subscribed to {}", self.filters.join(", "));
+                        info!("subscribed to {}", self.filters.texts().join(", "));
                     }
                     Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
@@ -174,6 +182,19 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// A message came that nobody asked for today.
+    fn foreign(&mut self, topic: &[u8], pipeline: &mut Pipeline, now: Instant) {
+        pipeline.counters.unexpected += 1;
+        if let Some(suppressed) = self.foreign_lines.allow(now, 1) {
+            warn!(
+                "message not judged: no filter lets \"{}\" in, the session has it from an earlier \
+                 run (and {suppressed} more such messages); take another --client-id, or let the \
+                 broker forget the session",
+                excerpt(topic)
+            );
+        }
     }
 
     /// At the bound nothing is read, nor while the broker does not take our acknowledgements.
@@ -191,3 +212,6 @@ impl Source {
         !must_pause
     }
 }
+
+#[cfg(test)]
+mod session_tests;

@@ -3,7 +3,9 @@
 mod client;
 mod delivery;
 mod pressure;
+mod refused;
 mod security;
+mod session;
 mod settings;
 mod shares;
 mod standalone;

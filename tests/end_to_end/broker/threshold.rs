@@ -171,3 +171,22 @@ fn the_threshold_outlives_the_connection() {
     assert_eq!(bench.set(&patch(&json!(80)), 200)["value"], 80);
     bench.check(80.0);
 }
+
+/// The control topic was cleared while the connection for alerts was away: the default is back, and
+/// reported.
+#[test]
+fn a_patch_that_was_cleared_meanwhile_is_gone() {
+    let mosquitto = Mosquitto::start();
+    let tap = Tap::on(&mosquitto);
+    let _module = standalone(&mosquitto, &tap.url(), &["--client-id", "w"]);
+    let mut bench = Bench::of(&mosquitto);
+    bench.set(&patch(&json!(60)), 200);
+    tap.hold(Hold::Everything);
+    tap.cut();
+    tap.wait_for_a_held_module();
+    bench.publisher.retain(CONTROL, "");
+    tap.hold(Hold::Nothing);
+    let report = bench.reports.expect_json(|report| report[PROPERTY]["value"] == 25);
+    assert_eq!(report[PROPERTY]["ac"], 200, "{report}");
+    bench.check(25.0);
+}

@@ -1,0 +1,47 @@
+//! How long the first judgement waits for what the control topic holds.
+
+use std::time::Instant;
+
+use tracing::warn;
+
+use crate::limits::FIRST_TWIN_WAIT;
+use crate::pipeline::Pipeline;
+use crate::threshold::ThresholdCell;
+
+/// It outlives connections: a broker that ends each of them early does not prolong it.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    /// None before the first connection.
+    until: Option<Instant>,
+    is_known: bool,
+}
+
+impl Hold {
+    /// A connection was made; the first one starts the clock.
+    pub(super) fn connected(&mut self, now: Instant) {
+        self.until.get_or_insert(now + FIRST_TWIN_WAIT);
+    }
+
+    /// Nothing more is waited for.
+    pub(super) fn known(&mut self) {
+        self.is_known = true;
+    }
+
+    /// When it ends by itself.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// Ends the pipeline's hold when that is due.
+    pub(super) fn end_when_due(&self, pipeline: &mut Pipeline, cell: &ThresholdCell, now: Instant) {
+        let is_over = self.until.is_some_and(|until| now >= until);
+        if !pipeline.is_holding() || !(self.is_known || is_over) {
+            return;
+        }
+        let threshold = cell.load().threshold;
+        if !self.is_known {
+            warn!("no word from the control topic in {FIRST_TWIN_WAIT:?}: {threshold} judges");
+        }
+        pipeline.release_hold(threshold);
+    }
+}
