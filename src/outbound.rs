@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::forward::Naming;
-use crate::message::Alert;
+use crate::message::{Alert, SourceId};
 use crate::mqtt::wire::Outgoing;
 use crate::mqtt::{ByteStream, Connection, ConnectionError, Inflight};
 use crate::pipeline::Pipeline;
@@ -88,7 +88,7 @@ impl<N: Naming> Outbound<N> {
     }
 
     /// Sends again what is due again, then new alerts, while the socket takes them and packet ids
-    /// last.
+    /// last. With `only`, new alerts of that source alone.
     ///
     /// # Errors
     /// Never for topics that `naming` lets through; the codec's own signature says so.
@@ -96,13 +96,18 @@ impl<N: Naming> Outbound<N> {
         &mut self,
         connection: &mut Connection<S>,
         pipeline: &mut Pipeline,
+        only: Option<SourceId>,
     ) -> Result<(), ConnectionError> {
         while connection.is_writable() {
             let Some(id) = self.resend.pop_front() else { break };
             self.send_again(id, connection, pipeline)?;
         }
         while self.has_room(connection) {
-            let Some(alert) = pipeline.next_alert() else { break };
+            let next = match only {
+                Some(source) => pipeline.next_alert_of(source),
+                None => pipeline.next_alert(),
+            };
+            let Some(alert) = next else { break };
             match self.naming.topic(&alert) {
                 Ok(topic) => {
                     let id = self.inflight.next_id();

@@ -94,11 +94,18 @@ impl Source {
         let mut linger = Linger::new(self.linger);
         loop {
             let now = Instant::now();
-            let pause = linger.pause(now, inbox.len());
+            let pause = linger.pause(now, inbox.len() as u64);
             let is_stopping = self.dial.is_stopping();
             let (read, is_over) = {
                 let pipeline = &mut *shared.lock();
-                self.take(&mut inbox, &mut subscription, session_present, is_stopping, pipeline)?;
+                self.take(
+                    &mut inbox,
+                    &mut subscription,
+                    session_present,
+                    is_stopping,
+                    pipeline,
+                    now,
+                )?;
                 subscription.check(now)?;
                 pipeline.advance(now);
                 pipeline.release(BROKER, |id| connection.acknowledge(id));
@@ -137,6 +144,7 @@ impl Source {
         session_present: bool,
         is_stopping: bool,
         pipeline: &mut Pipeline,
+        now: Instant,
     ) -> Result<(), End> {
         let threshold = self.cell.load().threshold;
         let (block, packets) = inbox.drain();
@@ -147,9 +155,7 @@ impl Source {
                 Incoming::Publish(publish) if publish.is_retained() && session_present => {
                     // A kept session has queued it already, and it was judged when it was new.
                     pipeline.counters.retained_ignored += 1;
-                    if let Some(packet_id) = publish.packet_id() {
-                        pipeline.receive_settled(BROKER, packet_id);
-                    }
+                    pipeline.receive_settled(BROKER, publish.packet_id(), publish.len());
                 }
                 Incoming::Publish(publish) => {
                     let origin = Span::new(publish.topic_at()..publish.topic_end());
@@ -170,6 +176,9 @@ impl Source {
                     Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
                 },
+                Incoming::TooLarge { packet_id, bytes } => {
+                    pipeline.receive_too_large(BROKER, packet_id, bytes, now);
+                }
                 Incoming::PubAck(_) => pipeline.counters.unexpected += 1,
             }
         }
