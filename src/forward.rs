@@ -64,6 +64,8 @@ pub struct HubOutput {
     /// Length of the module's own ids, which the hub adds to what it counts.
     ids_bytes: usize,
     topic: String,
+    /// Scratch for the bag of a message that had none.
+    bag: String,
 }
 
 /// No receiver takes it: `MessageType=Alert`, properties encoded anew, or a longer topic make it
@@ -91,6 +93,7 @@ impl HubOutput {
             ids_bytes: identity.device.len() + module_bytes,
             prefix,
             topic: String::new(),
+            bag: String::new(),
         }
     }
 
@@ -123,9 +126,10 @@ impl Naming for HubOutput {
                 alert_topic(&mut self.topic, &self.prefix, bag);
             }
             SourceId::Broker => {
-                let mut bag = "topic=".to_owned();
-                percent_encode(alert.origin(), &mut bag);
-                alert_topic(&mut self.topic, &self.prefix, &bag);
+                self.bag.clear();
+                self.bag.push_str("topic=");
+                percent_encode(alert.origin(), &mut self.bag);
+                alert_topic(&mut self.topic, &self.prefix, &self.bag);
             }
         }
         let body_bytes = alert.body().len();

@@ -94,7 +94,7 @@ impl<S: ByteStream> Connection<S> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             stream,
-            read_buffer: BytesMut::new(),
+            read_buffer: BytesMut::with_capacity(READ_BYTES),
             used: VecDeque::new(),
             has_grown: false,
             undecoded: false,
@@ -333,16 +333,18 @@ impl<S: ByteStream> Connection<S> {
     /// into the oldest used one, if nothing refers to it any more, else into a new one.
     fn next_chunk(&mut self) {
         let incomplete = self.read_buffer.split();
-        let room = READ_BYTES + incomplete.len();
         let used = std::mem::take(&mut self.read_buffer);
         // One that grew for a large packet is not worth keeping.
-        let is_worth_keeping = !std::mem::take(&mut self.has_grown) && used.capacity() > 0;
+        let is_worth_keeping = !std::mem::take(&mut self.has_grown);
         if is_worth_keeping && self.used.len() < USED_CHUNKS_MAX {
             self.used.push_back(used);
         }
+        // What is incomplete takes away from a used chunk, which all the same must do for a read.
+        let room = READ_BYTES.max(incomplete.len() + READ_BYTES / 2);
         let is_free = self.used.front_mut().is_some_and(|oldest| oldest.try_reclaim(room));
         let free = if is_free { self.used.pop_front() } else { None };
-        self.read_buffer = free.unwrap_or_else(|| BytesMut::with_capacity(room));
+        self.read_buffer =
+            free.unwrap_or_else(|| BytesMut::with_capacity(READ_BYTES + incomplete.len()));
         self.read_buffer.extend_from_slice(&incomplete);
     }
 
