@@ -291,3 +291,6 @@ impl Pipeline {
         Summary { counters: self.counters.clone(), unacknowledged }
     }
 }
+
+#[cfg(test)]
+mod tests;
