@@ -7,14 +7,14 @@
 //! - On the ingest thread, beside the connection that alerts leave by.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumqttc::mqttbytes::v4::Packet;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout_at;
 use tracing::{debug, info};
 
-use super::dial::{Dial, End, close};
+use super::dial::{Dial, End, close, now};
 use super::subscription::Subscription;
 use super::{Login, TopicFilter};
 use crate::logging::excerpt;
@@ -88,7 +88,7 @@ impl Source {
         let mut inbox = Inbox::default();
         let mut until = None;
         loop {
-            let now = Instant::now();
+            let now = now();
             let is_stopping = self.dial.is_stopping();
             let (read, is_over) = {
                 let pipeline = &mut *shared.lock();
@@ -181,3 +181,6 @@ impl Source {
         !must_pause
     }
 }
+
+#[cfg(test)]
+mod tests;
