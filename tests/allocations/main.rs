@@ -4,6 +4,7 @@
 #![cfg(test)]
 #![forbid(unsafe_code)]
 
+mod chunks;
 mod peer;
 
 use std::net::TcpListener;

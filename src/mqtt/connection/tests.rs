@@ -3,6 +3,8 @@ use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
+mod chunks;
+
 fn publish(topic: &str, id: u16, size: usize) -> Publish {
     let mut publish = Publish::new(topic, QoS::AtLeastOnce, vec![b'x'; size]);
     publish.pkid = id;
