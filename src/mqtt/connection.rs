@@ -330,7 +330,8 @@ impl<S: ByteStream> Connection<S> {
     }
 
     /// Goes on reading into another chunk, with what is left of an incomplete packet at its front:
-    /// into the oldest used one, if nothing refers to it any more, else into a new one.
+    /// into the oldest used one, if nothing refers to it any more, else into a new one. Their sizes
+    /// are multiples of [`READ_BYTES`].
     fn next_chunk(&mut self) {
         let incomplete = self.read_buffer.split();
         let used = std::mem::take(&mut self.read_buffer);
@@ -339,12 +340,14 @@ impl<S: ByteStream> Connection<S> {
         if is_worth_keeping && self.used.len() < USED_CHUNKS_MAX {
             self.used.push_back(used);
         }
-        // What is incomplete takes away from a used chunk, which all the same must do for a read.
-        let room = READ_BYTES.max(incomplete.len() + READ_BYTES / 2);
-        let is_free = self.used.front_mut().is_some_and(|oldest| oldest.try_reclaim(room));
+        let is_free = self.used.front_mut().is_some_and(|oldest| oldest.try_reclaim(READ_BYTES));
         let free = if is_free { self.used.pop_front() } else { None };
-        self.read_buffer =
-            free.unwrap_or_else(|| BytesMut::with_capacity(READ_BYTES + incomplete.len()));
+        // What is incomplete takes away from the chunk, but half a read must fit in behind it. A used
+        // one that is too small for that is dropped.
+        let room = (incomplete.len() + READ_BYTES / 2).next_multiple_of(READ_BYTES);
+        self.read_buffer = free
+            .filter(|chunk| chunk.capacity() >= room)
+            .unwrap_or_else(|| BytesMut::with_capacity(room));
         self.read_buffer.extend_from_slice(&incomplete);
     }
 
