@@ -28,8 +28,6 @@ use tokio::sync::{Notify, watch};
 
 const INPUT: &str = "devices/d/modules/m/inputs/input1/n=1&%24.cdid=d&%24.cmid=s";
 const SENSOR: &str = "sensors/machine-7";
-/// All bodies are in the read buffer, all judged on the ingest thread.
-const WORKERS: usize = 0;
 const HELD_BYTES: usize = 64 << 20;
 const BODY_BYTES: usize = 140;
 /// Messages that take several reads.
@@ -54,13 +52,13 @@ enum Way {
 }
 
 /// Warms up, then counts the ingest thread's allocations for `bursts` bursts and for twice as many.
-fn phases(way: Way, load: Load, bursts: usize) -> [Phase; 2] {
+fn phases(way: Way, workers: usize, load: Load, bursts: usize) -> [Phase; 2] {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut peer = Peer::start(listener, if matches!(way, Way::Hub) { 1 } else { 2 });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (_stop, stopped) = watch::channel(false);
-    connect(way, port, &runtime, stopped);
+    connect(way, workers, port, &runtime, stopped);
     let mut phase = |load: Load, bursts: usize| {
         peer.order(load, bursts);
         let mut alerts = 0;
@@ -77,12 +75,12 @@ fn phases(way: Way, load: Load, bursts: usize) -> [Phase; 2] {
 }
 
 /// Starts the connections as tasks of `runtime`, which is to be driven on the test's own thread.
-fn connect(way: Way, port: u16, runtime: &Runtime, stop: watch::Receiver<bool>) {
+fn connect(way: Way, workers: usize, port: u16, runtime: &Runtime, stop: watch::Receiver<bool>) {
     let [hub, source, outlet]: [Arc<Notify>; 3] = Default::default();
     let to_hub = if matches!(way, Way::Broker) { &outlet } else { &hub };
     let wakes = [Arc::clone(&hub), Arc::clone(&source)];
     let pipeline =
-        Pipeline::start(&wakes, to_hub, WORKERS, &JsonPath::default(), HELD_BYTES).unwrap();
+        Pipeline::start(&wakes, to_hub, workers, &JsonPath::default(), HELD_BYTES).unwrap();
     let pipeline = SharedPipeline::new(pipeline);
     let cell = Arc::new(ThresholdCell::default());
     if matches!(way, Way::Hub | Way::BrokerToHub) {
@@ -171,7 +169,7 @@ fn larger_messages_allocate_nothing() {
 
 fn allocate_nothing(way: Way, load: Load, bursts: usize) {
     let none = || Phase { alerts: 0, allocations: 0 };
-    assert_eq!(phases(way, load, bursts), [none(), none()], "{way:?} {load:?}");
+    assert_eq!(phases(way, 0, load, bursts), [none(), none()], "{way:?} {load:?}");
 }
 
 /// For alerts, whichever way they go: none either, but for tables and chunks that grow with what is
@@ -184,12 +182,27 @@ fn alerts_allocate_nothing_each() {
         {
             let body_bytes = BODY_BYTES;
             let load = Load { topic, qos: QoS::AtLeastOnce, burst, hot_every, body_bytes };
-            let measured = phases(way, load, bursts);
+            let measured = phases(way, 0, load, bursts);
             let alerts = measured.each_ref().map(|phase| phase.alerts);
             let expected = burst / hot_every * bursts;
             assert_eq!(alerts, [expected, 2 * expected], "{way:?} {load:?}");
             let has_grown_only = |phase: &Phase| phase.allocations <= GROWTH_MAX;
             assert!(measured.iter().all(has_grown_only), "{way:?} {load:?}: {measured:?}");
         }
+    }
+}
+
+/// With parser threads, to which large reads are handed over: nothing either, but for what grows
+/// with the number of batches that are under way at the same time.
+#[test]
+fn batches_for_parser_threads_allocate_nothing_each() {
+    /// For each of the 64 batches: its chunk, and its lists of messages and alerts.
+    const BATCHES_MAX: u64 = 64 * 8;
+    for hot_every in [0, 10] {
+        let (qos, body_bytes, burst) = (QoS::AtLeastOnce, BODY_BYTES, LARGE_BURST);
+        let load = Load { topic: SENSOR, qos, burst, hot_every, body_bytes };
+        let measured = phases(Way::Broker, 2, load, 20);
+        let allocations = measured[0].allocations + measured[1].allocations;
+        assert!(allocations <= GROWTH_MAX + BATCHES_MAX, "{load:?}: {measured:?}");
     }
 }
