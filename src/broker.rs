@@ -11,6 +11,8 @@ pub mod control;
 mod dial;
 pub mod login;
 pub mod outlet;
+#[cfg(test)]
+mod peer;
 pub mod source;
 mod subscription;
 pub mod topics;

@@ -164,3 +164,6 @@ impl<N: Naming> Outbound<N> {
 fn outgoing<'a>(topic: &'a str, id: u16, body: &'a [u8]) -> Outgoing<'a> {
     Outgoing { topic, packet_id: Some(id), dup: false, retain: false, body }
 }
+
+#[cfg(test)]
+mod tests;

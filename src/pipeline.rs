@@ -335,3 +335,6 @@ impl Pipeline {
         Summary { counters: self.counters.clone(), unacknowledged }
     }
 }
+
+#[cfg(test)]
+mod tests;

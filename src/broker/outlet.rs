@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout_at;
 use tracing::{info, warn};
 
-use super::dial::{Dial, End, close};
+use super::dial::{Dial, End, close, now};
 use super::subscription::Subscription;
 use super::{Control, Login};
 use crate::forward::BrokerOutput;
@@ -69,7 +69,7 @@ impl Outlet {
             wake,
             cell,
             drain_timeout,
-            hold_until: Instant::now(),
+            hold_until: now(),
             is_known: false,
         }
     }
@@ -87,14 +87,14 @@ impl Outlet {
     /// Serves until told to stop and everything has left, or until the connection ends.
     async fn serve(&mut self, mut connection: Connection<impl ByteStream>) -> Result<(), End> {
         let shared = self.pipeline.clone();
-        self.hold_until = Instant::now() + FIRST_TWIN_WAIT;
+        self.hold_until = now() + FIRST_TWIN_WAIT;
         let packet_id = self.outbound.reconnected().ok_or(End::NoPacketId)?;
         let filters = vec![self.control_topic.clone()];
         let mut subscription = Subscription::ask(&mut connection, packet_id, filters)?;
         let mut inbox = Inbox::default();
         let mut until = None;
         loop {
-            let now = Instant::now();
+            let now = now();
             let is_over = {
                 let pipeline = &mut *shared.lock();
                 self.take(&mut inbox, &mut subscription, pipeline, &mut connection)?;
@@ -216,3 +216,6 @@ impl Outlet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

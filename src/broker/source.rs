@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout_at;
 use tracing::{debug, info};
 
-use super::dial::{Dial, End, close};
+use super::dial::{Dial, End, close, now};
 use super::subscription::Subscription;
 use super::{Login, TopicFilter};
 use crate::linger::{self, Linger};
@@ -93,7 +93,7 @@ impl Source {
         let mut until = None;
         let mut linger = Linger::new(self.linger);
         loop {
-            let now = Instant::now();
+            let now = now();
             let pause = linger.pause(now, inbox.len() as u64);
             let is_stopping = self.dial.is_stopping();
             let (read, is_over) = {
@@ -200,3 +200,6 @@ impl Source {
         !must_pause
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use rumqttc::mqttbytes::v4::{
     Packet, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode as Code,
 };
 
-use super::dial::End;
+use super::dial::{End, now};
 use crate::limits::SUBACK_WAIT;
 use crate::mqtt::{ByteStream, Connection, QoS};
 
@@ -28,7 +28,7 @@ impl Subscription {
         let mut subscribe = Subscribe::new_many(filters.iter().map(wanted));
         subscribe.pkid = packet_id;
         connection.send(&Packet::Subscribe(subscribe))?;
-        Ok(Self { packet_id, filters, deadline: Some(Instant::now() + SUBACK_WAIT) })
+        Ok(Self { packet_id, filters, deadline: Some(now() + SUBACK_WAIT) })
     }
 
     /// A SUBACK came; true when it was the one that is waited for.

@@ -358,7 +358,8 @@ impl<S: ByteStream> Connection<S> {
     }
 
     /// Goes on reading into another chunk, with what is left of an incomplete packet at its front:
-    /// into the oldest used one, if nothing refers to it any more, else into a new one.
+    /// into the oldest used one, if nothing refers to it any more, else into a new one. Their sizes
+    /// are multiples of [`READ_BYTES`].
     fn next_chunk(&mut self) {
         let incomplete = self.read_buffer.split();
         let used = std::mem::take(&mut self.read_buffer);

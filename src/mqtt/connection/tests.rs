@@ -3,6 +3,8 @@ use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
+mod chunks;
+
 fn publish(topic: &str, id: u16, size: usize) -> Publish {
     let mut publish = Publish::new(topic, QoS::AtLeastOnce, vec![b'x'; size]);
     publish.pkid = id;
@@ -257,5 +259,4 @@ async fn a_peer_that_takes_no_answers_is_left() {
     assert!(matches!(end, Err(ConnectionError::Deaf(_))), "{end:?}");
 }
 
-mod chunks;
 mod oversized;

@@ -1,0 +1,208 @@
+//! A scripted broker over memory, for the tests of both connections to one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{DuplexStream, duplex};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::{Login, Outlet, Source};
+use crate::message::Alert;
+use crate::mqtt::packet::{
+    Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode as Code,
+};
+use crate::mqtt::{Connection, QoS, Route};
+use crate::parse::JsonPath;
+use crate::pipeline::{Pipeline, SharedPipeline};
+use crate::settings::{BrokerSettings, Standalone};
+use crate::threshold::{Setting, Threshold, ThresholdCell};
+use crate::trust::trusting;
+
+pub(super) const HOT: &str = r#"{"machine":{"temperature":99}}"#;
+pub(super) const COLD: &str = r#"{"machine":{"temperature":1}}"#;
+pub(super) const CONTROL: &str = "sluicegate/desired";
+pub(super) const REPORTED: &str = "sluicegate/reported";
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What both connections share.
+pub(super) struct Rig {
+    pub(super) pipeline: SharedPipeline,
+    pub(super) source_wake: Arc<Notify>,
+    pub(super) outlet_wake: Arc<Notify>,
+    stop: watch::Sender<bool>,
+    stopped: watch::Receiver<bool>,
+    cell: Arc<ThresholdCell>,
+    login: Login,
+    settings: BrokerSettings,
+    topics: Standalone,
+}
+
+impl Rig {
+    /// The threshold is 25, and messages wait for it.
+    pub(super) fn holding(held_bytes_max: usize) -> Self {
+        let topics = Standalone {
+            alerts: "alerts/{topic}".parse().unwrap(),
+            control: CONTROL.to_owned(),
+            reported: REPORTED.to_owned(),
+        };
+        let settings = BrokerSettings {
+            host: "broker".to_owned(),
+            port: 1883,
+            route: Route::Tcp,
+            tls: trusting([]).unwrap(),
+            user: None,
+            password: None,
+            client_id: Some("gate".to_owned()),
+            filters: ["sensors/#", "$share/g/machines/+"].map(|text| text.parse().unwrap()).into(),
+            standalone: Some(topics.clone()),
+        };
+        let [hub_wake, source_wake, outlet_wake]: [Arc<Notify>; 3] = Default::default();
+        let wakes = [hub_wake, Arc::clone(&source_wake)];
+        let path = JsonPath::default();
+        let pipeline = Pipeline::start(&wakes, &outlet_wake, 0, &path, held_bytes_max).unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let setting = Setting { threshold: Threshold::DEFAULT, version: None };
+        Self {
+            pipeline: SharedPipeline::new(pipeline),
+            source_wake,
+            outlet_wake,
+            stop,
+            stopped,
+            cell: Arc::new(ThresholdCell::new(setting)),
+            login: Login::new(&settings, Duration::from_secs(60)),
+            settings,
+            topics,
+        }
+    }
+
+    /// The threshold is 25, and known.
+    pub(super) fn new(held_bytes_max: usize) -> Self {
+        let rig = Self::holding(held_bytes_max);
+        rig.pipeline.lock().release_hold(Threshold::DEFAULT);
+        rig
+    }
+
+    pub(super) fn source(&self) -> Source {
+        let (pipeline, wake) = (self.pipeline.clone(), Arc::clone(&self.source_wake));
+        let (stop, cell) = (self.stopped.clone(), Arc::clone(&self.cell));
+        let (filters, linger) = (&self.settings.filters, Duration::ZERO);
+        Source::new(&self.login, filters, pipeline, wake, stop, cell, DRAIN, linger)
+    }
+
+    pub(super) fn outlet(&self) -> Outlet {
+        let (pipeline, wake) = (self.pipeline.clone(), Arc::clone(&self.outlet_wake));
+        let (stop, cell) = (self.stopped.clone(), Arc::clone(&self.cell));
+        Outlet::new(&self.login, &self.topics, pipeline, wake, stop, cell, DRAIN)
+    }
+
+    /// As the module does at a signal.
+    pub(super) fn stop(&self) {
+        self.stop.send(true).unwrap();
+        self.source_wake.notify_one();
+        self.outlet_wake.notify_one();
+    }
+
+    /// Takes the next alert in the outlet's place, once there is one.
+    pub(super) async fn alert(&self) -> Alert {
+        let next = async {
+            loop {
+                if let Some(alert) = self.pipeline.lock().next_alert() {
+                    return alert;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, next).await.expect("an alert in time")
+    }
+
+    /// The PUBACK of an alert, in the outlet's place.
+    pub(super) fn forwarded(&self, alert: &Alert) {
+        let pipeline = &mut *self.pipeline.lock();
+        pipeline.forwarded(alert);
+        pipeline.wake_others(&self.outlet_wake);
+    }
+
+    /// Takes a message in and judges it, in the source's place.
+    pub(super) fn message(&self, topic: &str, body: &str) {
+        use crate::message::{Message, SourceId, Span};
+        let block = bytes::Bytes::from(format!("{topic}{body}"));
+        let (middle, end) = (topic.len(), block.len());
+        let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
+        let threshold = self.cell.load().threshold;
+        let pipeline = &mut *self.pipeline.lock();
+        pipeline.receive(SourceId::Broker, &block, message, Some(1), threshold);
+        pipeline.advance(std::time::Instant::now());
+        pipeline.wake_others(&self.source_wake);
+    }
+}
+
+/// Waits until something is so.
+pub(super) async fn until(mut is_so: impl FnMut() -> bool) {
+    let check = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, check).await.expect("in time");
+}
+
+/// The broker's end of a connection.
+pub(super) struct Peer {
+    pub(super) connection: Connection<DuplexStream>,
+}
+
+impl Peer {
+    /// Our end of a new connection, with `buffer` bytes between the two, and the broker's.
+    pub(super) fn connect(buffer: usize) -> (Connection<DuplexStream>, Self) {
+        let (ours, theirs) = duplex(buffer);
+        let connection = Connection::new(theirs, Duration::ZERO);
+        (Connection::new(ours, Duration::from_secs(60)), Self { connection })
+    }
+
+    pub(super) async fn next(&mut self) -> Packet {
+        let packet = timeout(PATIENCE, self.connection.next_packet());
+        packet.await.expect("a packet in time").expect("an open connection")
+    }
+
+    pub(super) async fn next_publish(&mut self) -> Publish {
+        match self.next().await {
+            Packet::Publish(publish) => publish,
+            other => panic!("expected a publish, got {other:?}"),
+        }
+    }
+
+    pub(super) async fn send(&mut self, packet: Packet) {
+        self.connection.send(&packet).unwrap();
+        timeout(PATIENCE, self.connection.flush()).await.expect("room in time").unwrap();
+    }
+
+    pub(super) async fn puback(&mut self, id: u16) {
+        self.send(Packet::PubAck(PubAck::new(id))).await;
+    }
+
+    /// Sends a message, at QoS 0 without an id.
+    pub(super) async fn publish(&mut self, topic: &str, id: u16, body: &str, retain: bool) {
+        let qos = if id == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+        let mut publish = Publish::new(topic, qos, body);
+        (publish.pkid, publish.retain) = (id, retain);
+        self.send(Packet::Publish(publish)).await;
+    }
+
+    pub(super) async fn subscribe(&mut self) -> Subscribe {
+        match self.next().await {
+            Packet::Subscribe(subscribe) => subscribe,
+            other => panic!("expected SUBSCRIBE, got {other:?}"),
+        }
+    }
+
+    /// Waits for SUBSCRIBE and answers it with these codes, or with a grant of all.
+    pub(super) async fn grant(&mut self, codes: Option<Vec<Code>>) -> Subscribe {
+        let subscribe = self.subscribe().await;
+        let granted = || vec![Code::Success(QoS::AtLeastOnce); subscribe.filters.len()];
+        let ack = SubAck::new(subscribe.pkid, codes.unwrap_or_else(granted));
+        self.send(Packet::SubAck(ack)).await;
+        subscribe
+    }
+}
