@@ -5,7 +5,7 @@
 //! - Runs on the ingest thread, which owns the connection that the alerts leave by.
 //! - Bounded: everything here was counted as held when it was received ([`limits`](crate::limits)).
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use crate::azure::alert::alert_topic;
 use crate::azure::percent_encode;
@@ -19,20 +19,26 @@ use crate::message::{Alert, Batch, SourceId};
 #[derive(Debug, Default)]
 pub struct Order {
     next_sequence: u64,
-    early: BTreeMap<u64, Batch>,
+    /// What came before its turn, by its distance from the next sequence.
+    early: VecDeque<Option<Batch>>,
 }
 
 impl Order {
     /// Takes a judged batch in; `settle` is called with it and with every batch that waited for it,
     /// in order.
     pub fn accept(&mut self, batch: Batch, mut settle: impl FnMut(Batch)) {
-        if batch.sequence != self.next_sequence {
-            self.early.insert(batch.sequence, batch);
+        let ahead = batch.sequence.checked_sub(self.next_sequence).expect("no batch comes twice");
+        if ahead > 0 {
+            let ahead = usize::try_from(ahead).expect("no more than there are batches in memory");
+            self.early.resize_with(self.early.len().max(ahead + 1), || None);
+            self.early[ahead] = Some(batch);
             return;
         }
+        // Its own place is empty, if there is one.
+        self.early.pop_front();
         self.next_sequence += 1;
         settle(batch);
-        while let Some(batch) = self.early.remove(&self.next_sequence) {
+        while let Some(batch) = self.early.pop_front_if(|early| early.is_some()).flatten() {
             self.next_sequence += 1;
             settle(batch);
         }
@@ -64,6 +70,8 @@ pub struct HubOutput {
     /// Length of the module's own ids, which the hub adds to what it counts.
     ids_bytes: usize,
     topic: String,
+    /// Scratch for the bag of a message that had none.
+    bag: String,
 }
 
 /// No receiver takes it: `MessageType=Alert`, properties encoded anew, or a longer topic make it
@@ -91,6 +99,7 @@ impl HubOutput {
             ids_bytes: identity.device.len() + module_bytes,
             prefix,
             topic: String::new(),
+            bag: String::new(),
         }
     }
 
@@ -123,9 +132,10 @@ impl Naming for HubOutput {
                 alert_topic(&mut self.topic, &self.prefix, bag);
             }
             SourceId::Broker => {
-                let mut bag = "topic=".to_owned();
-                percent_encode(alert.origin(), &mut bag);
-                alert_topic(&mut self.topic, &self.prefix, &bag);
+                self.bag.clear();
+                self.bag.push_str("topic=");
+                percent_encode(alert.origin(), &mut self.bag);
+                alert_topic(&mut self.topic, &self.prefix, &self.bag);
             }
         }
         let body_bytes = alert.body().len();

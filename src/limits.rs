@@ -7,7 +7,7 @@ pub const PIPELINE_BATCHES_MAX: usize = 64;
 /// Most messages in one batch: one read of 64 KiB holds at most some thousand.
 pub const BATCH_MESSAGES_MAX: usize = 4096;
 /// Settled batches that one source keeps for their memory.
-pub const SPARE_BATCHES_MAX: usize = 8;
+pub const SPARE_BATCHES_MAX: usize = PIPELINE_BATCHES_MAX;
 /// A batch with no more bytes than this is judged where it arrived: waking a parser thread would
 /// take longer.
 pub const JUDGED_AT_ONCE_BYTES: usize = 8 * 1024;

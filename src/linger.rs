@@ -86,7 +86,7 @@ impl Linger {
     }
 
     /// A turn has brought `messages`, and it is `now`: how long to pause before the next one.
-    pub fn pause(&mut self, now: Instant, messages: usize) -> Option<Duration> {
+    pub fn pause(&mut self, now: Instant, messages: u64) -> Option<Duration> {
         if self.longest.is_zero() {
             return None;
         }

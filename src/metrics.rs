@@ -18,6 +18,8 @@ pub struct Counters {
     pub alerts: u64,
     /// Alerts that the hub acknowledged.
     pub forwarded: u64,
+    /// Messages that were passed over, as they were larger than is taken.
+    pub oversized: u64,
     /// Alerts that no MQTT packet can carry.
     pub too_large: u64,
     /// Alerts given up, as a broker hung up at each attempt to send them.

@@ -13,7 +13,7 @@ use tracing::error;
 
 use crate::forward::Naming;
 use crate::logging::excerpt;
-use crate::message::Alert;
+use crate::message::{Alert, SourceId};
 use crate::mqtt::wire::Outgoing;
 use crate::mqtt::{ByteStream, Connection, ConnectionError, Inflight};
 use crate::pipeline::Pipeline;
@@ -156,7 +156,7 @@ impl<N: Naming> Outbound<N> {
     }
 
     /// Sends again what is due again, then new alerts, while the socket takes them and packet ids
-    /// last.
+    /// last. With `only`, new alerts of that source alone.
     ///
     /// # Errors
     /// Never for topics that `naming` lets through; the codec's own signature says so.
@@ -164,6 +164,7 @@ impl<N: Naming> Outbound<N> {
         &mut self,
         connection: &mut Connection<S>,
         pipeline: &mut Pipeline,
+        only: Option<SourceId>,
     ) -> Result<(), ConnectionError> {
         while connection.is_writable() && self.may_send() {
             let Some(id) = self.resend.pop_front() else { break };
@@ -171,7 +172,11 @@ impl<N: Naming> Outbound<N> {
             self.note(id);
         }
         while self.has_room(connection) {
-            let Some(alert) = pipeline.next_alert() else { break };
+            let next = match only {
+                Some(source) => pipeline.next_alert_of(source),
+                None => pipeline.next_alert(),
+            };
+            let Some(alert) = next else { break };
             match self.naming.topic(&alert) {
                 Ok(topic) => {
                     let id = self.inflight.next_id();
@@ -230,3 +235,6 @@ impl<N: Naming> Outbound<N> {
 fn outgoing<'a>(topic: &'a str, id: u16, body: &'a [u8]) -> Outgoing<'a> {
     Outgoing { topic, packet_id: Some(id), dup: false, retain: false, body }
 }
+
+#[cfg(test)]
+mod tests;

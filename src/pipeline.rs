@@ -23,6 +23,7 @@ use crate::limits::{HELD_MESSAGES_MAX, JUDGED_AT_ONCE_BYTES};
 use crate::logging::{LineLimit, excerpt};
 use crate::message::{Alert, Batch, Message, SourceId};
 use crate::metrics::{Counters, Summary};
+use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::parse::{JsonPath, Parser};
 use crate::pool::{Pool, Wakes, judge};
 use crate::threshold::Threshold;
@@ -32,6 +33,8 @@ struct Source {
     ledger: Ledger,
     ingest: Ingest,
     order: Order,
+    /// Alerts that wait to be sent.
+    outbox: VecDeque<Alert>,
     wake: Arc<Notify>,
     /// Something was settled since its connection looked.
     is_due: bool,
@@ -47,9 +50,10 @@ pub struct Pipeline {
     pool: Pool,
     /// Until the threshold is known messages are gathered and not judged.
     holding: bool,
-    outbox: VecDeque<Alert>,
+    /// Whose alert is next, where both have some.
+    turn: SourceId,
     held_bytes_max: usize,
-    malformed_lines: LineLimit,
+    bad_lines: LineLimit,
     /// Everything counted.
     pub counters: Counters,
 }
@@ -89,6 +93,7 @@ impl Pipeline {
             ledger: Ledger::default(),
             ingest: Ingest::new(id),
             order: Order::default(),
+            outbox: VecDeque::new(),
             wake: Arc::clone(&wakes[id as usize]),
             is_due: false,
         };
@@ -99,9 +104,9 @@ impl Pipeline {
             parser: Parser::new(path.clone()),
             pool: Pool::start(workers, path, wakes)?,
             holding: true,
-            outbox: VecDeque::new(),
+            turn: SourceId::Hub,
             held_bytes_max,
-            malformed_lines: LineLimit::default(),
+            bad_lines: LineLimit::default(),
             counters: Counters::default(),
         })
     }
@@ -126,11 +131,31 @@ impl Pipeline {
     }
 
     /// Takes a publish in that is no message to be judged: it is acknowledged behind all that was
-    /// received before it (MQTT 3.1.1 §4.6).
-    pub fn receive_settled(&mut self, source: SourceId, packet_id: u16) {
+    /// received before it (MQTT 3.1.1 §4.6). Its `bytes` count as held until then, as they may be in
+    /// one block with an alert.
+    pub fn receive_settled(&mut self, source: SourceId, packet_id: Option<u16>, bytes: usize) {
         let ledger = &mut self.sources[source as usize].ledger;
-        let receipt = ledger.receive(packet_id, 0);
+        let receipt = ledger.receive(packet_id.unwrap_or(0), bytes);
         ledger.settle(receipt);
+    }
+
+    /// A message came that is larger than is taken, and was passed over. It is acknowledged: its
+    /// source would deliver it for ever.
+    pub fn receive_too_large(
+        &mut self,
+        source: SourceId,
+        packet_id: Option<u16>,
+        bytes: usize,
+        now: Instant,
+    ) {
+        self.counters.oversized += 1;
+        if let Some(suppressed) = self.bad_lines.allow(now, 1) {
+            error!(
+                "message lost: {bytes} bytes, and at most {PACKET_BYTES_MAX} are taken; have the \
+                 sensor send less (and {suppressed} more bad messages)"
+            );
+        }
+        self.receive_settled(source, packet_id, 0);
     }
 
     /// Judges what can be judged, here or in the pool, and settles what was.
@@ -160,8 +185,9 @@ impl Pipeline {
     }
 
     fn settle_batch(&mut self, batch: Batch, now: Instant) {
-        let Self { sources, outbox, counters, malformed_lines, path, .. } = self;
-        let Source { order, ledger, ingest, is_due, .. } = &mut sources[batch.source as usize];
+        let Self { sources, counters, bad_lines, path, .. } = self;
+        let Source { order, ledger, ingest, outbox, is_due, .. } =
+            &mut sources[batch.source as usize];
         *is_due = true;
         order.accept(batch, |batch| {
             let alerts = &batch.findings.alerts;
@@ -178,7 +204,7 @@ impl Pipeline {
             }
             if let Some((reason, body)) = &batch.findings.sample {
                 let count = batch.findings.malformed.iter().copied().map(u64::from).sum();
-                if let Some(suppressed) = malformed_lines.allow(now, count) {
+                if let Some(suppressed) = bad_lines.allow(now, count) {
                     let text = excerpt(body.of(&batch.block));
                     warn!(
                         "message ignored: {reason}: \"{text}\" (and {suppressed} more bad messages)"
@@ -189,9 +215,19 @@ impl Pipeline {
         });
     }
 
-    /// The next alert in order of arrival.
+    /// The next alert: in order of arrival for each source, in turns between them.
     pub fn next_alert(&mut self) -> Option<Alert> {
-        self.outbox.pop_front()
+        let (first, second) = match self.turn {
+            SourceId::Hub => (SourceId::Hub, SourceId::Broker),
+            SourceId::Broker => (SourceId::Broker, SourceId::Hub),
+        };
+        self.turn = second;
+        self.next_alert_of(first).or_else(|| self.next_alert_of(second))
+    }
+
+    /// The next alert of one source.
+    pub fn next_alert_of(&mut self, source: SourceId) -> Option<Alert> {
+        self.sources[source as usize].outbox.pop_front()
     }
 
     /// The alert is the receiver's now: its message is settled.
@@ -204,7 +240,9 @@ impl Pipeline {
     pub fn lost(&mut self, alert: &Alert, too_large: TooLarge) {
         self.counters.too_large += 1;
         self.settle(alert);
-        error!("alert lost: {too_large}");
+        if let Some(suppressed) = self.bad_lines.allow(Instant::now(), 1) {
+            error!("alert lost: {too_large} (and {suppressed} more bad messages)");
+        }
     }
 
     /// The receiver refuses the alert: its message is settled all the same.
@@ -234,7 +272,8 @@ impl Pipeline {
                 source.wake.notify_one();
             }
         }
-        if !self.outbox.is_empty() && is_other(&self.outlet) {
+        let has_alerts = self.sources.iter().any(|source| !source.outbox.is_empty());
+        if has_alerts && is_other(&self.outlet) {
             self.outlet.notify_one();
         }
     }
@@ -282,7 +321,12 @@ impl Pipeline {
 
     /// Whether everything that was received is judged and has left.
     pub fn is_drained(&self) -> bool {
-        SourceId::ALL.into_iter().all(|source| self.is_idle(source)) && self.outbox.is_empty()
+        SourceId::ALL.into_iter().all(|source| self.is_drained_of(source))
+    }
+
+    /// Whether everything that one source has sent is judged and has left.
+    pub fn is_drained_of(&self, source: SourceId) -> bool {
+        self.is_idle(source) && self.sources[source as usize].outbox.is_empty()
     }
 
     /// A source's connection is gone: its packet ids mean nothing on the next one.
@@ -297,3 +341,6 @@ impl Pipeline {
         Summary { counters: self.counters.clone(), unacknowledged }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,13 +141,13 @@ fn advice(refused: &ConnectError) -> &'static str {
     ""
 }
 
-/// The time by the runtime's clock, which tests set.
+/// The clock of the runtime, which tests stop.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
 pub(super) async fn close(connection: Connection<impl ByteStream>) {
-    let deadline = Instant::now() + DISCONNECT_WAIT;
+    let deadline = now() + DISCONNECT_WAIT;
     match tokio::time::timeout_at(deadline.into(), connection.disconnect()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!("DISCONNECT: {error}"),

@@ -180,6 +180,10 @@ impl Outlet {
                         connection.acknowledge(packet_id);
                     }
                 }
+                Incoming::TooLarge { packet_id, .. } => {
+                    pipeline.counters.unexpected += 1;
+                    packet_id.into_iter().for_each(|id| connection.acknowledge(id));
+                }
                 Incoming::PubAck(id) => {
                     if self.outbound.acknowledged(id, pipeline) == Acknowledged::Report {
                         self.control.acknowledged();
@@ -221,7 +225,7 @@ impl Outlet {
         {
             self.outbound.report(self.reported_topic.clone(), body, connection)?;
         }
-        self.outbound.send(connection, pipeline)?;
+        self.outbound.send(connection, pipeline, None)?;
         pipeline.wake_others(&self.wake);
         Ok(())
     }
@@ -229,3 +233,5 @@ impl Outlet {
 
 #[cfg(test)]
 mod broker_tests;
+#[cfg(test)]
+mod tests;

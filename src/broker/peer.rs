@@ -1,16 +1,17 @@
-//! The other end of a connection in tests: a broker that does what it is told to.
+//! A scripted broker over memory, for the tests of both connections to one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::mqttbytes::v4::{
-    Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode as Code,
-};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::{Context, Login};
+use super::{Context, Login, Outlet, Source};
+use crate::message::Alert;
+use crate::mqtt::packet::{
+    Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode as Code,
+};
 use crate::mqtt::{Connection, QoS, Route};
 use crate::parse::JsonPath;
 use crate::pipeline::{Pipeline, SharedPipeline};
@@ -18,114 +19,197 @@ use crate::settings::{BrokerSettings, Standalone};
 use crate::threshold::{Setting, Threshold, ThresholdCell};
 use crate::trust::trusting;
 
-/// Longer than anything takes, but for what waits for the clock, which tests stop.
-const PATIENCE: Duration = Duration::from_secs(3600);
-/// A body above the threshold of [`world`].
 pub(super) const HOT: &str = r#"{"machine":{"temperature":99}}"#;
-/// One below it.
 pub(super) const COLD: &str = r#"{"machine":{"temperature":1}}"#;
+pub(super) const CONTROL: &str = "sluicegate/desired";
+pub(super) const REPORTED: &str = "sluicegate/reported";
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What a source and an outlet need, around a pipeline that holds; what wakes them; and the stop.
-pub(super) struct World {
-    pub(super) context: Context,
+/// What both connections share.
+pub(super) struct Rig {
+    pub(super) pipeline: SharedPipeline,
     pub(super) source_wake: Arc<Notify>,
     pub(super) outlet_wake: Arc<Notify>,
-    pub(super) stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    context: Context,
+    login: Login,
+    settings: BrokerSettings,
+    topics: Standalone,
 }
 
-pub(super) fn world(held_bytes: usize) -> World {
-    let (stop, stopped) = watch::channel(false);
-    let threshold = Threshold::new(25.0).unwrap();
-    let cell = Arc::new(ThresholdCell::new(Setting { threshold, version: None }));
-    let (source_wake, outlet_wake): (Arc<Notify>, Arc<Notify>) = Default::default();
-    let wakes = [Arc::default(), Arc::clone(&source_wake)];
-    let path = JsonPath::default();
-    let pipeline = Pipeline::start(&wakes, &outlet_wake, 0, &path, held_bytes).unwrap();
-    let pipeline = SharedPipeline::new(pipeline);
-    let drain_timeout = Duration::from_secs(5);
-    let context = Context { pipeline, stop: stopped, cell, drain_timeout };
-    World { context, source_wake, outlet_wake, stop }
-}
-
-/// A login with the client id `w`, and the filter `sensors/#`.
-pub(super) fn login() -> (Login, BrokerSettings) {
-    let settings = BrokerSettings {
-        host: "broker".to_owned(),
-        port: 1883,
-        route: Route::Tcp,
-        tls: trusting([]).unwrap(),
-        user: None,
-        password: None,
-        client_id: Some("w".to_owned()),
-        filters: vec!["sensors/#".parse().unwrap()],
-        standalone: Some(Standalone {
+impl Rig {
+    /// The threshold is 25, and messages wait for it.
+    pub(super) fn holding(held_bytes_max: usize) -> Self {
+        let topics = Standalone {
             alerts: "alerts/{topic}".parse().unwrap(),
-            control: "desired".to_owned(),
-            reported: "reported".to_owned(),
-        }),
+            control: CONTROL.to_owned(),
+            reported: REPORTED.to_owned(),
+        };
+        let settings = BrokerSettings {
+            host: "broker".to_owned(),
+            port: 1883,
+            route: Route::Tcp,
+            tls: trusting([]).unwrap(),
+            user: None,
+            password: None,
+            client_id: Some("gate".to_owned()),
+            filters: ["sensors/#", "$share/g/machines/+"].map(|text| text.parse().unwrap()).into(),
+            standalone: Some(topics.clone()),
+        };
+        let [hub_wake, source_wake, outlet_wake]: [Arc<Notify>; 3] = Default::default();
+        let wakes = [hub_wake, Arc::clone(&source_wake)];
+        let path = JsonPath::default();
+        let pipeline = Pipeline::start(&wakes, &outlet_wake, 0, &path, held_bytes_max).unwrap();
+        let pipeline = SharedPipeline::new(pipeline);
+        let (stop, stopped) = watch::channel(false);
+        let setting = Setting { threshold: Threshold::DEFAULT, version: None };
+        let context = Context {
+            pipeline: pipeline.clone(),
+            stop: stopped,
+            cell: Arc::new(ThresholdCell::new(setting)),
+            drain_timeout: DRAIN,
+        };
+        Self {
+            pipeline,
+            source_wake,
+            outlet_wake,
+            stop,
+            context,
+            login: Login::new(&settings, Duration::from_secs(60)),
+            settings,
+            topics,
+        }
+    }
+
+    /// The threshold is 25, and known.
+    pub(super) fn new(held_bytes_max: usize) -> Self {
+        let rig = Self::holding(held_bytes_max);
+        rig.pipeline.lock().release_hold(Threshold::DEFAULT);
+        rig
+    }
+
+    pub(super) fn source(&self) -> Source {
+        let (context, wake) = (self.context.clone(), Arc::clone(&self.source_wake));
+        Source::new(&self.login, &self.settings.filters, context, wake, Duration::ZERO)
+    }
+
+    pub(super) fn outlet(&self) -> Outlet {
+        let (context, wake) = (self.context.clone(), Arc::clone(&self.outlet_wake));
+        Outlet::new(&self.login, &self.topics, context, wake)
+    }
+
+    /// As the module does at a signal.
+    pub(super) fn stop(&self) {
+        self.stop.send(true).unwrap();
+        self.source_wake.notify_one();
+        self.outlet_wake.notify_one();
+    }
+
+    /// Takes the next alert in the outlet's place, once there is one.
+    pub(super) async fn alert(&self) -> Alert {
+        let next = async {
+            loop {
+                if let Some(alert) = self.pipeline.lock().next_alert() {
+                    return alert;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, next).await.expect("an alert in time")
+    }
+
+    /// The PUBACK of an alert, in the outlet's place.
+    pub(super) fn forwarded(&self, alert: &Alert) {
+        let pipeline = &mut *self.pipeline.lock();
+        pipeline.forwarded(alert);
+        pipeline.wake_others(&self.outlet_wake);
+    }
+
+    /// The threshold in force.
+    pub(super) fn threshold(&self) -> Threshold {
+        self.context.cell.load().threshold
+    }
+
+    /// Takes a message in and judges it, in the source's place.
+    pub(super) fn message(&self, topic: &str, body: &str) {
+        use crate::message::{Message, SourceId, Span};
+        let block = bytes::Bytes::from(format!("{topic}{body}"));
+        let (middle, end) = (topic.len(), block.len());
+        let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
+        let threshold = self.threshold();
+        let pipeline = &mut *self.pipeline.lock();
+        pipeline.receive(SourceId::Broker, &block, message, Some(1), threshold);
+        pipeline.advance(std::time::Instant::now());
+        pipeline.wake_others(&self.source_wake);
+    }
+}
+
+/// Waits until something is so.
+pub(super) async fn until(mut is_so: impl FnMut() -> bool) {
+    let check = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
     };
-    (Login::new(&settings, Duration::from_secs(60)), settings)
+    timeout(PATIENCE, check).await.expect("in time");
 }
 
 /// The broker's end of a connection.
-pub(super) struct Peer(Connection<DuplexStream>);
-
-/// A connection, without its CONNECT and CONNACK, and the broker's end of it.
-pub(super) fn pair() -> (Connection<DuplexStream>, Peer) {
-    let (ours, theirs) = duplex(1 << 20);
-    let ours = Connection::new(ours, Duration::from_secs(60));
-    (ours, Peer(Connection::new(theirs, Duration::ZERO)))
+pub(super) struct Peer {
+    pub(super) connection: Connection<DuplexStream>,
 }
 
 impl Peer {
+    /// Our end of a new connection, with `buffer` bytes between the two, and the broker's.
+    pub(super) fn connect(buffer: usize) -> (Connection<DuplexStream>, Self) {
+        let (ours, theirs) = duplex(buffer);
+        let connection = Connection::new(theirs, Duration::ZERO);
+        (Connection::new(ours, Duration::from_secs(60)), Self { connection })
+    }
+
     pub(super) async fn next(&mut self) -> Packet {
-        let next = timeout(PATIENCE, self.0.next_packet()).await.expect("a packet comes");
-        next.expect("the connection holds")
+        let packet = timeout(PATIENCE, self.connection.next_packet());
+        packet.await.expect("a packet in time").expect("an open connection")
     }
 
-    pub(super) async fn send(&mut self, packet: &Packet) {
-        self.0.send(packet).unwrap();
-        self.0.flush().await.unwrap();
-    }
-
-    /// Takes the SUBSCRIBE.
-    pub(super) async fn subscribe(&mut self) -> Subscribe {
+    pub(super) async fn next_publish(&mut self) -> Publish {
         match self.next().await {
-            Packet::Subscribe(subscribe) => subscribe,
-            other => panic!("no SUBSCRIBE but {other:?}"),
+            Packet::Publish(publish) => publish,
+            other => panic!("expected a publish, got {other:?}"),
         }
     }
 
-    pub(super) async fn answer(&mut self, subscribe: &Subscribe, code: Code) {
-        self.send(&Packet::SubAck(SubAck::new(subscribe.pkid, vec![code]))).await;
+    pub(super) async fn send(&mut self, packet: Packet) {
+        self.connection.send(&packet).unwrap();
+        timeout(PATIENCE, self.connection.flush()).await.expect("room in time").unwrap();
     }
 
-    /// Takes the SUBSCRIBE and grants it.
-    pub(super) async fn grant(&mut self) {
-        let subscribe = self.subscribe().await;
-        self.answer(&subscribe, Code::Success(QoS::AtLeastOnce)).await;
+    pub(super) async fn puback(&mut self, id: u16) {
+        self.send(Packet::PubAck(PubAck::new(id))).await;
     }
 
-    /// The next PUBLISH; what comes before it must be a PINGREQ, which is answered.
-    pub(super) async fn publish(&mut self) -> Publish {
-        loop {
-            match self.next().await {
-                Packet::Publish(publish) => return publish,
-                Packet::PingReq => self.send(&Packet::PingResp).await,
-                other => panic!("no PUBLISH but {other:?}"),
-            }
-        }
-    }
-
-    pub(super) async fn acknowledge(&mut self, publish: &Publish) {
-        self.send(&Packet::PubAck(PubAck::new(publish.pkid))).await;
-    }
-
-    /// Delivers a message: `id` 0 is QoS 0.
-    pub(super) async fn deliver(&mut self, topic: &str, body: &str, id: u16, retain: bool) {
+    /// Sends a message, at QoS 0 without an id.
+    pub(super) async fn publish(&mut self, topic: &str, id: u16, body: &str, retain: bool) {
         let qos = if id == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
         let mut publish = Publish::new(topic, qos, body);
         (publish.pkid, publish.retain) = (id, retain);
-        self.send(&Packet::Publish(publish)).await;
+        self.send(Packet::Publish(publish)).await;
+    }
+
+    pub(super) async fn subscribe(&mut self) -> Subscribe {
+        match self.next().await {
+            Packet::Subscribe(subscribe) => subscribe,
+            other => panic!("expected SUBSCRIBE, got {other:?}"),
+        }
+    }
+
+    /// Waits for SUBSCRIBE and answers it with these codes, or with a grant of all.
+    pub(super) async fn grant(&mut self, codes: Option<Vec<Code>>) -> Subscribe {
+        let subscribe = self.subscribe().await;
+        let granted = || vec![Code::Success(QoS::AtLeastOnce); subscribe.filters.len()];
+        let ack = SubAck::new(subscribe.pkid, codes.unwrap_or_else(granted));
+        self.send(Packet::SubAck(ack)).await;
+        subscribe
     }
 }

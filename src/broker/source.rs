@@ -102,7 +102,7 @@ impl Source {
         let mut read = false;
         loop {
             let now = now();
-            let pause = linger.pause(now, inbox.len());
+            let pause = linger.pause(now, inbox.len() as u64);
             let is_stopping = self.dial.is_stopping();
             let is_over = {
                 let pipeline = &mut *shared.lock();
@@ -154,9 +154,7 @@ impl Source {
                 // Not acknowledged: the broker delivers it to the next instance.
                 Incoming::Publish(_) if is_stopping => {}
                 Incoming::Publish(publish) if !self.filters.let_in(publish.topic(&block)) => {
-                    if let Some(packet_id) = publish.packet_id() {
-                        pipeline.receive_settled(BROKER, packet_id);
-                    }
+                    pipeline.receive_settled(BROKER, publish.packet_id(), publish.len());
                     self.foreign(publish.topic(&block), pipeline, now);
                 }
                 Incoming::Publish(publish) => {
@@ -178,6 +176,9 @@ impl Source {
                     Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
                 },
+                Incoming::TooLarge { packet_id, bytes } => {
+                    pipeline.receive_too_large(BROKER, packet_id, bytes, now);
+                }
                 Incoming::PubAck(_) => pipeline.counters.unexpected += 1,
             }
         }
@@ -215,3 +216,5 @@ impl Source {
 
 #[cfg(test)]
 mod session_tests;
+#[cfg(test)]
+mod tests;

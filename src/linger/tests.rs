@@ -65,7 +65,7 @@ fn closed_loop(longest: Duration, window: u32, turns: u32) -> Run {
 fn finish(run: &mut Run, linger: &mut Linger, now: Instant, messages: u32) -> Duration {
     run.turns += 1;
     run.messages += messages;
-    let pause = linger.pause(now, usize::try_from(messages).unwrap());
+    let pause = linger.pause(now, u64::from(messages));
     run.pauses += u32::from(pause.is_some());
     run.longest_pause = run.longest_pause.max(pause.unwrap_or_default());
     MESSAGE * messages + pause.map_or(Duration::ZERO, |pause| pause + LATE)

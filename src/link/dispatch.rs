@@ -92,10 +92,8 @@ impl Link {
             }
         }
         // Behind all that was received before it; a leaving link did not take all of that.
-        if let Some(packet_id) = place.packet_id()
-            && !self.leaving
-        {
-            pipeline.receive_settled(HUB, packet_id);
+        if !self.leaving {
+            pipeline.receive_settled(HUB, place.packet_id(), place.len());
         }
         Ok(())
     }
@@ -115,7 +113,8 @@ impl Link {
             // Not acknowledged: the hub delivers it on the next connection.
             return;
         }
-        if at_most_once && waits_for_hub(pipeline) && pipeline.is_over_bound(HUB, 1) {
+        let must_not_grow = || waits_for_hub(pipeline) && pipeline.is_over_bound(HUB, 1);
+        if at_most_once && (self.overrun || must_not_grow()) {
             pipeline.counters.dropped_at_most_once += 1;
             return;
         }

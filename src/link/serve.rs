@@ -58,18 +58,19 @@ impl Link {
         let mut linger = Linger::new(self.settings.linger);
         loop {
             let now = Instant::now();
-            let pause = linger.pause(now, inbox.len());
-            let (read, over) = {
+            let (read, over, messages) = {
                 let pipeline = &mut *shared.lock();
-                self.take(&mut inbox, &mut subscription, pipeline, &mut connection)?;
+                let received = pipeline.counters.received;
+                self.take(&mut inbox, &mut subscription, pipeline, &mut connection, now)?;
                 if subscription.deadline.is_some_and(|deadline| now > deadline) {
                     return Err(End::NoSubAck);
                 }
                 leaving = self.reason_to_leave(leaving, &mut renewal, pipeline, now);
                 self.pump(&mut connection, pipeline, now)?;
                 let over = leaving.take_if(|leaving| self.is_over(leaving, pipeline, now));
-                (may_read(pipeline), over)
+                (may_read(pipeline), over, pipeline.counters.received - received)
             };
+            let pause = linger.pause(now, messages);
             if let Some(Leaving { why, .. }) = over {
                 close(connection).await;
                 return Ok(why);
@@ -96,6 +97,7 @@ impl Link {
         subscription: &mut Subscription,
         pipeline: &mut Pipeline,
         connection: &mut Connection<impl ByteStream>,
+        now: Instant,
     ) -> Result<(), End> {
         // Both are looked at once a turn: the one is news to this thread alone, the other changes
         // by what is taken here.
@@ -109,6 +111,9 @@ impl Link {
                 }
                 Incoming::PubAck(id) => {
                     self.outbound.acknowledged(id, pipeline);
+                }
+                Incoming::TooLarge { packet_id, bytes } => {
+                    pipeline.receive_too_large(HUB, packet_id, bytes, now);
                 }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) => self.subscribed(subscription, &ack, pipeline)?,
@@ -216,7 +221,9 @@ impl Link {
         while let Some(request) = self.twin.next_request(now) {
             connection.publish(&Publish::new(request.topic, QoS::AtMostOnce, request.body))?;
         }
-        self.outbound.send(connection, pipeline)?;
+        // A connection that is left finishes what came on it, and begins nothing else.
+        let only = (self.leaving && !self.is_stopping()).then_some(HUB);
+        self.outbound.send(connection, pipeline, only)?;
         pipeline.release(HUB, |id| connection.acknowledge(id));
         pipeline.wake_others(&self.wake);
         Ok(())
@@ -242,7 +249,11 @@ impl Link {
     fn is_over(&self, leaving: &Leaving, pipeline: &Pipeline, now: Instant) -> bool {
         // Messages that wait for the twin at a stop stay unacknowledged; a renewal is no reason.
         let given_up = self.is_stopping() && pipeline.is_holding();
-        let drained = (given_up || pipeline.is_drained()) && self.outbound.waiting() == 0;
+        let judged = match leaving.why {
+            Leave::Stop => given_up || pipeline.is_drained(),
+            Leave::Renew(_) | Leave::Overrun => pipeline.is_drained_of(HUB),
+        };
+        let drained = judged && self.outbound.waiting() == 0;
         drained || leaving.until.is_some_and(|until| now >= until)
     }
 }

@@ -15,6 +15,7 @@ use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::threshold::{Setting, Threshold};
 use crate::trust::trusting;
 
+mod beside_a_broker;
 mod login;
 mod renewal;
 

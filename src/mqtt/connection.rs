@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use rumqttc::mqttbytes;
 use rumqttc::mqttbytes::v4::Packet;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -19,16 +19,20 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::io::poll_read_buf;
 
 use super::inbox::Inbox;
-use super::wire::{self, Outgoing};
+use super::wire::{self, Incoming, Outgoing};
 
-/// Most bytes decoded in one turn; also the size of a read buffer chunk.
+/// Most bytes read in one turn.
 pub const READ_BYTES: usize = 64 * 1024;
 /// A caller stops adding publishes while this many bytes wait to be written.
 pub const WRITE_HIGH_WATER_BYTES: usize = 256 * 1024;
+/// Bytes that may wait to be written at all: a peer that sends, and takes not even the answers.
+pub const WRITE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Largest packet taken from the peer: the 256 KiB that IoT Edge allows, and headers.
 pub const PACKET_BYTES_MAX: usize = 256 * 1024 + 64 * 1024 + 16;
 /// How often a turn returns without any traffic, so that its caller can look at its clocks.
 pub const TICK: Duration = Duration::from_millis(500);
+/// Size of the chunks that are read into.
+const CHUNK_BYTES: usize = 2 * READ_BYTES;
 /// A fresh chunk is taken once less than this is left of the current one.
 const READ_BYTES_MIN: usize = 8 * 1024;
 
@@ -50,6 +54,9 @@ pub enum ConnectionError {
     /// No answer to a PINGREQ (MQTT 3.1.1 §3.1.2.10).
     #[error("no answer to PINGREQ within {0:?}")]
     KeepAlive(Duration),
+    /// The peer goes on sending and takes no answers.
+    #[error("the peer takes no answers: {0} bytes wait for it")]
+    Deaf(usize),
 }
 
 /// What a connection runs on: a socket, TLS over one, or memory in tests.
@@ -64,10 +71,12 @@ pub struct Connection<S> {
     /// Chunks that were read before, oldest first. Their memory serves again once nothing refers to
     /// what was read into it.
     used: VecDeque<BytesMut>,
-    /// The read buffer grew beyond a chunk for a large packet.
-    has_grown: bool,
+    /// The read buffer is larger than a chunk, for a large packet.
+    is_large: bool,
     /// The read buffer may begin with a whole packet.
     undecoded: bool,
+    /// Bytes still to come of a packet that is too large, and what is told once they are passed.
+    oversized: Option<(usize, Incoming)>,
     /// The end of the stream, until what came before it is taken.
     end: Option<ConnectionError>,
     write_buffer: Vec<u8>,
@@ -94,10 +103,11 @@ impl<S: ByteStream> Connection<S> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             stream,
-            read_buffer: BytesMut::new(),
+            read_buffer: BytesMut::with_capacity(CHUNK_BYTES),
             used: VecDeque::new(),
-            has_grown: false,
+            is_large: false,
             undecoded: false,
+            oversized: None,
             end: None,
             write_buffer: Vec::with_capacity(4096),
             written: 0,
@@ -161,18 +171,26 @@ impl<S: ByteStream> Connection<S> {
         tokio::pin!(notified);
         poll_fn(|cx| {
             let was_full = !self.is_writable();
-            self.poll_write(cx)?;
+            let mut failure = self.poll_write(cx).err();
             let mut done = was_full && self.is_writable();
+            // What the peer said before it hung up comes first, whichever way it shows.
             done |= read && self.poll_read(cx, inbox, usize::MAX)?;
             done |= notified.as_mut().poll(cx).is_ready();
-            if self.tick.poll_tick(cx).is_ready() {
+            if failure.is_none() && self.tick.poll_tick(cx).is_ready() {
                 // Polled again so that the timer knows this task before it sleeps.
                 let _ = self.tick.poll_tick(cx);
-                self.keep_alive(read)?;
-                self.poll_write(cx)?;
+                failure = self.keep_alive(read).and_then(|()| self.poll_write(cx)).err();
                 done = true;
             }
-            if done { Poll::Ready(Ok(())) } else { Poll::Pending }
+            match failure {
+                Some(failure) if inbox.is_empty() => Poll::Ready(Err(failure)),
+                Some(failure) => {
+                    self.end.get_or_insert(failure);
+                    Poll::Ready(Ok(()))
+                }
+                None if done => Poll::Ready(Ok(())),
+                None => Poll::Pending,
+            }
         })
         .await
     }
@@ -265,7 +283,9 @@ impl<S: ByteStream> Connection<S> {
                 Poll::Ready(Err(error)) => return Err(error.into()),
                 Poll::Pending => {
                     self.forget_written();
-                    return Ok(());
+                    let waiting = self.write_buffer.len() - self.written;
+                    let is_deaf = waiting > WRITE_BYTES_MAX;
+                    return if is_deaf { Err(ConnectionError::Deaf(waiting)) } else { Ok(()) };
                 }
             }
         }
@@ -338,25 +358,33 @@ impl<S: ByteStream> Connection<S> {
     }
 
     /// Goes on reading into another chunk, with what is left of an incomplete packet at its front:
-    /// into the oldest used one, if nothing refers to it any more, else into a new one.
+    /// into the oldest used one, if nothing refers to it any more, else into a new one. Their sizes
+    /// are multiples of [`READ_BYTES`].
     fn next_chunk(&mut self) {
         let incomplete = self.read_buffer.split();
-        let room = READ_BYTES + incomplete.len();
         let used = std::mem::take(&mut self.read_buffer);
-        // One that grew for a large packet is not worth keeping.
-        let is_worth_keeping = !std::mem::take(&mut self.has_grown) && used.capacity() > 0;
-        if is_worth_keeping && self.used.len() < USED_CHUNKS_MAX {
+        // One that was made for a large packet is not worth keeping.
+        if !std::mem::take(&mut self.is_large) && self.used.len() < USED_CHUNKS_MAX {
             self.used.push_back(used);
         }
-        let is_free = self.used.front_mut().is_some_and(|oldest| oldest.try_reclaim(room));
-        let free = if is_free { self.used.pop_front() } else { None };
-        self.read_buffer = free.unwrap_or_else(|| BytesMut::with_capacity(room));
+        self.is_large = incomplete.len() > CHUNK_BYTES - READ_BYTES;
+        self.read_buffer = if self.is_large {
+            BytesMut::with_capacity(READ_BYTES + incomplete.len())
+        } else {
+            let is_free =
+                self.used.front_mut().is_some_and(|oldest| oldest.try_reclaim(CHUNK_BYTES));
+            let free = if is_free { self.used.pop_front() } else { None };
+            free.unwrap_or_else(|| BytesMut::with_capacity(CHUNK_BYTES))
+        };
         self.read_buffer.extend_from_slice(&incomplete);
     }
 
     /// Takes at most `limit` whole packets out of the read buffer, together with their bytes. A
     /// fault behind them becomes the end of the stream.
     fn decode(&mut self, inbox: &mut Inbox, limit: usize) {
+        if !self.skip_oversized(inbox) {
+            return;
+        }
         let decoded = wire::decode(&self.read_buffer, &mut inbox.incoming, limit, PACKET_BYTES_MAX);
         inbox.block = if decoded.consumed == 0 {
             Bytes::new()
@@ -368,16 +396,42 @@ impl<S: ByteStream> Connection<S> {
             mqttbytes::Error::InsufficientBytes(0) => self.undecoded = true,
             mqttbytes::Error::InsufficientBytes(missing) if missing > READ_BYTES => {
                 self.read_buffer.reserve(missing);
-                self.has_grown = true;
+                self.is_large = true;
             }
             mqttbytes::Error::InsufficientBytes(_) => {}
+            fault @ mqttbytes::Error::PayloadSizeLimitExceeded(_) => {
+                match wire::oversized(&self.read_buffer) {
+                    wire::Oversized::Publish { packet_id, bytes } => {
+                        self.oversized = Some((bytes, Incoming::TooLarge { packet_id, bytes }));
+                        self.undecoded = true;
+                    }
+                    wire::Oversized::Incomplete => {}
+                    wire::Oversized::Other => self.end = Some(fault.into()),
+                }
+            }
             fault => self.end = Some(fault.into()),
         }
     }
 
+    /// Passes over a packet that is too large, and tells of it at its end: the peer would deliver it
+    /// first on every connection, and nothing behind it would ever come. False while more of it is
+    /// to come.
+    fn skip_oversized(&mut self, inbox: &mut Inbox) -> bool {
+        let Some((bytes, told)) = self.oversized.take() else { return true };
+        let skipped = bytes.min(self.read_buffer.len());
+        self.read_buffer.advance(skipped);
+        if skipped < bytes {
+            self.oversized = Some((bytes - skipped, told));
+            self.undecoded = false;
+            return false;
+        }
+        inbox.incoming.push(told);
+        true
+    }
+
     /// A peer is asked for a sign of life when nothing was sent for half the keep-alive, which the
     /// protocol wants, and when nothing was heard for so long: what is sent into a dead connection
-    /// proves nothing. While the caller does not read on purpose, nor does a missing PINGRESP.
+    /// proves nothing. While the caller does not read on purpose, a missing PINGRESP does not either.
     /// Called once a [`TICK`], which is how exactly it knows when something was sent or heard.
     fn keep_alive(&mut self, reading: bool) -> Result<(), ConnectionError> {
         if self.keep_alive.is_zero() {
@@ -392,10 +446,11 @@ impl<S: ByteStream> Connection<S> {
             self.ping_sent = None;
         }
         if !reading {
+            // Nothing can be heard; asking goes on, or the peer would take us for dead.
             self.last_heard = now;
+            self.ping_sent = None;
         }
         match self.ping_sent {
-            Some(sent) if !reading => self.ping_sent = Some(sent.max(now - TICK)),
             Some(sent) if now - sent > self.keep_alive / 2 => {
                 return Err(ConnectionError::KeepAlive(self.keep_alive / 2));
             }
@@ -403,6 +458,7 @@ impl<S: ByteStream> Connection<S> {
             None if now - self.last_sent.min(self.last_heard) >= self.keep_alive / 2 => {
                 self.send(&Packet::PingReq)?;
                 self.ping_sent = Some(now);
+                self.last_sent = now;
             }
             None => {}
         }

@@ -29,13 +29,15 @@ impl Inbox {
         (std::mem::take(&mut self.block), self.incoming.drain(..))
     }
 
-    /// Takes everything out as packets of their own, for those who are in no hurry.
+    /// Takes everything out as packets of their own, for those who are in no hurry. What was too
+    /// large is left out.
     pub fn packets(&mut self) -> impl Iterator<Item = Packet> {
         let (block, incoming) = self.drain();
-        incoming.map(move |packet| match packet {
-            Incoming::Publish(publish) => Packet::Publish(publish.to_publish(&block)),
-            Incoming::PubAck(id) => Packet::PubAck(PubAck::new(id)),
-            Incoming::Other(packet) => *packet,
+        incoming.filter_map(move |packet| match packet {
+            Incoming::Publish(publish) => Some(Packet::Publish(publish.to_publish(&block))),
+            Incoming::PubAck(id) => Some(Packet::PubAck(PubAck::new(id))),
+            Incoming::TooLarge { .. } => None,
+            Incoming::Other(packet) => Some(*packet),
         })
     }
 }

@@ -26,7 +26,14 @@ pub enum Incoming {
     Publish(PublishAt),
     /// A PUBACK for this packet id.
     PubAck(u16),
-    /// Any other packet; never one of the two above.
+    /// A PUBLISH that was passed over, as it is larger than is taken.
+    TooLarge {
+        /// Its packet id; `None` at QoS 0.
+        packet_id: Option<u16>,
+        /// Its length on the wire.
+        bytes: usize,
+    },
+    /// Any other packet; never a PUBLISH or PUBACK.
     Other(Box<Packet>),
 }
 
@@ -61,6 +68,16 @@ impl PublishAt {
     /// Where the body is.
     pub fn body(&self) -> std::ops::Range<usize> {
         widen(self.body)..widen(self.end)
+    }
+
+    /// Length of topic and body.
+    pub fn len(&self) -> usize {
+        usize::from(self.topic_len) + self.body().len()
+    }
+
+    /// Whether topic and body are empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The packet id; `None` at QoS 0, which has none.
@@ -201,6 +218,49 @@ fn other(packet: &[u8], packet_bytes_max: usize) -> Result<Incoming, Error> {
         // It was faulty above, so it cannot be good here.
         Packet::Publish(_) => Err(Error::MalformedPacket),
         other => Ok(Incoming::Other(Box::new(other))),
+    }
+}
+
+/// What a packet is that is longer than is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oversized {
+    /// A PUBLISH, of so many bytes on the wire.
+    Publish {
+        /// Its packet id; `None` at QoS 0.
+        packet_id: Option<u16>,
+        /// From its first byte to its last.
+        bytes: usize,
+    },
+    /// Not enough of it is there to say.
+    Incomplete,
+    /// Nothing that anybody sends in good faith.
+    Other,
+}
+
+/// Looks at the packet at the start of `bytes`, whose length is known to be too large.
+pub fn oversized(bytes: &[u8]) -> Oversized {
+    let (Some(&first), Some((header, length))) = (bytes.first(), frame(bytes)) else {
+        return Oversized::Incomplete;
+    };
+    let has_id = match first >> 1 & 3 {
+        _ if first & 0xf0 != PUBLISH => return Oversized::Other,
+        0 => false,
+        1 | 2 => true,
+        _ => return Oversized::Other,
+    };
+    let bytes_in_all = header + length;
+    if !has_id {
+        return Oversized::Publish { packet_id: None, bytes: bytes_in_all };
+    }
+    let after_topic = bytes[header..]
+        .split_first_chunk::<2>()
+        .and_then(|(topic_len, rest)| rest.get(usize::from(u16::from_be_bytes(*topic_len))..));
+    match after_topic.and_then(<[u8]>::first_chunk::<2>) {
+        None => Oversized::Incomplete,
+        Some([0, 0]) => Oversized::Other,
+        Some(id) => {
+            Oversized::Publish { packet_id: Some(u16::from_be_bytes(*id)), bytes: bytes_in_all }
+        }
     }
 }
 

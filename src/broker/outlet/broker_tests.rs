@@ -1,26 +1,18 @@
 //! What a broker can do to the control topic and to alerts.
 
 use super::*;
-use crate::broker::peer::{HOT, Peer, World, login, pair, world};
+use crate::broker::peer::{CONTROL, HOT, Peer, REPORTED, Rig};
 use crate::limits::FIRST_TWIN_WAIT;
-use crate::message::{Message, SourceId, Span};
-use crate::mqtt::{ConnectionError, QoS};
-use bytes::Bytes;
-use rumqttc::mqttbytes::v4::{Publish, SubscribeReasonCode as Code};
+use crate::mqtt::ConnectionError;
+use crate::mqtt::packet::{Publish, SubscribeReasonCode as Code};
 use serde_json::Value;
 use tokio::task::JoinHandle;
-
-fn outlet(world: &World) -> Outlet {
-    let (login, settings) = login();
-    let topics = settings.standalone.expect("topics");
-    Outlet::new(&login, &topics, world.context.clone(), Arc::clone(&world.outlet_wake))
-}
 
 /// A connection that is served; gives the outlet back once it has ended.
 type Served = JoinHandle<(Outlet, Result<(), End>)>;
 
 fn serve(mut outlet: Outlet) -> (Peer, Served) {
-    let (connection, peer) = pair();
+    let (connection, peer) = Peer::connect(1 << 16);
     let served = tokio::spawn(async move {
         let end = outlet.serve(connection).await;
         (outlet, end)
@@ -38,26 +30,40 @@ async fn hang_up(peer: Peer, served: Served) -> Outlet {
     outlet
 }
 
+fn is_holding(rig: &Rig) -> bool {
+    rig.pipeline.lock().is_holding()
+}
+
 /// A hot message from `topic` arrives.
-fn receive(world: &World, topic: &str) {
-    let block = Bytes::from(format!("{topic}{HOT}"));
-    let (middle, end) = (topic.len(), block.len());
-    let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
-    let threshold = world.context.cell.load().threshold;
-    world.context.pipeline.lock().receive(SourceId::Broker, &block, message, Some(1), threshold);
-    world.outlet_wake.notify_one();
+fn receive(rig: &Rig, topic: &str) {
+    rig.message(topic, HOT);
+    rig.outlet_wake.notify_one();
 }
 
-fn is_holding(world: &World) -> bool {
-    world.context.pipeline.lock().is_holding()
+/// Refuses the subscription.
+async fn refuse(peer: &mut Peer) {
+    peer.grant(Some(vec![Code::Failure])).await;
 }
 
-fn threshold(world: &World) -> f64 {
-    world.context.cell.load().threshold.value()
+/// Answers the PINGREQ that comes.
+async fn pong(peer: &mut Peer) {
+    assert_eq!(peer.next().await, Packet::PingReq);
+    peer.send(Packet::PingResp).await;
+}
+
+/// The next publish; a PINGREQ before it is answered.
+async fn published(peer: &mut Peer) -> Publish {
+    loop {
+        match peer.next().await {
+            Packet::Publish(publish) => return publish,
+            Packet::PingReq => peer.send(Packet::PingResp).await,
+            other => panic!("expected a publish, got {other:?}"),
+        }
+    }
 }
 
 fn reported(publish: &Publish) -> f64 {
-    assert_eq!((publish.topic.as_str(), publish.retain), ("reported", true));
+    assert_eq!((publish.topic.as_str(), publish.retain), (REPORTED, true));
     let report: Value = serde_json::from_slice(&publish.payload).unwrap();
     report["TemperatureThreshold"]["value"].as_f64().unwrap()
 }
@@ -66,16 +72,15 @@ fn reported(publish: &Publish) -> f64 {
 /// connection, which goes on.
 #[tokio::test(start_paused = true)]
 async fn alerts_leave_without_control() {
-    let world = world(1 << 20);
-    let (mut peer, served) = serve(outlet(&world));
-    receive(&world, "sensors/a");
-    let subscribe = peer.subscribe().await;
-    peer.answer(&subscribe, Code::Failure).await;
+    let rig = Rig::holding(1 << 20);
+    let (mut peer, served) = serve(rig.outlet());
+    receive(&rig, "sensors/a");
+    refuse(&mut peer).await;
     for topic in ["alerts/sensors/a", "alerts/sensors/b"] {
-        let alert = peer.publish().await;
+        let alert = published(&mut peer).await;
         assert_eq!(alert.topic, topic);
-        peer.acknowledge(&alert).await;
-        receive(&world, "sensors/b");
+        peer.puback(alert.pkid).await;
+        receive(&rig, "sensors/b");
     }
     assert!(!served.is_finished());
     served.abort();
@@ -84,13 +89,13 @@ async fn alerts_leave_without_control() {
 /// However early each connection ends, the hold does when its time from the first one is over.
 #[tokio::test(start_paused = true)]
 async fn short_connections_do_not_prolong_the_hold() {
-    let world = world(1 << 20);
-    let mut outlet = outlet(&world);
+    let rig = Rig::holding(1 << 20);
+    let mut outlet = rig.outlet();
     for round in 1..=3 {
         let (mut peer, served) = serve(outlet);
         peer.subscribe().await;
         tokio::time::sleep(FIRST_TWIN_WAIT * 2 / 5).await;
-        assert_eq!(is_holding(&world), round < 3);
+        assert_eq!(is_holding(&rig), round < 3);
         outlet = hang_up(peer, served).await;
     }
 }
@@ -98,35 +103,33 @@ async fn short_connections_do_not_prolong_the_hold() {
 /// Nor does the time between two connections.
 #[tokio::test(start_paused = true)]
 async fn the_hold_ends_without_a_connection() {
-    let world = world(1 << 20);
-    let (mut peer, served) = serve(outlet(&world));
+    let rig = Rig::holding(1 << 20);
+    let (mut peer, served) = serve(rig.outlet());
     peer.subscribe().await;
     let mut outlet = hang_up(peer, served).await;
     // No attempt comes before the hold's end.
     outlet.dial.pause(FIRST_TWIN_WAIT * 2);
     let connecting = tokio::spawn(async move { outlet.connect().await.is_some() });
     tokio::time::sleep(FIRST_TWIN_WAIT / 2).await;
-    assert!(is_holding(&world));
+    assert!(is_holding(&rig));
     tokio::time::sleep(FIRST_TWIN_WAIT).await;
-    assert!(!is_holding(&world) && !connecting.is_finished());
-    world.stop.send(true).unwrap();
+    assert!(!is_holding(&rig) && !connecting.is_finished());
+    rig.stop();
     assert!(!connecting.await.unwrap());
 }
 
 /// Only a PINGRESP behind the SUBACK tells that nothing was retained.
 #[tokio::test(start_paused = true)]
 async fn an_early_pingresp_does_not_end_the_hold() {
-    let world = world(1 << 20);
-    let (mut peer, served) = serve(outlet(&world));
-    let subscribe = peer.subscribe().await;
-    peer.send(&Packet::PingResp).await;
+    let rig = Rig::holding(1 << 20);
+    let (mut peer, served) = serve(rig.outlet());
+    peer.send(Packet::PingResp).await;
     tokio::time::sleep(FIRST_TWIN_WAIT / 2).await;
-    assert!(is_holding(&world));
-    peer.answer(&subscribe, Code::Success(QoS::AtLeastOnce)).await;
-    assert_eq!(peer.next().await, Packet::PingReq);
-    peer.send(&Packet::PingResp).await;
+    assert!(is_holding(&rig));
+    peer.grant(None).await;
+    pong(&mut peer).await;
     tokio::time::sleep(FIRST_TWIN_WAIT / 4).await;
-    assert!(!is_holding(&world));
+    assert!(!is_holding(&rig));
     served.abort();
 }
 
@@ -135,40 +138,37 @@ async fn an_early_pingresp_does_not_end_the_hold() {
 #[tokio::test(start_paused = true)]
 async fn a_patch_that_was_cleared_meanwhile_is_gone() {
     let patch = r#"{"TemperatureThreshold":60}"#;
-    let world = world(1 << 20);
-    let (mut peer, served) = serve(outlet(&world));
-    peer.grant().await;
-    peer.deliver("desired", patch, 0, true).await;
-    let report = peer.publish().await;
+    let rig = Rig::holding(1 << 20);
+    let (mut peer, served) = serve(rig.outlet());
+    peer.grant(None).await;
+    peer.publish(CONTROL, 0, patch, true).await;
+    let report = published(&mut peer).await;
     assert_eq!(reported(&report), 60.0);
-    peer.acknowledge(&report).await;
+    peer.puback(report.pkid).await;
     let outlet = hang_up(peer, served).await;
 
     let (mut peer, served) = serve(outlet);
-    let subscribe = peer.subscribe().await;
-    peer.answer(&subscribe, Code::Failure).await;
-    assert_eq!(peer.next().await, Packet::PingReq);
-    peer.send(&Packet::PingResp).await;
+    refuse(&mut peer).await;
+    pong(&mut peer).await;
     tokio::time::sleep(RETAINED_WAIT * 2).await;
-    assert_eq!(threshold(&world), 60.0);
+    assert_eq!(rig.threshold().value(), 60.0);
     let outlet = hang_up(peer, served).await;
 
     let (mut peer, served) = serve(outlet);
-    peer.grant().await;
-    assert_eq!(peer.next().await, Packet::PingReq);
-    peer.send(&Packet::PingResp).await;
+    peer.grant(None).await;
+    pong(&mut peer).await;
     tokio::time::sleep(RETAINED_WAIT / 2).await;
-    peer.deliver("desired", patch, 0, true).await;
-    let report = peer.publish().await;
-    peer.acknowledge(&report).await;
+    peer.publish(CONTROL, 0, patch, true).await;
+    let report = published(&mut peer).await;
+    peer.puback(report.pkid).await;
     tokio::time::sleep(RETAINED_WAIT).await;
-    assert_eq!(threshold(&world), 60.0);
+    assert_eq!(rig.threshold().value(), 60.0);
     let outlet = hang_up(peer, served).await;
 
     let (mut peer, served) = serve(outlet);
-    peer.grant().await;
-    let report = peer.publish().await;
-    assert_eq!((reported(&report), threshold(&world)), (25.0, 25.0));
+    peer.grant(None).await;
+    let report = published(&mut peer).await;
+    assert_eq!((reported(&report), rig.threshold().value()), (25.0, 25.0));
     served.abort();
 }
 
@@ -176,33 +176,33 @@ async fn a_patch_that_was_cleared_meanwhile_is_gone() {
 /// it arrive, in their order.
 #[tokio::test(start_paused = true)]
 async fn a_refused_alert_holds_no_other_back() {
-    let world = world(1 << 20);
-    let mut outlet = outlet(&world);
+    let rig = Rig::holding(1 << 20);
+    let mut outlet = rig.outlet();
     for topic in ["a", "bad", "b", "c"] {
-        receive(&world, topic);
+        receive(&rig, topic);
     }
     let mut came = Vec::new();
     for connection in 1.. {
         assert!(connection < 10);
         let (mut peer, served) = serve(outlet);
-        peer.grant().await;
+        peer.grant(None).await;
         while came.len() < 3 {
-            let alert = peer.publish().await;
+            let alert = published(&mut peer).await;
             if alert.topic == "alerts/bad" {
                 break;
             }
             came.push(alert.topic.clone());
-            peer.acknowledge(&alert).await;
+            peer.puback(alert.pkid).await;
         }
         if came.len() == 3 {
-            receive(&world, "d");
-            assert_eq!(peer.publish().await.topic, "alerts/d");
+            receive(&rig, "d");
+            assert_eq!(published(&mut peer).await.topic, "alerts/d");
             served.abort();
             break;
         }
         outlet = hang_up(peer, served).await;
     }
     assert_eq!(came, ["alerts/a", "alerts/b", "alerts/c"]);
-    let pipeline = world.context.pipeline.lock();
+    let pipeline = rig.pipeline.lock();
     assert_eq!((pipeline.counters.refused, pipeline.counters.forwarded), (1, 3));
 }

@@ -1,29 +1,16 @@
 //! What a session brings that the broker has kept, and a connection that cannot be read yet.
 
 use super::*;
-use crate::broker::peer::{COLD, HOT, Peer, World, login, pair, world};
+use crate::broker::peer::{COLD, HOT, Peer, Rig, until};
 use crate::limits::SUBACK_WAIT;
-use rumqttc::mqttbytes::v4::PubAck;
+use crate::mqtt::packet::PubAck;
 use tokio::task::JoinHandle;
 
-fn source(world: &World) -> Source {
-    let (login, settings) = login();
-    let wake = Arc::clone(&world.source_wake);
-    Source::new(&login, &settings.filters, world.context.clone(), wake, Duration::ZERO)
-}
-
 /// Serves a connection, on which the broker says whether it had a session.
-fn serve(world: &World, session_present: bool) -> (Peer, JoinHandle<Result<(), End>>) {
-    let mut source = source(world);
-    let (connection, peer) = pair();
+fn serve(rig: &Rig, session_present: bool) -> (Peer, JoinHandle<Result<(), End>>) {
+    let mut source = rig.source();
+    let (connection, peer) = Peer::connect(1 << 16);
     (peer, tokio::spawn(async move { source.serve(connection, session_present).await }))
-}
-
-fn released(held_bytes: usize) -> World {
-    let world = world(held_bytes);
-    let threshold = world.context.cell.load().threshold;
-    world.context.pipeline.lock().release_hold(threshold);
-    world
 }
 
 /// A retained message is judged, whatever the session: it may be new, or delivered again. Here it
@@ -31,22 +18,15 @@ fn released(held_bytes: usize) -> World {
 #[tokio::test(start_paused = true)]
 async fn a_retained_message_is_judged_in_every_session() {
     for session_present in [false, true] {
-        let world = released(1 << 20);
-        let (mut peer, served) = serve(&world, session_present);
-        peer.grant().await;
-        peer.deliver("sensors/a", COLD, 3, true).await;
-        peer.deliver("sensors/a", HOT, 7, true).await;
-        peer.deliver("sensors/a", COLD, 8, false).await;
+        let rig = Rig::new(1 << 20);
+        let (mut peer, served) = serve(&rig, session_present);
+        peer.grant(None).await;
+        peer.publish("sensors/a", 3, COLD, true).await;
+        peer.publish("sensors/a", 7, HOT, true).await;
+        peer.publish("sensors/a", 8, COLD, false).await;
         assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(3)));
-        let alert = loop {
-            let alert = world.context.pipeline.lock().next_alert();
-            match alert {
-                Some(alert) => break alert,
-                None => tokio::task::yield_now().await,
-            }
-        };
-        world.context.pipeline.lock().forwarded(&alert);
-        world.source_wake.notify_one();
+        let alert = rig.alert().await;
+        rig.forwarded(&alert);
         assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(7)));
         assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(8)));
         served.abort();
@@ -58,20 +38,18 @@ async fn a_retained_message_is_judged_in_every_session() {
 #[tokio::test(start_paused = true)]
 async fn messages_for_an_earlier_run_are_not_judged() {
     for (session_present, alerts, unexpected) in [(true, 0, 2), (false, 2, 0)] {
-        let world = released(1 << 20);
-        let (mut peer, served) = serve(&world, session_present);
-        peer.grant().await;
-        peer.deliver("hot/a", HOT, 0, false).await;
-        peer.deliver("hot/a", HOT, 4, false).await;
-        peer.deliver("sensors/a", COLD, 5, false).await;
+        let rig = Rig::new(1 << 20);
+        let (mut peer, served) = serve(&rig, session_present);
+        peer.grant(None).await;
+        peer.publish("hot/a", 0, HOT, false).await;
+        peer.publish("hot/a", 4, HOT, false).await;
+        peer.publish("sensors/a", 5, COLD, false).await;
         if session_present {
             assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(4)));
             assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(5)));
         }
-        let counters = || world.context.pipeline.lock().counters.clone();
-        while counters().not_alerts == 0 {
-            tokio::task::yield_now().await;
-        }
+        let counters = || rig.pipeline.lock().counters.clone();
+        until(|| counters().not_alerts == 1).await;
         assert_eq!((counters().alerts, counters().unexpected), (alerts, unexpected));
         served.abort();
     }
@@ -81,20 +59,16 @@ async fn messages_for_an_earlier_run_are_not_judged() {
 /// SUBACK either: that is no reason to end it. One that is read is given up in time.
 #[tokio::test(start_paused = true)]
 async fn a_connection_lasts_that_is_not_read() {
-    let world = released(10);
-    let block = bytes::Bytes::from_static(HOT.as_bytes());
-    let message = Message { origin: Span::new(0..0), body: Span::new(0..HOT.len()) };
-    let threshold = world.context.cell.load().threshold;
-    world.context.pipeline.lock().receive(BROKER, &block, message, Some(1), threshold);
-    assert!(world.context.pipeline.lock().is_over_bound(BROKER, 1));
-    let (mut peer, mut served) = serve(&world, true);
+    let rig = Rig::new(10);
+    rig.message("a", HOT);
+    assert!(rig.pipeline.lock().is_over_bound(BROKER, 1));
+    let (mut peer, mut served) = serve(&rig, true);
     peer.subscribe().await;
     let ended = tokio::time::timeout(SUBACK_WAIT * 10, &mut served).await;
     assert!(ended.is_err(), "{:?}", ended.map(Result::unwrap));
 
-    let alert = world.context.pipeline.lock().next_alert().expect("it was judged");
-    world.context.pipeline.lock().forwarded(&alert);
-    world.source_wake.notify_one();
+    let alert = rig.alert().await;
+    rig.forwarded(&alert);
     let ended = tokio::time::timeout(SUBACK_WAIT * 2, served).await.expect("in time");
     assert!(matches!(ended.unwrap(), Err(End::NoSubAck)));
 }

@@ -3,6 +3,8 @@ use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
+mod chunks;
+
 fn publish(topic: &str, id: u16, size: usize) -> Publish {
     let mut publish = Publish::new(topic, QoS::AtLeastOnce, vec![b'x'; size]);
     publish.pkid = id;
@@ -106,7 +108,7 @@ async fn packets_before_the_end_of_the_stream_are_delivered_first() {
 #[tokio::test]
 async fn an_oversized_packet_is_an_error_not_an_allocation() {
     let (mut connection, mut peer) = pair(4096);
-    peer.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]).await.unwrap();
+    peer.write_all(&[0x90, 0xff, 0xff, 0xff, 0x7f]).await.unwrap();
     let end = connection.turn_packets(&mut Vec::new(), &Notify::new(), true).await;
     assert!(matches!(end, Err(ConnectionError::Protocol(_))), "{end:?}");
 }
@@ -209,3 +211,52 @@ async fn packets_before_the_end_are_not_lost() {
     let end = connection.turn_packets(&mut inbox, &Notify::new(), true).await;
     assert!(matches!(end, Err(ConnectionError::Io(_))), "{end:?}");
 }
+
+/// While the caller does not read on purpose, the peer still hears from us within one and a half
+/// keep-alives, again and again (MQTT 3.1.1 §3.1.2.10).
+#[tokio::test(start_paused = true)]
+async fn pings_go_on_while_not_reading() {
+    let (mut connection, mut peer) = pair(4096);
+    let mut inbox = Inbox::default();
+    let start = Instant::now();
+    let (mut last, mut longest) = (start, Duration::ZERO);
+    while start.elapsed() < Duration::from_secs(300) {
+        connection.turn(&mut inbox, &Notify::new(), false).await.unwrap();
+        let mut bytes = [0; 64];
+        let heard = tokio::time::timeout(Duration::ZERO, peer.read(&mut bytes)).await;
+        if matches!(heard, Ok(Ok(1..))) {
+            last = Instant::now();
+        }
+        longest = longest.max(last.elapsed());
+    }
+    assert!(longest < Duration::from_secs(90), "the peer heard nothing for {longest:?}");
+}
+
+/// A peer that hangs up behind its last words has them heard, although our write fails first.
+#[tokio::test]
+async fn last_words_are_heard_although_writing_fails() {
+    let (mut connection, mut peer) = pair(4096);
+    peer.write_all(&encode(&[Packet::PingResp])).await.unwrap();
+    drop(peer);
+    connection.acknowledge(1);
+    let mut inbox = Vec::new();
+    connection.turn_packets(&mut inbox, &Notify::new(), true).await.unwrap();
+    assert_eq!(inbox, [Packet::PingResp]);
+    let end = connection.turn_packets(&mut inbox, &Notify::new(), true).await;
+    assert!(end.is_err());
+}
+
+/// A peer that asks and asks and takes no answer is not answered for ever.
+#[tokio::test]
+async fn a_peer_that_takes_no_answers_is_left() {
+    let (mut connection, _peer) = pair(64);
+    for _ in 0..WRITE_BYTES_MAX / 4 + 100 {
+        connection.acknowledge(1);
+    }
+    let wake = Notify::new();
+    wake.notify_one();
+    let end = connection.turn(&mut Inbox::default(), &wake, false).await;
+    assert!(matches!(end, Err(ConnectionError::Deaf(_))), "{end:?}");
+}
+
+mod oversized;

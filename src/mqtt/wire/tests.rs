@@ -28,6 +28,7 @@ fn by_places(bytes: &[u8]) -> (Vec<Packet>, usize, String) {
     let packets = incoming.into_iter().map(|packet| match packet {
         Incoming::Publish(publish) => Packet::Publish(publish.to_publish(&block)),
         Incoming::PubAck(id) => Packet::PubAck(PubAck::new(id)),
+        Incoming::TooLarge { .. } => unreachable!("only a connection makes these"),
         Incoming::Other(packet) => *packet,
     });
     (packets.collect(), decoded.consumed, format!("{:?}", decoded.end))

@@ -114,7 +114,7 @@ fn every_row_is_taken_from_a_flag_a_variable_or_the_file() {
 fn the_path_the_linger_and_the_workers_have_limits() {
     let settings = resolve(&["--broker", URL], &[]).unwrap();
     assert_eq!(settings.path, JsonPath::default());
-    assert_eq!(settings.linger, Duration::from_micros(100));
+    assert_eq!(settings.linger, Duration::from_micros(200));
     for (text, micros) in [("0", 0), ("0s", 0), ("200us", 200)] {
         let settings = resolve(&["--broker", URL, "--linger", text], &[]).unwrap();
         assert_eq!(settings.linger.as_micros(), micros, "{text}");

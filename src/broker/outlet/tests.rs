@@ -1,0 +1,208 @@
+//! The outlet against a scripted broker: what goes over the wire, in which order.
+
+use super::*;
+use crate::broker::peer::{CONTROL, DRAIN, HOT, Peer, REPORTED, Rig, until};
+use crate::limits::FIRST_TWIN_WAIT;
+use crate::mqtt::packet::{PubAck, Publish};
+use crate::mqtt::{ConnectionError, QoS};
+use tokio::task::JoinHandle;
+use tokio::time::Instant as Clock;
+
+type Served = JoinHandle<(Outlet, Result<(), End>)>;
+
+const AT_50: &str = r#"{"machine":{"temperature":50}}"#;
+
+/// Starts to serve one connection.
+fn serve(mut outlet: Outlet) -> (Served, Peer) {
+    let (ours, peer) = Peer::connect(1 << 16);
+    let served = tokio::spawn(async move {
+        let end = outlet.serve(ours).await;
+        (outlet, end)
+    });
+    (served, peer)
+}
+
+/// Grants the subscription and answers the PINGREQ behind it.
+async fn open(peer: &mut Peer) {
+    peer.grant(None).await;
+    assert_eq!(peer.next().await, Packet::PingReq);
+    peer.send(Packet::PingResp).await;
+}
+
+/// The connection ends without a word.
+async fn cut(served: Served, peer: Peer) -> Outlet {
+    drop(peer);
+    let (outlet, end) = served.await.unwrap();
+    assert!(matches!(end, Err(End::Connection(ConnectionError::Closed))), "{end:?}");
+    outlet
+}
+
+fn value(report: &Publish) -> f64 {
+    assert_eq!((report.topic.as_str(), report.retain), (REPORTED, true));
+    assert_eq!(report.qos, QoS::AtLeastOnce);
+    let report: serde_json::Value = serde_json::from_slice(&report.payload).unwrap();
+    report["TemperatureThreshold"]["value"].as_f64().expect("a value")
+}
+
+/// What the broker had retained comes behind the SUBACK and before the answer to a PINGREQ that
+/// was sent behind it: until then nothing is judged.
+#[tokio::test]
+async fn the_retained_patch_is_waited_for() {
+    let rig = Rig::holding(1 << 20);
+    rig.message("a", AT_50);
+    let (_served, mut peer) = serve(rig.outlet());
+    let subscribe = peer.grant(None).await;
+    let filters: Vec<_> = subscribe.filters.iter().map(|filter| filter.path.as_str()).collect();
+    assert_eq!(filters, [CONTROL]);
+    assert_eq!(peer.next().await, Packet::PingReq);
+    assert!(rig.pipeline.lock().is_holding());
+    peer.publish(CONTROL, 9, r#"{"TemperatureThreshold":60}"#, true).await;
+    peer.send(Packet::PingResp).await;
+    let mut next = [peer.next().await, peer.next().await];
+    next.sort_by_key(|packet| matches!(packet, Packet::PubAck(_)));
+    let [Packet::Publish(report), ack] = next else { panic!("{next:?}") };
+    assert_eq!((value(&report), ack), (60.0, Packet::PubAck(PubAck::new(9))));
+    rig.message("b", AT_50);
+    rig.message("c", HOT);
+    assert_eq!(peer.next_publish().await.topic, "alerts/c", "60 judged what waited");
+    assert_eq!(rig.pipeline.lock().counters.not_alerts, 2);
+}
+
+/// Nothing retained: the answer to the PINGREQ ends the wait, and the default judges.
+#[tokio::test]
+async fn without_a_retained_patch_the_default_judges() {
+    let rig = Rig::holding(1 << 20);
+    rig.message("a", AT_50);
+    let (_served, mut peer) = serve(rig.outlet());
+    peer.grant(None).await;
+    assert_eq!(peer.next().await, Packet::PingReq);
+    assert!(rig.pipeline.lock().is_holding());
+    peer.send(Packet::PingResp).await;
+    let alert = peer.next_publish().await;
+    assert_eq!((alert.topic.as_str(), &alert.payload[..]), ("alerts/a", AT_50.as_bytes()));
+    assert_eq!((alert.qos, alert.retain, alert.dup), (QoS::AtLeastOnce, false, false));
+}
+
+/// A broker that keeps silent is waited for, but not for ever.
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_the_retained_patch_is_bounded() {
+    let rig = Rig::holding(1 << 20);
+    rig.message("a", AT_50);
+    let start = Clock::now();
+    let (_served, mut peer) = serve(rig.outlet());
+    peer.grant(None).await;
+    assert_eq!(peer.next().await, Packet::PingReq);
+    assert_eq!(peer.next_publish().await.topic, "alerts/a");
+    let waited = start.elapsed();
+    let latest = FIRST_TWIN_WAIT + Duration::from_secs(1);
+    assert!((FIRST_TWIN_WAIT..latest).contains(&waited), "{waited:?}");
+}
+
+/// Reports go one at a time, the newest last, and are sent again until they are acknowledged.
+#[tokio::test]
+async fn a_report_is_retained_and_sent_again_on_the_next_connection() {
+    let rig = Rig::holding(1 << 20);
+    let (served, mut peer) = serve(rig.outlet());
+    open(&mut peer).await;
+    peer.publish(CONTROL, 0, r#"{"TemperatureThreshold":60}"#, true).await;
+    let report = peer.next_publish().await;
+    assert_eq!((value(&report), report.dup), (60.0, false));
+    for value in [61, 62] {
+        let patch = format!(r#"{{"TemperatureThreshold":{value}}}"#);
+        peer.publish(CONTROL, value, &patch, false).await;
+        assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(value)), "and no report yet");
+    }
+    let outlet = cut(served, peer).await;
+
+    let (_served, mut peer) = serve(outlet);
+    let subscribe = peer.grant(None).await;
+    assert_ne!(subscribe.pkid, report.pkid);
+    let again = peer.next_publish().await;
+    assert_eq!((again.pkid, again.dup, value(&again)), (report.pkid, true, 60.0));
+    assert_eq!(peer.next().await, Packet::PingReq);
+    peer.puback(again.pkid).await;
+    let newest = peer.next_publish().await;
+    assert_eq!((newest.dup, value(&newest)), (false, 62.0));
+    peer.puback(newest.pkid).await;
+    rig.stop();
+    assert_eq!(peer.next().await, Packet::Disconnect);
+}
+
+/// Alerts without PUBACK come again under their ids, in their order, before new ones.
+#[tokio::test]
+async fn alerts_are_sent_again_on_the_next_connection() {
+    let rig = Rig::new(1 << 20);
+    let (served, mut peer) = serve(rig.outlet());
+    open(&mut peer).await;
+    for topic in ["a", "b", "c"] {
+        rig.message(topic, HOT);
+    }
+    let first = [peer.next_publish().await, peer.next_publish().await, peer.next_publish().await];
+    peer.puback(first[1].pkid).await;
+    until(|| rig.pipeline.lock().counters.forwarded == 1).await;
+    let outlet = cut(served, peer).await;
+    rig.message("d", HOT);
+
+    let (_served, mut peer) = serve(outlet);
+    let id = peer.subscribe().await.pkid;
+    let mut again = Vec::new();
+    for _ in 0..3 {
+        again.push(peer.next_publish().await);
+    }
+    let shapes: Vec<_> =
+        again.iter().map(|alert| (alert.pkid, alert.dup, alert.topic.as_str())).collect();
+    let new = shapes[2].0;
+    let expected = [(first[0].pkid, true, "alerts/a"), (first[2].pkid, true, "alerts/c")];
+    assert_eq!((&shapes[..2], shapes[2]), (&expected[..], (new, false, "alerts/d")));
+    assert!(again.iter().all(|alert| alert.pkid != id) && first.iter().all(|old| old.pkid != new));
+    assert_eq!(rig.pipeline.lock().counters.resent, 2);
+}
+
+/// At a stop the PUBACKs of alerts are waited for.
+#[tokio::test]
+async fn stopping_waits_for_alerts() {
+    let rig = Rig::new(1 << 20);
+    let (served, mut peer) = serve(rig.outlet());
+    open(&mut peer).await;
+    rig.message("a", HOT);
+    let alert = peer.next_publish().await;
+    rig.stop();
+    rig.message("b", HOT);
+    let behind = peer.next_publish().await;
+    peer.puback(alert.pkid).await;
+    peer.puback(behind.pkid).await;
+    assert_eq!(peer.next().await, Packet::Disconnect);
+    drop(peer);
+    let (_, end) = served.await.unwrap();
+    assert!(end.is_ok(), "{end:?}");
+    assert_eq!(rig.pipeline.lock().counters.forwarded, 2);
+}
+
+/// But not for ever.
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_with_its_time() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.outlet());
+    open(&mut peer).await;
+    rig.message("a", HOT);
+    peer.next_publish().await;
+    let start = Clock::now();
+    rig.stop();
+    assert_eq!(peer.next().await, Packet::Disconnect);
+    let waited = start.elapsed();
+    assert!((DRAIN..DRAIN + Duration::from_secs(1)).contains(&waited), "{waited:?}");
+}
+
+/// What nobody subscribed to is acknowledged and counted.
+#[tokio::test]
+async fn other_topics_are_ignored() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.outlet());
+    open(&mut peer).await;
+    peer.publish("other", 4, r#"{"TemperatureThreshold":60}"#, false).await;
+    assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(4)));
+    peer.puback(77).await;
+    until(|| rig.pipeline.lock().counters.unexpected == 2).await;
+    rig.message("a", AT_50);
+    assert_eq!(peer.next_publish().await.topic, "alerts/a", "25 is in force");
+}

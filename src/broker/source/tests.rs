@@ -1,0 +1,219 @@
+//! The source against a scripted broker: what goes over the wire, in which order.
+
+use super::*;
+use crate::broker::peer::{COLD, DRAIN, HOT, Peer, Rig, until};
+use crate::limits::SUBACK_WAIT;
+use crate::mqtt::packet::{PubAck, SubscribeReasonCode};
+use crate::mqtt::{ConnectionError, QoS};
+use tokio::task::JoinHandle;
+use tokio::time::Instant as Clock;
+
+type Served = JoinHandle<(Source, Result<(), End>)>;
+
+const TOPIC: &str = "sensors/7";
+
+/// Starts to serve one connection.
+fn serve(mut source: Source, session_present: bool, buffer: usize) -> (Served, Peer) {
+    let (ours, peer) = Peer::connect(buffer);
+    let served = tokio::spawn(async move {
+        let end = source.serve(ours, session_present).await;
+        (source, end)
+    });
+    (served, peer)
+}
+
+fn puback(id: u16) -> Packet {
+    Packet::PubAck(PubAck::new(id))
+}
+
+/// For every connection, whether the broker kept the session or not.
+#[tokio::test]
+async fn subscriptions_are_made_anew() {
+    let rig = Rig::new(1 << 20);
+    let mut source = rig.source();
+    for session_present in [false, true, true] {
+        let (served, mut peer) = serve(source, session_present, 1 << 16);
+        let filters: Vec<_> = peer
+            .grant(None)
+            .await
+            .filters
+            .into_iter()
+            .map(|filter| (filter.path, filter.qos))
+            .collect();
+        let expected = ["sensors/#", "$share/g/machines/+"];
+        assert_eq!(filters, expected.map(|text| (text.to_owned(), QoS::AtLeastOnce)));
+        peer.publish(TOPIC, 3, COLD, false).await;
+        assert_eq!(peer.next().await, puback(3));
+        drop(peer);
+        let end;
+        (source, end) = served.await.unwrap();
+        assert!(matches!(end, Err(End::Connection(ConnectionError::Closed))), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_acknowledged_in_order_and_only_when_settled() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, COLD, false).await;
+    peer.publish(TOPIC, 2, HOT, false).await;
+    peer.publish(TOPIC, 0, HOT, false).await;
+    peer.publish(TOPIC, 3, COLD, false).await;
+    assert_eq!(peer.next().await, puback(1));
+    let (first, second) = (rig.alert().await, rig.alert().await);
+    assert_eq!((first.origin(), first.body()), (TOPIC, HOT.as_bytes()));
+    rig.forwarded(&second);
+    rig.forwarded(&first);
+    assert_eq!([peer.next().await, peer.next().await], [puback(2), puback(3)]);
+}
+
+/// What came on a connection that is gone is acknowledged nowhere: the same id means another
+/// message on the next one.
+#[tokio::test]
+async fn nothing_of_an_old_connection_is_acknowledged_on_a_new_one() {
+    let rig = Rig::new(1 << 20);
+    let (served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, HOT, false).await;
+    let alert = rig.alert().await;
+    drop(peer);
+    let (source, _) = served.await.unwrap();
+
+    let (_served, mut peer) = serve(source, true, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, HOT, false).await;
+    let again = rig.alert().await;
+    peer.publish(TOPIC, 2, COLD, false).await;
+    until(|| rig.pipeline.lock().counters.not_alerts == 1).await;
+    rig.forwarded(&alert);
+    until(|| rig.pipeline.lock().held(BROKER).messages == 2).await;
+    rig.forwarded(&again);
+    assert_eq!([peer.next().await, peer.next().await], [puback(1), puback(2)]);
+    rig.stop();
+    assert_eq!(peer.next().await, Packet::Disconnect, "and no more");
+}
+
+/// At the bound nothing is read, at either level, and nothing is lost: once alerts have left, the
+/// rest comes. A pause counts once, however often the source is woken meanwhile.
+#[tokio::test]
+async fn the_broker_is_not_read_at_the_bound() {
+    const HELD: usize = 10_000;
+    const MESSAGES: u16 = 300;
+    let rig = Rig::new(HELD);
+    let (_served, mut peer) = serve(rig.source(), false, 4096);
+    peer.grant(None).await;
+    let body = format!("{HOT}{}", " ".repeat(1000));
+    for id in 1..=MESSAGES {
+        let qos = if id % 3 == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+        let mut publish = crate::mqtt::packet::Publish::new(TOPIC, qos, body.clone());
+        publish.pkid = if id % 3 == 0 { 0 } else { id };
+        peer.connection.publish(&publish).unwrap();
+    }
+    let (wake, mut inbox) = (Notify::new(), Vec::new());
+    let flooding = tokio::spawn(async move {
+        let mut acknowledged = Vec::new();
+        while acknowledged.len() < usize::from(MESSAGES) * 2 / 3 {
+            peer.connection.turn_packets(&mut inbox, &wake, true).await.unwrap();
+            for packet in inbox.drain(..) {
+                let Packet::PubAck(ack) = packet else { panic!("{packet:?}") };
+                acknowledged.push(ack.pkid);
+            }
+        }
+        acknowledged
+    });
+    until(|| rig.pipeline.lock().counters.source_pauses == 1).await;
+    for _ in 0..20 {
+        rig.source_wake.notify_one();
+        tokio::task::yield_now().await;
+    }
+    let (held, pauses) = {
+        let pipeline = rig.pipeline.lock();
+        (pipeline.held(BROKER).bytes, pipeline.counters.source_pauses)
+    };
+    // One turn's share beyond the bound at most.
+    assert!((HELD..HELD + crate::mqtt::connection::READ_BYTES).contains(&held), "{held}");
+    assert_eq!(pauses, 1);
+    for _ in 0..MESSAGES {
+        let alert = rig.alert().await;
+        rig.forwarded(&alert);
+    }
+    let expected: Vec<_> = (1..=MESSAGES).filter(|id| id % 3 != 0).collect();
+    assert_eq!(flooding.await.unwrap(), expected);
+    let counters = rig.pipeline.lock().counters.clone();
+    assert_eq!((counters.received, counters.dropped_at_most_once), (u64::from(MESSAGES), 0));
+}
+
+/// At a stop what was taken is finished and acknowledged; nothing new is.
+#[tokio::test]
+async fn stopping_drains_and_leaves_the_rest_to_the_next_instance() {
+    let rig = Rig::new(1 << 20);
+    let (served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, HOT, false).await;
+    let alert = rig.alert().await;
+    rig.stop();
+    peer.publish(TOPIC, 2, COLD, false).await;
+    rig.forwarded(&alert);
+    assert_eq!([peer.next().await, peer.next().await], [puback(1), Packet::Disconnect]);
+    drop(peer);
+    let (_, end) = served.await.unwrap();
+    assert!(end.is_ok(), "{end:?}");
+    assert_eq!(rig.pipeline.lock().counters.received, 1);
+}
+
+/// What is not settled within the drain's time stays unacknowledged.
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_with_its_time() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, HOT, false).await;
+    let _alert = rig.alert().await;
+    rig.stop();
+    let start = Clock::now();
+    assert_eq!(peer.next().await, Packet::Disconnect);
+    let waited = start.elapsed();
+    assert!((DRAIN..DRAIN + Duration::from_secs(1)).contains(&waited), "{waited:?}");
+}
+
+/// Messages that wait for a threshold that nobody knows yet are no reason to wait at a stop.
+#[tokio::test(start_paused = true)]
+async fn a_stop_during_the_hold_waits_for_nothing() {
+    let rig = Rig::holding(1 << 20);
+    let (_served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, HOT, false).await;
+    until(|| rig.pipeline.lock().counters.received == 1).await;
+    let start = Clock::now();
+    rig.stop();
+    assert_eq!(peer.next().await, Packet::Disconnect);
+    assert!(start.elapsed() < DRAIN, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_refused_subscription_ends_the_connection() {
+    let rig = Rig::new(1 << 20);
+    let (served, mut peer) = serve(rig.source(), false, 1 << 16);
+    let granted = SubscribeReasonCode::Success(QoS::AtMostOnce);
+    peer.grant(Some(vec![granted, SubscribeReasonCode::Failure])).await;
+    let (_, end) = served.await.unwrap();
+    let refused = matches!(&end, Err(End::SubscriptionRefused(filter)) if filter.contains("share"));
+    assert!(refused, "{end:?}");
+}
+
+/// A broker that never answers SUBSCRIBE is left, whatever else it sends.
+#[tokio::test(start_paused = true)]
+async fn a_missing_suback_ends_the_connection() {
+    let rig = Rig::new(1 << 20);
+    let (served, mut peer) = serve(rig.source(), false, 1 << 16);
+    let id = peer.subscribe().await.pkid;
+    let start = Clock::now();
+    let code = vec![SubscribeReasonCode::Failure];
+    peer.send(Packet::SubAck(crate::mqtt::packet::SubAck::new(id + 1, code))).await;
+    let (_, end) = served.await.unwrap();
+    assert!(matches!(end, Err(End::NoSubAck)), "{end:?}");
+    let waited = start.elapsed();
+    assert!((SUBACK_WAIT..SUBACK_WAIT + Duration::from_secs(1)).contains(&waited), "{waited:?}");
+    assert_eq!(rig.pipeline.lock().counters.unexpected, 1);
+}

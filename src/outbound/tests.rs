@@ -1,0 +1,272 @@
+use super::*;
+use crate::forward::BrokerOutput;
+use crate::limits::TOPIC_BYTES_MAX;
+use crate::message::{Message, SourceId, Span};
+use crate::mqtt::QoS;
+use crate::mqtt::connection::WRITE_HIGH_WATER_BYTES;
+use crate::mqtt::inflight::WINDOW_MAX;
+use crate::mqtt::packet::{Packet, Publish};
+use crate::parse::JsonPath;
+use crate::threshold::Threshold;
+use proptest::prelude::*;
+use std::time::{Duration, Instant};
+use tokio::io::{DuplexStream, duplex, empty, join, sink};
+
+const HOT: &str = r#"{"machine":{"temperature":99}}"#;
+
+fn pipeline() -> Pipeline {
+    let mut pipeline =
+        Pipeline::start(&Default::default(), &Default::default(), 0, &JsonPath::default(), 1 << 30)
+            .unwrap();
+    pipeline.release_hold(Threshold::DEFAULT);
+    pipeline
+}
+
+fn outbound() -> Outbound<BrokerOutput> {
+    Outbound::new(BrokerOutput::new("alerts/{topic}".parse().unwrap()))
+}
+
+/// Makes alerts of messages that came on these topics, with bodies `pad` bytes longer than they
+/// must be.
+fn raise(pipeline: &mut Pipeline, topics: &[&str], pad: usize) {
+    for topic in topics {
+        let block = Bytes::from(format!("{topic}{HOT}{}", " ".repeat(pad)));
+        let (middle, end) = (topic.len(), block.len());
+        let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
+        pipeline.receive(SourceId::Broker, &block, message, Some(1), Threshold::DEFAULT);
+    }
+    pipeline.advance(Instant::now());
+}
+
+/// Our end, and the broker's: no bytes wait between the two unless `buffer` is used up.
+fn pair(buffer: usize) -> (Connection<DuplexStream>, Connection<DuplexStream>) {
+    let (ours, theirs) = duplex(buffer);
+    (Connection::new(ours, Duration::ZERO), Connection::new(theirs, Duration::ZERO))
+}
+
+/// All that was sent on a connection, which ends by it.
+async fn sent(mut ours: Connection<DuplexStream>, peer: Connection<DuplexStream>) -> Vec<Publish> {
+    let reading = tokio::spawn(read(peer));
+    ours.flush().await.unwrap();
+    drop(ours);
+    reading.await.unwrap()
+}
+
+async fn read(mut peer: Connection<DuplexStream>) -> Vec<Publish> {
+    let mut publishes = Vec::new();
+    while let Ok(packet) = peer.next_packet().await {
+        let Packet::Publish(publish) = packet else { panic!("{packet:?}") };
+        publishes.push(publish);
+    }
+    publishes
+}
+
+/// Id, DUP and RETAIN flags, topic.
+fn shape(publish: &Publish) -> (u16, bool, bool, &str) {
+    (publish.pkid, publish.dup, publish.retain, &publish.topic)
+}
+
+#[tokio::test]
+async fn alerts_leave_by_the_template_at_least_once() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let (mut ours, peer) = pair(1 << 16);
+    raise(&mut pipeline, &["a", "b/c"], 0);
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    let publishes = sent(ours, peer).await;
+    let shapes: Vec<_> = publishes.iter().map(shape).collect();
+    assert_eq!(shapes, [(1, false, false, "alerts/a"), (2, false, false, "alerts/b/c")]);
+    for publish in &publishes {
+        assert_eq!((publish.qos, &publish.payload[..]), (QoS::AtLeastOnce, HOT.as_bytes()));
+    }
+    assert_eq!(outbound.acknowledged(2, &mut pipeline), Acknowledged::Alert);
+    assert_eq!((outbound.waiting(), pipeline.counters.forwarded), (1, 1));
+    assert_eq!(outbound.acknowledged(2, &mut pipeline), Acknowledged::Nothing);
+    assert_eq!((outbound.waiting(), pipeline.counters.unexpected), (1, 1));
+}
+
+/// On a new connection all that has no PUBACK, alerts and reports, is sent again before anything
+/// new.
+#[tokio::test]
+async fn what_has_no_puback_is_sent_again_first() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let (mut ours, peer) = pair(1 << 16);
+    raise(&mut pipeline, &["a", "b"], 0);
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    outbound.report("reported".to_owned(), Bytes::from("{}"), &mut ours).unwrap();
+    raise(&mut pipeline, &["c"], 0);
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    assert_eq!(sent(ours, peer).await.len(), 4);
+    assert_eq!(outbound.acknowledged(2, &mut pipeline), Acknowledged::Alert);
+
+    raise(&mut pipeline, &["d"], 0);
+    let (mut ours, peer) = pair(1 << 16);
+    assert_eq!(outbound.reconnected(), Some(5));
+    assert!(!outbound.has_room(&ours), "for anything new");
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    let publishes = sent(ours, peer).await;
+    let shapes: Vec<_> = publishes.iter().map(shape).collect();
+    let expected = [
+        (1, true, false, "alerts/a"),
+        (3, true, true, "reported"),
+        (4, true, false, "alerts/c"),
+        (6, false, false, "alerts/d"),
+    ];
+    assert_eq!((shapes.as_slice(), pipeline.counters.resent), (&expected[..], 2));
+    assert_eq!(outbound.acknowledged(3, &mut pipeline), Acknowledged::Report);
+}
+
+/// What a slow socket does not take stays behind, in its order, old before new.
+#[tokio::test]
+async fn sending_stops_at_the_high_water_mark() {
+    const BYTES: usize = 50_000;
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let topics = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    raise(&mut pipeline, &topics, BYTES);
+    let (mut ours, _peer) = pair(1);
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    let at_once = WRITE_HIGH_WATER_BYTES / BYTES + 1;
+    assert_eq!((outbound.waiting(), ours.is_writable()), (at_once, false));
+
+    let (mut ours, peer) = pair(1 << 16);
+    outbound.reconnected();
+    let reading = tokio::spawn(read(peer));
+    let mut rounds = 0;
+    while outbound.waiting() < topics.len() {
+        outbound.send(&mut ours, &mut pipeline, None).unwrap();
+        ours.flush().await.unwrap();
+        rounds += 1;
+    }
+    assert!(rounds > 1);
+    drop(ours);
+    let publishes = reading.await.unwrap();
+    let order: Vec<_> =
+        publishes.iter().map(|publish| (publish.dup, &publish.topic[7..])).collect();
+    let expected: Vec<_> =
+        topics.iter().enumerate().map(|(index, topic)| (index < at_once, *topic)).collect();
+    assert_eq!(order, expected);
+}
+
+/// With every packet id in use but one, alerts wait in the pipeline, and that one is for SUBSCRIBE,
+/// on each connection anew.
+#[tokio::test]
+async fn a_full_window_leaves_an_id_for_subscribe() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let swallow = || Connection::new(join(empty(), sink()), Duration::ZERO);
+    let mut connection = swallow();
+    raise(&mut pipeline, &vec!["t"; WINDOW_MAX + 10], 0);
+    let mut before = usize::MAX;
+    while before != outbound.waiting() {
+        before = outbound.waiting();
+        outbound.send(&mut connection, &mut pipeline, None).unwrap();
+        connection.flush().await.unwrap();
+    }
+    assert_eq!(outbound.waiting(), WINDOW_MAX - 1);
+    assert!(pipeline.next_alert().is_some(), "the others wait");
+    for _ in 0..3 {
+        connection = swallow();
+        let id = outbound.reconnected().expect("the id that is left");
+        for _ in 0..100 {
+            outbound.send(&mut connection, &mut pipeline, None).unwrap();
+            connection.flush().await.unwrap();
+        }
+        assert_eq!(outbound.waiting(), WINDOW_MAX - 1, "nothing new fits in");
+        outbound.subscribed(id);
+    }
+    assert_eq!(pipeline.counters.resent, 3 * (WINDOW_MAX as u64 - 1));
+    for id in 1..=3 {
+        outbound.acknowledged(id, &mut pipeline);
+    }
+    outbound.send(&mut connection, &mut pipeline, None).unwrap();
+    // The id of the last SUBSCRIBE is taken until those before it are free, and one stays free.
+    assert_eq!(outbound.waiting(), WINDOW_MAX - 2);
+}
+
+/// An alert whose topic MQTT cannot tell is settled; those behind it leave.
+#[tokio::test]
+async fn a_too_large_alert_is_settled() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let (mut ours, peer) = pair(1 << 16);
+    raise(&mut pipeline, &["x".repeat(TOPIC_BYTES_MAX).as_str(), "b"], 0);
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    let publishes = sent(ours, peer).await;
+    assert_eq!(publishes.iter().map(shape).collect::<Vec<_>>(), [(1, false, false, "alerts/b")]);
+    assert_eq!((pipeline.counters.too_large, pipeline.held_in_all().messages), (1, 2));
+    let mut acknowledged = 0;
+    pipeline.release(SourceId::Broker, |_| acknowledged += 1);
+    assert_eq!(acknowledged, 1);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Alert,
+    Report,
+    PubAck(prop::sample::Index),
+    Reconnect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Alert),
+        1 => Just(Step::Report),
+        3 => any::<prop::sample::Index>().prop_map(Step::PubAck),
+        1 => Just(Step::Reconnect),
+    ]
+}
+
+proptest! {
+    /// Whatever comes between: each connection is sent, in order and under their ids, what had no
+    /// PUBACK when it began, then what is new; and every PUBACK ends what was sent under its id.
+    #[test]
+    fn every_connection_carries_the_rest_of_the_last(steps in prop::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (mut pipeline, mut outbound) = (pipeline(), outbound());
+            let (mut ours, mut peer) = pair(1 << 20);
+            // What waits for a PUBACK, and what this connection is to carry: id, is it new, topic.
+            let (mut open, mut expected) = (Vec::<(u16, String)>::new(), Vec::new());
+            let (mut next_id, mut number) = (1, 0);
+            for step in steps.into_iter().chain([Step::Reconnect]) {
+                let topic = match step {
+                    Step::Alert => {
+                        raise(&mut pipeline, &[&number.to_string()], 0);
+                        outbound.send(&mut ours, &mut pipeline, None).unwrap();
+                        format!("alerts/{number}")
+                    }
+                    Step::Report => {
+                        let topic = format!("report/{number}");
+                        outbound.report(topic.clone(), Bytes::new(), &mut ours).unwrap();
+                        topic
+                    }
+                    Step::PubAck(_) if open.is_empty() => continue,
+                    Step::PubAck(pick) => {
+                        let (id, topic) = open.remove(pick.index(open.len()));
+                        let of = outbound.acknowledged(id, &mut pipeline);
+                        assert_eq!(of == Acknowledged::Alert, topic.starts_with("alerts"));
+                        assert_ne!(of, Acknowledged::Nothing);
+                        continue;
+                    }
+                    Step::Reconnect => {
+                        let publishes = sent(ours, peer).await;
+                        let carried: Vec<_> = publishes
+                            .into_iter()
+                            .map(|publish| (publish.pkid, publish.dup, publish.topic))
+                            .collect();
+                        assert_eq!(carried, expected);
+                        expected = open.iter().map(|(id, topic)| (*id, true, topic.clone())).collect();
+                        (ours, peer) = pair(1 << 20);
+                        let reserved = outbound.reconnected().unwrap();
+                        outbound.send(&mut ours, &mut pipeline, None).unwrap();
+                        outbound.subscribed(reserved);
+                        assert!(open.iter().all(|(id, _)| *id != reserved));
+                        next_id = reserved + 1;
+                        continue;
+                    }
+                };
+                open.push((next_id, topic.clone()));
+                expected.push((next_id, false, topic));
+                (next_id, number) = (next_id + 1, number + 1);
+            }
+            assert_eq!(outbound.waiting(), open.len());
+        });
+    }
+}

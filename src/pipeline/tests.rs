@@ -1,0 +1,233 @@
+use super::*;
+use crate::message::Span;
+use futures_util::FutureExt;
+
+mod interleaving;
+
+struct Rig {
+    pipeline: Pipeline,
+    hub: Arc<Notify>,
+    broker: Arc<Notify>,
+    outlet: Arc<Notify>,
+}
+
+/// A pipeline that does not hold, with an outlet beside its sources.
+fn rig(workers: usize, held_bytes_max: usize) -> Rig {
+    let mut rig = holding(workers, held_bytes_max);
+    rig.pipeline.release_hold(Threshold::DEFAULT);
+    rig.woken();
+    rig.pipeline.release(SourceId::Hub, |_| {});
+    rig.pipeline.release(SourceId::Broker, |_| {});
+    rig
+}
+
+fn holding(workers: usize, held_bytes_max: usize) -> Rig {
+    let [hub, broker, outlet]: [Arc<Notify>; 3] = Default::default();
+    let wakes = [Arc::clone(&hub), Arc::clone(&broker)];
+    let path = JsonPath::default();
+    let pipeline = Pipeline::start(&wakes, &outlet, workers, &path, held_bytes_max).unwrap();
+    Rig { pipeline, hub, broker, outlet }
+}
+
+impl Rig {
+    /// Which connections were notified since this was last asked: hub, broker, outlet.
+    fn woken(&self) -> [bool; 3] {
+        [&self.hub, &self.broker, &self.outlet].map(|wake| wake.notified().now_or_never().is_some())
+    }
+
+    /// [`Self::woken`] by one call on behalf of the connection that `own` wakes.
+    fn wake_others(&mut self, own: &Arc<Notify>) -> [bool; 3] {
+        self.woken();
+        self.pipeline.wake_others(own);
+        self.woken()
+    }
+
+    /// Takes messages in that one read brought; each is its packet id and its temperature.
+    fn receive(&mut self, source: SourceId, messages: &[(u16, i32)], pad: usize) {
+        let (block, places) = block(messages, pad);
+        for ((id, _), message) in messages.iter().zip(places) {
+            let id = (*id != 0).then_some(*id);
+            self.pipeline.receive(source, &block, message, id, Threshold::DEFAULT);
+        }
+    }
+
+    fn advance(&mut self) {
+        self.pipeline.advance(Instant::now());
+    }
+
+    fn released(&mut self, source: SourceId) -> Vec<u16> {
+        let mut ids = Vec::new();
+        self.pipeline.release(source, |id| ids.push(id));
+        ids
+    }
+
+    fn alert(&mut self) -> Alert {
+        self.pipeline.next_alert().expect("an alert")
+    }
+}
+
+/// What one read brought: messages whose origin is their packet id, each `pad` bytes longer than
+/// it must be.
+fn block(messages: &[(u16, i32)], pad: usize) -> (Bytes, Vec<Message>) {
+    let (mut bytes, mut places) = (Vec::new(), Vec::new());
+    for (id, temperature) in messages {
+        let start = bytes.len();
+        bytes.extend(id.to_string().bytes());
+        let middle = bytes.len();
+        let body = format!(r#"{{"machine":{{"temperature":{temperature}}}}}"#);
+        bytes.extend(body.bytes().chain(std::iter::repeat_n(b' ', pad)));
+        let body = Span::new(middle..bytes.len());
+        places.push(Message { origin: Span::new(start..middle), body });
+    }
+    (Bytes::from(bytes), places)
+}
+
+#[test]
+fn only_alerts_leave_and_each_is_settled_by_its_puback() {
+    let mut rig = rig(0, 1 << 20);
+    rig.receive(SourceId::Hub, &[(1, 9), (2, 99), (3, 9), (0, 99)], 0);
+    rig.advance();
+    assert_eq!(rig.released(SourceId::Hub), [1]);
+    let [first, second] = [rig.alert(), rig.alert()];
+    assert_eq!((first.origin(), second.origin()), ("2", "0"));
+    assert!(rig.pipeline.next_alert().is_none());
+    rig.pipeline.forwarded(&second);
+    assert_eq!(rig.released(SourceId::Hub), [0; 0], "the first stands before it");
+    rig.pipeline.forwarded(&first);
+    assert_eq!(rig.released(SourceId::Hub), [2, 3]);
+    let counters = &rig.pipeline.counters;
+    assert_eq!((counters.alerts, counters.forwarded, counters.settled), (2, 2, 4));
+    assert!(rig.pipeline.is_drained() && rig.pipeline.held_in_all() == Held::default());
+}
+
+/// What is no message stands in the row all the same.
+#[test]
+fn a_settled_publish_waits_for_those_before_it() {
+    let mut rig = rig(0, 1 << 20);
+    rig.receive(SourceId::Broker, &[(1, 99)], 0);
+    rig.pipeline.receive_settled(SourceId::Broker, Some(2), 0);
+    rig.receive(SourceId::Broker, &[(3, 9)], 0);
+    rig.advance();
+    assert_eq!(rig.released(SourceId::Broker), [0; 0]);
+    let alert = rig.alert();
+    rig.pipeline.forwarded(&alert);
+    assert_eq!(rig.released(SourceId::Broker), [1, 2, 3]);
+}
+
+/// An alert that nobody takes is counted, and holds back nothing.
+#[test]
+fn a_lost_alert_is_settled() {
+    let mut rig = rig(0, 1 << 20);
+    rig.receive(SourceId::Broker, &[(1, 99), (2, 9)], 0);
+    rig.advance();
+    let alert = rig.alert();
+    rig.pipeline.lost(&alert, TooLarge { topic_bytes: 70_000, body_bytes: 1 });
+    assert_eq!(rig.released(SourceId::Broker), [1, 2]);
+    assert_eq!((rig.pipeline.counters.too_large, rig.pipeline.counters.forwarded), (1, 0));
+}
+
+/// A source is at its bound by number or by bytes, whatever the other one holds.
+#[test]
+fn bounds_count_for_each_source() {
+    let mut rig = rig(0, 1000);
+    let bytes = block(&[(1, 99)], 320).0.len();
+    assert!((334..400).contains(&bytes), "{bytes}");
+    for (received, is_over, is_twice_over) in [(2, false, false), (1, true, false), (3, true, true)]
+    {
+        for _ in 0..received {
+            rig.receive(SourceId::Broker, &[(1, 99)], 320);
+        }
+        rig.advance();
+        let over = [1, 2].map(|times| rig.pipeline.is_over_bound(SourceId::Broker, times));
+        assert_eq!(over, [is_over, is_twice_over], "{:?}", rig.pipeline.held_in_all());
+    }
+    assert!(!rig.pipeline.is_over_bound(SourceId::Hub, 1));
+    let held = Held { messages: 6, bytes: 6 * bytes };
+    assert_eq!((rig.pipeline.held(SourceId::Broker), rig.pipeline.held_in_all()), (held, held));
+    while let Some(alert) = rig.pipeline.next_alert() {
+        rig.pipeline.forwarded(&alert);
+    }
+    assert!(rig.pipeline.is_over_bound(SourceId::Broker, 1), "until they are acknowledged");
+    assert_eq!(rig.released(SourceId::Broker).len(), 6);
+    assert!(!rig.pipeline.is_over_bound(SourceId::Broker, 1));
+    for _ in 0..HELD_MESSAGES_MAX {
+        rig.pipeline.receive_settled(SourceId::Hub, Some(1), 0);
+    }
+    assert!(rig.pipeline.is_over_bound(SourceId::Hub, 1));
+    assert!(!rig.pipeline.is_over_bound(SourceId::Hub, 2));
+}
+
+/// Nothing is judged before the threshold is known; then what waited is judged by it, what comes
+/// later by its own.
+#[test]
+fn a_hold_is_released_once() {
+    let mut rig = holding(0, 1 << 20);
+    rig.receive(SourceId::Hub, &[(1, 50)], 0);
+    rig.receive(SourceId::Broker, &[(1, 50)], 0);
+    rig.advance();
+    assert!(rig.pipeline.is_holding() && !rig.pipeline.is_drained());
+    assert!(SourceId::ALL.into_iter().all(|source| !rig.pipeline.is_idle(source)));
+    assert_eq!(rig.pipeline.counters.alerts + rig.pipeline.counters.not_alerts, 0);
+    rig.pipeline.release_hold(Threshold::new(60.0).unwrap());
+    assert!(!rig.pipeline.is_holding());
+    let hub = Arc::clone(&rig.hub);
+    assert_eq!(rig.wake_others(&hub), [false, true, false], "the broker's can be released");
+    rig.receive(SourceId::Hub, &[(2, 50)], 0);
+    rig.pipeline.release_hold(Threshold::new(70.0).unwrap());
+    rig.advance();
+    assert_eq!(rig.alert().origin(), "2", "the only one that 25 judged");
+    assert!(rig.pipeline.is_drained());
+}
+
+/// A call wakes the connections that have work to do, each once for it, and never its own.
+#[test]
+fn those_who_have_work_are_woken() {
+    let mut rig = rig(0, 1 << 20);
+    let [hub, broker, outlet] = [&rig.hub, &rig.broker, &rig.outlet].map(Arc::clone);
+    assert_eq!(rig.wake_others(&hub), [false; 3], "nothing was done");
+
+    rig.receive(SourceId::Broker, &[(1, 9)], 0);
+    assert_eq!(rig.wake_others(&hub), [false; 3], "it is not judged yet");
+    rig.advance();
+    assert_eq!(rig.wake_others(&broker), [false; 3], "its own");
+    assert_eq!(rig.wake_others(&outlet), [false, true, false]);
+    assert_eq!(rig.wake_others(&outlet), [false; 3], "once");
+    rig.released(SourceId::Broker);
+
+    rig.receive(SourceId::Hub, &[(1, 99)], 0);
+    rig.advance();
+    assert_eq!(rig.wake_others(&outlet), [true, false, false], "the outlet's own");
+    assert_eq!(rig.wake_others(&hub), [false, false, true], "an alert waits");
+    let alert = rig.alert();
+    assert_eq!(rig.wake_others(&hub), [false; 3], "none waits");
+    rig.pipeline.forwarded(&alert);
+    assert_eq!(rig.wake_others(&outlet), [true, false, false]);
+
+    rig.pipeline.forwarded(&alert);
+    rig.released(SourceId::Hub);
+    assert_eq!(rig.wake_others(&outlet), [false; 3], "it has looked meanwhile");
+}
+
+#[test]
+fn a_lost_connections_packet_ids_are_never_released() {
+    let mut rig = rig(0, 1 << 20);
+    rig.receive(SourceId::Broker, &[(7, 99)], 0);
+    rig.receive(SourceId::Hub, &[(7, 9)], 0);
+    rig.advance();
+    rig.pipeline.forget_packet_ids(SourceId::Broker);
+    rig.receive(SourceId::Broker, &[(1, 9)], 0);
+    rig.advance();
+    let alert = rig.alert();
+    rig.pipeline.forwarded(&alert);
+    assert_eq!((rig.released(SourceId::Broker), rig.released(SourceId::Hub)), (vec![1], vec![7]));
+}
+
+#[test]
+fn the_end_tells_what_is_left() {
+    let mut rig = rig(2, 1 << 20);
+    rig.receive(SourceId::Broker, &[(1, 9), (2, 99), (3, 9)], 0);
+    rig.advance();
+    rig.released(SourceId::Broker);
+    let summary = rig.pipeline.stop();
+    assert_eq!((summary.unacknowledged, summary.counters.received), (2, 3));
+}
