@@ -1,14 +1,15 @@
 //! sluicegate: forwards only the sensor messages that exceed a live threshold.
 //!
 //! ```text
-//!              ┌────────────────────── ingest thread (link) ──────────────────────┐
-//!   hub ─TLS──►│ mqtt ──► ingest ══ numbered batches, bounded ══► pool: N parsers │
-//!              │   ▲        ▲ threshold at arrival                       │        │
-//!              │   │        └── threshold cell ◄── twin ◄── patches      │        │
-//!   hub ◄─TLS──│ mqtt ◄── forward: order restored ◄══ judged batches ════╝        │
-//!              │   ▲                    │ PUBACK of the alert                     │
-//!              │   └────── ack ◄────────┘ then PUBACK of the input                │
-//!              └───────────────────────────────────────────────────────────────────┘
+//!              ┌──────────────────────────── ingest thread ────────────────────────────┐
+//!   hub    ──► │ mqtt ─► link ───┐                ┌── judged here ──┐                  │
+//!   broker ──► │ mqtt ─► source ─┴► ingest: batches ══ pool: N ═════┴► forward: order  │
+//!              │            ▲          ▲ threshold at arrival               │          │
+//!   hub    ◄── │ mqtt ◄─────┼──────────┼── twin, control                    │          │
+//!   broker ◄── │ mqtt ◄── outbound ◄───┼─────────── alerts ◄────────────────┘          │
+//!              │            │ PUBACK of the alert                                      │
+//!              │            └─► ack: then PUBACK of the message                        │
+//!              └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Modules in the order of the flow. `parse`, `threshold`, `ingest`, `ack` and `forward` are pure: no

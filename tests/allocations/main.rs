@@ -32,6 +32,8 @@ const HELD_BYTES: usize = 64 << 20;
 const BODY_BYTES: usize = 140;
 /// Messages that take several reads.
 const LARGE_BURST: usize = 4_000;
+/// Bodies of one burst before anything is counted, which is more than any that is.
+const WARM_UP_BYTES: usize = 2 * LARGE_BURST * BODY_BYTES;
 /// Two for each chunk that is read into while alerts still refer to all others, of which a burst
 /// fills 14, and a few for tables that double.
 const GROWTH_MAX: u64 = 32;
@@ -66,7 +68,8 @@ fn phases(way: Way, workers: usize, load: Load, bursts: usize) -> [Phase; 2] {
         Phase { alerts, allocations: used.count_total }
     };
     // Every table grows to its size, and the memory of the first reads comes round.
-    phase(Load { burst: 2 * LARGE_BURST, ..load }, 5);
+    let burst = WARM_UP_BYTES / load.body_bytes;
+    phase(Load { burst, ..load }, 5);
     phase(load, bursts);
     let measured = [phase(load, bursts), phase(load, 2 * bursts)];
     drop(runtime);
