@@ -12,11 +12,11 @@
 //! - **Never for a lone message or a window of one.** Messages must have been seen together lately: a
 //!   sender that waits for each acknowledgement never has two under way.
 //! - **Only when the rate makes it pay**: it looks at some turns without pauses, and goes on to pause
-//!   when [`WORTHWHILE`] messages are expected within the bound, and turns do not bring [`ENOUGH`] on
+//!   when `WORTHWHILE` messages are expected within the bound, and turns do not bring `ENOUGH` on
 //!   their own.
 //! - **Only while it does pay**: pauses that bring less than half of what the rate before promised
 //!   have slowed a sender down that waits for us (a small window), or the stream has ended. Then
-//!   there are none for [`REST_TURNS`] turns, twice as many each time, until one row of them pays.
+//!   there are none for `REST_TURNS` turns, twice as many each time, until one row of them pays.
 
 use std::time::{Duration, Instant};
 
