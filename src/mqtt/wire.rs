@@ -195,7 +195,9 @@ fn publish(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishA
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let topic_len = u16::from_be_bytes(*length);
     let (topic, rest) = rest.split_at_checked(usize::from(topic_len))?;
-    std::str::from_utf8(topic).ok()?;
+    if !topic.is_ascii() {
+        std::str::from_utf8(topic).ok()?;
+    }
     let (packet_id, header) = match first >> 1 & 3 {
         0 => (0, 0),
         1 | 2 => (u16::from_be_bytes(*rest.first_chunk::<2>()?), 2),
