@@ -12,8 +12,8 @@
 //! - **Never for a lone message or a window of one.** Messages must have been seen together lately: a
 //!   sender that waits for each acknowledgement never has two under way.
 //! - **Only when the rate makes it pay**: it looks at some turns without pauses, and goes on to pause
-//!   when `WORTHWHILE` messages are expected within the bound, and turns do not bring `ENOUGH` on
-//!   their own.
+//!   when `WORTHWHILE` messages are expected within the bound, turns do not bring `ENOUGH` on
+//!   their own, and messages are at least `INTERVAL_MIN` apart.
 //! - **Only while it does pay**: pauses that bring less than half of what the rate before promised
 //!   have slowed a sender down that waits for us (a small window), or the stream has ended. Then
 //!   there are none for `REST_TURNS` turns, twice as many each time, until one row of them pays.
@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 const WANTED: u32 = 8;
 /// Fewer within the longest pause are not worth one.
 const WORTHWHILE: u32 = 3;
+/// Where messages come closer together a wake-up costs less, as the core hardly slept, and the pause
+/// would cost more latency than it saves.
+const INTERVAL_MIN: Duration = Duration::from_nanos(12_500);
 /// Where turns bring as many on their own, messages do not come one by one.
 const ENOUGH: u32 = 2;
 /// No shorter pause: falling asleep and waking up take some of it.
@@ -121,7 +124,8 @@ impl Linger {
             Some(interval)
                 if self.apart < APART_TURNS
                     && !is_enough
-                    && interval * WORTHWHILE <= self.longest =>
+                    && interval * WORTHWHILE <= self.longest
+                    && interval >= INTERVAL_MIN =>
             {
                 Phase::Pausing(Row::default(), interval)
             }

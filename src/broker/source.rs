@@ -152,7 +152,7 @@ impl Source {
         for packet in packets {
             match packet {
                 // Not acknowledged: the broker delivers it to the next instance.
-                Incoming::Publish(_) if is_stopping => {}
+                Incoming::Publish(_) | Incoming::TooLarge { .. } if is_stopping => {}
                 Incoming::Publish(publish) if !self.filters.let_in(publish.topic(&block)) => {
                     pipeline.receive_settled(BROKER, publish.packet_id(), publish.len());
                     self.foreign(publish.topic(&block), pipeline, now);

@@ -115,8 +115,10 @@ fn slow_streams_are_left_alone() {
 /// Nor are fast ones, whose turns bring enough.
 #[test]
 fn fast_streams_need_no_pause() {
-    let run = open_loop(LONGEST, steady(2_000_000), 20_000);
-    assert_eq!(run.pauses, 0, "{run:?}");
+    for rate in [100_000, 300_000, 2_000_000] {
+        let run = open_loop(LONGEST, steady(rate), 20_000);
+        assert_eq!(run.pauses, 0, "{rate}: {run:?}");
+    }
 }
 
 /// However fast it is, a window of one is never paused for.
@@ -163,7 +165,7 @@ proptest! {
 
     /// Irregular arrivals are handled like regular ones, and no pause is longer than it may be.
     #[test]
-    fn irregular_streams_share_wake_ups_too(rate in 40_000u32..80_000, seed: u64) {
+    fn irregular_streams_share_wake_ups_too(rate in 40_000u32..65_000, seed: u64) {
         let without = open_loop(Duration::ZERO, poisson(rate, seed), 20_000);
         let with = open_loop(LONGEST, poisson(rate, seed), 20_000);
         prop_assert!(with.messages_per_turn() > 2.0 * without.messages_per_turn(), "{with:?} {without:?}");

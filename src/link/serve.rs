@@ -112,6 +112,8 @@ impl Link {
                 Incoming::PubAck(id) => {
                     self.outbound.acknowledged(id, pipeline);
                 }
+                // Not taken by a connection that is left, like all that comes on it.
+                Incoming::TooLarge { .. } if self.leaving => {}
                 Incoming::TooLarge { packet_id, bytes } => {
                     pipeline.receive_too_large(HUB, packet_id, bytes, now);
                 }
