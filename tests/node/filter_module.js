@@ -43,7 +43,10 @@ function report(twin, version) {
   const value = { value: threshold, ac: 200, av: version, ad: 'applied' };
   twin.properties.reported.update({ TemperatureThreshold: value }, (error) => {
     if (error) unexpected(error);
-    else say('threshold', threshold, 'version', version);
+    else {
+      say('threshold', threshold, 'version', version);
+      whenReported();
+    }
   });
 }
 
@@ -56,6 +59,9 @@ function onPatch(twin, patch) {
   }
 }
 
+/** What is to be done once the hub has a report. */
+let whenReported = () => {};
+
 function unexpected(error) {
   counters.unexpected += 1;
   say('unexpected', String(error).slice(0, 200));
@@ -63,7 +69,8 @@ function unexpected(error) {
 
 /**
  * Has the SDK renew its token early and often, by the method that its provider has for that; the
- * first renewal is at once. `fromEnvironment` makes the provider itself, so it is found where the
+ * first renewal is at once, so it must find nothing that waits for an answer: the SDK forgets whom
+ * to call back. `fromEnvironment` makes the provider itself, so it is found where the
  * client keeps it.
  */
 function renewTokens(client) {
@@ -77,7 +84,12 @@ async function main() {
   client.on('connect', () => say('connected'));
   client.on('disconnect', () => say('disconnected'));
   await client.open();
-  if (process.env.TOKEN_LIFETIME_S) renewTokens(client);
+  if (process.env.TOKEN_LIFETIME_S) {
+    whenReported = () => {
+      whenReported = () => {};
+      renewTokens(client);
+    };
+  }
   client.onMethod('stats', (request, response) => {
     response.send(200, { payload: request.payload, ...counters }, (error) => {
       if (error) unexpected(error);
