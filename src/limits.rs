@@ -32,8 +32,6 @@ pub const TWIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
 pub const SUBACK_WAIT: Duration = Duration::from_secs(10);
 /// A connection that lived this long has proved itself: the next failure starts at the first wait.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(10);
-/// How long the hub may take to close after DISCONNECT, before we do.
-pub const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
 /// A trust bundle is not fetched again within this time, however often its roots fail.
 pub const TRUST_BUNDLE_AGE_MIN: Duration = Duration::from_secs(30);
 /// Share of a token's life after which it is renewed.

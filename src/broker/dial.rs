@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use rumqttc::mqttbytes::v4::{ConnAck, Connect};
 use tokio::sync::watch;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use crate::limits::{DISCONNECT_WAIT, HEALTHY_AFTER};
+use crate::limits::HEALTHY_AFTER;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, TRANSIENT};
 use crate::mqtt::transport::connect;
-use crate::mqtt::{ByteStream, ConnectError, Connection, ConnectionError, Endpoint, Stream};
+use crate::mqtt::{ConnectError, Connection, ConnectionError, Endpoint, Stream};
 use crate::pipeline::SharedPipeline;
 
 /// Why one connection ended.
@@ -144,13 +144,4 @@ fn advice(refused: &ConnectError) -> &'static str {
 /// The clock of the runtime, which tests stop.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
-}
-
-pub(super) async fn close(connection: Connection<impl ByteStream>) {
-    let deadline = now() + DISCONNECT_WAIT;
-    match tokio::time::timeout_at(deadline.into(), connection.disconnect()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!("DISCONNECT: {error}"),
-        Err(_) => debug!("the broker did not close within {DISCONNECT_WAIT:?} of DISCONNECT"),
-    }
 }

@@ -22,7 +22,7 @@ use rumqttc::mqttbytes::v4::Packet;
 use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout_at};
 
-use super::dial::{Dial, End, close, now};
+use super::dial::{Dial, End, now};
 use super::subscription::Subscription;
 use super::{Context, Control, Login};
 use crate::forward::BrokerOutput;
@@ -147,7 +147,7 @@ impl Outlet {
                 until.is_some_and(|until| now >= until || is_drained)
             };
             if is_over {
-                close(connection).await;
+                connection.close().await;
                 return Ok(());
             }
             let turn = connection.turn(&mut inbox, &self.wake, true);

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout_at;
 use tracing::{debug, info, warn};
 
-use super::dial::{Dial, End, close, now};
+use super::dial::{Dial, End, now};
 use super::subscription::Subscription;
 use super::{Context, Login, TopicFilter};
 use crate::linger::{self, Linger};
@@ -123,7 +123,7 @@ impl Source {
                 until.is_some_and(|until| now >= until || is_settled)
             };
             if is_over {
-                close(connection).await;
+                connection.close().await;
                 return Ok(());
             }
             if let Some(pause) = pause.filter(|_| read) {

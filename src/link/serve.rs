@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use tokio::time::timeout_at;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::login::{Password, Renewal};
 use super::{End, HUB, Link};
 use crate::azure::topics;
-use crate::limits::{DISCONNECT_WAIT, FIRST_TWIN_WAIT, RENEWAL_DRAIN_MAX, SUBACK_WAIT};
+use crate::limits::{FIRST_TWIN_WAIT, RENEWAL_DRAIN_MAX, SUBACK_WAIT};
 use crate::linger::{self, Linger};
 use crate::mqtt::packet::{
     Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
@@ -72,7 +72,7 @@ impl Link {
             };
             let pause = linger.pause(now, messages);
             if let Some(Leaving { why, .. }) = over {
-                close(connection).await;
+                connection.close().await;
                 return Ok(why);
             }
             if let Some(pause) = pause.filter(|_| read && leaving.is_none()) {
@@ -269,13 +269,4 @@ fn may_read(pipeline: &Pipeline) -> bool {
 /// (PUBACKs of alerts, or the first twin document), so that only reading can free anything.
 pub(super) fn waits_for_hub(pipeline: &Pipeline) -> bool {
     pipeline.is_idle(HUB) || pipeline.is_holding()
-}
-
-async fn close(connection: Connection<impl ByteStream>) {
-    let deadline = Instant::now() + DISCONNECT_WAIT;
-    match timeout_at(deadline.into(), connection.disconnect()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!("DISCONNECT: {error}"),
-        Err(_) => debug!("the hub did not close within {DISCONNECT_WAIT:?} of DISCONNECT"),
-    }
 }

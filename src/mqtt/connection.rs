@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::io::poll_read_buf;
+use tracing::debug;
 
 use super::inbox::Inbox;
 use super::wire::{self, Incoming, Outgoing};
@@ -31,6 +32,8 @@ pub const WRITE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PACKET_BYTES_MAX: usize = 256 * 1024 + 64 * 1024 + 16;
 /// How often a turn returns without any traffic, so that its caller can look at its clocks.
 pub const TICK: Duration = Duration::from_millis(500);
+/// How long the peer may take to close after DISCONNECT, before we do.
+pub const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
 /// Size of the chunks that are read into.
 const CHUNK_BYTES: usize = 2 * READ_BYTES;
 /// A fresh chunk is taken once less than this is left of the current one.
@@ -268,6 +271,16 @@ impl<S: ByteStream> Connection<S> {
             self.read_buffer.clear();
         }
         Ok(())
+    }
+
+    /// [`disconnect`](Self::disconnect), for as long as [`DISCONNECT_WAIT`]. How it went is of no
+    /// consequence: what the peer has not acknowledged is sent again.
+    pub async fn close(self) {
+        match tokio::time::timeout(DISCONNECT_WAIT, self.disconnect()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!("DISCONNECT: {error}"),
+            Err(_) => debug!("the peer did not close within {DISCONNECT_WAIT:?} of DISCONNECT"),
+        }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionError> {

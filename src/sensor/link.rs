@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::sleep_until;
 use tracing::{debug, error, info, warn};
 
 use super::device::{Action, Device, Moment};
@@ -33,11 +33,11 @@ use super::twin::Twin;
 use crate::azure::dps::{self, Assignment, Registration};
 use crate::azure::{Identity, sign_token};
 use crate::credentials::expiry_unix_s;
-use crate::limits::{DISCONNECT_WAIT, HEALTHY_AFTER};
+use crate::limits::HEALTHY_AFTER;
 use crate::logging::LineLimit;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, TRANSIENT};
 use crate::mqtt::packet::Connect;
-use crate::mqtt::{Connection, Endpoint, Inflight, Route, Stream, transport};
+use crate::mqtt::{Endpoint, Inflight, Route, transport};
 use serve::Leave;
 
 /// Most telemetry messages that wait to be sent: half an hour of them at the default interval.
@@ -354,16 +354,6 @@ impl Link {
 
     fn is_stopping(&self) -> bool {
         *self.stop.borrow()
-    }
-}
-
-/// Says goodbye, within [`DISCONNECT_WAIT`].
-async fn close(connection: Connection<Stream>) {
-    let deadline = Instant::now() + DISCONNECT_WAIT;
-    match timeout_at(deadline.into(), connection.disconnect()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!("DISCONNECT: {error}"),
-        Err(_) => debug!("DISCONNECT was not taken within {DISCONNECT_WAIT:?}"),
     }
 }
 

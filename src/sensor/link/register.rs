@@ -9,7 +9,6 @@ use tokio::sync::Notify;
 use tokio::time::timeout_at;
 use tracing::{info, warn};
 
-use super::close;
 use crate::azure::dps::{Assignment, Progress, RESPONSES, Registration, RegistrationError};
 use crate::limits::SUBACK_WAIT;
 use crate::mqtt::packet::{Connect, Packet, Publish, Subscribe, SubscribeReasonCode};
@@ -52,7 +51,7 @@ pub(super) async fn register(
     let (connection, _) = transport::connect(endpoint, hello).await?;
     let mut talk = Talk { connection, registration, subscribed: false, packet_id: 0 };
     let result = talk.run().await;
-    close(talk.connection).await;
+    talk.connection.close().await;
     result
 }
 

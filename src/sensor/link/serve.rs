@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 use tracing::{debug, info, warn};
 
-use super::{LEAVE_WAIT, Link, TELEMETRY_INFLIGHT_MAX, close};
+use super::{LEAVE_WAIT, Link, TELEMETRY_INFLIGHT_MAX};
 use crate::azure::topics::{self, Received};
 use crate::azure::{Identity, Properties};
 use crate::limits::{SUBACK_WAIT, TOPIC_BYTES_MAX};
@@ -89,7 +89,7 @@ impl Link {
             }
             if leave_by.is_some_and(|deadline| now >= deadline || self.is_settled()) {
                 let leave = if self.is_stopping() { Leave::Stop } else { Leave::Renewal };
-                close(session.connection).await;
+                session.connection.close().await;
                 return Ok(leave);
             }
             let limit = leave_by.unwrap_or(renew_at);

@@ -18,6 +18,7 @@ use super::*;
 use crate::azure::dps::Enrollment;
 use crate::azure::topics::{self, Sent, parse_sent};
 use crate::azure::{Key, Token};
+use crate::mqtt::Connection;
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{
     ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode,

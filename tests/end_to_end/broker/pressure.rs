@@ -40,6 +40,29 @@ fn warm_up(sensors: &mut Client, tap: &Tap, module: &Process) -> u64 {
     module.resident_peak()
 }
 
+/// A module that runs, and whose alerts the broker does not acknowledge from now on.
+struct Stalled {
+    _mosquitto: Mosquitto,
+    tap: Tap,
+    alerts: Client,
+    module: Process,
+    sensors: Client,
+    /// Resident bytes at their peak so far.
+    before: u64,
+}
+
+fn stalled() -> Stalled {
+    let mosquitto = Mosquitto::start();
+    let tap = Tap::on(&mosquitto);
+    let alerts = Client::connect(&mosquitto).subscribed(ALERTS);
+    let mut command = command(&tap.url(), &["--client-id", "w", "--held-bytes", HELD_BYTES]);
+    let module = start(&mosquitto, &mut command, &[SENSORS, CONTROL]);
+    let mut sensors = Client::connect(&mosquitto);
+    let before = warm_up(&mut sensors, &tap, &module);
+    tap.hold(Hold::Acknowledgements);
+    Stalled { _mosquitto: mosquitto, tap, alerts, module, sensors, before }
+}
+
 #[track_caller]
 fn assert_bounded(module: &Process, before: u64) {
     assert!(module.is_running());
@@ -50,14 +73,7 @@ fn assert_bounded(module: &Process, before: u64) {
 /// The broker does not acknowledge alerts, and source messages come at QoS 1.
 #[test]
 fn without_pubacks_the_source_gets_none() {
-    let mosquitto = Mosquitto::start();
-    let tap = Tap::on(&mosquitto);
-    let mut alerts = Client::connect(&mosquitto).subscribed(ALERTS);
-    let mut command = command(&tap.url(), &["--client-id", "w", "--held-bytes", HELD_BYTES]);
-    let module = start(&mosquitto, &mut command, &[SENSORS, CONTROL]);
-    let mut sensors = Client::connect(&mosquitto);
-    let before = warm_up(&mut sensors, &tap, &module);
-    tap.hold(Hold::Acknowledgements);
+    let Stalled { _mosquitto, tap, mut alerts, module, mut sensors, before } = stalled();
     sensors.publish_all((0..OFFERED).map(hot));
     let (delivered, acknowledged) = tap.wait_for_the_stall("w", COLD);
     assert!(delivered < OFFERED, "the module goes on reading: {delivered}");
@@ -76,14 +92,7 @@ fn without_pubacks_the_source_gets_none() {
 /// The same at QoS 0: the source connection is not read.
 #[test]
 fn without_pubacks_a_source_at_qos_0_is_not_read() {
-    let mosquitto = Mosquitto::start();
-    let tap = Tap::on(&mosquitto);
-    let mut alerts = Client::connect(&mosquitto).subscribed(ALERTS);
-    let mut command = command(&tap.url(), &["--client-id", "w", "--held-bytes", HELD_BYTES]);
-    let module = start(&mosquitto, &mut command, &[SENSORS, CONTROL]);
-    let mut sensors = Client::connect(&mosquitto);
-    let before = warm_up(&mut sensors, &tap, &module);
-    tap.hold(Hold::Acknowledgements);
+    let Stalled { _mosquitto, tap, mut alerts, module, mut sensors, before } = stalled();
     sensors.publish_all_at_most_once((0..OFFERED).map(hot));
     let (delivered, _) = tap.wait_for_the_stall("w", COLD);
     assert!(delivered < OFFERED, "the module goes on reading: {delivered}");
