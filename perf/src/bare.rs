@@ -19,8 +19,7 @@ use rumqttc::QoS;
 use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet, Subscribe};
 use sluicegate::mqtt::connection::PACKET_BYTES_MAX;
 use sluicegate::threshold::Threshold;
-
-use crate::core::Core;
+use stages::core::Core;
 
 /// Most bytes of one read, as the module's.
 const READ_BYTES_MAX: usize = 64 * 1024;

@@ -8,9 +8,9 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 use perf::bare::{self, BareSettings};
-use perf::core::{Core, Tally, alerts_prefix, traffic};
 use perf::record::{self, RecordArgs};
 use sluicegate::threshold::Threshold;
+use stages::core::{Core, Tally, alerts_prefix, traffic};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;

@@ -1,0 +1,24 @@
+//! `stages NAME MESSAGES`: runs one stage, for a program that counts instructions.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use mimalloc::MiMalloc;
+use stages::STAGES;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, messages] = &arguments[..] else { return ExitCode::from(64) };
+    let stage = STAGES.iter().find(|stage| stage.name == *name);
+    let (Some(stage), Ok(messages)) = (stage, messages.parse()) else { return ExitCode::from(64) };
+    match (stage.prepare)()(messages) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            eprintln!("stages {name}: {wrong}");
+            ExitCode::FAILURE
+        }
+    }
+}

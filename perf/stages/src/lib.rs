@@ -1,0 +1,10 @@
+//! The stages of a message's way, each alone, single-threaded, on bodies and packets that are always
+//! the same: what a program that counts instructions or allocations is given to run.
+//!
+//! [`STAGES`] is the table. [`core`] is decode, judge, acknowledge and encode in one loop.
+#![forbid(unsafe_code)]
+
+pub mod core;
+pub mod stage;
+
+pub use stage::{STAGES, Stage, Work};
