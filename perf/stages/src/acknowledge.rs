@@ -11,7 +11,7 @@ use crate::stage::{Runner, Work};
 const BATCH: u32 = 250;
 
 pub(crate) fn prepare() -> Runner {
-    over(BATCH, |written, id| write_puback(written, id))
+    over(BATCH, write_puback)
 }
 
 fn over(batch: u32, write: fn(&mut Vec<u8>, u16)) -> Runner {

@@ -12,6 +12,7 @@ mod acknowledge;
 mod decode;
 mod encode;
 mod judge;
+mod pipeline;
 mod traffic;
 mod twin;
 mod whole;

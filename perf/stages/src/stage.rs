@@ -1,7 +1,7 @@
 //! The table of stages.
 
 use crate::body::SIZES;
-use crate::{acknowledge, decode, encode, judge, twin, whole};
+use crate::{acknowledge, decode, encode, judge, pipeline, twin, whole};
 
 /// One stage.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct Work {
 }
 
 /// Every stage, in the order of the way.
-pub const STAGES: [Stage; 14] = [
+pub const STAGES: [Stage; 16] = [
     Stage { name: "decode", title: "decode a publish", messages: 10_000, prepare: decode::prepare },
     Stage {
         name: "judge_140_hit",
@@ -111,5 +111,17 @@ pub const STAGES: [Stage; 14] = [
         title: "decode, judge, acknowledge, encode; QoS 1, one alert in ten",
         messages: 4_000,
         prepare: whole::prepare,
+    },
+    Stage {
+        name: "pipeline",
+        title: "the whole module but sockets, one alert in ten",
+        messages: 4_000,
+        prepare: || pipeline::prepare(10),
+    },
+    Stage {
+        name: "pipeline_alerts",
+        title: "the whole module but sockets, all alerts",
+        messages: 4_000,
+        prepare: || pipeline::prepare(1),
     },
 ];
