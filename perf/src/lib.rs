@@ -6,3 +6,9 @@
 
 pub mod bare;
 pub mod record;
+
+#[cfg(test)]
+mod example;
+mod instrument;
+mod job;
+mod stop;

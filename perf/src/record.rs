@@ -18,23 +18,20 @@ use std::time::Duration;
 
 use clap::Args;
 
-#[cfg(test)]
-mod example;
 mod facts;
-mod job;
 mod measure;
 mod mosquitto;
 pub mod reading;
 pub mod row;
 pub mod scenario;
-mod stop;
 
-use job::Job;
 use measure::Bench;
 use reading::Attempt;
 use row::{Row, number};
 use scenario::{Run, Scenario};
-use stop::Stop;
+
+use crate::job;
+use crate::stop::Stop;
 
 /// Every run is made once more when nothing can be read from it.
 const TRIES_MAX: usize = 2;
@@ -202,17 +199,9 @@ fn prepare_folder(folder: &Path) -> Result<(), RecordError> {
 
 fn build(stop: &Stop) -> Result<(), RecordError> {
     eprintln!("cargo {}", BUILD.join(" "));
-    let built = || -> Result<i32, String> {
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let mut command = Command::new("cargo");
-        command.args(BUILD);
-        let mut job = Job::start(command, &folder.path().join("log"))?;
-        match job.wait(BUILD_MAX, stop)? {
-            0 => Ok(0),
-            _ => Err(job.tail()),
-        }
-    };
-    built().map(|_| ()).map_err(RecordError::unavailable)
+    let mut command = Command::new("cargo");
+    command.args(BUILD);
+    job::succeed(command, BUILD_MAX, stop).map_err(RecordError::unavailable)
 }
 
 fn append(file: &Path, lines: &str) -> io::Result<()> {

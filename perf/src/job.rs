@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::stop::Stop;
+use crate::stop::Stop;
 
 /// How often an end is looked for. While a run lasts this must not take CPU worth mentioning.
 const POLL: Duration = Duration::from_millis(50);
@@ -23,7 +23,7 @@ const SETTINGS: [&str; 6] =
     ["IOTEDGE_", "SLUICEGATE_", "LOADGEN_", "EdgeHub", "EdgeModule", "RuntimeLogLevel"];
 
 /// A running program; it ends when dropped.
-pub(super) struct Job {
+pub(crate) struct Job {
     child: Child,
     name: String,
     log: PathBuf,
@@ -35,7 +35,7 @@ impl Job {
     ///
     /// # Errors
     /// The program or the file cannot be opened.
-    pub(super) fn start(mut command: Command, log: &Path) -> Result<Self, String> {
+    pub(crate) fn start(mut command: Command, log: &Path) -> Result<Self, String> {
         let name = Path::new(command.get_program()).display().to_string();
         let given: Vec<OsString> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         for variable in inherited_settings().filter(|variable| !given.contains(variable)) {
@@ -55,7 +55,7 @@ impl Job {
     ///
     /// # Errors
     /// It was stopped, or is not done within `limit`; then it is ended.
-    pub(super) fn wait(&mut self, limit: Duration, stop: &Stop) -> Result<i32, String> {
+    pub(crate) fn wait(&mut self, limit: Duration, stop: &Stop) -> Result<i32, String> {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(code) = self.ended() {
@@ -73,7 +73,7 @@ impl Job {
     ///
     /// # Errors
     /// It was stopped, or ended, or does not say so within `limit`.
-    pub(super) fn wait_for(
+    pub(crate) fn wait_for(
         &mut self,
         text: &str,
         limit: Duration,
@@ -94,18 +94,18 @@ impl Job {
     }
 
     /// Whether `text` is in its log.
-    pub(super) fn says(&self, text: &str) -> bool {
+    pub(crate) fn says(&self, text: &str) -> bool {
         self.text().contains(text)
     }
 
     /// Its exit code, if it has ended.
-    pub(super) fn ended(&mut self) -> Option<i32> {
+    pub(crate) fn ended(&mut self) -> Option<i32> {
         let status = self.child.try_wait().ok()??;
         Some(status.code().unwrap_or(-1))
     }
 
     /// The last lines of its output.
-    pub(super) fn tail(&self) -> String {
+    pub(crate) fn tail(&self) -> String {
         let text = self.text();
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(TAIL_LINES)..].join(" | ")
@@ -117,7 +117,7 @@ impl Job {
     }
 
     /// Asks it to end, waits, and kills it, and what it has started, if it does not.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if self.ended().is_some() {
             return;
         }
@@ -143,6 +143,19 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Runs `command` to its end, which must be a success.
+///
+/// # Errors
+/// It cannot be started, was stopped, is not done within `limit`, or failed; with its last words.
+pub(crate) fn succeed(command: Command, limit: Duration, stop: &Stop) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut job = Job::start(command, &folder.path().join("log"))?;
+    match job.wait(limit, stop)? {
+        0 => Ok(()),
+        code => Err(format!("{} ended with {code}: {}", job.name, job.tail())),
     }
 }
 
