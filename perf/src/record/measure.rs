@@ -94,11 +94,7 @@ impl Bench {
     }
 
     /// Runs the instrument; its result and exit code, or why there is no result.
-    fn finding(
-        &self,
-        command: Command,
-        limit: Duration,
-    ) -> Result<(Finding, i32), NoResult> {
+    fn finding(&self, command: Command, limit: Duration) -> Result<(Finding, i32), NoResult> {
         let (result, log) = (self.result_file(), self.log_file("loadgen"));
         instrument::finding(command, &result, &log, limit, &self.stop)
     }
