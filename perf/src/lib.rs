@@ -1,8 +1,17 @@
 //! Performance measurements of sluicegate.
 //!
 //! [`bare`]: [`stages::core`] behind a socket, as a program that `loadgen run` measures: the yardstick
-//! for the pipeline. [`record`]: measures every figure that is promised and writes it down.
+//! for the pipeline. [`record`]: measures every figure that is promised and writes it down. [`ab`]:
+//! compares two states of the tree by the CPU time of the pipeline.
 #![forbid(unsafe_code)]
 
+pub mod ab;
 pub mod bare;
+pub mod failure;
 pub mod record;
+
+#[cfg(test)]
+mod example;
+mod instrument;
+mod job;
+mod stop;

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
+use perf::ab::{self, AbArgs};
 use perf::bare::{self, BareSettings};
+use perf::failure::Failure;
 use perf::record::{self, RecordArgs};
 use sluicegate::threshold::Threshold;
 use stages::core::{Core, Tally, alerts_prefix, traffic};
@@ -38,6 +40,8 @@ enum Command {
     Bare,
     /// Measure every figure that is promised, append it to perf/record, and print the table
     Record(RecordArgs),
+    /// Compare the work tree with a commit by the CPU time of the pipeline, in interleaved pairs
+    Ab(AbArgs),
 }
 
 fn main() -> ExitCode {
@@ -52,7 +56,8 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Core => core(),
         Command::Bare => bare(),
-        Command::Record(args) => return record(&args),
+        Command::Record(args) => return told("record", record::run(&args)),
+        Command::Ab(args) => return told("ab", ab::run(&args)),
     };
     match result {
         Ok(code) => code,
@@ -63,11 +68,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn record(args: &RecordArgs) -> ExitCode {
-    match record::run(args) {
+/// The exit code of a command, which has said everything else, unless it failed.
+fn told(command: &str, ended: Result<u8, Failure>) -> ExitCode {
+    match ended {
         Ok(code) => code.into(),
         Err(failure) => {
-            eprintln!("perf record: {failure}");
+            eprintln!("perf {command}: {failure}");
             failure.code.into()
         }
     }

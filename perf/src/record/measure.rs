@@ -1,18 +1,18 @@
 //! Makes the runs: the instrument and its programs as child processes, one at a time.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use loadgen::load::outcome::{Document, FORMAT, Finding};
+use loadgen::load::outcome::Finding;
 use tempfile::TempDir;
 
-use super::job::Job;
 use super::mosquitto::Mosquitto;
 use super::reading::{Attempt, Reading, read, share};
 use super::scenario::{Method, Run};
-use super::stop::Stop;
+use crate::instrument::{self, NoResult};
+use crate::job::Job;
+use crate::stop::Stop;
 
 /// What the instrument may take beside the measured part: warm-up, start, drain, ends.
 const REST_MAX: Duration = Duration::from_secs(150);
@@ -94,24 +94,9 @@ impl Bench {
     }
 
     /// Runs the instrument; its result and exit code, or why there is no result.
-    fn finding(
-        &self,
-        command: Command,
-        limit: Duration,
-    ) -> Result<(Finding, i32), (String, Option<i32>)> {
-        // What an earlier run left is not this one's.
-        let _ = fs::remove_file(self.result_file());
-        let mut job =
-            Job::start(command, &self.log_file("loadgen")).map_err(|error| (error, None))?;
-        let code = job.wait(limit, &self.stop).map_err(|error| (error, None))?;
-        let Ok(text) = fs::read(self.result_file()) else {
-            return Err((format!("no result: {}", job.tail()), Some(code)));
-        };
-        match serde_json::from_slice::<Document>(&text) {
-            Ok(document) if document.format == FORMAT => Ok((document.result, code)),
-            Ok(document) => Err((format!("a result in format {}", document.format), Some(code))),
-            Err(error) => Err((format!("not a result: {error}"), Some(code))),
-        }
+    fn finding(&self, command: Command, limit: Duration) -> Result<(Finding, i32), NoResult> {
+        let (result, log) = (self.result_file(), self.log_file("loadgen"));
+        instrument::finding(command, &result, &log, limit, &self.stop)
     }
 
     /// The module and the sink in turns, forth and back, each behind a Mosquitto of its own.
@@ -154,7 +139,7 @@ impl Bench {
         subscriber: Subscriber,
         flags: &[&str],
         time: Duration,
-    ) -> Result<(Finding, i32), (String, Option<i32>)> {
+    ) -> Result<(Finding, i32), NoResult> {
         let plain = |error: String| (error, None);
         let mut mosquitto = Mosquitto::start(self.folder.path(), &self.stop).map_err(plain)?;
         let mut command = match subscriber {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::job::Job;
-use super::stop::Stop;
+use crate::job::Job;
+use crate::stop::Stop;
 
 /// Attempts to find a port that nobody takes before Mosquitto does.
 const START_ATTEMPTS: usize = 10;

@@ -2,6 +2,7 @@ use loadgen::load::outcome::{Finding, Standing};
 use tempfile::TempDir;
 
 use super::*;
+use crate::example;
 
 /// Programs of which `loadgen` is a script that gives prepared results, one after the other, the
 /// last one for ever.

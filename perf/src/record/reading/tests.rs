@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::example::{comparison, outcome};
+use crate::example::{comparison, outcome};
 
 use Standing::{Failed, Invalid, Passed, Saturated};
 

@@ -1,7 +1,7 @@
 use loadgen::load::outcome::{Finding, Standing};
 
 use super::*;
-use crate::record::example::outcome;
+use crate::example::outcome;
 use crate::record::scenario::{SCENARIOS, select};
 
 fn scenario(name: &str) -> Scenario {

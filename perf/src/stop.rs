@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 
 /// Whether this process was asked to end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     asked: Arc<AtomicBool>,
 }
 
@@ -19,7 +19,7 @@ impl Stop {
     ///
     /// # Errors
     /// The system refuses the handlers or the thread.
-    pub(super) fn on_signals() -> io::Result<Self> {
+    pub(crate) fn on_signals() -> io::Result<Self> {
         let stop = Self::default();
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let mut signals = {
@@ -35,11 +35,11 @@ impl Stop {
     }
 
     /// Asks it to end.
-    pub(super) fn ask(&self) {
+    pub(crate) fn ask(&self) {
         self.asked.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 }

@@ -10,7 +10,7 @@ use loadgen::load::outcome::{
 use loadgen::load::settings::{Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings};
 
 /// A run of 5 s at `asked`, or in a closed loop, that achieved this rate.
-pub(super) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> Outcome {
+pub(crate) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> Outcome {
     Outcome {
         settings: settings(),
         traffic: TrafficFacts {
@@ -32,7 +32,7 @@ pub(super) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> 
 }
 
 /// A comparison of two programs with these rates and standings.
-pub(super) fn comparison(programs: [(f64, Standing); 2]) -> Comparison {
+pub(crate) fn comparison(programs: [(f64, Standing); 2]) -> Comparison {
     let contender = |(rate, standing)| {
         let brief = Brief { rate, p50_us: None, p99_us: None, cost: None, standing };
         Contender {
@@ -53,7 +53,7 @@ pub(super) fn comparison(programs: [(f64, Standing); 2]) -> Comparison {
 }
 
 /// The file that holds it.
-pub(super) fn document(result: Finding) -> String {
+pub(crate) fn document(result: Finding) -> String {
     let document = Document {
         format: FORMAT,
         loadgen: String::new(),

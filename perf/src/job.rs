@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::stop::Stop;
+use crate::stop::Stop;
 
-/// How often an end is looked for. While a run lasts this must not take CPU worth mentioning.
-const POLL: Duration = Duration::from_millis(50);
+/// How long is slept at most until an end is looked for again. While a run lasts this must not take
+/// CPU worth mentioning; of what is short it may be short, too.
+const POLL_MAX: Duration = Duration::from_millis(50);
+const POLL_MIN: Duration = Duration::from_millis(1);
+/// Share of the time waited until now that is slept next.
+const POLL_SHARE: u32 = 8;
 /// How long a program may take to end after SIGTERM: an instrument ends its own program first.
 const END_WAIT: Duration = Duration::from_secs(30);
 /// End of a log that is told.
@@ -23,7 +27,7 @@ const SETTINGS: [&str; 6] =
     ["IOTEDGE_", "SLUICEGATE_", "LOADGEN_", "EdgeHub", "EdgeModule", "RuntimeLogLevel"];
 
 /// A running program; it ends when dropped.
-pub(super) struct Job {
+pub(crate) struct Job {
     child: Child,
     name: String,
     log: PathBuf,
@@ -35,7 +39,7 @@ impl Job {
     ///
     /// # Errors
     /// The program or the file cannot be opened.
-    pub(super) fn start(mut command: Command, log: &Path) -> Result<Self, String> {
+    pub(crate) fn start(mut command: Command, log: &Path) -> Result<Self, String> {
         let name = Path::new(command.get_program()).display().to_string();
         let given: Vec<OsString> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         for variable in inherited_settings().filter(|variable| !given.contains(variable)) {
@@ -55,8 +59,9 @@ impl Job {
     ///
     /// # Errors
     /// It was stopped, or is not done within `limit`; then it is ended.
-    pub(super) fn wait(&mut self, limit: Duration, stop: &Stop) -> Result<i32, String> {
-        let deadline = Instant::now() + limit;
+    pub(crate) fn wait(&mut self, limit: Duration, stop: &Stop) -> Result<i32, String> {
+        let begin = Instant::now();
+        let deadline = begin + limit;
         loop {
             if let Some(code) = self.ended() {
                 return Ok(code);
@@ -65,7 +70,7 @@ impl Job {
                 self.end();
                 return Err(format!("{} was ended before it was done", self.name));
             }
-            std::thread::sleep(POLL);
+            pause(begin);
         }
     }
 
@@ -73,13 +78,14 @@ impl Job {
     ///
     /// # Errors
     /// It was stopped, or ended, or does not say so within `limit`.
-    pub(super) fn wait_for(
+    pub(crate) fn wait_for(
         &mut self,
         text: &str,
         limit: Duration,
         stop: &Stop,
     ) -> Result<(), String> {
-        let deadline = Instant::now() + limit;
+        let begin = Instant::now();
+        let deadline = begin + limit;
         loop {
             // Looked at first: what it said last counts.
             let has_ended = self.ended().is_some();
@@ -89,23 +95,23 @@ impl Job {
             if has_ended || stop.is_asked() || Instant::now() > deadline {
                 return Err(format!("{} never said '{text}': {}", self.name, self.tail()));
             }
-            std::thread::sleep(POLL);
+            pause(begin);
         }
     }
 
     /// Whether `text` is in its log.
-    pub(super) fn says(&self, text: &str) -> bool {
+    pub(crate) fn says(&self, text: &str) -> bool {
         self.text().contains(text)
     }
 
     /// Its exit code, if it has ended.
-    pub(super) fn ended(&mut self) -> Option<i32> {
+    pub(crate) fn ended(&mut self) -> Option<i32> {
         let status = self.child.try_wait().ok()??;
         Some(status.code().unwrap_or(-1))
     }
 
     /// The last lines of its output.
-    pub(super) fn tail(&self) -> String {
+    pub(crate) fn tail(&self) -> String {
         let text = self.text();
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(TAIL_LINES)..].join(" | ")
@@ -117,19 +123,19 @@ impl Job {
     }
 
     /// Asks it to end, waits, and kills it, and what it has started, if it does not.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if self.ended().is_some() {
             return;
         }
         let id = Pid::from_child(&self.child);
         // Fails only when it has ended, which is found out below.
         let _ = kill_process(id, Signal::TERM);
-        let deadline = Instant::now() + END_WAIT;
-        while Instant::now() < deadline {
+        let begin = Instant::now();
+        while begin.elapsed() < END_WAIT {
             if self.ended().is_some() {
                 return;
             }
-            std::thread::sleep(POLL);
+            pause(begin);
         }
         let children = children_of(id);
         let _ = self.child.kill();
@@ -143,6 +149,24 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// A while, for somebody who has waited since `begin`.
+fn pause(begin: Instant) {
+    std::thread::sleep((begin.elapsed() / POLL_SHARE).clamp(POLL_MIN, POLL_MAX));
+}
+
+/// Runs `command` to its end, which must be a success.
+///
+/// # Errors
+/// It cannot be started, was stopped, is not done within `limit`, or failed; with its last words.
+pub(crate) fn succeed(command: Command, limit: Duration, stop: &Stop) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut job = Job::start(command, &folder.path().join("log"))?;
+    match job.wait(limit, stop)? {
+        0 => Ok(()),
+        code => Err(format!("{} ended with {code}: {}", job.name, job.tail())),
     }
 }
 
