@@ -17,7 +17,7 @@ use sluicegate::pipeline::SharedPipeline;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::stage::Work;
-use crate::traffic::{Ring, alert_topic};
+use crate::traffic::{Ring, alert_topic, alerts_prefix};
 
 /// The module's end of the connection.
 pub(super) struct Wire(pub(super) Rc<RefCell<Peer>>);
@@ -58,7 +58,9 @@ struct Alert {
 impl Peer {
     pub(super) fn new(ring: Ring, pipeline: SharedPipeline) -> Self {
         let alerts = ring.messages.iter().enumerate().filter(|(_, sent)| sent.is_alert);
-        let alerts = alerts.map(|(index, sent)| Alert::new(index, &sent.publish)).collect();
+        let prefix = alerts_prefix();
+        let alerts =
+            alerts.map(|(index, sent)| Alert::new(&prefix, index, &sent.publish)).collect();
         Self {
             ring,
             alerts,
@@ -238,8 +240,8 @@ impl Peer {
 }
 
 impl Alert {
-    fn new(index: usize, publish: &Publish) -> Self {
-        let publish = Publish { topic: alert_topic(index), ..publish.clone() };
+    fn new(prefix: &str, index: usize, publish: &Publish) -> Self {
+        let publish = Publish { topic: alert_topic(prefix, index), ..publish.clone() };
         let mut bytes = BytesMut::new();
         publish.write(&mut bytes).expect("a valid publish into growing memory");
         let body = publish.payload.to_vec();
