@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 pub(crate) use broker::{Access, BROKER_PASSWORD, BROKER_USER, Mosquitto};
 pub(crate) use gateway::{Gateway, SUBSCRIBE};
-pub(crate) use process::Process;
+pub(crate) use process::{Process, nobody};
 pub(crate) use program::Program;
 pub(crate) use secrets::Secrets;
 
