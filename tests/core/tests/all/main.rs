@@ -7,6 +7,7 @@ mod forward;
 mod inflight;
 mod ingest;
 mod parse;
+mod sizes;
 mod threshold;
 mod wire;
 
