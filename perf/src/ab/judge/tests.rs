@@ -5,7 +5,9 @@ use crate::ab::pairs::{Reading, Side, pairs, ratios};
 
 const PAIRS: u32 = 30;
 /// Fewer than in earnest, so that thousands of tests are quick.
-const FLIPS: u32 = 500;
+const FLIPS: u32 = 300;
+/// Machines of each kind.
+const MACHINES: u64 = 50;
 
 /// A machine, and what B costs on it where A costs 1.
 struct Machine {
@@ -79,22 +81,23 @@ impl Machine {
     }
 }
 
-/// How often each verdict falls, of 100 machines: slower, faster, same, too noisy.
-fn of_a_hundred(machine: impl Fn(u64) -> Machine) -> [usize; 4] {
-    let verdicts: Vec<Verdict> = (1..=100).map(|seed| machine(seed).verdict()).collect();
+/// Share of machines that come to each verdict, per cent: slower, faster, same, too noisy.
+fn shares(machine: impl Fn(u64) -> Machine) -> [usize; 4] {
+    let verdicts: Vec<Verdict> = (1..=MACHINES).map(|seed| machine(seed).verdict()).collect();
     let count = |verdict| verdicts.iter().filter(|found| **found == verdict).count();
-    [Verdict::Slower, Verdict::Faster, Verdict::Same, Verdict::TooNoisy].map(count)
+    [Verdict::Slower, Verdict::Faster, Verdict::Same, Verdict::TooNoisy]
+        .map(|verdict| count(verdict) * 100 / verdicts.len())
 }
 
 /// A change that is larger than 3 % is found, smaller ones are none, in both directions.
 #[test]
 fn a_quiet_machine_tells_right_from_wrong() {
     for (effect, at) in [(0.0, 2), (0.015, 2), (-0.015, 2), (0.05, 0), (0.3, 0), (-0.05, 1)] {
-        let found = of_a_hundred(|seed| Machine::new(seed, 0.01, effect));
+        let found = shares(|seed| Machine::new(seed, 0.01, effect));
         // One in a hundred seems to differ from itself: chance is allowed that.
         assert!(
             found[at] >= 95 && found[at] + found[3] == 100,
-            "{effect}, seeds 1 to 100: {found:?}"
+            "{effect}, seeds from 1: {found:?}"
         );
     }
 }
@@ -109,9 +112,9 @@ fn no_machine_raises_a_false_alarm() {
         {
             let machine =
                 |seed| Machine { outliers, modes, drift, ..Machine::new(seed, noise, 0.0) };
-            let [slower, faster, ..] = of_a_hundred(machine);
+            let [slower, faster, ..] = shares(machine);
             let what = (noise, outliers, modes, drift);
-            assert!(slower == 0 && faster <= 1, "{what:?}, seeds 1 to 100: {slower} {faster}");
+            assert!(slower == 0 && faster <= 2, "{what:?}, seeds from 1: {slower} {faster}");
         }
     }
 }
@@ -120,14 +123,14 @@ fn no_machine_raises_a_false_alarm() {
 /// it does not hide.
 #[test]
 fn a_noisy_machine_still_finds_what_is_large() {
-    let found = of_a_hundred(|seed| Machine::new(seed, 0.07, 0.10));
-    assert!(found[0] >= 75 && found[1] == 0 && found[2] <= 3, "seeds 1 to 100: {found:?}");
-    let found = of_a_hundred(|seed| Machine::new(seed, 0.07, 0.05));
-    assert!(found[0] >= 30 && found[1] == 0, "seeds 1 to 100: {found:?}");
-    let found = of_a_hundred(|seed| Machine { outliers: 0.1, ..Machine::new(seed, 0.03, 0.10) });
-    assert!(found[0] >= 90 && found[1] == 0, "outliers, seeds 1 to 100: {found:?}");
-    let found = of_a_hundred(|seed| Machine { modes: 0.3, ..Machine::new(seed, 0.03, 0.10) });
-    assert!(found[0] >= 85 && found[1] == 0, "modes, seeds 1 to 100: {found:?}");
+    let found = shares(|seed| Machine::new(seed, 0.07, 0.10));
+    assert!(found[0] >= 75 && found[1] == 0 && found[2] <= 3, "seeds from 1: {found:?}");
+    let found = shares(|seed| Machine::new(seed, 0.07, 0.05));
+    assert!(found[0] >= 30 && found[1] == 0, "seeds from 1: {found:?}");
+    let found = shares(|seed| Machine { outliers: 0.1, ..Machine::new(seed, 0.03, 0.10) });
+    assert!(found[0] >= 90 && found[1] == 0, "outliers, seeds from 1: {found:?}");
+    let found = shares(|seed| Machine { modes: 0.3, ..Machine::new(seed, 0.03, 0.10) });
+    assert!(found[0] >= 85 && found[1] == 0, "modes, seeds from 1: {found:?}");
 }
 
 fn look(median: f64, half_width: f64, p: f64) -> Summary {
