@@ -10,7 +10,7 @@ use super::history::{Course, Entry, History};
 use super::read::{Records, VALUES_MAX};
 use crate::record::row::{Status, number};
 
-const TITLE: &str = "Course of the figures";
+const TITLE: &str = "History of the figures";
 /// Digits of a commit on an axis, and in a table.
 const COMMIT_DIGITS: (usize, usize) = (7, 18);
 
@@ -44,7 +44,7 @@ fn problems(records: &Records, history: &History) -> Markup {
     html! {
         @if records.left_out > 0 {
             div.verdict.odd {
-                p.standing { strong { "Incomplete" } (records.left_out) " lines are left out" }
+                p.standing { strong { "Incomplete" } "lines left out: " (records.left_out) }
                 ul {
                     @for problem in &records.problems { li { (problem.to_string()) } }
                     @let more = records.left_out - records.problems.len();
@@ -128,9 +128,9 @@ fn section(index: usize, course: &Course, history: &History) -> Result<Markup, D
         article id={ "scenario-" (index + 1) } {
             h2 { (line.title) }
             p.figures {
-                span { (line.scenario) }
-                span { (figure(line.median)) " " (line.unit) }
-                span { (change(course, course.entries.len() - 1)) }
+                span { (line.scenario) } " "
+                span { (figure(line.median)) " " (line.unit) } " "
+                span { (change(course, course.entries.len() - 1)) } " "
                 span { (status(line.status)) }
             }
             figure { (drawing) }

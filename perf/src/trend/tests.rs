@@ -125,7 +125,7 @@ fn bad_lines_are_named_and_left_out() {
     let files = Files::new(&[("a.jsonl", &text.join("\n"))]);
     let (code, page) = files.draw(&["a.jsonl"]);
     assert_eq!(code, Ok(1));
-    assert!(page.contains("8 lines are left out") && page.contains("a.jsonl:3: "), "{page}");
+    assert!(page.contains("lines left out: 8") && page.contains("a.jsonl:3: "), "{page}");
     assert!(page.contains("plain_qos1"));
     let mut found = Records::default();
     found.add(Path::new("a"), "x\n".repeat(1000).as_bytes());
