@@ -5,7 +5,7 @@ use crate::ab::pairs::{Reading, Side, pairs, ratios};
 
 const PAIRS: u32 = 30;
 /// Fewer than in earnest, so that thousands of tests are quick.
-const FLIPS: u32 = 300;
+const FLIPS: u32 = 2000;
 /// Machines of each kind.
 const MACHINES: u64 = 50;
 
@@ -106,7 +106,7 @@ fn a_quiet_machine_tells_right_from_wrong() {
 /// getting warmer.
 #[test]
 fn no_machine_raises_a_false_alarm() {
-    for noise in [0.03, 0.07, 0.15] {
+    for noise in [0.03, 0.05, 0.1] {
         for (outliers, modes, drift) in
             [(0.0, 0.0, 0.0), (0.1, 0.0, 0.0), (0.0, 0.3, 0.0), (0.0, 0.0, 0.002)]
         {
@@ -114,7 +114,7 @@ fn no_machine_raises_a_false_alarm() {
                 |seed| Machine { outliers, modes, drift, ..Machine::new(seed, noise, 0.0) };
             let [slower, faster, ..] = shares(machine);
             let what = (noise, outliers, modes, drift);
-            assert!(slower == 0 && faster <= 2, "{what:?}, seeds from 1: {slower} {faster}");
+            assert!(slower == 0 && faster == 0, "{what:?}, seeds from 1: {slower} {faster}");
         }
     }
 }
@@ -141,8 +141,9 @@ fn look(median: f64, half_width: f64, p: f64) -> Summary {
 /// Slower is said twice, or not at all; unsure looks lead to another one, four at most.
 #[test]
 fn looks_lead_to_a_verdict() {
-    let slower = look(1.06, 0.02, 0.001);
-    let faster = look(0.94, 0.02, 0.001);
+    let slower = look(1.06, 0.02, 0.0005);
+    let faster = look(0.94, 0.02, 0.0005);
+    let perhaps = look(1.06, 0.02, 0.005);
     let same = look(1.01, 0.01, 0.2);
     let wide = look(1.01, 0.04, 0.2);
     let far = look(1.06, 0.07, 0.2);
@@ -155,6 +156,9 @@ fn looks_lead_to_a_verdict() {
         (&[slower], None),
         (&[slower, slower], Some(Verdict::Slower)),
         (&[faster, faster], Some(Verdict::Faster)),
+        (&[perhaps, slower], Some(Verdict::Slower)),
+        (&[slower, perhaps], None),
+        (&[slower, perhaps, slower], Some(Verdict::Slower)),
         (&[slower, faster], None),
         (&[slower, same], Some(Verdict::Same)),
         (&[far, slower], None),
