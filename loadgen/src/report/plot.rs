@@ -64,8 +64,10 @@ pub enum Dots {
 /// A straight dashed line to compare with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
-    /// At a height.
+    /// At a height, named at its left end.
     Across(f64, String),
+    /// At a height, named at its right end, where a name on the left might meet another one's.
+    AcrossNamedRight(f64, String),
     /// At a place of the x axis.
     Upright(f64, String),
 }

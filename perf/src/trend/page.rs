@@ -168,7 +168,7 @@ fn row(index: usize, entry: &Entry, course: &Course, history: &History) -> Marku
             }
             td.number { (figure(line.median)) }
             td.number { (change(course, index)) }
-            td.number { (runs.join(" ")) }
+            td.number.long { (runs.join(" ")) }
             td { (status(line.status)) }
         }
     }
@@ -191,9 +191,13 @@ fn plot(course: &Course, history: &History) -> Plot {
     });
     let lines: Vec<Drawn> = lines.collect();
     let newest = course.newest().map(|entry| &entry.line);
-    let marks = newest.map(|line| [(line.floor, "floor"), (line.aim, "aim")]).into_iter().flatten();
-    let rules: Vec<Rule> =
-        marks.map(|(at, name)| Rule::Across(at, format!("{name} {}", short(at)))).collect();
+    // The two may lie close together; their names must not meet.
+    let marks = newest.into_iter().flat_map(|line| {
+        let (floor, aim) =
+            (format!("floor {}", short(line.floor)), format!("aim {}", short(line.aim)));
+        [Rule::AcrossNamedRight(line.floor, floor), Rule::Across(line.aim, aim)]
+    });
+    let rules: Vec<Rule> = marks.collect();
     let values = course.entries.iter().flat_map(|entry| entry.line.values.iter().copied());
     let marked = newest.into_iter().flat_map(|line| [line.floor, line.aim]);
     let values: Vec<f64> = values.chain(marked).collect();
