@@ -45,7 +45,7 @@ const AFTER_HELP: &str = "First A, the commit, runs against itself: where that d
     3 % or beyond chance, there is no answer today. Then A and B, the work tree, run in turns (A B, \
     B A); more sets of pairs follow, up to 4, until the answer is sure. Slower means: the median of \
     the ratios of CPU time a message is above 1.03, a permutation test gives p < 0.01, and both hold \
-    again with another set of pairs.\n\n\
+    again, with p < 0.001, when another set of pairs is added.\n\n\
     Exit codes: 0 the same or faster; 1 slower; 2 too noisy or no figure; 64 wrong usage; 69 a \
     program cannot be built; 70 stopped or an internal error";
 

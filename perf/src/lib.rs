@@ -2,13 +2,14 @@
 //!
 //! [`bare`]: [`stages::core`] behind a socket, as a program that `loadgen run` measures: the yardstick
 //! for the pipeline. [`record`]: measures every figure that is promised and writes it down. [`ab`]:
-//! compares two states of the tree by the CPU time of the pipeline.
+//! compares two states of the tree by the CPU time of the pipeline. [`trend`]: draws the record.
 #![forbid(unsafe_code)]
 
 pub mod ab;
 pub mod bare;
 pub mod failure;
 pub mod record;
+pub mod trend;
 
 #[cfg(test)]
 mod example;

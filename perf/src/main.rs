@@ -11,6 +11,7 @@ use perf::ab::{self, AbArgs};
 use perf::bare::{self, BareSettings};
 use perf::failure::Failure;
 use perf::record::{self, RecordArgs};
+use perf::trend::{self, TrendArgs};
 use sluicegate::threshold::Threshold;
 use stages::core::{Core, Tally, alerts_prefix, traffic};
 
@@ -42,6 +43,8 @@ enum Command {
     Record(RecordArgs),
     /// Compare the work tree with a commit by the CPU time of the pipeline, in interleaved pairs
     Ab(AbArgs),
+    /// Draw the history of every recorded figure as one HTML page
+    Trend(TrendArgs),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Bare => bare(),
         Command::Record(args) => return told("record", record::run(&args)),
         Command::Ab(args) => return told("ab", ab::run(&args)),
+        Command::Trend(args) => return told("trend", trend::run(&args)),
     };
     match result {
         Ok(code) => code,

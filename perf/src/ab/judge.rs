@@ -5,7 +5,7 @@
 //!   |
 //!  A/B, 1st set --surely within 3 %--> same
 //!   |  2nd, 3rd, 4th set, each pooled with all before it
-//!   |--slower (or faster) twice running: slower (or faster)
+//!   |--slower (or faster) twice running, the second time with p < 0.001: slower (or faster)
 //!   `--still unsure at the end: same where the median is within 3 %, else too noisy
 //! ```
 //! More than 3 % that chance explains is no pass: it is no answer.
@@ -16,6 +16,8 @@ use super::statistics::Summary;
 pub const CHANGE: f64 = 0.03;
 /// Chance below this is none.
 pub const P_MAX: f64 = 0.01;
+/// The same where it is confirmed: whoever looks several times sees more by chance.
+pub const P_CONFIRMED_MAX: f64 = 0.001;
 /// Most sets of pairs of A against B.
 pub const SETS_MAX: usize = 4;
 
@@ -70,10 +72,11 @@ pub fn noise(same: &Summary) -> Option<&'static str> {
 pub fn verdict(looks: &[Summary]) -> Option<Verdict> {
     let last = looks.last()?;
     let before = looks.len().checked_sub(2).map(|index| call(&looks[index]));
+    let confirmed = last.p < P_CONFIRMED_MAX;
     match call(last) {
         Call::Same => Some(Verdict::Same),
-        Call::Slower if before == Some(Call::Slower) => Some(Verdict::Slower),
-        Call::Faster if before == Some(Call::Faster) => Some(Verdict::Faster),
+        Call::Slower if confirmed && before == Some(Call::Slower) => Some(Verdict::Slower),
+        Call::Faster if confirmed && before == Some(Call::Faster) => Some(Verdict::Faster),
         _ if looks.len() < SETS_MAX => None,
         _ if is_beyond(last.median) => Some(Verdict::TooNoisy),
         _ => Some(Verdict::Same),

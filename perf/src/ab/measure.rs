@@ -15,14 +15,15 @@ use crate::stop::Stop;
 const TRIES_MAX: u32 = 3;
 /// Most failed tries of one measurement: past it something is wrong that no repetition mends.
 const FAILED_MAX: u32 = 20;
-/// Enough that the module has its buffers and its threads; a longer one made no ratio steadier.
+/// Enough that the module has its buffers and its threads.
 const WARM_UP: Duration = Duration::from_millis(50);
 /// How long the instrument waits for its program.
 const START_WAIT: &str = "20s";
 /// What a run may take beside its measured part: warm-up, start, drain, ends.
 const REST_MAX: Duration = Duration::from_secs(150);
-/// Closed loop over plain TCP, QoS 1.
-const FLAGS: [&str; 4] = ["run", "--plain", "--rate", "max"];
+/// Closed loop over plain TCP, QoS 1. With more in flight runs differ more, at a fixed rate much more:
+/// perf/notes.md.
+const FLAGS: [&str; 6] = ["run", "--plain", "--rate", "max", "--window", "2000"];
 
 /// The two programs and what measures them.
 pub(super) struct Bench {

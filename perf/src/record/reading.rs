@@ -1,6 +1,6 @@
 //! What a result of the instrument says, and whether it may be believed. Pure.
 
-use loadgen::load::outcome::{Comparison, Finding, Outcome, Standing};
+use loadgen::load::outcome::{Capacity, Comparison, Finding, Outcome, Standing};
 
 use super::scenario::{Figure, Run};
 
@@ -49,7 +49,8 @@ impl Attempt {
                 let runs = comparison.programs.iter().flat_map(|program| &program.runs);
                 (runs.map(|run| run.standing).collect(), compare(comparison))
             }
-            _ => (Vec::new(), Err("a result of another kind".to_owned())),
+            Finding::Capacity(capacity) => (Vec::new(), search(capacity)),
+            Finding::Calibrate(_) => (Vec::new(), Err("a result of another kind".to_owned())),
         };
         Self { exit_codes: vec![exit_code], standings, reading }
     }
@@ -119,6 +120,12 @@ fn compare(comparison: &Comparison) -> Result<Reading, String> {
         }
     }
     share(module.median.rate, bare.median.rate)
+}
+
+/// Reads a search for the highest rate: the one found.
+fn search(capacity: &Capacity) -> Result<Reading, String> {
+    let found = capacity.rate.map(|rate| Reading { rate, ..Reading::default() });
+    found.ok_or_else(|| format!("no rate was held: {}", capacity.notes.join("; ")))
 }
 
 /// The share of one rate in another.

@@ -101,9 +101,9 @@ impl<'a> Frame<'a> {
         }
         let axis = RULE.light.stroke_width(FINENESS.unsigned_abs());
         area.draw(&PathElement::new([(self.left, self.bottom), (self.right, self.bottom)], axis))?;
-        write(area, self.plot.y.title, (0, units(4)), INK.light, (HPos::Left, VPos::Top))?;
+        write(area, &self.plot.y.title, (0, units(4)), INK.light, (HPos::Left, VPos::Top))?;
         let place = (self.right, self.bottom + units(30));
-        write(area, self.plot.x.title, place, INK.light, (HPos::Right, VPos::Top))
+        write(area, &self.plot.x.title, place, INK.light, (HPos::Right, VPos::Top))
     }
 
     pub(super) fn draw_line(&self, area: &Area<'_>, line: &Line) -> Result<(), DrawError> {
@@ -132,7 +132,9 @@ impl<'a> Frame<'a> {
 
     pub(super) fn draw_rule_line(&self, area: &Area<'_>, rule: &Rule) -> Result<(), DrawError> {
         let ends = match rule {
-            Rule::Across(at, _) => [(self.left, self.y(*at)), (self.right, self.y(*at))],
+            Rule::Across(at, _) | Rule::AcrossNamedRight(at, _) => {
+                [(self.left, self.y(*at)), (self.right, self.y(*at))]
+            }
             Rule::Upright(at, _) => [(self.x(*at), self.top), (self.x(*at), self.bottom)],
         };
         let style = RULE.light.stroke_width((FINENESS * 3 / 2).unsigned_abs());
@@ -144,15 +146,22 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
+    /// Where the name of a line across goes: above it, or below where there is no room above.
+    fn beside(&self, at: f64) -> (i32, VPos) {
+        let y = self.y(at);
+        let above = y - units(18) > self.top;
+        if above { (y - units(3), VPos::Bottom) } else { (y + units(5), VPos::Top) }
+    }
+
     pub(super) fn draw_rule_name(&self, area: &Area<'_>, rule: &Rule) -> Result<(), DrawError> {
         match rule {
             Rule::Across(at, name) => {
-                let y = self.y(*at);
-                // Below the line where there is no room above.
-                let above = y - units(18) > self.top;
-                let (y, v) =
-                    if above { (y - units(3), VPos::Bottom) } else { (y + units(5), VPos::Top) };
+                let (y, v) = self.beside(*at);
                 write(area, name, (self.left + units(5), y), INK.light, (HPos::Left, v))
+            }
+            Rule::AcrossNamedRight(at, name) => {
+                let (y, v) = self.beside(*at);
+                write(area, name, (self.right - units(5), y), INK.light, (HPos::Right, v))
             }
             Rule::Upright(at, name) => {
                 let x = self.x(*at);

@@ -5,7 +5,9 @@ use crate::ab::pairs::{Reading, Side, pairs, ratios};
 
 const PAIRS: u32 = 30;
 /// Fewer than in earnest, so that thousands of tests are quick.
-const FLIPS: u32 = 500;
+const FLIPS: u32 = 2000;
+/// Machines of each kind.
+const MACHINES: u64 = 50;
 
 /// A machine, and what B costs on it where A costs 1.
 struct Machine {
@@ -79,22 +81,23 @@ impl Machine {
     }
 }
 
-/// How often each verdict falls, of 100 machines: slower, faster, same, too noisy.
-fn of_a_hundred(machine: impl Fn(u64) -> Machine) -> [usize; 4] {
-    let verdicts: Vec<Verdict> = (1..=100).map(|seed| machine(seed).verdict()).collect();
+/// Share of machines that come to each verdict, per cent: slower, faster, same, too noisy.
+fn shares(machine: impl Fn(u64) -> Machine) -> [usize; 4] {
+    let verdicts: Vec<Verdict> = (1..=MACHINES).map(|seed| machine(seed).verdict()).collect();
     let count = |verdict| verdicts.iter().filter(|found| **found == verdict).count();
-    [Verdict::Slower, Verdict::Faster, Verdict::Same, Verdict::TooNoisy].map(count)
+    [Verdict::Slower, Verdict::Faster, Verdict::Same, Verdict::TooNoisy]
+        .map(|verdict| count(verdict) * 100 / verdicts.len())
 }
 
 /// A change that is larger than 3 % is found, smaller ones are none, in both directions.
 #[test]
 fn a_quiet_machine_tells_right_from_wrong() {
     for (effect, at) in [(0.0, 2), (0.015, 2), (-0.015, 2), (0.05, 0), (0.3, 0), (-0.05, 1)] {
-        let found = of_a_hundred(|seed| Machine::new(seed, 0.01, effect));
+        let found = shares(|seed| Machine::new(seed, 0.01, effect));
         // One in a hundred seems to differ from itself: chance is allowed that.
         assert!(
             found[at] >= 95 && found[at] + found[3] == 100,
-            "{effect}, seeds 1 to 100: {found:?}"
+            "{effect}, seeds from 1: {found:?}"
         );
     }
 }
@@ -103,15 +106,15 @@ fn a_quiet_machine_tells_right_from_wrong() {
 /// getting warmer.
 #[test]
 fn no_machine_raises_a_false_alarm() {
-    for noise in [0.03, 0.07, 0.15] {
+    for noise in [0.05, 0.1] {
         for (outliers, modes, drift) in
             [(0.0, 0.0, 0.0), (0.1, 0.0, 0.0), (0.0, 0.3, 0.0), (0.0, 0.0, 0.002)]
         {
             let machine =
                 |seed| Machine { outliers, modes, drift, ..Machine::new(seed, noise, 0.0) };
-            let [slower, faster, ..] = of_a_hundred(machine);
+            let [slower, faster, ..] = shares(machine);
             let what = (noise, outliers, modes, drift);
-            assert!(slower == 0 && faster <= 1, "{what:?}, seeds 1 to 100: {slower} {faster}");
+            assert!(slower == 0 && faster == 0, "{what:?}, seeds from 1: {slower} {faster}");
         }
     }
 }
@@ -120,14 +123,14 @@ fn no_machine_raises_a_false_alarm() {
 /// it does not hide.
 #[test]
 fn a_noisy_machine_still_finds_what_is_large() {
-    let found = of_a_hundred(|seed| Machine::new(seed, 0.07, 0.10));
-    assert!(found[0] >= 75 && found[1] == 0 && found[2] <= 3, "seeds 1 to 100: {found:?}");
-    let found = of_a_hundred(|seed| Machine::new(seed, 0.07, 0.05));
-    assert!(found[0] >= 30 && found[1] == 0, "seeds 1 to 100: {found:?}");
-    let found = of_a_hundred(|seed| Machine { outliers: 0.1, ..Machine::new(seed, 0.03, 0.10) });
-    assert!(found[0] >= 90 && found[1] == 0, "outliers, seeds 1 to 100: {found:?}");
-    let found = of_a_hundred(|seed| Machine { modes: 0.3, ..Machine::new(seed, 0.03, 0.10) });
-    assert!(found[0] >= 85 && found[1] == 0, "modes, seeds 1 to 100: {found:?}");
+    let found = shares(|seed| Machine::new(seed, 0.07, 0.10));
+    assert!(found[0] >= 75 && found[1] == 0 && found[2] <= 3, "seeds from 1: {found:?}");
+    let found = shares(|seed| Machine::new(seed, 0.07, 0.05));
+    assert!(found[0] >= 30 && found[1] == 0, "seeds from 1: {found:?}");
+    let found = shares(|seed| Machine { outliers: 0.1, ..Machine::new(seed, 0.03, 0.10) });
+    assert!(found[0] >= 90 && found[1] == 0, "outliers, seeds from 1: {found:?}");
+    let found = shares(|seed| Machine { modes: 0.3, ..Machine::new(seed, 0.03, 0.10) });
+    assert!(found[0] >= 85 && found[1] == 0, "modes, seeds from 1: {found:?}");
 }
 
 fn look(median: f64, half_width: f64, p: f64) -> Summary {
@@ -138,8 +141,9 @@ fn look(median: f64, half_width: f64, p: f64) -> Summary {
 /// Slower is said twice, or not at all; unsure looks lead to another one, four at most.
 #[test]
 fn looks_lead_to_a_verdict() {
-    let slower = look(1.06, 0.02, 0.001);
-    let faster = look(0.94, 0.02, 0.001);
+    let slower = look(1.06, 0.02, 0.0005);
+    let faster = look(0.94, 0.02, 0.0005);
+    let perhaps = look(1.06, 0.02, 0.005);
     let same = look(1.01, 0.01, 0.2);
     let wide = look(1.01, 0.04, 0.2);
     let far = look(1.06, 0.07, 0.2);
@@ -152,6 +156,9 @@ fn looks_lead_to_a_verdict() {
         (&[slower], None),
         (&[slower, slower], Some(Verdict::Slower)),
         (&[faster, faster], Some(Verdict::Faster)),
+        (&[perhaps, slower], Some(Verdict::Slower)),
+        (&[slower, perhaps], None),
+        (&[slower, perhaps, slower], Some(Verdict::Slower)),
         (&[slower, faster], None),
         (&[slower, same], Some(Verdict::Same)),
         (&[far, slower], None),
