@@ -16,11 +16,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mimalloc::MiMalloc;
 use sluicegate::parse::{Malformed, Parser, Verdict};
 use sluicegate::threshold::Threshold;
+use stages::body::{COLD, HOT, SIZES, malformed, sensor};
 
-mod bodies;
 mod parsers;
 
-use bodies::{BODY_BYTES, HIT, MISS, body};
 use parsers::CANDIDATES;
 
 /// As in the product: some peers allocate.
@@ -33,26 +32,19 @@ fn declined(body: &[u8]) -> Vec<u8> {
     text.replacen(r#""ambient""#, r#""\u0061m""#, 1).into_bytes()
 }
 
-/// The same, broken at its very end.
-fn broken(body: &[u8]) -> Vec<u8> {
-    let mut body = body.to_vec();
-    *body.last_mut().expect("a body has bytes") = b']';
-    body
-}
-
 /// What sluicegate says of bodies of `size` bytes.
 fn cases(size: usize) -> [(&'static str, Vec<u8>, Verdict); 4] {
-    let miss = body(size, MISS);
+    let miss = sensor(size, COLD[0]);
     [
-        ("hit", body(size, HIT), Verdict::Alert(HIT)),
-        ("malformed", broken(&miss), Verdict::Malformed(Malformed::NotJson)),
+        ("hit", sensor(size, HOT[0]), Verdict::Alert(HOT[0])),
+        ("malformed", malformed(size, COLD[0]), Verdict::Malformed(Malformed::NotJson)),
         ("declined", declined(&miss), Verdict::Below),
         ("miss", miss, Verdict::Below),
     ]
 }
 
 fn judge(criterion: &mut Criterion) {
-    for size in BODY_BYTES {
+    for size in SIZES {
         let mut group = criterion.benchmark_group(format!("judge/{size}"));
         group.throughput(Throughput::ElementsAndBytes { elements: 1, bytes: size as u64 });
         for (name, body, expected) in cases(size) {
@@ -64,7 +56,7 @@ fn judge(criterion: &mut Criterion) {
             });
         }
         // What they are given is a miss: sluicegate alone stops to think about a hit.
-        let miss = body(size, MISS);
+        let miss = sensor(size, COLD[0]);
         for candidate in CANDIDATES {
             candidate.verify(size).expect("right answers");
             let mut judge = (candidate.start)(Threshold::DEFAULT);

@@ -11,8 +11,7 @@ use simd_json::{Buffers, Tape};
 use sluicegate::parse::{self, Verdict};
 use sluicegate::threshold::Threshold;
 use sonic_rs::JsonValueTrait;
-
-use super::bodies::{HIT, MISS, body};
+use stages::body::{COLD, HOT, malformed, sensor};
 
 /// What a parser says of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +70,8 @@ impl Candidate {
     /// Says which answer was wrong: no measurement of it counts.
     pub(crate) fn verify(&self, size: usize) -> Result<(), String> {
         use Answer::{Alert, Below, Malformed, Scanned};
-        let (hit, miss) = (body(size, HIT), body(size, MISS));
-        let mut broken = hit.clone();
-        broken[size - 1] = b']';
+        let (hit, miss) = (sensor(size, HOT[0]), sensor(size, COLD[0]));
+        let broken = malformed(size, HOT[0]);
         let expected = match self.kind {
             Kind::Validating => [Alert, Below, Malformed],
             Kind::Trusting => [Alert, Below, Alert],
@@ -178,10 +176,10 @@ fn utf8_only(_: Threshold) -> Judge {
     })
 }
 
-/// Each byte looked at, several at a time, for one that is not there.
+/// Each byte looked at, several at a time, for one beyond ASCII.
 fn bare_scan(_: Threshold) -> Judge {
-    Box::new(|body| match black_box(body).contains(&0) {
-        false => Answer::Scanned,
-        true => Answer::Malformed,
+    Box::new(|body| match black_box(body).is_ascii() {
+        true => Answer::Scanned,
+        false => Answer::Malformed,
     })
 }
