@@ -25,7 +25,7 @@ use crate::forward::HubOutput;
 use crate::limits::HEALTHY_AFTER;
 use crate::message::SourceId;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, TRANSIENT};
-use crate::mqtt::{ConnectionError, Route};
+use crate::mqtt::{ByteStream, Connection, ConnectionError, Route};
 use crate::outbound::Outbound;
 use crate::pipeline::SharedPipeline;
 use crate::threshold::{Threshold, ThresholdCell};
@@ -61,13 +61,17 @@ pub struct LinkSettings {
 
 /// Why one connection ended.
 #[derive(Debug, thiserror::Error)]
-enum End {
+pub enum End {
+    /// The connection failed, or the hub closed it.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+    /// No SUBACK came.
     #[error("the hub did not acknowledge the subscriptions in time")]
     NoSubAck,
+    /// A SUBACK came that refuses this filter.
     #[error("the hub refused the subscription to {0}")]
     SubscriptionRefused(String),
+    /// None is left for the SUBSCRIBE.
     #[error("all packet ids are taken by alerts without PUBACK")]
     NoPacketId,
 }
@@ -167,6 +171,15 @@ impl Link {
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         }
+    }
+
+    /// Serves one connection whose CONNACK has come, whatever it runs on, until there is a reason to
+    /// leave it: what [`run`](Self::run) does with each connection that it makes.
+    ///
+    /// # Errors
+    /// Why the connection ended otherwise.
+    pub async fn serve_over(&mut self, connection: Connection<impl ByteStream>) -> Result<(), End> {
+        self.serve(connection).await.map(drop)
     }
 
     fn peer(&self) -> String {
