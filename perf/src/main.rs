@@ -5,9 +5,11 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use perf::bare::{self, BareSettings};
+use perf::budgets;
+use perf::gate::{self, GateArgs};
 use perf::record::{self, RecordArgs};
 use sluicegate::threshold::Threshold;
 use stages::core::{Core, Tally, alerts_prefix, traffic};
@@ -38,6 +40,18 @@ enum Command {
     Bare,
     /// Measure every figure that is promised, append it to perf/record, and print the table
     Record(RecordArgs),
+    /// Count instructions, allocations, writes and sizes; fail when they grew
+    Gate(GateArgs),
+    /// Print the table of budgets
+    Budgets(BudgetArgs),
+}
+
+/// What to do with the table.
+#[derive(Debug, Args)]
+struct BudgetArgs {
+    /// Write it into README.md, in place of the one there
+    #[arg(long)]
+    write: bool,
 }
 
 fn main() -> ExitCode {
@@ -53,6 +67,8 @@ fn main() -> ExitCode {
         Command::Core => core(),
         Command::Bare => bare(),
         Command::Record(args) => return record(&args),
+        Command::Gate(args) => return gate(&args),
+        Command::Budgets(args) => budgets(&args),
     };
     match result {
         Ok(code) => code,
@@ -71,6 +87,29 @@ fn record(args: &RecordArgs) -> ExitCode {
             failure.code.into()
         }
     }
+}
+
+fn gate(args: &GateArgs) -> ExitCode {
+    match gate::run(args) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            eprintln!("perf gate: {failure}");
+            failure.code.into()
+        }
+    }
+}
+
+fn budgets(args: &BudgetArgs) -> Result<ExitCode, Box<dyn Error>> {
+    const README: &str = "README.md";
+    let table = budgets::markdown();
+    if args.write {
+        let text = std::fs::read_to_string(README)?;
+        let text = budgets::replace(&text, &table).ok_or("README.md has no place for budgets")?;
+        std::fs::write(README, text)?;
+    } else {
+        print!("{table}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn bare() -> Result<ExitCode, Box<dyn Error>> {
