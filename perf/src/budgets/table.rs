@@ -1,11 +1,10 @@
 //! The budgets themselves, and their table in Markdown. Pure.
 
 use super::{Budget, Proof, Unit, grouped};
-use crate::gate::PROGRAM;
 use crate::gate::arch::Arch;
 
-const BEGIN: &str = "<!-- budgets: cargo perf budgets --write -->\n";
-const END: &str = "<!-- end of budgets -->\n";
+pub(super) const BEGIN: &str = "<!-- budgets: cargo perf budgets --write -->\n";
+pub(super) const END: &str = "<!-- end of budgets -->\n";
 
 /// Every budget, in the order shown.
 pub const BUDGETS: [Budget; 4] = [
