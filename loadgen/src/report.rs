@@ -28,6 +28,15 @@ mod timeline;
 
 pub use read::{FILE_BYTES_MAX, FILES_MAX, read};
 
+/// What other reports are drawn with.
+pub mod chart {
+    pub use super::axis::{Axis, Unit};
+    pub use super::page::whole;
+    pub use super::plot::look::sample;
+    pub use super::plot::{Dots, DrawError, Line, Plot, Point, Rule};
+    pub use super::text::{number, short};
+}
+
 /// One file's content.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {

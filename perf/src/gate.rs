@@ -32,6 +32,7 @@ pub use measure::Subject;
 use session::Session;
 
 use crate::budgets::counted_limit;
+use crate::failure::Failure;
 use crate::stop::Stop;
 
 /// What the rows of the whole program are filed under.
@@ -64,31 +65,9 @@ pub struct GateArgs {
     no_build: bool,
 }
 
-/// Why nothing was compared.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
-pub struct GateError {
-    /// Exit code.
-    pub code: u8,
-    text: String,
-}
-
-impl GateError {
-    fn uncounted(text: String) -> Self {
-        Self { code: 2, text }
-    }
-
-    fn usage(text: String) -> Self {
-        Self { code: 64, text }
-    }
-
-    fn unavailable(text: String) -> Self {
-        Self { code: 69, text }
-    }
-
-    fn internal(text: String) -> Self {
-        Self { code: 70, text }
-    }
+/// Something could not be counted, or compared.
+fn uncounted(text: impl ToString) -> Failure {
+    Failure { code: 2, text: text.to_string() }
 }
 
 /// Where things are.
@@ -115,16 +94,16 @@ impl Places {
 ///
 /// # Errors
 /// Nothing could be compared.
-pub fn run(args: &GateArgs) -> Result<u8, GateError> {
+pub fn run(args: &GateArgs) -> Result<u8, Failure> {
     let root = PathBuf::from(".");
     if !root.join("perf/stages/Cargo.toml").is_file() {
-        return Err(GateError::usage("run this in the root folder of the workspace".to_owned()));
+        return Err(Failure::usage("run this in the root folder of the workspace".to_owned()));
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    let stop = Stop::on_signals().map_err(|error| GateError::internal(error.to_string()))?;
+    let stop = Stop::on_signals().map_err(|error| Failure::internal(error))?;
     let archs = archs(args, std::env::consts::ARCH)?;
     let tools = tools::find(&archs, &std::env::var_os("PATH").unwrap_or_default())
-        .map_err(GateError::unavailable)?;
+        .map_err(Failure::unavailable)?;
     let places = Places { root, target };
     let subjects = select(&args.only)?;
     let mut out = io::stdout();
@@ -165,7 +144,7 @@ pub fn smoke() -> Result<(), String> {
 }
 
 /// What is asked for, as far as this host can count it.
-fn archs(args: &GateArgs, host: &str) -> Result<Vec<Arch>, GateError> {
+fn archs(args: &GateArgs, host: &str) -> Result<Vec<Arch>, Failure> {
     let asked = if args.arch.is_empty() { &Arch::ALL[..] } else { &args.arch };
     let mut archs: Vec<Arch> = Vec::new();
     for arch in asked {
@@ -177,7 +156,7 @@ fn archs(args: &GateArgs, host: &str) -> Result<Vec<Arch>, GateError> {
         }
         let why = format!("{} is counted on its own kind alone, and this is {host}", arch.name());
         if !args.arch.is_empty() {
-            return Err(GateError::unavailable(why));
+            return Err(Failure::unavailable(why));
         }
         eprintln!("perf gate: {why}: left out");
     }
@@ -185,7 +164,7 @@ fn archs(args: &GateArgs, host: &str) -> Result<Vec<Arch>, GateError> {
 }
 
 /// The stages with these names, in their order; all of them when none is named.
-fn select(names: &[String]) -> Result<Vec<Subject>, GateError> {
+fn select(names: &[String]) -> Result<Vec<Subject>, Failure> {
     let all = stages::STAGES
         .iter()
         .map(|stage| Subject { stage: stage.name, messages: stage.messages });
@@ -193,7 +172,7 @@ fn select(names: &[String]) -> Result<Vec<Subject>, GateError> {
     let is_known = |name: &str| name == PROGRAM || all.iter().any(|known| known.stage == name);
     if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
         let known: Vec<&str> = all.iter().map(|subject| subject.stage).collect();
-        return Err(GateError::usage(format!(
+        return Err(Failure::usage(format!(
             "no stage '{unknown}'; stages: {} {PROGRAM}",
             known.join(" ")
         )));

@@ -12,8 +12,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stop::Stop;
 
-/// How often an end is looked for. While a run lasts this must not take CPU worth mentioning.
-const POLL: Duration = Duration::from_millis(50);
+/// How long is slept at most until an end is looked for again. While a run lasts this must not take
+/// CPU worth mentioning; of what is short it may be short, too.
+const POLL_MAX: Duration = Duration::from_millis(50);
+const POLL_MIN: Duration = Duration::from_millis(1);
+/// Share of the time waited until now that is slept next.
+const POLL_SHARE: u32 = 8;
 /// How long a program may take to end after SIGTERM: an instrument ends its own program first.
 const END_WAIT: Duration = Duration::from_secs(30);
 /// End of a log that is told.
@@ -56,7 +60,8 @@ impl Job {
     /// # Errors
     /// It was stopped, or is not done within `limit`; then it is ended.
     pub(crate) fn wait(&mut self, limit: Duration, stop: &Stop) -> Result<i32, String> {
-        let deadline = Instant::now() + limit;
+        let begin = Instant::now();
+        let deadline = begin + limit;
         loop {
             if let Some(code) = self.ended() {
                 return Ok(code);
@@ -65,7 +70,7 @@ impl Job {
                 self.end();
                 return Err(format!("{} was ended before it was done", self.name));
             }
-            std::thread::sleep(POLL);
+            pause(begin);
         }
     }
 
@@ -79,7 +84,8 @@ impl Job {
         limit: Duration,
         stop: &Stop,
     ) -> Result<(), String> {
-        let deadline = Instant::now() + limit;
+        let begin = Instant::now();
+        let deadline = begin + limit;
         loop {
             // Looked at first: what it said last counts.
             let has_ended = self.ended().is_some();
@@ -89,7 +95,7 @@ impl Job {
             if has_ended || stop.is_asked() || Instant::now() > deadline {
                 return Err(format!("{} never said '{text}': {}", self.name, self.tail()));
             }
-            std::thread::sleep(POLL);
+            pause(begin);
         }
     }
 
@@ -124,12 +130,12 @@ impl Job {
         let id = Pid::from_child(&self.child);
         // Fails only when it has ended, which is found out below.
         let _ = kill_process(id, Signal::TERM);
-        let deadline = Instant::now() + END_WAIT;
-        while Instant::now() < deadline {
+        let begin = Instant::now();
+        while begin.elapsed() < END_WAIT {
             if self.ended().is_some() {
                 return;
             }
-            std::thread::sleep(POLL);
+            pause(begin);
         }
         let children = children_of(id);
         let _ = self.child.kill();
@@ -144,6 +150,11 @@ impl Drop for Job {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A while, for somebody who has waited since `begin`.
+fn pause(begin: Instant) {
+    std::thread::sleep((begin.elapsed() / POLL_SHARE).clamp(POLL_MIN, POLL_MAX));
 }
 
 /// Runs `command` to its end, which must be a success.

@@ -7,10 +7,13 @@ use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 use mimalloc::MiMalloc;
+use perf::ab::{self, AbArgs};
 use perf::bare::{self, BareSettings};
 use perf::budgets;
 use perf::gate::{self, GateArgs};
+use perf::failure::Failure;
 use perf::record::{self, RecordArgs};
+use perf::trend::{self, TrendArgs};
 use sluicegate::threshold::Threshold;
 use stages::core::{Core, Tally, alerts_prefix, traffic};
 
@@ -44,6 +47,10 @@ enum Command {
     Gate(GateArgs),
     /// Print the table of budgets
     Budgets(BudgetArgs),
+    /// Compare the work tree with a commit by the CPU time of the pipeline, in interleaved pairs
+    Ab(AbArgs),
+    /// Draw the history of every recorded figure as one HTML page
+    Trend(TrendArgs),
 }
 
 /// What to do with the table.
@@ -66,9 +73,11 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Core => core(),
         Command::Bare => bare(),
-        Command::Record(args) => return record(&args),
-        Command::Gate(args) => return gate(&args),
+        Command::Gate(args) => return told("gate", gate::run(&args)),
         Command::Budgets(args) => budgets(&args),
+        Command::Record(args) => return told("record", record::run(&args)),
+        Command::Ab(args) => return told("ab", ab::run(&args)),
+        Command::Trend(args) => return told("trend", trend::run(&args)),
     };
     match result {
         Ok(code) => code,
@@ -79,21 +88,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn record(args: &RecordArgs) -> ExitCode {
-    match record::run(args) {
+/// The exit code of a command, which has said everything else, unless it failed.
+fn told(command: &str, ended: Result<u8, Failure>) -> ExitCode {
+    match ended {
         Ok(code) => code.into(),
         Err(failure) => {
-            eprintln!("perf record: {failure}");
-            failure.code.into()
-        }
-    }
-}
-
-fn gate(args: &GateArgs) -> ExitCode {
-    match gate::run(args) {
-        Ok(code) => code.into(),
-        Err(failure) => {
-            eprintln!("perf gate: {failure}");
+            eprintln!("perf {command}: {failure}");
             failure.code.into()
         }
     }

@@ -31,6 +31,7 @@ use reading::Attempt;
 use row::{Row, number};
 use scenario::{Run, Scenario};
 
+use crate::failure::Failure;
 use crate::job;
 use crate::stop::Stop;
 
@@ -75,53 +76,30 @@ pub struct RecordArgs {
     record_dir: PathBuf,
 }
 
-/// Why there is no record.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
-pub struct RecordError {
-    /// Exit code.
-    pub code: u8,
-    text: String,
-}
-
-impl RecordError {
-    fn usage(text: String) -> Self {
-        Self { code: 64, text }
-    }
-
-    fn unavailable(text: String) -> Self {
-        Self { code: 69, text }
-    }
-
-    fn internal(text: String) -> Self {
-        Self { code: 70, text }
-    }
-}
-
 /// Records, and prints the table; the exit code.
 ///
 /// # Errors
 /// Nothing could be measured or written.
-pub fn run(args: &RecordArgs) -> Result<u8, RecordError> {
-    let stop = Stop::on_signals().map_err(|error| RecordError::internal(error.to_string()))?;
+pub fn run(args: &RecordArgs) -> Result<u8, Failure> {
+    let stop = Stop::on_signals().map_err(Failure::internal)?;
     record(args, &stop, &mut io::stdout())
 }
 
-fn record(args: &RecordArgs, stop: &Stop, out: &mut impl Write) -> Result<u8, RecordError> {
-    let scenarios = scenario::select(&args.only).map_err(RecordError::usage)?;
+fn record(args: &RecordArgs, stop: &Stop, out: &mut impl Write) -> Result<u8, Failure> {
+    let scenarios = scenario::select(&args.only).map_err(Failure::usage)?;
     prepare_folder(&args.record_dir)?;
     if args.build {
         build(stop)?;
     }
     if let Some(lacking) = PROGRAMS.iter().find(|name| !args.bin_dir.join(name).is_file()) {
-        return Err(RecordError::unavailable(format!(
+        return Err(Failure::unavailable(format!(
             "{} is missing: give --build, or run 'cargo {}'",
             args.bin_dir.join(lacking).display(),
             BUILD.join(" ")
         )));
     }
     let facts = facts::gather(args.build);
-    let bench = Bench::new(&args.bin_dir, stop.clone()).map_err(RecordError::internal)?;
+    let bench = Bench::new(&args.bin_dir, stop.clone()).map_err(Failure::internal)?;
     let rounds = measure_all(args, &bench, &scenarios, stop)?;
     let rows: Vec<Row> =
         scenarios.iter().map(|scenario| Row::new(*scenario, &rounds[&scenario.run])).collect();
@@ -129,12 +107,12 @@ fn record(args: &RecordArgs, stop: &Stop, out: &mut impl Write) -> Result<u8, Re
     for row in &rows {
         let seconds = time_of(args, row.scenario.run).as_secs_f64();
         let line = row::line(row, &facts, seconds);
-        lines.push_str(&line.map_err(|error| RecordError::internal(error.to_string()))?);
+        lines.push_str(&line.map_err(Failure::internal)?);
         lines.push('\n');
     }
     let file = args.record_dir.join(format!("{}.jsonl", facts.machine.architecture));
     append(&file, &lines)
-        .map_err(|error| RecordError::internal(format!("{}: {error}", file.display())))?;
+        .map_err(|error| Failure::internal(format!("{}: {error}", file.display())))?;
     // Who reads no further still gets the exit code.
     let _ = writeln!(out, "{}\n{FOOT}\nrecorded in {}", row::table(&rows), file.display());
     Ok(row::exit_code(&rows))
@@ -146,7 +124,7 @@ fn measure_all(
     bench: &Bench,
     scenarios: &[Scenario],
     stop: &Stop,
-) -> Result<HashMap<Run, Vec<Vec<Attempt>>>, RecordError> {
+) -> Result<HashMap<Run, Vec<Vec<Attempt>>>, Failure> {
     let runs = scenario::runs_of(scenarios);
     let mut rounds: HashMap<Run, Vec<Vec<Attempt>>> = HashMap::new();
     for round in 1..=args.times {
@@ -155,7 +133,7 @@ fn measure_all(
             while tries.len() < TRIES_MAX && tries.last().is_none_or(|last| last.reading.is_err()) {
                 let attempt = bench.measure(*run, time_of(args, *run));
                 if stop.is_asked() {
-                    return Err(RecordError::internal("stopped: nothing is recorded".to_owned()));
+                    return Err(Failure::internal("stopped: nothing is recorded".to_owned()));
                 }
                 eprintln!("{round}/{} {}", args.times, told(*run, &attempt, scenarios));
                 tries.push(attempt);
@@ -188,9 +166,9 @@ fn time_of(args: &RecordArgs, run: Run) -> Duration {
 }
 
 /// Found out before anything is measured.
-fn prepare_folder(folder: &Path) -> Result<(), RecordError> {
+fn prepare_folder(folder: &Path) -> Result<(), Failure> {
     match fs::create_dir(folder) {
-        Err(error) if !folder.is_dir() => Err(RecordError::usage(format!(
+        Err(error) if !folder.is_dir() => Err(Failure::usage(format!(
             "{}: {error}: run this in the root folder of the workspace, or give --record-dir",
             folder.display()
         ))),
@@ -198,11 +176,11 @@ fn prepare_folder(folder: &Path) -> Result<(), RecordError> {
     }
 }
 
-fn build(stop: &Stop) -> Result<(), RecordError> {
+fn build(stop: &Stop) -> Result<(), Failure> {
     eprintln!("cargo {}", BUILD.join(" "));
     let mut command = Command::new("cargo");
     command.args(BUILD);
-    job::succeed(command, BUILD_MAX, stop).map_err(RecordError::unavailable)
+    job::succeed(command, BUILD_MAX, stop).map_err(Failure::unavailable)
 }
 
 fn append(file: &Path, lines: &str) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! Axes: which part of the numbers is shown, where it lies, and the ticks people read it by.
 
+use std::borrow::Cow;
+
 use super::text::{self, MICROS, NANOS};
 
 /// Values beyond this are drawn at the edge; nothing real comes near.
@@ -19,7 +21,7 @@ const MANTISSAS: [&[f64]; 3] = [&[1.0, 2.0, 3.0, 4.0, 5.0, 7.0], &[1.0, 2.0, 5.0
 
 /// What the numbers along an axis are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub enum Unit {
     /// Microseconds, labelled µs, ms or s.
     Micros,
     /// Nanoseconds, labelled ns, µs, ms or s.
@@ -30,6 +32,8 @@ pub(super) enum Unit {
     Seconds,
     /// 1 / (1 - quantile), labelled as the quantile.
     Quantile,
+    /// Places counted from 0, each with a name.
+    Place,
 }
 
 /// How numbers become places.
@@ -41,12 +45,14 @@ pub(super) enum Scale {
 
 /// One axis.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Axis {
-    pub(super) title: &'static str,
+pub struct Axis {
+    pub(super) title: Cow<'static, str>,
     unit: Unit,
     scale: Scale,
     min: f64,
     max: f64,
+    /// Of the places, where it has any.
+    names: Vec<String>,
 }
 
 /// A place on an axis that is labelled.
@@ -57,41 +63,56 @@ pub(super) struct Tick {
 }
 
 impl Axis {
+    fn new(title: Cow<'static, str>, unit: Unit, scale: Scale, (min, max): (f64, f64)) -> Self {
+        Self { title, unit, scale, min, max, names: Vec::new() }
+    }
+
+    /// One place for each of the names, 0 for the first, with half a place of room at both ends.
+    pub fn places(title: impl Into<Cow<'static, str>>, names: Vec<String>) -> Self {
+        let end = text::float(names.len().max(1) as u64) - 0.5;
+        Self { names, ..Self::new(title.into(), Unit::Place, Scale::Linear, (-0.5, end)) }
+    }
+
     /// From zero to a round number at or above the largest of the values.
-    pub(super) fn from_zero(
-        title: &'static str,
+    pub fn from_zero(
+        title: impl Into<Cow<'static, str>>,
         unit: Unit,
         values: impl IntoIterator<Item = f64>,
     ) -> Self {
         let max = usable(values).fold(0.0, f64::max);
         let max = if max > 0.0 { max } else { 1.0 };
         let step = nice_step(max / 8.0);
-        Self { title, unit, scale: Scale::Linear, min: 0.0, max: (max / step).ceil() * step }
+        Self::new(title.into(), unit, Scale::Linear, (0.0, (max / step).ceil() * step))
     }
 
     /// Exactly from `min` to `max`.
-    pub(super) fn between(title: &'static str, unit: Unit, min: f64, max: f64) -> Self {
+    pub(super) fn between(
+        title: impl Into<Cow<'static, str>>,
+        unit: Unit,
+        min: f64,
+        max: f64,
+    ) -> Self {
         let inside =
             |value: f64| if value.is_nan() { 0.0 } else { value.clamp(-VALUE_MAX, VALUE_MAX) };
         let (min, max) = (inside(min), inside(max));
         let max = if max > min { max } else { min + 1.0 };
-        Self { title, unit, scale: Scale::Linear, min, max }
+        Self::new(title.into(), unit, Scale::Linear, (min, max))
     }
 
     /// Logarithmic, between round numbers around the values.
-    pub(super) fn log(
-        title: &'static str,
+    pub fn log(
+        title: impl Into<Cow<'static, str>>,
         unit: Unit,
         values: impl IntoIterator<Item = f64>,
     ) -> Self {
         let (low, high) = positive_range(values).unwrap_or((1.0, 10.0));
         let (min, max) = (round_down(low), round_up(high));
         let max = if max > min * 1.01 { max } else { round_up(min * 1.5) };
-        Self { title, unit, scale: Scale::Log, min, max }
+        Self::new(title.into(), unit, Scale::Log, (min, max))
     }
 
     /// Logarithmic when the values ask for it, else from zero.
-    pub(super) fn fitting(title: &'static str, unit: Unit, values: &[f64]) -> Self {
+    pub fn fitting(title: impl Into<Cow<'static, str>>, unit: Unit, values: &[f64]) -> Self {
         let range = positive_range(values.iter().copied());
         if range.is_some_and(|(low, high)| high / low >= LOG_SPREAD) {
             Self::log(title, unit, values.iter().copied())
@@ -103,7 +124,7 @@ impl Axis {
     /// HdrHistogram's: from 1 to `max` (at least 10), where x is 1 / (1 - quantile).
     pub(super) fn quantiles(max: f64) -> Self {
         let max = if max > 10.0 { max.min(VALUE_MAX) } else { 10.0 };
-        Self { title: "percentile", unit: Unit::Quantile, scale: Scale::Log, min: 1.0, max }
+        Self::new("percentile".into(), Unit::Quantile, Scale::Log, (1.0, max))
     }
 
     /// Whether it is logarithmic.
@@ -127,6 +148,7 @@ impl Axis {
     pub(super) fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.max(2);
         let values = match self.scale {
+            _ if self.unit == Unit::Place => self.place_ticks(most),
             Scale::Linear => self.linear_ticks(most),
             Scale::Log => self.log_ticks(most),
         };
@@ -161,6 +183,14 @@ impl Axis {
         }
     }
 
+    /// Every first, second, third and so on, so that the newest, which is the last, has its name.
+    fn place_ticks(&self, most: usize) -> Vec<f64> {
+        let count = self.names.len();
+        let stride = count.div_ceil(most).max(1);
+        let first = count.saturating_sub(1) % stride;
+        (first..count).step_by(stride).map(|place| text::float(place as u64)).collect()
+    }
+
     fn log_ticks(&self, most: usize) -> Vec<f64> {
         let (first, last) = (self.min.log10().floor(), self.max.log10().ceil());
         // Percentiles are told by their nines alone.
@@ -182,11 +212,17 @@ impl Axis {
         ticks
     }
 
+    fn name(&self, place: f64) -> String {
+        let at = |(index, _): &(usize, &String)| text::float(*index as u64) == place;
+        self.names.iter().enumerate().find(at).map(|(_, name)| name.clone()).unwrap_or_default()
+    }
+
     fn label(&self, value: f64) -> String {
         // On a linear axis every label has the same unit, on a logarithmic one its own.
         let size = if self.is_log() { value } else { self.max };
         match self.unit {
             Unit::Quantile => quantile_label(value),
+            Unit::Place => self.name(value),
             Unit::Seconds => text::short(value).replace('-', "−"),
             Unit::Micros | Unit::Nanos | Unit::Plain if value == 0.0 => "0".to_owned(),
             Unit::Micros => with_unit(value, text::unit_for(size, &MICROS), " "),

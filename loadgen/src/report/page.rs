@@ -26,6 +26,17 @@ pub(super) fn document(inputs: &[Input]) -> Result<String, DrawError> {
     for (index, input) in inputs.iter().enumerate() {
         articles.push(article(index, input)?);
     }
+    let body = html! {
+        header { h1 { (title) } }
+        (verdict::overview(inputs))
+        (plots_of_runs(&runs, inputs.len() > 1)?)
+        @for article in articles { (article) }
+    };
+    Ok(whole(&title, &body))
+}
+
+/// A document of this title around `body`, with the style of all reports.
+pub fn whole(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -40,17 +51,10 @@ pub(super) fn document(inputs: &[Input]) -> Result<String, DrawError> {
                 title { (title) }
                 style { (PreEscaped(style())) }
             }
-            body {
-                main {
-                    header { h1 { (title) } }
-                    (verdict::overview(inputs))
-                    (plots_of_runs(&runs, inputs.len() > 1)?)
-                    @for article in articles { (article) }
-                }
-            }
+            body { main { (body) } }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 /// A run with its name; its place among the runs decides its look.

@@ -13,9 +13,10 @@ mod frame;
 pub(super) mod look;
 
 /// Drawing failed, which a string as its target never does.
-pub(super) type DrawError = DrawingAreaErrorKind<std::io::Error>;
+pub type DrawError = DrawingAreaErrorKind<std::io::Error>;
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-type Point = (f64, f64);
+/// Along the x axis, and the y axis.
+pub type Point = (f64, f64);
 type Pixel = (i32, i32);
 
 /// Drawn units in a pixel of the page: the drawing has whole numbers only.
@@ -27,27 +28,33 @@ pub(super) const CHARACTER_PX: f64 = 7.3;
 
 /// What is to be seen.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plot {
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) lines: Vec<Line>,
+pub struct Plot {
+    /// The axis to the right.
+    pub x: Axis,
+    /// The axis upwards.
+    pub y: Axis,
+    /// Those drawn last are on top.
+    pub lines: Vec<Line>,
     /// Parts of the x axis that stand back, with their names.
-    pub(super) asides: Vec<(f64, f64, &'static str)>,
-    pub(super) rules: Vec<Rule>,
+    pub asides: Vec<(f64, f64, &'static str)>,
+    /// To compare with.
+    pub rules: Vec<Rule>,
 }
 
 /// One line, or several pieces of one.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Line {
+pub struct Line {
     /// Which colour and marker, counted from 0.
-    pub(super) look: usize,
-    pub(super) pieces: Vec<Vec<Point>>,
-    pub(super) dots: Dots,
+    pub look: usize,
+    /// Points from left to right.
+    pub pieces: Vec<Vec<Point>>,
+    /// Its markers.
+    pub dots: Dots,
 }
 
 /// Markers of a line.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Dots {
+pub enum Dots {
     /// Here and there, to tell lines apart.
     Sparse,
     /// At these places; hollow where the flag is set.
@@ -56,7 +63,7 @@ pub(super) enum Dots {
 
 /// A straight dashed line to compare with.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Rule {
+pub enum Rule {
     /// At a height.
     Across(f64, String),
     /// At a place of the x axis.
@@ -81,7 +88,7 @@ impl Plot {
     ///
     /// # Errors
     /// When drawing fails.
-    pub(super) fn svg(&self, label: &str) -> Result<Markup, DrawError> {
+    pub fn svg(&self, label: &str) -> Result<Markup, DrawError> {
         let mut drawings = Vec::with_capacity(2);
         for canvas in [WIDE, NARROW] {
             drawings.push(canvas.svg(label, |area| self.draw(area, canvas))?);

@@ -8,7 +8,7 @@ const PLAIN_MAX: f64 = 1e15;
 
 /// A number with three significant digits, large ones in full with separators: `0.0123`, `12.3`,
 /// `12,345`.
-pub(super) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return NONE.to_owned();
     }
@@ -26,7 +26,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// The same without zeros at its end: `1.2`, `5`.
-pub(super) fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let text = number(value);
     if text.contains('.') && !text.contains('e') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()

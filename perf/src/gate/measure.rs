@@ -44,7 +44,7 @@ pub(super) struct Counter {
 
 /// A stage that was not counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct Uncounted {
     pub(super) stage: &'static str,
     pub(super) why: String,
 }
@@ -66,13 +66,13 @@ impl Counter {
         &self,
         subjects: &[Subject],
         bounds: Bounds<'_>,
-    ) -> (Vec<Row>, Vec<Failure>) {
+    ) -> (Vec<Row>, Vec<Uncounted>) {
         let said = self.run_all(subjects, bounds);
         let (mut rows, mut failures) = (Vec::new(), Vec::new());
         for (subject, said) in subjects.iter().zip(said.chunks(RUNS.len())) {
             match self.rows(*subject, said) {
                 Ok(found) => rows.extend(found),
-                Err(why) => failures.push(Failure { stage: subject.stage, why }),
+                Err(why) => failures.push(Uncounted { stage: subject.stage, why }),
             }
         }
         (rows, failures)

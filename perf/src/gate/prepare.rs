@@ -9,7 +9,8 @@ use super::arch::Arch;
 use super::child::{self, Bounds};
 use super::measure::Counter;
 use super::tools::Tools;
-use super::{GateError, PROGRAM, Places};
+use super::{PROGRAM, Places, uncounted};
+use crate::failure::Failure;
 use crate::stop::Stop;
 
 /// The counting plugin; its text travels with this program.
@@ -29,7 +30,7 @@ pub(super) fn counter(
     places: &Places,
     no_build: bool,
     stop: &Stop,
-) -> Result<Counter, GateError> {
+) -> Result<Counter, Failure> {
     if !no_build {
         build(arch, places, stop)?;
     }
@@ -38,7 +39,7 @@ pub(super) fn counter(
         let file = programs.join(name);
         if !file.is_file() {
             let text = format!("{} is missing: leave out --no-build", file.display());
-            return Err(GateError::unavailable(text));
+            return Err(Failure::unavailable(text));
         }
     }
     let plugin = match arch {
@@ -75,7 +76,7 @@ fn programs(arch: Arch, places: &Places) -> PathBuf {
     std::path::absolute(&folder).unwrap_or(folder)
 }
 
-fn build(arch: Arch, places: &Places, stop: &Stop) -> Result<(), GateError> {
+fn build(arch: Arch, places: &Places, stop: &Stop) -> Result<(), Failure> {
     let (program, arguments) = arch.build();
     eprintln!("perf gate: {program} {}", arguments.join(" "));
     let mut command = match arch {
@@ -88,11 +89,11 @@ fn build(arch: Arch, places: &Places, stop: &Stop) -> Result<(), GateError> {
     built.map(drop).map_err(|why| {
         let text = format!("{program} {}: {why}", arguments.join(" "));
         let is_missing = why.contains(SCRIPT) || why.starts_with("cannot start");
-        if is_missing { GateError::unavailable(text) } else { GateError::uncounted(text) }
+        if is_missing { Failure::unavailable(text) } else { uncounted(text) }
     })
 }
 
-fn plugin(cc: &Path, places: &Places, stop: &Stop) -> Result<PathBuf, GateError> {
+fn plugin(cc: &Path, places: &Places, stop: &Stop) -> Result<PathBuf, Failure> {
     let folder = places.own();
     let (source, plugin) = (folder.join("count.c"), folder.join("count.so"));
     let compile = || -> Result<PathBuf, String> {
@@ -104,7 +105,7 @@ fn plugin(cc: &Path, places: &Places, stop: &Stop) -> Result<PathBuf, GateError>
         child::run(command, Bounds { time: TOOL_MAX, is_stopped: &is_stopped })?;
         std::path::absolute(&plugin).map_err(|error| error.to_string())
     };
-    compile().map_err(|why| GateError::uncounted(format!("the counting plugin: {why}")))
+    compile().map_err(|why| uncounted(format!("the counting plugin: {why}")))
 }
 
 #[cfg(test)]

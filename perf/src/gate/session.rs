@@ -7,9 +7,10 @@ use super::arch::Arch;
 use super::baseline::{self, Baseline, Entry, Facts, Row};
 use super::child::Bounds;
 use super::judge::{self, Expected, Judged};
-use super::measure::{self, CHILD_MAX, Counter, Failure, Subject};
-use super::{BLESS_TIMES, GateArgs, GateError, PROGRAM, Places, facts, is_asked, table};
+use super::measure::{self, CHILD_MAX, Counter, Subject, Uncounted};
+use super::{BLESS_TIMES, GateArgs, PROGRAM, Places, facts, is_asked, table, uncounted};
 use crate::budgets::Unit;
+use crate::failure::Failure;
 
 /// What is to be counted, how, and what for.
 pub(super) struct Session<'a> {
@@ -25,7 +26,7 @@ pub(super) struct Session<'a> {
 /// What was counted.
 struct Found {
     rows: Vec<Row>,
-    failures: Vec<Failure>,
+    failures: Vec<Uncounted>,
     seconds: f64,
 }
 
@@ -45,16 +46,16 @@ impl Session<'_> {
         size: Size<'_>,
         is_stopped: &(dyn Fn() -> bool + Sync),
         out: &mut impl Write,
-    ) -> Result<u8, GateError> {
+    ) -> Result<u8, Failure> {
         let folder = self.places.baselines();
-        let old = Baseline::read(&folder, self.counter.arch).map_err(GateError::uncounted)?;
-        let history = baseline::read_history(&folder).map_err(GateError::uncounted)?;
+        let old = Baseline::read(&folder, self.counter.arch).map_err(uncounted)?;
+        let history = baseline::read_history(&folder).map_err(uncounted)?;
         let start = Instant::now();
         let bounds = Bounds { time: CHILD_MAX, is_stopped };
         let times = if self.args.bless.is_some() { BLESS_TIMES } else { 1 };
         let (rows, failures) = self.measure(times, size, bounds);
         if is_stopped() {
-            return Err(GateError::internal("stopped: nothing was compared".to_owned()));
+            return Err(Failure::internal("stopped: nothing was compared".to_owned()));
         }
         let found = Found { rows, failures, seconds: start.elapsed().as_secs_f64() };
         let new = match &self.args.bless {
@@ -70,7 +71,7 @@ impl Session<'_> {
     }
 
     /// Every row asked for, several times over, and what failed.
-    fn measure(&self, times: usize, size: Size<'_>, bounds: Bounds<'_>) -> (Vec<Row>, Vec<Failure>) {
+    fn measure(&self, times: usize, size: Size<'_>, bounds: Bounds<'_>) -> (Vec<Row>, Vec<Uncounted>) {
         let mut measured = Vec::new();
         for _ in 0..times {
             let (mut rows, mut failures) = self.counter.measure(self.subjects, bounds);
@@ -82,7 +83,7 @@ impl Session<'_> {
                         value,
                         noise: 0,
                     }),
-                    Err(why) => failures.push(Failure { stage: PROGRAM, why }),
+                    Err(why) => failures.push(Uncounted { stage: PROGRAM, why }),
                 }
             }
             measured.push(rows);
@@ -93,13 +94,13 @@ impl Session<'_> {
         (measure::merge(&measured), Vec::new())
     }
 
-    fn bless(&self, old: &Baseline, rows: Vec<Row>, reason: &str) -> Result<Baseline, GateError> {
+    fn bless(&self, old: &Baseline, rows: Vec<Row>, reason: &str) -> Result<Baseline, Failure> {
         let folder = self.places.baselines();
         let is_other = !old.rows.is_empty() && !self.facts.differences(&old.facts).is_empty();
         if is_other && !self.args.only.is_empty() {
             let text = "counted with other tools than the rest of the baseline: bless all of it, \
                 without --only";
-            return Err(GateError::usage(text.to_owned()));
+            return Err(Failure::usage(text.to_owned()));
         }
         let order: Vec<&str> =
             stages::STAGES.iter().map(|stage| stage.name).chain([PROGRAM]).collect();
@@ -117,8 +118,8 @@ impl Session<'_> {
             reason: reason.to_owned(),
         };
         let entries: Vec<Entry> = new.changed_since(old).map(entry).collect();
-        new.write(&folder, self.counter.arch).map_err(GateError::internal)?;
-        baseline::append_history(&folder, &entries).map_err(GateError::internal)?;
+        new.write(&folder, self.counter.arch).map_err(Failure::internal)?;
+        baseline::append_history(&folder, &entries).map_err(Failure::internal)?;
         Ok(new)
     }
 

@@ -4,6 +4,9 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::judge::{Judged, THRESHOLD_MAX_PPM, Verdict};
 
+/// Rows named in one line of advice.
+const NAMES_MAX: usize = 10;
+
 /// Every row that says something: what is and was 0 is left out.
 pub(super) fn table(rows: &[Judged]) -> String {
     let mut table = Table::new();
@@ -19,7 +22,7 @@ pub(super) fn table(rows: &[Judged]) -> String {
 }
 
 fn is_nothing(row: &Judged) -> bool {
-    row.verdict == Verdict::Same && row.now == Some(0)
+    row.now == Some(0) && row.baseline.unwrap_or(0) == 0
 }
 
 fn cells(row: &Judged) -> [String; 8] {
@@ -80,8 +83,13 @@ pub(super) fn summary(rows: &[Judged]) -> String {
 pub(super) fn advice(rows: &[Judged]) -> Vec<String> {
     let named = |wanted: Verdict| -> String {
         let rows = rows.iter().filter(|row| row.verdict == wanted);
-        let names: Vec<String> = rows.map(|row| format!("{}/{}", row.stage, row.unit.name())).collect();
-        names.join(" ")
+        let names: Vec<String> =
+            rows.map(|row| format!("{}/{}", row.stage, row.unit.name())).collect();
+        let more = match names.len().saturating_sub(NAMES_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        names[..names.len().min(NAMES_MAX)].join(" ") + &more
     };
     let noisy = |row: &&Judged| row.threshold_ppm >= THRESHOLD_MAX_PPM;
     let noisy: Vec<&str> = rows.iter().filter(noisy).map(|row| row.stage.as_str()).collect();
@@ -153,5 +161,7 @@ mod tests {
             ..row("core", Unit::Writes, Some(1), Some(1), Verdict::Same)
         };
         assert!(advice(&[noisy])[0].starts_with("core: too noisy"));
+        let many = vec![row("core", Unit::Writes, None, Some(2), Verdict::New); NAMES_MAX + 3];
+        assert!(advice(&many)[0].contains("core/writes and 3 more: "));
     }
 }

@@ -50,7 +50,7 @@ impl Workspace {
         self.try_gate().unwrap()
     }
 
-    fn try_gate(&self) -> Result<(u8, String), GateError> {
+    fn try_gate(&self) -> Result<(u8, String), Failure> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let subjects: Vec<Subject> =
             SUBJECTS.into_iter().filter(|it| is_asked(&self.args.only, it.stage)).collect();

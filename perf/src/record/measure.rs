@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use loadgen::load::capacity::RUNS_MAX;
 use loadgen::load::outcome::Finding;
 use tempfile::TempDir;
 
@@ -18,6 +19,8 @@ use crate::stop::Stop;
 const REST_MAX: Duration = Duration::from_secs(150);
 /// Measured parts of a comparison: three pairs of two passes over two programs, each made twice.
 const COMPARED_MAX: u32 = 24;
+/// What each run of a search may take beside its measured part.
+const PROBE_REST_MAX: Duration = Duration::from_secs(15);
 /// How long the instrument waits for its program.
 const START_WAIT: &str = "20s";
 /// How long a subscriber may take to be there.
@@ -61,6 +64,11 @@ impl Bench {
                 command.args(["run", "--"]).arg(self.program("perf")).arg("bare");
                 self.instrument(&mut command, run, (time + REST_MAX) * COMPARED_MAX)
             }
+            Method::Capacity(flags) => {
+                let mut command = self.loadgen("capacity", flags, time);
+                command.args(["--start-wait", START_WAIT, "--"]).arg(self.program("sluicegate"));
+                self.instrument(command.arg("run"), run, (time + PROBE_REST_MAX) * RUNS_MAX)
+            }
             Method::Broker(flags) => self.through_mosquitto(flags, run, time),
         }
     }
@@ -94,11 +102,7 @@ impl Bench {
     }
 
     /// Runs the instrument; its result and exit code, or why there is no result.
-    fn finding(
-        &self,
-        command: Command,
-        limit: Duration,
-    ) -> Result<(Finding, i32), NoResult> {
+    fn finding(&self, command: Command, limit: Duration) -> Result<(Finding, i32), NoResult> {
         let (result, log) = (self.result_file(), self.log_file("loadgen"));
         instrument::finding(command, &result, &log, limit, &self.stop)
     }

@@ -1,6 +1,6 @@
 //! What a result of the instrument says, and whether it may be believed. Pure.
 
-use loadgen::load::outcome::{Comparison, Finding, Outcome, Standing};
+use loadgen::load::outcome::{Capacity, Comparison, Finding, Outcome, Standing};
 
 use super::scenario::{Figure, Run};
 
@@ -20,6 +20,8 @@ pub struct Reading {
     pub cpu_ns: Option<f64>,
     /// Of the module; `None` behind a broker.
     pub rss_bytes: Option<f64>,
+    /// From the module's start to its subscription; `None` behind a broker.
+    pub startup_ms: Option<f64>,
     /// Rate against another program's, per cent.
     pub share: Option<f64>,
 }
@@ -49,7 +51,8 @@ impl Attempt {
                 let runs = comparison.programs.iter().flat_map(|program| &program.runs);
                 (runs.map(|run| run.standing).collect(), compare(comparison))
             }
-            _ => (Vec::new(), Err("a result of another kind".to_owned())),
+            Finding::Capacity(capacity) => (Vec::new(), search(capacity)),
+            Finding::Calibrate(_) => (Vec::new(), Err("a result of another kind".to_owned())),
         };
         Self { exit_codes: vec![exit_code], standings, reading }
     }
@@ -70,6 +73,7 @@ impl Reading {
             Figure::P50 => self.p50_us,
             Figure::P99 => self.p99_us,
             Figure::RssMb => self.rss_bytes.map(|bytes| bytes / 1e6),
+            Figure::StartupMs => self.startup_ms,
             Figure::Share => self.share,
         }
     }
@@ -92,6 +96,7 @@ pub fn read(outcome: &Outcome, run: Run) -> Result<Reading, String> {
         p99_us: latency.map(|latency| latency.p99_us),
         cpu_ns: outcome.cost.map(|cost| cost.cpu_ns_per_message),
         rss_bytes: outcome.cost.map(|cost| kib(cost.rss_peak_kib)),
+        startup_ms: outcome.startup_ms,
         share: None,
     })
 }
@@ -119,6 +124,12 @@ fn compare(comparison: &Comparison) -> Result<Reading, String> {
         }
     }
     share(module.median.rate, bare.median.rate)
+}
+
+/// Reads a search for the highest rate: the one found.
+fn search(capacity: &Capacity) -> Result<Reading, String> {
+    let found = capacity.rate.map(|rate| Reading { rate, ..Reading::default() });
+    found.ok_or_else(|| format!("no rate was held: {}", capacity.notes.join("; ")))
 }
 
 /// The share of one rate in another.

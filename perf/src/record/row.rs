@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use loadgen::load::machine::Machine;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::reading::{Attempt, word};
 use super::scenario::Scenario;
@@ -26,7 +26,7 @@ pub struct Row {
 }
 
 /// How a row stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The median reaches the aim.

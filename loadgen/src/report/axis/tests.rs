@@ -90,3 +90,14 @@ proptest! {
         }
     }
 }
+
+/// Places have their names, the last one always; where there is no room, some go without.
+#[test]
+fn places_have_names() {
+    let axis = Axis::places("record", ["a", "b", "c", "d"].map(str::to_owned).to_vec());
+    assert_eq!(labels(&axis, 9), ["a", "b", "c", "d"]);
+    assert_eq!(labels(&axis, 3), ["b", "d"]);
+    assert_eq!(axis.position(0.0), 0.125);
+    assert_eq!(axis.position(3.0), 0.875);
+    assert!(labels(&Axis::places("record", Vec::new()), 5).is_empty());
+}

@@ -101,9 +101,9 @@ impl<'a> Frame<'a> {
         }
         let axis = RULE.light.stroke_width(FINENESS.unsigned_abs());
         area.draw(&PathElement::new([(self.left, self.bottom), (self.right, self.bottom)], axis))?;
-        write(area, self.plot.y.title, (0, units(4)), INK.light, (HPos::Left, VPos::Top))?;
+        write(area, &self.plot.y.title, (0, units(4)), INK.light, (HPos::Left, VPos::Top))?;
         let place = (self.right, self.bottom + units(30));
-        write(area, self.plot.x.title, place, INK.light, (HPos::Right, VPos::Top))
+        write(area, &self.plot.x.title, place, INK.light, (HPos::Right, VPos::Top))
     }
 
     pub(super) fn draw_line(&self, area: &Area<'_>, line: &Line) -> Result<(), DrawError> {

@@ -79,11 +79,7 @@ pub(super) fn draw_marker(
 ///
 /// # Errors
 /// When drawing fails.
-pub(in crate::report) fn sample(
-    look: usize,
-    line: bool,
-    hollow: bool,
-) -> Result<Markup, DrawError> {
+pub fn sample(look: usize, line: bool, hollow: bool) -> Result<Markup, DrawError> {
     let canvas = Canvas { class: "plot sample", width: 28, height: 14 };
     canvas.hidden_svg(|area| {
         let y = units(canvas.height / 2);

@@ -41,7 +41,7 @@ impl StandIns {
         }
     }
 
-    fn measure(&self) -> (Vec<Row>, Vec<Failure>) {
+    fn measure(&self) -> (Vec<Row>, Vec<Uncounted>) {
         self.counter().measure(&SUBJECTS, PATIENCE)
     }
 }

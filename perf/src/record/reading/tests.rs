@@ -1,3 +1,5 @@
+use loadgen::load::outcome::Objective;
+
 use super::*;
 use crate::example::{comparison, outcome};
 
@@ -59,4 +61,20 @@ fn a_comparison_gives_the_ratio_of_medians() {
         assert!(share((3e6, bad), (4e6, Passed)).is_err(), "{bad:?}");
         assert!(share((3e6, Passed), (4e6, bad)).is_err(), "{bad:?}");
     }
+}
+
+/// A search gives the rate that it found; one that found none gives no figure.
+#[test]
+fn a_search_gives_the_rate_found() {
+    let Outcome { settings, .. } = outcome(Passed, Some(1e6), 1e6);
+    let objective = Objective { p99_us: 1e4, loss: 0.0 };
+    let notes = vec!["a note".to_owned()];
+    let mut capacity = Capacity { settings, objective, probes: Vec::new(), rate: Some(2e6), notes };
+    let read = |capacity: &Capacity| {
+        let finding = Finding::Capacity(Box::new(capacity.clone()));
+        Attempt::of(&finding, Run::Capacity, 0).reading
+    };
+    assert_eq!(read(&capacity).map(|reading| reading.figure(Figure::Rate)), Ok(Some(2e6)));
+    capacity.rate = None;
+    assert!(read(&capacity).unwrap_err().contains("a note"));
 }
