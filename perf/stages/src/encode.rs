@@ -8,7 +8,7 @@ use sluicegate::message::{Alert, Message, SourceId, Span};
 use sluicegate::mqtt::wire::Outgoing;
 
 use crate::stage::{Runner, Work};
-use crate::traffic::{Ring, alert_topic, identity};
+use crate::traffic::{Ring, Sent, alert_topic, alerts_prefix, identity};
 
 /// What is written at once.
 const MESSAGES: u32 = 200;
@@ -21,10 +21,9 @@ pub(crate) fn prepare() -> Runner {
 
 /// The same publishes as rumqttc encodes them.
 fn expected(ring: &Ring) -> Vec<u8> {
-    let mut expected = BytesMut::new();
+    let (mut expected, prefix) = (BytesMut::new(), alerts_prefix());
     for (index, sent) in ring.messages.iter().enumerate() {
-        let mut publish = Publish { topic: alert_topic(index), ..sent.publish.clone() };
-        publish.dup = false;
+        let publish = Publish { topic: alert_topic(&prefix, index), ..sent.publish.clone() };
         publish.write(&mut expected).expect("a valid publish into growing memory");
     }
     expected.to_vec()
@@ -67,7 +66,7 @@ fn check(written: &[u8], expected: &[u8]) -> Result<(), String> {
 fn alerts(ring: &Ring) -> Vec<(u16, Alert)> {
     let block = Bytes::from(ring.bytes.clone());
     let bag_start = inputs_prefix(&identity()).len() + "input1/".len();
-    let alert = |sent: &crate::traffic::Sent| {
+    let alert = |sent: &Sent| {
         let body = sent.end - sent.publish.payload.len();
         // The packet id stands between topic and body.
         let topic_end = body - 2;

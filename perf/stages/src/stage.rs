@@ -115,13 +115,13 @@ pub const STAGES: [Stage; 16] = [
     Stage {
         name: "pipeline",
         title: "the whole module but sockets, one alert in ten",
-        messages: 4_000,
+        messages: 2_000,
         prepare: || pipeline::prepare(10),
     },
     Stage {
         name: "pipeline_alerts",
         title: "the whole module but sockets, all alerts",
-        messages: 4_000,
+        messages: 2_000,
         prepare: || pipeline::prepare(1),
     },
 ];

@@ -5,7 +5,7 @@ use sluicegate::threshold::Threshold;
 
 use crate::core::{Core, alerts_prefix};
 use crate::stage::{Runner, Work};
-use crate::traffic::{Ring, alert_topic};
+use crate::traffic::{Ring, Sent, alert_topic};
 
 const MESSAGES: u32 = 1000;
 
@@ -15,11 +15,12 @@ pub(crate) fn prepare() -> Runner {
 
 /// What each message brings: bytes written, and 1 for an alert.
 fn answers(ring: &Ring) -> Vec<(usize, u64)> {
-    let answer = |(index, sent): (usize, &crate::traffic::Sent)| {
+    let prefix = alerts_prefix();
+    let answer = |(index, sent): (usize, &Sent)| {
         if !sent.is_alert {
             return (PUBACK_BYTES, 0);
         }
-        let remaining = 2 + alert_topic(index).len() + 2 + sent.publish.payload.len();
+        let remaining = 2 + alert_topic(&prefix, index).len() + 2 + sent.publish.payload.len();
         // All of them take two bytes to tell their length.
         (PUBACK_BYTES + 3 + remaining, 1)
     };

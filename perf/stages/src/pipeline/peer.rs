@@ -17,7 +17,7 @@ use sluicegate::pipeline::SharedPipeline;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::stage::Work;
-use crate::traffic::{Ring, alert_topic};
+use crate::traffic::{Ring, alert_topic, alerts_prefix};
 
 /// The module's end of the connection.
 pub(super) struct Wire(pub(super) Rc<RefCell<Peer>>);
@@ -35,10 +35,14 @@ pub(super) struct Peer {
     asked: usize,
     /// Alerts of the lap that came.
     alerted: usize,
+    /// Of these, those whose PUBACK was sent.
+    answered: usize,
     /// Packet id of the last alert.
     alert_id: u16,
     /// Waits to be sent, between two messages.
     answers: Vec<u8>,
+    /// The start of a packet that the last write cut.
+    cut: Vec<u8>,
     /// Subscriptions and twin are done.
     is_started: bool,
     wrong: Option<String>,
@@ -58,7 +62,9 @@ struct Alert {
 impl Peer {
     pub(super) fn new(ring: Ring, pipeline: SharedPipeline) -> Self {
         let alerts = ring.messages.iter().enumerate().filter(|(_, sent)| sent.is_alert);
-        let alerts = alerts.map(|(index, sent)| Alert::new(index, &sent.publish)).collect();
+        let prefix = alerts_prefix();
+        let alerts =
+            alerts.map(|(index, sent)| Alert::new(&prefix, index, &sent.publish)).collect();
         Self {
             ring,
             alerts,
@@ -67,8 +73,10 @@ impl Peer {
             acknowledged: 0,
             asked: 0,
             alerted: 0,
+            answered: 0,
             alert_id: 0,
             answers: Vec::new(),
+            cut: Vec::new(),
             is_started: false,
             wrong: None,
             pipeline,
@@ -84,7 +92,8 @@ impl Peer {
     /// Sends at most `count` messages, as many as are left of the lap, and tells how many.
     pub(super) fn begin(&mut self, count: usize) -> usize {
         if self.asked == self.ring.messages.len() {
-            (self.sent, self.acknowledged, self.asked, self.alerted) = (0, 0, 0, 0);
+            (self.sent, self.acknowledged, self.asked) = (0, 0, 0);
+            (self.alerted, self.answered) = (0, 0);
         }
         let count = count.min(self.ring.messages.len() - self.asked);
         self.asked += count;
@@ -94,7 +103,10 @@ impl Peer {
 
     /// Whether everything that was sent is answered, and the other way round.
     pub(super) fn is_done(&self) -> bool {
-        self.is_started && self.acknowledged == self.asked && self.answers.is_empty()
+        self.is_started
+            && self.acknowledged == self.asked
+            && self.answers.is_empty()
+            && self.cut.is_empty()
     }
 
     pub(super) fn wrong(&self) -> Option<&str> {
@@ -123,6 +135,7 @@ impl Peer {
             buffer.put_slice(&self.answers[..whole]);
             self.answers.drain(..whole);
             room -= whole;
+            self.answered = self.alerted.saturating_sub(self.answers.len().div_ceil(4));
             if self.answers.is_empty() {
                 self.send(self.until, &mut room, buffer);
             }
@@ -145,7 +158,7 @@ impl Peer {
         messages[messages.partition_point(|message| message.end < self.sent)].end
     }
 
-    /// Takes one write of whole packets.
+    /// Takes one write.
     fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
         let held = self.pipeline.lock().held_in_all().bytes;
         self.work.writes += 1;
@@ -153,24 +166,44 @@ impl Peer {
         if !self.is_started {
             return self.start(bytes);
         }
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let used = match rest {
-                [0x40, 2, high, low, ..] => {
-                    self.acknowledged(u16::from_be_bytes([*high, *low]))?;
-                    4
-                }
-                _ => self.alert(rest)?,
-            };
-            rest = &rest[used..];
+        if self.cut.is_empty() {
+            let used = self.take_packets(bytes)?;
+            self.cut.extend_from_slice(&bytes[used..]);
+            return Ok(());
         }
+        let mut joined = std::mem::take(&mut self.cut);
+        joined.extend_from_slice(bytes);
+        let used = self.take_packets(&joined)?;
+        self.cut.extend_from_slice(&joined[used..]);
         Ok(())
     }
 
-    /// PUBACKs come in the order of the messages, those of alerts behind their alerts.
+    /// Takes the whole packets at the start of `bytes`, and tells their length.
+    fn take_packets(&mut self, bytes: &[u8]) -> Result<usize, String> {
+        let mut at = 0;
+        loop {
+            let rest = &bytes[at..];
+            match rest {
+                [0x40, 2, high, low, ..] => {
+                    self.acknowledged(u16::from_be_bytes([*high, *low]))?;
+                    at += 4;
+                }
+                [0x32, ..] if rest.len() >= self.alert_bytes() => at += self.alert(rest)?,
+                [] | [0x32, ..] | [0x40] | [0x40, 2] | [0x40, 2, _] => return Ok(at),
+                [first, ..] => return Err(format!("{first:#x} is no packet that is waited for")),
+            }
+        }
+    }
+
+    /// Length of the next alert.
+    fn alert_bytes(&self) -> usize {
+        self.alerts.get(self.alerted).map_or(0, Alert::bytes)
+    }
+
+    /// PUBACKs come in the order of the messages, those of alerts once their alerts are answered.
     fn acknowledged(&mut self, id: u16) -> Result<(), String> {
         let is_alerted =
-            self.alerts.get(self.alerted).is_none_or(|next| self.acknowledged < next.index);
+            self.alerts.get(self.answered).is_none_or(|next| self.acknowledged < next.index);
         match self.ring.messages.get(self.acknowledged) {
             Some(sent)
                 if is_alerted && sent.publish.pkid == id && self.acknowledged < self.asked =>
@@ -238,8 +271,8 @@ impl Peer {
 }
 
 impl Alert {
-    fn new(index: usize, publish: &Publish) -> Self {
-        let publish = Publish { topic: alert_topic(index), ..publish.clone() };
+    fn new(prefix: &str, index: usize, publish: &Publish) -> Self {
+        let publish = Publish { topic: alert_topic(prefix, index), ..publish.clone() };
         let mut bytes = BytesMut::new();
         publish.write(&mut bytes).expect("a valid publish into growing memory");
         let body = publish.payload.to_vec();
@@ -251,8 +284,11 @@ impl Alert {
     fn parts(&self, bytes: &[u8]) -> Option<([u8; 2], bool, usize)> {
         let rest = bytes.strip_prefix(&self.head[..])?;
         let (id, rest) = rest.split_first_chunk::<2>()?;
-        let length = self.head.len() + 2 + self.body.len();
-        Some((*id, rest.starts_with(&self.body), length))
+        Some((*id, rest.starts_with(&self.body), self.bytes()))
+    }
+
+    fn bytes(&self) -> usize {
+        self.head.len() + 2 + self.body.len()
     }
 }
 
@@ -289,3 +325,6 @@ impl AsyncWrite for Wire {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;
