@@ -1,32 +1,47 @@
 //! The budgets themselves, and their table in Markdown. Pure.
 
+use super::Unit::{
+    Allocations, BinaryBytes, HeapBytes, Instructions, QueuedBytes, RssBytes, StartupMs, Writes,
+};
 use super::{Budget, Proof, Unit, grouped};
+use crate::gate::PROGRAM;
 use crate::gate::arch::Arch;
 
 pub(super) const BEGIN: &str = "<!-- budgets: cargo perf budgets --write -->\n";
 pub(super) const END: &str = "<!-- end of budgets -->\n";
 
-/// Every budget, in the order shown.
-pub const BUDGETS: [Budget; 4] = [
-    instructions("judge_140_hit", Arch::Amd64, 2800, "140 B, an alert"),
-    instructions("judge_140_hit", Arch::Arm32, 3200, "140 B, an alert"),
-    instructions("core", Arch::Amd64, 4000, "QoS 1, one alert in ten"),
-    instructions("core", Arch::Arm32, 5000, "QoS 1, one alert in ten"),
+/// Every budget, in the order shown. Those of parse and decide at 140 bytes and of the core were set
+/// before there was anything to count; the others are what was first counted and 10 to 15 % more.
+pub const BUDGETS: &[Budget] = &[
+
 ];
 
-const fn instructions(
+const fn gate(
     stage: &'static str,
-    arch: Arch,
-    limit: u64,
     condition: &'static str,
+    unit: Unit,
+    arch: Option<Arch>,
+    limit: u64,
 ) -> Budget {
-    Budget { stage, unit: Unit::Instructions, limit, arch: Some(arch), condition, proof: Proof::Gate }
+    Budget { stage, unit, limit, arch, condition, proof: Proof::Gate }
+}
+
+const fn amd64(stage: &'static str, condition: &'static str, unit: Unit, limit: u64) -> Budget {
+    gate(stage, condition, unit, Some(Arch::Amd64), limit)
+}
+
+const fn arm32(stage: &'static str, condition: &'static str, unit: Unit, limit: u64) -> Budget {
+    gate(stage, condition, unit, Some(Arch::Arm32), limit)
+}
+
+const fn both(stage: &'static str, condition: &'static str, unit: Unit, limit: u64) -> Budget {
+    gate(stage, condition, unit, None, limit)
 }
 
 /// The table.
 pub fn markdown() -> String {
     let mut text = String::from("| stage | of | unit | budget | on | proven by |\n|---|---|---|---|---|---|\n");
-    for budget in &BUDGETS {
+    for budget in BUDGETS {
         let Budget { stage, unit, limit, arch, condition, proof } = budget;
         let on = arch.map_or("both", Arch::name);
         let (unit, limit) = (unit.title(), grouped(*limit));

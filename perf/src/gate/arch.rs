@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 /// Root of Debian's libraries for arm32 programs on another machine.
 const ARM32_ROOT: &str = "/usr/arm-linux-gnueabihf";
 
+/// Makes glibc on x86-64 copy in the same way on every machine (package `stages` tells why).
+const COPY_ALIKE: &str = "glibc.cpu.x86_rep_movsb_threshold=0x40000000:\
+    glibc.cpu.x86_rep_stosb_threshold=0x40000000:\
+    glibc.cpu.x86_non_temporal_threshold=0x40000000";
+
 /// What the counted programs are built for.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
@@ -114,6 +119,14 @@ impl Arch {
         }
     }
 
+    /// All variables that the counted programs have.
+    pub fn environment(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Amd64 => &[("GLIBC_TUNABLES", COPY_ALIKE)],
+            Self::Arm32 => &[],
+        }
+    }
+
     /// What stands before a program to run it: `path` is the counter's.
     pub fn run_prefix(self, path: &Path) -> Vec<String> {
         match self {
@@ -131,6 +144,8 @@ impl Arch {
                 prefix.push(path.display().to_string());
                 prefix.push("--tool=callgrind".to_owned());
                 prefix.push("--callgrind-out-file=/dev/null".to_owned());
+                // A name with its process id in it would be part of what the program reads.
+                prefix.push("--vgdb=no".to_owned());
             }
             Self::Arm32 => {
                 prefix.push("-plugin".to_owned());

@@ -1,8 +1,8 @@
 //! Runs the counted programs, two at a time, and makes rows of what they say.
 //!
 //! In: programs of one architecture and a counter. Out: five rows for each stage, or why there are
-//! none. Counts do not depend on the machine's load, only on what is run: the environment is empty
-//! and the working folder is that of the programs.
+//! none. Counts do not depend on the machine's load, only on what is run: the environment is
+//! that of the architecture and nothing else, and the working folder is that of the programs.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -116,7 +116,8 @@ impl Counter {
         let words: Vec<&str> = prefix.iter().map(String::as_str).collect();
         let words = [&words[..], &[program, subject.stage, &messages]].concat();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).env_clear().current_dir(&self.programs);
+        command.args(&words[1..]).env_clear();
+        command.envs(self.arch.environment().iter().copied()).current_dir(&self.programs);
         command
     }
 
