@@ -25,6 +25,7 @@ pub(crate) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> 
         lag: None,
         series: Vec::new(),
         cost: Some(Cost { cpu_ns_per_message: 250.0, rss_peak_kib: 10_000, ..Default::default() }),
+        startup_ms: Some(12.5),
         own_cpu_share: 0.5,
         held_back_share: 0.5,
         verdict: Verdict { standing, reasons: vec!["a reason".to_owned()] },

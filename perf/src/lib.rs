@@ -3,11 +3,14 @@
 //! [`bare`]: [`stages::core`] behind a socket, as a program that `loadgen run` measures: the yardstick
 //! for the pipeline. [`record`]: measures every figure that is promised and writes it down. [`ab`]:
 //! compares two states of the tree by the CPU time of the pipeline. [`trend`]: draws the record.
+//! [`gate`]: counts what repeats exactly and fails when it grew. [`budgets`]: what may be counted.
 #![forbid(unsafe_code)]
 
 pub mod ab;
 pub mod bare;
+pub mod budgets;
 pub mod failure;
+pub mod gate;
 pub mod record;
 pub mod trend;
 

@@ -5,10 +5,12 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use perf::ab::{self, AbArgs};
 use perf::bare::{self, BareSettings};
+use perf::budgets;
+use perf::gate::{self, GateArgs};
 use perf::failure::Failure;
 use perf::record::{self, RecordArgs};
 use perf::trend::{self, TrendArgs};
@@ -41,10 +43,22 @@ enum Command {
     Bare,
     /// Measure every figure that is promised, append it to perf/record, and print the table
     Record(RecordArgs),
+    /// Count instructions, allocations, writes and sizes; fail when they grew
+    Gate(GateArgs),
+    /// Print the table of budgets
+    Budgets(BudgetArgs),
     /// Compare the work tree with a commit by the CPU time of the pipeline, in interleaved pairs
     Ab(AbArgs),
     /// Draw the history of every recorded figure as one HTML page
     Trend(TrendArgs),
+}
+
+/// What to do with the table.
+#[derive(Debug, Args)]
+struct BudgetArgs {
+    /// Write it into README.md, in place of the one there
+    #[arg(long)]
+    write: bool,
 }
 
 fn main() -> ExitCode {
@@ -59,6 +73,8 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Core => core(),
         Command::Bare => bare(),
+        Command::Gate(args) => return told("gate", gate::run(&args)),
+        Command::Budgets(args) => budgets(&args),
         Command::Record(args) => return told("record", record::run(&args)),
         Command::Ab(args) => return told("ab", ab::run(&args)),
         Command::Trend(args) => return told("trend", trend::run(&args)),
@@ -81,6 +97,19 @@ fn told(command: &str, ended: Result<u8, Failure>) -> ExitCode {
             failure.code.into()
         }
     }
+}
+
+fn budgets(args: &BudgetArgs) -> Result<ExitCode, Box<dyn Error>> {
+    const README: &str = "README.md";
+    let table = budgets::markdown();
+    if args.write {
+        let text = std::fs::read_to_string(README)?;
+        let text = budgets::replace(&text, &table).ok_or("README.md has no place for budgets")?;
+        std::fs::write(README, text)?;
+    } else {
+        print!("{table}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn bare() -> Result<ExitCode, Box<dyn Error>> {

@@ -25,6 +25,7 @@ pub mod reading;
 pub mod row;
 pub mod scenario;
 
+pub(crate) use facts::commit;
 use measure::Bench;
 use reading::Attempt;
 use row::{Row, number};

@@ -65,6 +65,8 @@ pub(super) struct Report {
     pub(super) counts: Counts,
     pub(super) meter: Meter,
     pub(super) ended_early: bool,
+    /// When the inputs were subscribed to.
+    pub(super) ready: Instant,
     pub(super) feeder: Feeder,
 }
 
@@ -214,7 +216,9 @@ impl Engine {
             faults: self.counts.faults,
             ..self.ledger.close()
         };
-        Report { counts, meter: self.meter, ended_early: self.ended_early, feeder: self.feeder }
+        let (meter, ended_early) = (self.meter, self.ended_early);
+        // The messages' time begins when the inputs are subscribed to.
+        Report { counts, meter, ended_early, ready: self.start, feeder: self.feeder }
     }
 
     fn now(&self) -> u64 {

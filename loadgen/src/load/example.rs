@@ -72,6 +72,7 @@ pub(crate) fn outcome(settings: &RunSettings, rate: f64, p99_us: f64) -> Outcome
             context_switches_voluntary: 1234,
             context_switches_involuntary: 56,
         }),
+        startup_ms: Some(12.5),
         own_cpu_share: 0.5,
         held_back_share: 0.0,
         verdict: Verdict { standing: Standing::Passed, reasons: Vec::new() },

@@ -60,6 +60,10 @@ pub struct Outcome {
     pub series: Vec<Second>,
     /// Of the program under test, while measured; `None` when it runs elsewhere.
     pub cost: Option<Cost>,
+    /// From the start of the program under test to its subscription to the inputs; `None` when it
+    /// runs elsewhere.
+    #[serde(default)]
+    pub startup_ms: Option<f64>,
     /// Share of one core that the instrument's own thread used while measured.
     pub own_cpu_share: f64,
     /// Share of the measured part in which messages were due and the program under test took none.

@@ -47,7 +47,9 @@ pub fn run(
     let mut stage = Stage::build(settings)?;
     let board = Arc::new(Board::default());
     let (phases_tx, phases) = bounded(PHASES);
+    let started = Instant::now();
     let (process, side) = stage.open(settings)?;
+    let is_ours = process.is_some();
     let engine = Engine::new(settings, side, stage.feeder, Arc::clone(&board), phases_tx);
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
@@ -56,7 +58,8 @@ pub fn run(
     let total = settings.warm_up + settings.duration;
     let watcher = Watcher { board, phases, process, total };
     let (report, seen) = watcher.run(thread, watch)?;
-    Ok(outcome(settings, report, &seen))
+    let startup = is_ours.then(|| report.ready.duration_since(started));
+    Ok(outcome(settings, report, &seen, startup))
 }
 
 /// What is ready before anything is started.
@@ -254,7 +257,12 @@ impl Watcher {
 }
 
 /// Makes the result of what was found.
-fn outcome(settings: &RunSettings, report: Report, seen: &Seen) -> Outcome {
+fn outcome(
+    settings: &RunSettings,
+    report: Report,
+    seen: &Seen,
+    startup: Option<Duration>,
+) -> Outcome {
     #[expect(clippy::cast_precision_loss, reason = "all are far below 2^53")]
     let number = |count: u64| count as f64;
     let meter = report.meter;
@@ -299,6 +307,7 @@ fn outcome(settings: &RunSettings, report: Report, seen: &Seen) -> Outcome {
         lag,
         series,
         cost: seen.cost,
+        startup_ms: startup.map(|time| time.as_secs_f64() * 1e3),
         own_cpu_share,
         held_back_share,
         verdict,

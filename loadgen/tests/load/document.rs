@@ -42,4 +42,5 @@ fn a_file_reads_back_as_it_was_written() {
     assert!(latency.count > 0 && latency.count < outcome.counts.alerts_correct);
     let cost = outcome.cost.as_ref().unwrap();
     assert!(cost.cpu_ns_per_message > 0.0 && cost.rss_peak_kib > 1000 && cost.threads > 0);
+    assert!(outcome.startup_ms.is_some_and(|ms| ms > 0.0 && ms < 60_000.0), "{outcome:?}");
 }

@@ -143,6 +143,7 @@ pub(crate) fn run(rate: f64, p50_us: f64, growth: f64) -> Outcome {
         latency: Some(latency),
         lag: Some(lag),
         cost: Some(cost(1e9 * 0.17 / rate * 10.0)),
+        startup_ms: Some(21.5),
         own_cpu_share: 0.21,
         held_back_share: 0.0004,
         verdict: Verdict { standing: Standing::Passed, reasons: Vec::new() },

@@ -20,12 +20,14 @@ pub(super) fn gather(built: bool) -> Facts {
     }
 }
 
-/// Earlier records do not make a tree dirty: several may be taken of one commit.
-fn commit() -> String {
-    let status = ["status", "--porcelain", "--untracked-files=no", "--", ":/", ":/!perf/record"];
+/// What is checked out, with `-dirty` behind it when something is changed. Earlier records and baselines
+/// do not make a tree dirty: several may be taken of one commit.
+pub(crate) fn commit() -> String {
+    let status = ["status", "--porcelain", "--untracked-files=no", "--"];
+    let paths = [":/", ":/!perf/record", ":/!perf/baseline"];
     match said(Command::new("git").args(["rev-parse", "--short=12", "HEAD"])) {
         None => String::new(),
-        Some(commit) => match said(Command::new("git").args(status)).as_deref() {
+        Some(commit) => match said(Command::new("git").args(status).args(paths)).as_deref() {
             Some("") => commit,
             _ => format!("{commit}-dirty"),
         },

@@ -20,6 +20,8 @@ pub struct Reading {
     pub cpu_ns: Option<f64>,
     /// Of the module; `None` behind a broker.
     pub rss_bytes: Option<f64>,
+    /// From the module's start to its subscription; `None` behind a broker.
+    pub startup_ms: Option<f64>,
     /// Rate against another program's, per cent.
     pub share: Option<f64>,
 }
@@ -71,6 +73,7 @@ impl Reading {
             Figure::P50 => self.p50_us,
             Figure::P99 => self.p99_us,
             Figure::RssMb => self.rss_bytes.map(|bytes| bytes / 1e6),
+            Figure::StartupMs => self.startup_ms,
             Figure::Share => self.share,
         }
     }
@@ -93,6 +96,7 @@ pub fn read(outcome: &Outcome, run: Run) -> Result<Reading, String> {
         p99_us: latency.map(|latency| latency.p99_us),
         cpu_ns: outcome.cost.map(|cost| cost.cpu_ns_per_message),
         rss_bytes: outcome.cost.map(|cost| kib(cost.rss_peak_kib)),
+        startup_ms: outcome.startup_ms,
         share: None,
     })
 }

@@ -32,6 +32,8 @@ pub enum Figure {
     P99,
     /// Largest resident set, in megabytes of 10^6 bytes.
     RssMb,
+    /// From the module's start to its subscription, milliseconds.
+    StartupMs,
     /// Rate against another program's, per cent.
     Share,
 }
@@ -86,8 +88,8 @@ pub enum Method {
 }
 
 /// Every row, in the order shown.
-pub const SCENARIOS: [Scenario; 17] = {
-    use Figure::{CpuNs, CpuUs, P50, P99, Rate, RssMb, Share};
+pub const SCENARIOS: [Scenario; 18] = {
+    use Figure::{CpuNs, CpuUs, P50, P99, Rate, RssMb, Share, StartupMs};
     [
         row("plain_qos1", "plain TCP, QoS 1", Run::PlainQos1, Rate, (1.2e6, 3e6)),
         row("plain_qos0", "plain TCP, QoS 0", Run::PlainQos0, Rate, (1.8e6, 4e6)),
@@ -104,6 +106,7 @@ pub const SCENARIOS: [Scenario; 17] = {
         row("cpu_1k", "CPU at 1,000 msg/s", Run::Cpu1k, CpuUs, (40.0, 20.0)),
         row("cpu_50k", "CPU at 50,000 msg/s singly", Run::Cpu50k, CpuUs, (5.0, 2.5)),
         row("rss_idle", "peak memory, idle", Run::RssIdle, RssMb, (10.0, 6.0)),
+        row("startup", "from exec to subscribed, TLS", Run::RssIdle, StartupMs, (500.0, 50.0)),
         row("rss_1m", "peak memory, 1 M msg/s", Run::Rss1M, RssMb, (32.0, 12.0)),
         row("mosquitto_share", "share through Mosquitto", Run::Mosquitto, Share, (90.0, 97.0)),
     ]
@@ -169,6 +172,7 @@ impl Figure {
             Self::CpuUs => "us/msg",
             Self::P50 | Self::P99 => "us",
             Self::RssMb => "MB",
+            Self::StartupMs => "ms",
             Self::Share => "%",
         }
     }

@@ -52,6 +52,9 @@ fn facts(outcome: &Outcome) -> Table {
         let memory = mebibytes(cost.rss_peak_kib);
         row("its memory", format!("{memory} at most, {} threads", cost.threads));
     }
+    if let Some(ms) = outcome.startup_ms {
+        row("subscribed", format!("{ms:.1} ms after its start"));
+    }
     // In a closed loop it always does: the window says how much.
     if rates.asked.is_some() {
         row("it held back", percent(outcome.held_back_share) + " of the time");
