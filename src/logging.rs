@@ -30,6 +30,9 @@ pub const LEVELS: [(&str, LevelFilter); 6] = [
 pub fn start(level: LevelFilter) {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
+        // Where nobody reads standard output any more, as behind `head`, nobody may read standard
+        // error either, and a failed complaint there would end the process.
+        .log_internal_errors(false)
         .event_format(EdgeAgentFormat)
         .with_writer(std::io::stdout)
         .finish();

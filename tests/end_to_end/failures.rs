@@ -2,12 +2,13 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use sluicegate::azure::{ConnectionString, Key};
 
 use crate::harness::{
-    Gateway, MODULE, Process, SUBSCRIBE, Scene, patience, sluicegate, wait_until,
+    Gateway, MODULE, Process, SUBSCRIBE, Scene, nobody, numbered, numbers, patience, sluicegate,
+    wait_until,
 };
 
 /// The exit code for settings that cannot work.
@@ -72,11 +73,6 @@ fn missing_settings_are_named() {
 /// The exit code is the verdict on the settings, also for whoever does not read the words.
 #[test]
 fn a_reader_that_is_gone_changes_no_verdict() {
-    let closed = || {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        Stdio::from(writer)
-    };
     let scene = Scene::start(10);
     let mut good = sluicegate();
     good.arg("check").envs(scene.hub.environment(MODULE).unwrap());
@@ -85,9 +81,21 @@ fn a_reader_that_is_gone_changes_no_verdict() {
     none.arg("check").arg("--none");
     let cases = [("good", good, 0), ("bad", bad, EX_USAGE), ("no such flag", none, EX_USAGE)];
     for (name, mut command, expected) in cases {
-        let status = command.stdout(closed()).stderr(closed()).status().unwrap();
+        let status = command.stdout(nobody()).stderr(nobody()).status().unwrap();
         assert_eq!(status.code(), Some(expected), "{name}");
     }
+}
+
+/// Nor does the filter need a reader: `sluicegate run 2>&1 | head -1` ends `head` alone.
+#[test]
+fn a_reader_that_is_gone_stops_no_filter() {
+    let scene = Scene::start(10);
+    let mut module = Process::spawn_unheard("sluicegate", &mut scene.command());
+    scene.wait_until_subscribed(&module);
+    scene.deliver(vec![numbered(1, 99)]);
+    assert_eq!(numbers(&scene.take(1)), [1]);
+    module.signal("TERM");
+    assert_eq!(module.wait_for_exit().code(), Some(0));
 }
 
 /// A refused identity is named in the log and tried again: with the key put right on the hub's

@@ -18,12 +18,14 @@ use tempfile::TempDir;
 
 pub(crate) use broker::{Access, BROKER_PASSWORD, BROKER_USER, Mosquitto};
 pub(crate) use gateway::{Gateway, SUBSCRIBE};
-pub(crate) use process::Process;
+pub(crate) use process::{Process, nobody};
+pub(crate) use program::Program;
 pub(crate) use secrets::Secrets;
 
 mod broker;
 mod gateway;
 mod process;
+mod program;
 mod secrets;
 
 /// The module under test in every scene; the built-in manifest routes it upstream.
@@ -49,9 +51,11 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A hub with a state folder of its own, both gone at the end of the test.
+/// A hub with a state folder of its own, both gone at the end of the test, and the program whose
+/// modules and sensors it serves.
 pub(crate) struct Scene {
     pub(crate) hub: HubHandle,
+    program: Program,
     config: HubConfig,
     state: TempDir,
 }
@@ -72,7 +76,12 @@ impl Scene {
             ..HubConfig::default()
         };
         change(&mut config);
-        Self { hub: Hub::start(config.clone()).unwrap(), config, state }
+        Self { hub: Hub::start(config.clone()).unwrap(), program: Program::host(), config, state }
+    }
+
+    /// The same with another build of the program under test.
+    pub(crate) fn with_program(self, program: Program) -> Self {
+        Self { program, ..self }
     }
 
     /// A hub where the SDKs find it: port 8883 of a loopback address of its own.
@@ -99,7 +108,7 @@ impl Scene {
             };
             change(&mut config);
             if let Ok(hub) = Hub::start(config.clone()) {
-                return Self { hub, config, state };
+                return Self { hub, program: Program::host(), config, state };
             }
         }
         panic!("port {SDK_PORT} is taken on every address from 127.0.8.2 to 127.0.8.250");
@@ -107,15 +116,20 @@ impl Scene {
 
     /// Stops the hub and starts another one with the same state folder at the same address.
     pub(crate) fn restart_hub(self) -> Self {
-        let Self { hub, mut config, state } = self;
+        let Self { hub, program, mut config, state } = self;
         config.listen = hub.address();
         hub.stop();
-        Self { hub: Hub::start(config.clone()).unwrap(), config, state }
+        Self { hub: Hub::start(config.clone()).unwrap(), program, config, state }
+    }
+
+    /// The program under test, with an empty environment and no arguments.
+    pub(crate) fn program_command(&self) -> Command {
+        self.program.command()
     }
 
     /// The command of `sluicegate run` with the environment that the hub gives the module.
     pub(crate) fn command(&self) -> Command {
-        let mut command = sluicegate();
+        let mut command = self.program_command();
         command
             .arg("run")
             .envs(self.hub.environment(MODULE).unwrap())
@@ -126,7 +140,7 @@ impl Scene {
     /// The command of `sluicegate run` with the variables that the edge runtime sets, and nothing
     /// else but the port.
     pub(crate) fn runtime_command(&self) -> Command {
-        let mut command = sluicegate();
+        let mut command = self.program_command();
         command
             .arg("run")
             .envs(self.hub.runtime_environment(MODULE).unwrap())
@@ -226,14 +240,9 @@ impl Scene {
     }
 }
 
-/// The `sluicegate` program with an empty environment, so that nothing leaks in from outside. It
-/// hears SIGHUP even when the tests run where that is ignored, as under `nohup`, because a child
-/// inherits what its parent ignores.
+/// The `sluicegate` program that these tests came with: see [`Program::command`].
 pub(crate) fn sluicegate() -> Command {
-    let mut command = Command::new("/usr/bin/env");
-    command.env_clear();
-    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_sluicegate")]);
-    command
+    Program::host().command()
 }
 
 /// The folder where `tests/run tools` puts the SDKs.

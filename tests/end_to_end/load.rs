@@ -7,17 +7,18 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use loadgen::load::outcome::{Outcome, Standing};
+use loadgen::load::outcome::{Counts, Outcome, Standing};
 use loadgen::load::run;
 use loadgen::load::settings::{
     Pace, Profile, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings,
 };
 
+use crate::harness::Program;
 use crate::real_data;
 
-/// A closed loop with the module, over TLS or plain TCP.
-fn settings(plain: bool, traffic: TrafficSettings) -> RunSettings {
-    let command = vec![env!("CARGO_BIN_EXE_sluicegate").to_owned(), "run".to_owned()];
+/// A closed loop with a module, over TLS or plain TCP.
+pub(crate) fn settings(program: &Program, plain: bool, traffic: TrafficSettings) -> RunSettings {
+    let command = [program.words(), &["run".to_owned()]].concat();
     RunSettings {
         target: Target::Hub { listen: ([127, 0, 0, 1], 0).into(), plain, command },
         traffic,
@@ -38,17 +39,23 @@ fn check(settings: &RunSettings) -> Outcome {
     let outcome = run(settings, &mut |_| ControlFlow::Continue(())).unwrap();
     let counts = &outcome.counts;
     assert_eq!(outcome.verdict.standing, Standing::Passed, "{:?}: {counts:?}", outcome.verdict);
+    assert_clean(counts);
+    outcome
+}
+
+/// There were alerts, and each came back once, as it must.
+#[track_caller]
+pub(crate) fn assert_clean(counts: &Counts) {
     assert!(counts.is_clean(), "{counts:?}");
     assert!(counts.alerts_expected > 0, "{counts:?}");
     assert_eq!(counts.alerts_correct, counts.alerts_expected, "{counts:?}");
-    outcome
 }
 
 /// As [`check`], over TLS and over plain TCP, without faults.
 #[track_caller]
 fn check_both(traffic: &TrafficSettings) {
     for plain in [false, true] {
-        let counts = check(&settings(plain, traffic.clone())).counts;
+        let counts = check(&settings(&Program::host(), plain, traffic.clone())).counts;
         assert_eq!((counts.faults, counts.duplicated_after_fault), (0, 0), "{counts:?}");
         assert_eq!(counts.acknowledged, counts.sent, "{counts:?}");
     }
@@ -77,7 +84,7 @@ fn real_readings_are_filtered_lap_after_lap() {
 #[test]
 fn cut_connections_lose_nothing() {
     for plain in [false, true] {
-        let mut settings = settings(plain, TrafficSettings::default());
+        let mut settings = settings(&Program::host(), plain, TrafficSettings::default());
         settings.cut_every = Some(Duration::from_millis(400));
         settings.duration = Duration::from_secs(2);
         let counts = check(&settings).counts;

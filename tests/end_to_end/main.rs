@@ -1,11 +1,12 @@
 //! Behaviour of the module through its public surface: a real process, a real hub, real TLS.
 //!
 //! One binary, because each test binary links the whole product. The tests under [`interop`]
-//! and [`broker`] need the tools that `tests/run tools` installs; the others need nothing but the
-//! workspace.
+//! and [`broker`] need the tools that `tests/run tools` installs, those under [`arm32`] what
+//! `tests/run arm32` builds; the others need nothing but the workspace.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod arm32;
 mod broker;
 mod delivery;
 mod deploy;

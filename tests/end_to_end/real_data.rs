@@ -28,7 +28,7 @@ pub(crate) fn path() -> PathBuf {
 }
 
 /// The temperature texts of the file, as written there.
-fn temperatures() -> Vec<String> {
+pub(crate) fn temperatures() -> Vec<String> {
     let text = std::fs::read_to_string(path()).unwrap();
     text.lines().skip(1).map(|line| line.split_once(',').unwrap().1.to_owned()).collect()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Process, Scene, sluicegate, wait_until};
+use crate::harness::{Process, Scene, wait_until};
 
 mod connection;
 mod properties;
@@ -21,7 +21,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The command of `sluicegate sensor` with the variables that the hub gives for [`DEVICE`].
 pub(crate) fn command(scene: &Scene) -> Command {
-    let mut command = sluicegate();
+    let mut command = scene.program_command();
     command.arg("sensor").envs(scene.hub.enrollment_environment(DEVICE).unwrap());
     command
 }
@@ -73,8 +73,12 @@ fn stop(mut sensor: Process) -> String {
 /// 30..=98, from the device itself and without properties.
 #[test]
 fn telemetry_has_the_shape_and_the_ranges_of_the_template() {
-    let scene = Scene::start(1);
-    let _sensor = start(&scene, &[("SLUICEGATE_INTERVAL", "10ms")]);
+    check_telemetry(&Scene::start(1));
+}
+
+/// Starts a sensor, sees its telemetry, and ends it; its last words.
+pub(crate) fn check_telemetry(scene: &Scene) -> String {
+    let sensor = start(scene, &[("SLUICEGATE_INTERVAL", "10ms")]);
     let (mut temps, mut humids) = (BTreeSet::new(), BTreeSet::new());
     for message in scene.take(300) {
         assert_eq!((&*message.device, &message.module, &message.output), (DEVICE, &None, &None));
@@ -88,6 +92,7 @@ fn telemetry_has_the_shape_and_the_ranges_of_the_template() {
     }
     // 300 draws of 74 and of 69 values: fewer than 40 different ones have a chance below 1e-20.
     assert!(temps.len() > 40 && humids.len() > 40, "{} and {}", temps.len(), humids.len());
+    stop(sensor)
 }
 
 /// Without a setting, a message leaves every two seconds.

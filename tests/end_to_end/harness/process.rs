@@ -37,6 +37,24 @@ impl Process {
         Self::spawn_with(name, command, Stdio::piped())
     }
 
+    /// Starts `command` with both outputs going where nobody reads any more.
+    pub(crate) fn spawn_unheard(name: &'static str, command: &mut Command) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(nobody())
+            .stderr(nobody())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
+        Self {
+            name,
+            child: Mutex::new(child),
+            input: Mutex::default(),
+            lines: Arc::default(),
+            readers: Vec::new(),
+            secrets: Secrets::of(command),
+        }
+    }
+
     fn spawn_with(name: &'static str, command: &mut Command, input: Stdio) -> Self {
         let mut child = command
             .stdin(input)
@@ -172,6 +190,13 @@ impl Drop for Process {
             self.secrets.assert_none_in(&self.lines());
         }
     }
+}
+
+/// A pipe whose reader is gone.
+pub(crate) fn nobody() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Stdio::from(writer)
 }
 
 fn read_lines(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {

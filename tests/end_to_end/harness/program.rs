@@ -1,0 +1,48 @@
+//! The builds of the program under test, and what starts them.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Where `deploy/cross arm32 build --release` leaves the program.
+const ARM32: &str = "target/cross/armv7-unknown-linux-gnueabihf/release/sluicegate";
+/// What runs it here: system calls are this machine's, every instruction is emulated.
+const ARM32_EMULATOR: [&str; 3] = ["qemu-arm", "-L", "/usr/arm-linux-gnueabihf"];
+
+/// A build of `sluicegate`: the words that start it, an emulator's in front where it needs one.
+#[derive(Debug, Clone)]
+pub(crate) struct Program(Vec<String>);
+
+impl Program {
+    /// The build that these tests came with.
+    pub(crate) fn host() -> Self {
+        Self(vec![env!("CARGO_BIN_EXE_sluicegate").to_owned()])
+    }
+
+    /// The build for 32-bit ARM, under emulation. It must be there: nothing here builds it.
+    #[track_caller]
+    pub(crate) fn arm32() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(ARM32);
+        assert!(
+            path.is_file(),
+            "{} is missing: run `deploy/cross arm32 build --release`, or the whole step: `tests/run arm32`",
+            path.display()
+        );
+        let words = ARM32_EMULATOR.iter().map(|word| (*word).to_owned());
+        Self(words.chain([path.to_str().expect("a path in UTF-8").to_owned()]).collect())
+    }
+
+    /// The words of the program's command line that stand before its own arguments.
+    pub(crate) fn words(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The command that starts it with an empty environment, so that nothing leaks in from outside.
+    /// It hears SIGHUP even when the tests run where that is ignored, as under `nohup`, because a
+    /// child inherits what its parent ignores.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new("/usr/bin/env");
+        command.env_clear();
+        command.arg("--default-signal=HUP").args(&self.0);
+        command
+    }
+}
