@@ -15,6 +15,10 @@
 //! Modules in the order of the flow. `parse`, `threshold`, `ingest`, `ack` and `forward` are pure: no
 //! runtime, no clock, no environment. `azure` is text and types only, shared with the local hub.
 #![forbid(unsafe_code)]
+// A count that becomes a float is no longer exact; the product has no use for that but to round.
+#![warn(clippy::cast_precision_loss)]
+// An instant less a time that is longer than the machine is up panics; tests may.
+#![cfg_attr(not(test), warn(clippy::unchecked_time_subtraction))]
 
 pub mod mqtt;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::message::SourceId;
+
 /// Batches handed to the parser pool and not yet back. At the bound the ingest thread judges itself.
 pub const PIPELINE_BATCHES_MAX: usize = 64;
 /// Most messages in one batch: one read of 64 KiB holds at most some thousand.
@@ -16,6 +18,11 @@ pub const HELD_MESSAGES_MAX: usize = 65_535;
 /// Most bytes of such messages (default of the setting `held-bytes`). Beyond it nothing is read,
 /// unless only the hub's own acknowledgements can free some; see [`HELD_OVERDRAFT`].
 pub const HELD_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+/// Least value of that setting.
+pub const HELD_BYTES_MIN: usize = 1024 * 1024;
+/// Its largest value: passed as often as [`HELD_OVERDRAFT`] allows, by each source, it stays below
+/// half of what this machine can address (512 MiB each on 32 bits).
+pub const HELD_BYTES_MAX: usize = usize::MAX / 8;
 /// How many times the held bounds may be passed while PUBACKs are looked for behind inputs, before
 /// the connection is closed for the hub to deliver again.
 pub const HELD_OVERDRAFT: usize = 2;
@@ -46,4 +53,7 @@ pub const LOG_LINES_MAX: u32 = 10;
 pub const LOG_WINDOW: Duration = Duration::from_secs(10);
 
 const _: () = assert!(HELD_MESSAGES_MAX <= crate::mqtt::inflight::WINDOW_MAX);
+const _: () = assert!(HELD_BYTES_DEFAULT < HELD_BYTES_MAX);
+// What all sources hold is added up.
+const _: () = assert!(HELD_BYTES_MAX * HELD_OVERDRAFT * SourceId::ALL.len() <= usize::MAX / 2);
 const _: () = assert!(HELD_BYTES_DEFAULT > 4 * crate::mqtt::connection::PACKET_BYTES_MAX);

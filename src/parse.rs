@@ -5,12 +5,14 @@
 //! value, not a failure.
 //!
 //! ```text
-//!            ┌─ fast: one walk over the body, no memory ─┐
-//!            │         │ declined                        │
-//!   body ────┼─ simd: tape, buffers reused ──────────────┼── value at the path ── threshold ── Verdict
-//!            │         │ unsure                          │
-//!            └─ exact: every byte and digit ─────────────┘
+//!            ┌─ fast: one walk over the body, no memory ──────┐
+//!            │         │ declined                             │
+//!   body ────┼─ simd: tape, buffers reused; not on 32 bits ───┼── value at the path ── threshold ── Verdict
+//!            │         │ unsure                               │
+//!            └─ exact: every byte and digit ──────────────────┘
 //! ```
+//!
+//! Which of them are asked is a matter of cost alone ([`Ways`]): every way gives the same verdict.
 //!
 //! # What counts
 //! The whole body must be UTF-8 and JSON (RFC 8259), whatever stands after the temperature. Of equal
@@ -34,9 +36,10 @@ mod simd;
 
 pub use number::{LONG_DIGITS, Number};
 pub use path::{JsonPath, PATH_MEMBERS_MAX, PathError};
+pub use simd::SIMD_BODY_BYTES_MAX;
 
 use crate::threshold::{Threshold, exceeds};
-use fast::{FastParser, Judgement};
+use fast::FastParser;
 use simd::SimdParser;
 
 /// What a message body turned out to be.
@@ -79,37 +82,73 @@ enum Found<'a> {
     Number(Number<'a>),
 }
 
+/// Who is asked before the exact parser, which always has the last word.
+///
+/// The verdict never depends on it, what it costs does. All ways are there on every machine, so that
+/// tests can hold one against the other wherever they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ways {
+    /// First the walk over the body.
+    pub walk: bool,
+    /// Then simd-json.
+    pub simd: bool,
+}
+
+impl Ways {
+    /// What is fastest on this machine. simd-json has no 32-bit SIMD code: there it costs more than
+    /// the exact parser, whatever the body (perf/notes.md).
+    pub const USUAL: Ways =
+        Ways { walk: true, simd: cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) };
+
+    /// Every way there is.
+    pub const ALL: [Ways; 4] = [
+        Ways { walk: true, simd: true },
+        Ways { walk: true, simd: false },
+        Ways { walk: false, simd: true },
+        Ways { walk: false, simd: false },
+    ];
+}
+
 /// Judges bodies one after the other, reusing its memory.
 ///
 /// It keeps at most 4 MiB, reached only by bodies of nothing but brackets; sensor messages keep it
 /// at a few KiB.
 pub struct Parser {
     path: JsonPath,
-    /// None when the path has a name that JSON can only spell with escapes.
+    /// None when the path has a name that JSON can only spell with escapes, too.
     fast: Option<FastParser>,
-    /// None when the path needs names decoded more exactly than simd-json does.
+    /// None when the path needs names decoded more exactly than simd-json does, too.
     simd: Option<SimdParser>,
 }
 
 impl Parser {
-    /// A parser that looks for the temperature at `path`.
+    /// A parser that looks for the temperature at `path`, in the way that is usual here.
     pub fn new(path: JsonPath) -> Self {
-        let fast = FastParser::new(&path);
-        let simd = (!path.needs_exact_names()).then(SimdParser::new);
+        Self::by(Ways::USUAL, path)
+    }
+
+    /// A parser that looks for the temperature at `path` in these ways.
+    pub fn by(ways: Ways, path: JsonPath) -> Self {
+        let fast = if ways.walk { FastParser::new(&path) } else { None };
+        let simd = (ways.simd && !path.needs_exact_names()).then(SimdParser::new);
         Self { path, fast, simd }
     }
 
     /// Judges `body` by `threshold`. Any bytes are welcome; none make it panic.
     pub fn judge(&mut self, body: &[u8], threshold: Threshold) -> Verdict {
-        if let Some(fast) = &self.fast
-            && let Judgement::Judged(verdict) = fast.judge(body, threshold)
-        {
-            return verdict;
+        match self.walk(body, threshold) {
+            Some(verdict) => verdict,
+            None => self.judge_declined(body, threshold),
         }
-        self.judge_declined(body, threshold)
     }
 
-    /// Judges what the walk declines; right for every other body too, and its twin in tests.
+    /// What the walk over `body` says alone; none when it declines, or is none of this parser's ways.
+    #[inline]
+    pub fn walk(&self, body: &[u8], threshold: Threshold) -> Option<Verdict> {
+        self.fast.as_ref()?.judge(body, threshold)
+    }
+
+    /// Judges what the walk declines; right for every other body too.
     #[cold]
     fn judge_declined(&mut self, body: &[u8], threshold: Threshold) -> Verdict {
         if let Some(simd) = &mut self.simd
@@ -117,22 +156,16 @@ impl Parser {
         {
             return verdict(found, threshold);
         }
-        judge_exactly(body, &self.path, threshold)
+        match exact::find(body, &self.path) {
+            Ok(found) => verdict(found, threshold),
+            Err(malformed) => Verdict::Malformed(malformed),
+        }
     }
 }
 
 impl Default for Parser {
     fn default() -> Self {
         Self::new(JsonPath::default())
-    }
-}
-
-/// Kept out of line: it is the rare way, and the tests' way to the right answer.
-#[cold]
-fn judge_exactly(body: &[u8], path: &JsonPath, threshold: Threshold) -> Verdict {
-    match exact::find(body, path) {
-        Ok(found) => verdict(found, threshold),
-        Err(malformed) => Verdict::Malformed(malformed),
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
 use crate::parse::JsonPath;
 use crate::threshold::Threshold;
 use layers::Layers;
@@ -100,8 +101,8 @@ impl Settings {
         let workers = layers.required(&WORKERS, values::workers);
         let keep_alive = layers.required(&KEEP_ALIVE, |text| values::duration(text, 5..=1177));
         let drain_timeout = layers.required(&DRAIN_TIMEOUT, |text| values::duration(text, 0..=60));
-        let held_bytes =
-            layers.required(&HELD_BYTES, |text| values::number(text, 1_048_576..=usize::MAX));
+        let held_bytes = layers
+            .required(&HELD_BYTES, |text| values::number(text, HELD_BYTES_MIN..=HELD_BYTES_MAX));
         let log_level = layers.required(&LOG_LEVEL, values::log_level);
         let all = || {
             Some(Self {

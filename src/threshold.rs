@@ -115,6 +115,3 @@ impl ThresholdCell {
         self.0.store(setting.into());
     }
 }
-
-#[cfg(test)]
-mod tests;

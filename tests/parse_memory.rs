@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use allocation_counter::{AllocationInfo, measure};
-use loadgen::corpus::{Kind, corpus};
+use core_tests::corpus::{Kind, corpus};
 use sluicegate::parse::{Parser, Verdict};
 use sluicegate::threshold::Threshold;
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use loadgen::corpus::{CorpusEntry, THRESHOLDS, corpus};
+use core_tests::corpus::{CorpusEntry, THRESHOLDS, corpus};
 use sluicegate::parse::{Malformed, Parser, Verdict};
 use sluicegate::threshold::Threshold;
 

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
-pub mod corpus;
 pub mod hub;
 pub mod load;
 mod process;

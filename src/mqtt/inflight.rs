@@ -137,6 +137,3 @@ impl<T> Inflight<T> {
 fn following(id: u16) -> u16 {
     if id == u16::MAX { 1 } else { id + 1 }
 }
-
-#[cfg(test)]
-mod tests;

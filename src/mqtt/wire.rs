@@ -349,6 +349,3 @@ pub fn write_puback(out: &mut Vec<u8>, packet_id: u16) {
     let [high, low] = packet_id.to_be_bytes();
     out.extend_from_slice(&[PUBACK, 2, high, low]);
 }
-
-#[cfg(test)]
-mod tests;

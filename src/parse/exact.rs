@@ -1,11 +1,12 @@
 //! The authority: reads a body by the letter of JSON, keeping every number's own text.
 //!
-//! It decides whatever the SIMD parser refuses or cannot represent, and is the twin that the SIMD
-//! parser is tested against. It never recurses over the body, so nesting costs memory in
+//! It decides whatever the others decline, refuse or cannot represent, and is the twin that they are
+//! tested against. It never recurses over the body, so nesting costs memory in
 //! proportion to the body and no stack.
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -17,14 +18,28 @@ use super::{Found, JsonPath, Malformed, Number};
 /// `NotUtf8` or `NotJson`; a value that is not a number is found, not an error.
 pub(super) fn find<'a>(body: &'a [u8], path: &JsonPath) -> Result<Found<'a>, Malformed> {
     let text = str::from_utf8(body).map_err(|_| Malformed::NotUtf8)?;
-    let mut value = serde_json::from_str::<&RawValue>(text).map_err(|_| Malformed::NotJson)?.get();
-    for name in path.members() {
-        match last_member(value, name) {
-            Some(member) => value = member,
-            None => return Ok(Found::Absent),
-        }
+    let Some((outermost, inner)) = path.members().split_first() else {
+        return Ok(Found::Absent);
+    };
+    let mut value = whole(text, outermost).map_err(|_| Malformed::NotJson)?;
+    for name in inner {
+        value = value.and_then(|value| last_member(value, name));
     }
-    Ok(classify(value))
+    Ok(value.map_or(Found::Absent, classify))
+}
+
+/// Checks all of `text` and finds the last member called `name` on the way.
+fn whole<'a>(text: &'a str, name: &str) -> serde_json::Result<Option<&'a str>> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let is_object = text.trim_start_matches([' ', '\n', '\r', '\t']).starts_with('{');
+    let member = if is_object {
+        json.deserialize_map(LastMember { name })?
+    } else {
+        IgnoredAny::deserialize(&mut json)?;
+        None
+    };
+    json.end()?;
+    Ok(member)
 }
 
 /// Tells a number from anything else by its first character; `value` is valid JSON.

@@ -22,14 +22,6 @@ use decide::NumberText;
 use name::Name;
 use text::{Place, Text};
 
-/// What the walk says about a body.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Judgement {
-    Judged(Verdict),
-    /// Somebody else must look.
-    Declined,
-}
-
 /// Walks along one path.
 pub(super) struct FastParser {
     /// From the outermost on; at least one.
@@ -56,16 +48,9 @@ impl FastParser {
         Some(Self { names })
     }
 
+    /// None when somebody else must look.
     #[inline]
-    pub(super) fn judge(&self, body: &[u8], threshold: Threshold) -> Judgement {
-        match self.verdict(body, threshold) {
-            Some(verdict) => Judgement::Judged(verdict),
-            None => Judgement::Declined,
-        }
-    }
-
-    #[inline(always)]
-    fn verdict(&self, body: &[u8], threshold: Threshold) -> Option<Verdict> {
+    pub(super) fn judge(&self, body: &[u8], threshold: Threshold) -> Option<Verdict> {
         let text = Text::new(body)?;
         let (spot, end) = self.find(&text)?;
         if !text.ends_at(end) {

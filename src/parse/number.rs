@@ -31,6 +31,7 @@ impl<'a> Number<'a> {
     }
 
     /// The nearest `f64`, infinite beyond its range: for people and logs, not for comparing.
+    #[expect(clippy::cast_precision_loss, reason = "the nearest one is what is asked for")]
     pub fn to_f64(self) -> f64 {
         match self {
             Self::Integer(value) => value as f64,

@@ -1,4 +1,4 @@
-//! The second way: simd-json's tape, with every buffer reused from message to message.
+//! The second way, where the processor has SIMD: simd-json's tape, with every buffer reused from message to message.
 //!
 //! simd-json is used where it is known to agree with JSON to the letter, and its word is not taken
 //! elsewhere ([`Unsure`]: the exact parser decides). It is stricter than needed in harmless
@@ -17,12 +17,12 @@ use simd_json::{Buffers, Node, StaticNode, Tape};
 
 use super::{Found, JsonPath, Number};
 
-/// Largest body, in bytes, that is parsed here.
+/// Largest body, in bytes, that simd-json is given.
 ///
 /// A body of nothing but brackets makes buffers of up to 110 times its size, and they are kept for
 /// the next message: the bound keeps a parser below 4 MiB. Larger bodies go to the exact parser,
 /// which keeps nothing and is no slower on them.
-pub(super) const SIMD_BODY_BYTES_MAX: usize = 32 * 1024;
+pub const SIMD_BODY_BYTES_MAX: usize = 32 * 1024;
 
 /// Fewest bytes, from a number's first to the next token's, in which simd-json can overlook junk:
 /// 19 digits and one byte of junk.

@@ -154,7 +154,7 @@ pub(super) const HELD_BYTES: Spec = row(
     "held-bytes",
     "SLUICEGATE_HELD_BYTES",
     "67108864",
-    "bytes, 1048576 or more",
+    "bytes, 1048576 or more; on 32 bits at most 536870911",
     "messages received and not yet acknowledged may take this much",
 );
 pub(super) const LOG_LEVEL: Spec = row(

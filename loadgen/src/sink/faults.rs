@@ -71,7 +71,7 @@ impl Stall {
     pub(super) fn end(&self, now: Duration) -> Option<Duration> {
         let into = now.as_nanos().checked_rem(self.period.as_nanos())?;
         let into = Duration::from_nanos(u64::try_from(into).ok()?);
-        (now >= self.period && into < self.pause).then(|| now - into + self.pause)
+        (now >= self.period && into < self.pause).then(|| now.saturating_sub(into) + self.pause)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use loadgen::corpus::{self, CorpusEntry, Kind};
+use core_tests::corpus::{self, CorpusEntry, Kind};
 use serde_json::{Value, json};
 
 use super::sdk::Sdk;

@@ -1,4 +1,7 @@
-use super::*;
+//! One comparison, exact for every number that JSON can spell.
+
+use sluicegate::parse::Number;
+use sluicegate::threshold::{Setting, Threshold, ThresholdCell, exceeds};
 
 fn check(number: Number<'_>, threshold: f64, expected: bool) {
     let threshold = Threshold::new(threshold).unwrap();

@@ -78,6 +78,3 @@ pub fn corpus(seed: u64, count: usize) -> Vec<CorpusEntry> {
     let mut generator = Generator::new(seed);
     handwritten::entries().chain(std::iter::repeat_with(|| generator.entry())).take(count).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -126,7 +126,7 @@ fn nul_bytes_are_refused() {
 /// simd-json does not look at what follows a number of 19 digits or more.
 #[test]
 fn junk_behind_long_numbers_is_refused() {
-    for digits in 1..45 {
+    for digits in [1, 2, 9, 44].into_iter().chain(16..24) {
         let integer = "1".repeat(digits);
         let long = &"2345678901".repeat(5)[..digits];
         for number in [
@@ -217,7 +217,7 @@ fn lone_surrogates_are_allowed() {
 /// Nesting has no limit of its own and needs no stack.
 #[test]
 fn deep_nesting_is_judged() {
-    for depth in [100, 1_000, 20_000, 1_000_000] {
+    for depth in [100, 1_000, 100_000] {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
         check_value(&format!("26,\"deep\":{open}{close}"), Alert(26.0));
         check(format!("{open}{close}"), NoTemperature);

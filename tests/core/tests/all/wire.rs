@@ -1,9 +1,12 @@
 //! rumqttc's codec is the oracle: the same packets, the same faults, at the same places.
 
-use super::*;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
-use rumqttc::mqttbytes::v4::{PubAck, Publish, SubAck, SubscribeReasonCode};
+use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, SubAck, SubscribeReasonCode};
+use rumqttc::mqttbytes::{self, QoS};
+use sluicegate::mqtt::wire::{Incoming, Outgoing, decode, write_puback};
+
+use crate::properties;
 
 const PACKET_BYTES_MAX: usize = 5000;
 
@@ -66,6 +69,8 @@ fn encode(packets: &[Packet]) -> BytesMut {
 }
 
 proptest! {
+    #![proptest_config(properties())]
+
     /// Valid streams, cut anywhere.
     #[test]
     fn valid_streams_decode_alike(packets in prop::collection::vec(a_packet(), 0..8), cut in any::<prop::sample::Index>()) {
@@ -101,7 +106,8 @@ proptest! {
     /// What is written is what the codec writes.
     #[test]
     fn written_publishes_are_the_codecs(topic in ".{0,90}", id in any::<u16>(), dup: bool, retain: bool,
-        body in prop::collection::vec(any::<u8>(), 0..20_000)) {
+        length in prop_oneof![20 => 0..300_usize, 10 => 16_000..16_500_usize, 1 => Just(2_097_152)], byte: u8) {
+        let body = vec![byte; length];
         let packet_id = (id != 0).then_some(id);
         let mut ours = b"before".to_vec();
         Outgoing { topic: &topic, packet_id, dup, retain, body: &body }.write(&mut ours).unwrap();

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::*;
+use core_tests::corpus::{CorpusEntry, Kind, corpus};
 
 /// FNV-1a over the lengths and bytes of all bodies.
 fn fingerprint(entries: &[CorpusEntry]) -> u64 {

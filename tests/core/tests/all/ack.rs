@@ -1,0 +1,68 @@
+//! What may be acknowledged, in which order.
+
+use proptest::prelude::*;
+use sluicegate::ack::{Held, Ledger};
+
+use crate::properties;
+
+fn release(ledger: &mut Ledger) -> Vec<u16> {
+    let mut ids = Vec::new();
+    ledger.release(|id| ids.push(id));
+    ids
+}
+
+#[test]
+fn an_open_receipt_holds_back_all_behind_it() {
+    let mut ledger = Ledger::default();
+    let receipts: Vec<_> = (1..=5).map(|id| ledger.receive(id, 10)).collect();
+    ledger.settle_range(0..5, [receipts[1]]);
+    assert_eq!(release(&mut ledger), [1]);
+    assert_eq!(ledger.held(), Held { messages: 4, bytes: 40 });
+    ledger.settle(receipts[1]);
+    assert_eq!(release(&mut ledger), [2, 3, 4, 5]);
+    assert_eq!(ledger.held(), Held::default());
+}
+
+#[test]
+fn nothing_of_an_old_connection_is_acknowledged_on_a_new_one() {
+    let mut ledger = Ledger::default();
+    let old = ledger.receive(1, 10);
+    ledger.forget_packet_ids();
+    let new = ledger.receive(1, 10);
+    ledger.settle(old);
+    assert!(release(&mut ledger).is_empty());
+    ledger.settle(new);
+    assert_eq!(release(&mut ledger), [1]);
+}
+
+#[test]
+fn unknown_and_repeated_receipts_are_harmless() {
+    let mut ledger = Ledger::default();
+    let receipt = ledger.receive(7, 1);
+    ledger.settle(99);
+    ledger.settle(receipt);
+    ledger.settle(receipt);
+    assert_eq!(release(&mut ledger), [7]);
+    ledger.settle(receipt);
+    assert!(release(&mut ledger).is_empty());
+}
+
+proptest! {
+    #![proptest_config(properties())]
+
+    /// In whatever order receipts are settled, packet ids leave once and in order of receipt.
+    #[test]
+    fn packet_ids_leave_in_order_of_receipt(order in Just((0u64..200).collect::<Vec<_>>()).prop_shuffle()) {
+        let mut ledger = Ledger::default();
+        for id in 1..=200 {
+            ledger.receive(id, 3);
+        }
+        let mut left = Vec::new();
+        for receipt in order {
+            ledger.settle(receipt);
+            left.extend(release(&mut ledger));
+        }
+        prop_assert_eq!(left, (1..=200).collect::<Vec<u16>>());
+        prop_assert_eq!(ledger.held(), Held::default());
+    }
+}

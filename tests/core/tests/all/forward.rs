@@ -1,0 +1,116 @@
+//! Alerts leave in order of arrival, under topics that their receivers take.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use sluicegate::azure::size::{MESSAGE_BYTES_MAX, message_bytes};
+use sluicegate::azure::{Identity, Properties};
+use sluicegate::broker::AlertsTopic;
+use sluicegate::forward::{BrokerOutput, HubOutput, Naming, Order};
+use sluicegate::limits::TOPIC_BYTES_MAX;
+use sluicegate::message::{Alert, Batch, Findings, Message, SourceId, Span};
+use sluicegate::threshold::Threshold;
+
+use crate::properties;
+
+const PREFIX: &str = "devices/d/modules/m/messages/events/%24.on=output1";
+
+fn output() -> HubOutput {
+    let identity = Identity {
+        hub: "h".to_owned(),
+        gateway: "g".to_owned(),
+        device: "d".to_owned(),
+        module: Some("m".to_owned()),
+    };
+    HubOutput::new(&identity, "output1")
+}
+
+fn alert(source: SourceId, origin: &str, body_bytes: usize) -> Alert {
+    let mut block = origin.as_bytes().to_vec();
+    block.extend(std::iter::repeat_n(b' ', body_bytes));
+    let (end, middle) = (block.len(), origin.len());
+    let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
+    Alert::new(source, 0, Bytes::from(block), message)
+}
+
+proptest! {
+    #![proptest_config(properties())]
+
+    /// In whatever order the pool returns batches, they are settled in order of arrival.
+    #[test]
+    fn order_of_arrival_is_restored(sequences in Just((0u64..40).collect::<Vec<_>>()).prop_shuffle()) {
+        let mut order = Order::default();
+        let mut settled = Vec::new();
+        for sequence in sequences {
+            let batch = Batch {
+                source: SourceId::Hub,
+                sequence,
+                threshold: Threshold::DEFAULT,
+                first_receipt: 0,
+                block: Bytes::new(),
+                messages: Vec::new(),
+                findings: Findings::default(),
+            };
+            order.accept(batch, |batch| settled.push(batch.sequence));
+            prop_assert_eq!(order.next_sequence(), settled.len() as u64);
+        }
+        prop_assert_eq!(settled, (0..40).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn properties_stay_and_the_alert_is_added() {
+    let mut output = output();
+    for (bag, end) in [
+        ("k=v&messagetype=x&%24.mid=7&%24.cdid=d", "&k=v&%24.mid=7&MessageType=Alert"),
+        ("k=v/behind=it", "&k=v&MessageType=Alert"),
+        ("", "&MessageType=Alert"),
+    ] {
+        let topic = output.topic(&alert(SourceId::Hub, bag, 3)).expect("it fits");
+        assert_eq!(topic, format!("{PREFIX}{end}"));
+    }
+}
+
+/// The topic that a broker's message had is one property, whatever it is made of.
+#[test]
+fn a_brokers_topic_becomes_a_property() {
+    let mut output = output();
+    for (topic, encoded) in [
+        ("sensors/7", "sensors%2F7"),
+        ("halle/\u{fc}/a&b=c", "halle%2F%C3%BC%2Fa%26b%3Dc"),
+        ("$on", "%24on"),
+    ] {
+        let topic = output.topic(&alert(SourceId::Broker, topic, 3)).expect("it fits");
+        assert_eq!(topic, format!("{PREFIX}&topic={encoded}&MessageType=Alert"));
+    }
+}
+
+/// The template's topic, unless MQTT cannot tell it.
+#[test]
+fn a_brokers_alert_is_named_by_the_template() {
+    let template: AlertsTopic = "alerts/{topic}/hot".parse().expect("a template");
+    let mut output = BrokerOutput::new(template);
+    let named = output.topic(&alert(SourceId::Broker, "sensors/7", 3));
+    assert_eq!(named, Ok("alerts/sensors/7/hot"));
+    let long = "x".repeat(TOPIC_BYTES_MAX - "alerts//hot".len());
+    assert!(output.topic(&alert(SourceId::Broker, &long, 3)).is_ok());
+    assert!(output.topic(&alert(SourceId::Broker, &format!("{long}x"), 3)).is_err());
+}
+
+#[test]
+fn a_topic_that_outgrows_mqtt_is_refused_not_truncated() {
+    let bag = format!("k={}", "%".repeat(30_000));
+    let refused = output().topic(&alert(SourceId::Hub, &bag, 3)).map(str::len);
+    assert!(refused.is_err(), "{refused:?}");
+}
+
+/// The largest alert that a hub takes is sent, one byte more is not: counted as edgeHub
+/// counts, with the decoded properties and its own.
+#[test]
+fn the_largest_alert_is_sent_and_one_byte_more_is_not() {
+    let bag = "k=%C3%A9%C3%A9";
+    let properties = Properties::decode(&format!("%24.on=output1&{bag}&MessageType=Alert"));
+    let room = MESSAGE_BYTES_MAX - message_bytes(&properties, 0, 2);
+    for (size, is_sent) in [(room, true), (room + 1, false)] {
+        assert_eq!(output().topic(&alert(SourceId::Hub, bag, size)).is_ok(), is_sent, "{size}");
+    }
+}
