@@ -40,6 +40,12 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     let wakes = Wakes::default();
     let assembled = Connections::assemble(&settings, &wakes, &stopped)?;
     let pipeline = assembled.pipeline.clone();
+    // Before the first connection: whoever sees one may send a signal.
+    let waiting = runtime()?;
+    let mut signals = {
+        let _entered = waiting.enter();
+        StopSignals::new()?
+    };
     let runtime = runtime()?;
     let (done, finished) = oneshot::channel();
     let ingest = Builder::new().name("ingest".to_owned()).spawn(move || {
@@ -48,14 +54,12 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
         // Nobody is there to listen only when the signal thread has failed.
         let _ = done.send(());
     })?;
-    crate::module::runtime()?.block_on(async {
-        let mut signals = StopSignals::new()?;
+    waiting.block_on(async {
         tokio::select! {
             signal = signals.wait() => info!("{signal}"),
             _ = finished => {}
         }
-        Ok::<_, io::Error>(())
-    })?;
+    });
     // The connections hold receivers until they end.
     let _ = stop.send(true);
     wakes.notify();
