@@ -178,7 +178,10 @@ impl Watcher {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if let Some(status) = self.process.as_mut().and_then(Process::ended) {
+            // Once it was told to end it may be gone long before a busy machine lets the engine see that.
+            if phase != Phase::Ending
+                && let Some(status) = self.process.as_mut().and_then(Process::ended)
+            {
                 gone.get_or_insert(status);
                 self.board.abandon();
                 self.board.stop();
