@@ -100,7 +100,7 @@ pub fn run(args: &GateArgs) -> Result<u8, Failure> {
         return Err(Failure::usage("run this in the root folder of the workspace".to_owned()));
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    let stop = Stop::on_signals().map_err(|error| Failure::internal(error))?;
+    let stop = Stop::on_signals().map_err(Failure::internal)?;
     let archs = archs(args, std::env::consts::ARCH)?;
     let tools = tools::find(&archs, &std::env::var_os("PATH").unwrap_or_default())
         .map_err(Failure::unavailable)?;
@@ -165,9 +165,8 @@ fn archs(args: &GateArgs, host: &str) -> Result<Vec<Arch>, Failure> {
 
 /// The stages with these names, in their order; all of them when none is named.
 fn select(names: &[String]) -> Result<Vec<Subject>, Failure> {
-    let all = stages::STAGES
-        .iter()
-        .map(|stage| Subject { stage: stage.name, messages: stage.messages });
+    let all =
+        stages::STAGES.iter().map(|stage| Subject { stage: stage.name, messages: stage.messages });
     let all: Vec<Subject> = all.collect();
     let is_known = |name: &str| name == PROGRAM || all.iter().any(|known| known.stage == name);
     if let Some(unknown) = names.iter().find(|name| !is_known(name)) {

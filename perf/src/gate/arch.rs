@@ -176,7 +176,10 @@ mod tests {
     fn prefixes_name_the_counter() {
         let (path, plugin) = (Path::new("/bin/counter"), Path::new("/t/count.so"));
         assert_eq!(Arch::Amd64.run_prefix(path), [""; 0]);
-        assert_eq!(Arch::Amd64.count_prefix(path, plugin)[..2], ["/bin/counter", "--tool=callgrind"]);
+        assert_eq!(
+            Arch::Amd64.count_prefix(path, plugin)[..2],
+            ["/bin/counter", "--tool=callgrind"]
+        );
         assert_eq!(
             Arch::Arm32.count_prefix(path, plugin),
             ["/bin/counter", "-L", ARM32_ROOT, "-plugin", "/t/count.so"]

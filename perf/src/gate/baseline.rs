@@ -126,7 +126,8 @@ impl Baseline {
     /// # Errors
     /// The file cannot be read or is no baseline.
     pub fn read(folder: &Path, arch: Arch) -> Result<Self, String> {
-        read(&file(folder, arch)).and_then(|text| Self::parse(&text).map_err(told(&file(folder, arch))))
+        read(&file(folder, arch))
+            .and_then(|text| Self::parse(&text).map_err(told(&file(folder, arch))))
     }
 
     /// Writes its file.
@@ -182,7 +183,11 @@ pub fn append_history(folder: &Path, entries: &[Entry]) -> Result<(), String> {
     let file = folder.join("history.csv");
     let text = csv_text(entries, !file.exists())?;
     let mut options = OpenOptions::new();
-    let written = options.create(true).append(true).open(&file).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = options
+        .create(true)
+        .append(true)
+        .open(&file)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| told(&file)(error.to_string()))
 }
 

@@ -124,10 +124,8 @@ mod tests {
             "ended with exit code 3: why"
         );
         assert_eq!(shell("kill -9 $$", PATIENCE).unwrap_err(), "was ended by a signal");
-        let absent = run(
-            Command::new("/no/such/program"),
-            Bounds { time: PATIENCE, is_stopped: &|| false },
-        );
+        let absent =
+            run(Command::new("/no/such/program"), Bounds { time: PATIENCE, is_stopped: &|| false });
         assert!(absent.unwrap_err().starts_with("cannot start /no/such/program: "));
     }
 

@@ -55,7 +55,9 @@ pub(super) fn heap(stdout: &str) -> Result<Heap, String> {
 /// The longer run took no more.
 pub(super) fn difference(once: u64, twice: u64, messages: u32) -> Result<u64, String> {
     match twice.checked_sub(once) {
-        None | Some(0) => Err(format!("twice the messages took {twice} instructions, not more than {once}")),
+        None | Some(0) => {
+            Err(format!("twice the messages took {twice} instructions, not more than {once}"))
+        }
         Some(count) => Ok(per_thousand(count, messages)),
     }
 }
@@ -82,8 +84,13 @@ mod tests {
 
     #[test]
     fn garbage_is_no_count() {
-        for text in ["", "==6144== Collected : ", "== Collected : 5", "==1== Collected : 5 6", "Collected : 5"]
-        {
+        for text in [
+            "",
+            "==6144== Collected : ",
+            "== Collected : 5",
+            "==1== Collected : 5 6",
+            "Collected : 5",
+        ] {
             assert!(instructions(Arch::Amd64, text).unwrap_err().starts_with("no count"), "{text}");
         }
         let twice = format!("{CALLGRIND}{CALLGRIND}");

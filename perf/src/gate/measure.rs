@@ -136,7 +136,12 @@ impl Counter {
             (Unit::Writes, scaled(heap.writes)),
             (Unit::QueuedBytes, heap.queued_bytes),
         ]
-        .map(|(unit, value)| Row { stage: subject.stage.to_owned(), unit, value, noise: 0 }))
+        .map(|(unit, value)| Row {
+            stage: subject.stage.to_owned(),
+            unit,
+            value,
+            noise: 0,
+        }))
     }
 }
 

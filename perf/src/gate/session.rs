@@ -71,7 +71,12 @@ impl Session<'_> {
     }
 
     /// Every row asked for, several times over, and what failed.
-    fn measure(&self, times: usize, size: Size<'_>, bounds: Bounds<'_>) -> (Vec<Row>, Vec<Uncounted>) {
+    fn measure(
+        &self,
+        times: usize,
+        size: Size<'_>,
+        bounds: Bounds<'_>,
+    ) -> (Vec<Row>, Vec<Uncounted>) {
         let mut measured = Vec::new();
         for _ in 0..times {
             let (mut rows, mut failures) = self.counter.measure(self.subjects, bounds);
@@ -139,7 +144,8 @@ impl Session<'_> {
         let is_first = old.rows.is_empty();
         let notices = if is_first { Vec::new() } else { self.facts.differences(&old.facts) };
         let Facts { rustc, counter, libc, .. } = &self.facts;
-        let mut lines = vec![String::new(), format!("{name}: rustc {rustc}, {counter}, libc {libc}")];
+        let mut lines =
+            vec![String::new(), format!("{name}: rustc {rustc}, {counter}, libc {libc}")];
         for notice in &notices {
             lines.push(format!("NOTICE: not counted as the baseline was. {notice}"));
         }

@@ -11,7 +11,16 @@ const NAMES_MAX: usize = 10;
 pub(super) fn table(rows: &[Judged]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header(["stage", "unit", "baseline", "now", "change", "threshold", "budget", "verdict"]);
+    table.set_header([
+        "stage",
+        "unit",
+        "baseline",
+        "now",
+        "change",
+        "threshold",
+        "budget",
+        "verdict",
+    ]);
     for column in table.column_iter_mut().skip(2).take(5) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -94,14 +103,33 @@ pub(super) fn advice(rows: &[Judged]) -> Vec<String> {
     let noisy = |row: &&Judged| row.threshold_ppm >= THRESHOLD_MAX_PPM;
     let noisy: Vec<&str> = rows.iter().filter(noisy).map(|row| row.stage.as_str()).collect();
     let lines = [
-        (named(Verdict::Worse), "past the threshold: mend it, or, where the cost is meant, bless it with the reason: cargo perf gate --bless REASON"),
-        (named(Verdict::OverBudget), "over budget: no blessing helps; the budgets are in perf/src/budgets.rs"),
+        (
+            named(Verdict::Worse),
+            "past the threshold: mend it, or, where the cost is meant, bless it with the reason: cargo perf gate --bless REASON",
+        ),
+        (
+            named(Verdict::OverBudget),
+            "over budget: no blessing helps; the budgets are in perf/src/budgets.rs",
+        ),
         (named(Verdict::New), "without a baseline: add it: cargo perf gate --bless REASON"),
-        (named(Verdict::Gone), "in the baseline and not counted any more: restore the stage, or drop the row: cargo perf gate --bless REASON"),
-        (named(Verdict::Better), "better past the threshold: keep it that way: cargo perf gate --bless REASON"),
-        (noisy.join(" "), "too noisy, at a threshold of 3 % that grows no further: make what the stage runs repeat exactly"),
+        (
+            named(Verdict::Gone),
+            "in the baseline and not counted any more: restore the stage, or drop the row: cargo perf gate --bless REASON",
+        ),
+        (
+            named(Verdict::Better),
+            "better past the threshold: keep it that way: cargo perf gate --bless REASON",
+        ),
+        (
+            noisy.join(" "),
+            "too noisy, at a threshold of 3 % that grows no further: make what the stage runs repeat exactly",
+        ),
     ];
-    lines.into_iter().filter(|(names, _)| !names.is_empty()).map(|(names, what)| format!("{names}: {what}")).collect()
+    lines
+        .into_iter()
+        .filter(|(names, _)| !names.is_empty())
+        .map(|(names, what)| format!("{names}: {what}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -109,7 +137,13 @@ mod tests {
     use super::*;
     use crate::budgets::Unit;
 
-    fn row(stage: &str, unit: Unit, old: Option<u64>, now: Option<u64>, verdict: Verdict) -> Judged {
+    fn row(
+        stage: &str,
+        unit: Unit,
+        old: Option<u64>,
+        now: Option<u64>,
+        verdict: Verdict,
+    ) -> Judged {
         Judged {
             stage: stage.to_owned(),
             unit,

@@ -7,8 +7,7 @@ use crate::budgets::Unit;
 
 /// As callgrind does, with so many instructions for each message as the file `cost` says.
 const COUNT: &str = r#"echo "==$$== Collected : $((4000 + $(cat cost) * $3))" >&2"#;
-const HEAP: &str =
-    r#"echo '{"allocations":0,"bytes":0,"writes":32,"queued_bytes":77}'"#;
+const HEAP: &str = r#"echo '{"allocations":0,"bytes":0,"writes":32,"queued_bytes":77}'"#;
 const SUBJECTS: [Subject; 2] =
     [Subject { stage: "decode", messages: 1000 }, Subject { stage: "core", messages: 500 }];
 

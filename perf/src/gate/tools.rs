@@ -39,7 +39,8 @@ fn advice(missing: &[Tool]) -> String {
 
 pub(super) fn locate(program: &str, path: &OsStr) -> Option<PathBuf> {
     let is_program = |file: &PathBuf| {
-        file.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+        file.metadata()
+            .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
     };
     std::env::split_paths(path).map(|folder| folder.join(program)).find(is_program)
 }

@@ -8,8 +8,7 @@ fn row(stage: &str, value: u64, noise: u64) -> Row {
 fn judge(old: &[Row], history: &[Entry], budget: Option<u64>, now: &[Row]) -> Vec<Judged> {
     let baseline = Baseline { facts: Facts::default(), rows: old.to_vec() };
     let budget = |_, _: &str, _| budget;
-    let expected =
-        Expected { arch: Arch::Amd64, baseline: &baseline, history, budget: &budget };
+    let expected = Expected { arch: Arch::Amd64, baseline: &baseline, history, budget: &budget };
     expected.judge(now, |stage| stage != "left out")
 }
 

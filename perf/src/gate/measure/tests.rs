@@ -6,8 +6,7 @@ use super::*;
 const PATIENCE: Bounds<'_> = Bounds { time: Duration::from_secs(60), is_stopped: &|| false };
 const SUBJECTS: [Subject; 2] =
     [Subject { stage: "one", messages: 500 }, Subject { stage: "two", messages: 1000 }];
-const HEAP: &str =
-    r#"echo '{"allocations":1,"bytes":100,"writes":16,"queued_bytes":77}'"#;
+const HEAP: &str = r#"echo '{"allocations":1,"bytes":100,"writes":16,"queued_bytes":77}'"#;
 /// As callgrind does, 4,000 for the process and 30 for each message.
 const COUNT: &str = r#"echo "==$$== Collected : $((4000 + 30 * $3))" >&2"#;
 
@@ -82,14 +81,24 @@ fn programs_run_in_a_fixed_environment() {
 #[test]
 fn each_failure_is_told_with_its_stage() {
     for (counter, heap, why) in [
-        (&format!(r#"[ $2 = two ] && echo "stages two: wrong answer" >&2 && exit 1; {COUNT}"#)[..],
-         HEAP, "ended with exit code 1: stages two: wrong answer"),
+        (
+            &format!(r#"[ $2 = two ] && echo "stages two: wrong answer" >&2 && exit 1; {COUNT}"#)[..],
+            HEAP,
+            "ended with exit code 1: stages two: wrong answer",
+        ),
         (&format!("[ $2 = two ] && kill -9 $$; {COUNT}"), HEAP, "was ended by a signal"),
         (&format!("[ $2 = two ] && echo 5 && exit; {COUNT}"), HEAP, "no count came out"),
         (&format!("[ $2 = two ] && {COUNT}; {COUNT}"), HEAP, "more than one count"),
-        (r#"[ $2 = two ] && set 1 2 0; echo "==1== Collected : $((30 * $3))" >&2"#, HEAP,
-         "twice the messages took 0 instructions"),
-        (COUNT, &format!("[ $1 = two ] && echo '{{}}' && exit; {HEAP}"), "not what stages-heap says"),
+        (
+            r#"[ $2 = two ] && set 1 2 0; echo "==1== Collected : $((30 * $3))" >&2"#,
+            HEAP,
+            "twice the messages took 0 instructions",
+        ),
+        (
+            COUNT,
+            &format!("[ $1 = two ] && echo '{{}}' && exit; {HEAP}"),
+            "not what stages-heap says",
+        ),
         (COUNT, &format!("[ $1 = two ] && exit 64; {HEAP}"), "ended with exit code 64"),
     ] {
         let (rows, failures) = StandIns::new(counter, heap).measure();
