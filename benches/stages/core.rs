@@ -1,6 +1,7 @@
 //! Decode, judge, acknowledge and encode of one read, one alert in ten, without any I/O.
 //!
 //! Expected for one message: sluicegate 90 ns; rumqttc's codec with serde_json 290.
+//! Came out (lower quartiles of one run on two busy cores): 91 and 276.
 
 use std::hint::black_box;
 

@@ -2,6 +2,7 @@
 //!
 //! Expected: patch 600 ns, of which serde_json 250; load 5 ns, by arc-swap's cache 0.5, behind a
 //! read lock 10. No stage reads it per message, so the cache would save nothing that counts.
+//! Came out (lower quartiles of one run on two busy cores): 318, of which 75; 13, 0.6 and 12.
 
 use std::hint::black_box;
 use std::sync::{Arc, RwLock};
