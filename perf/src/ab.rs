@@ -6,7 +6,7 @@
 //!
 //! For what counted instructions cannot see: system calls, caches, contention. First A against
 //! itself, which tells whether this machine can give an answer now; then A against B, in sets of
-//! pairs until the answer is sure. Wall time, and single runs, decide nothing. [`pairs`],
+//! pairs until the answer is sure. Wall time, and single runs, decide nothing. [`mod@pairs`],
 //! [`statistics`] and [`judge`] are pure. One run goes at a time; runs, repetitions and sets are
 //! bounded, and every program that was started is ended, by its id, whatever happens.
 
