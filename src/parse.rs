@@ -115,9 +115,9 @@ impl Ways {
 /// at a few KiB.
 pub struct Parser {
     path: JsonPath,
-    /// None when the path has a name that JSON can only spell with escapes, too.
+    /// None when it is not asked, or the path has a name that JSON can only spell with escapes.
     fast: Option<FastParser>,
-    /// None when the path needs names decoded more exactly than simd-json does, too.
+    /// None when it is not asked, or the path needs names decoded more exactly than it does.
     simd: Option<SimdParser>,
 }
 
