@@ -14,6 +14,7 @@ pub mod gate;
 pub mod record;
 pub mod trend;
 
+mod cargo;
 #[cfg(test)]
 mod example;
 mod instrument;

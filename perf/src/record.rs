@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
@@ -31,6 +30,7 @@ use reading::Attempt;
 use row::{Row, number};
 use scenario::{Run, Scenario};
 
+use crate::cargo;
 use crate::failure::Failure;
 use crate::job;
 use crate::stop::Stop;
@@ -178,7 +178,7 @@ fn prepare_folder(folder: &Path) -> Result<(), Failure> {
 
 fn build(stop: &Stop) -> Result<(), Failure> {
     eprintln!("cargo {}", BUILD.join(" "));
-    let mut command = Command::new("cargo");
+    let mut command = cargo::command("cargo");
     command.args(BUILD);
     job::succeed(command, BUILD_MAX, stop).map_err(Failure::unavailable)
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::cargo;
 use crate::failure::Failure;
 use crate::job;
 use crate::stop::Stop;
@@ -129,7 +130,7 @@ impl Workshop {
 
     /// Each package alone: what others ask of a dependency must not make the two programs differ.
     fn build(&self, tree: &Path, target: &Path, package: &str) -> Result<PathBuf, Failure> {
-        let mut command = Command::new(&self.cargo);
+        let mut command = cargo::command(&self.cargo);
         command.args(["build", "-q", "--release", "-p", package, "--target-dir"]);
         command.arg(target).current_dir(tree);
         self.succeed(command, BUILD_MAX)?;

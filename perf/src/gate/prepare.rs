@@ -10,6 +10,7 @@ use super::child::{self, Bounds};
 use super::measure::Counter;
 use super::tools::Tools;
 use super::{PROGRAM, Places, uncounted};
+use crate::cargo;
 use crate::failure::Failure;
 use crate::stop::Stop;
 
@@ -80,8 +81,8 @@ fn build(arch: Arch, places: &Places, stop: &Stop) -> Result<(), Failure> {
     let (program, arguments) = arch.build();
     eprintln!("perf gate: {program} {}", arguments.join(" "));
     let mut command = match arch {
-        Arch::Amd64 => Command::new(program),
-        Arch::Arm32 => Command::new(places.root.join(program)),
+        Arch::Amd64 => cargo::command(program),
+        Arch::Arm32 => cargo::command(places.root.join(program)),
     };
     command.args(&arguments).current_dir(&places.root);
     let is_stopped = || stop.is_asked();

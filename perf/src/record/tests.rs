@@ -1,6 +1,8 @@
 use loadgen::load::outcome::{Finding, Standing};
 use tempfile::TempDir;
 
+use std::process::Command;
+
 use super::*;
 use crate::example;
 

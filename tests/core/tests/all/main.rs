@@ -14,8 +14,9 @@ mod wire;
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;
 
-/// Cases of each property, unless `PROPTEST_CASES` names another number. Each run has others.
-const CASES: u32 = 500;
+/// Cases of each property, unless `PROPTEST_CASES` names another number. Each run has others. On 32
+/// bits they run under emulation.
+const CASES: u32 = if cfg!(target_pointer_width = "32") { 500 } else { 4_000 };
 
 /// How properties are tested. The seed is printed, and so shown when a test fails;
 /// `PROPTEST_RNG_SEED` repeats it.
