@@ -109,7 +109,7 @@ pub(super) fn advice(rows: &[Judged]) -> Vec<String> {
         ),
         (
             named(Verdict::OverBudget),
-            "over budget: no blessing helps; the budgets are in perf/src/budgets.rs",
+            "over budget: no blessing helps; the budgets are in perf/src/budgets/table.rs",
         ),
         (named(Verdict::New), "without a baseline: add it: cargo perf gate --bless REASON"),
         (
