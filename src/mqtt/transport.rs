@@ -34,7 +34,7 @@ use tokio_rustls::client::TlsStream;
 use super::connection::{ByteStream, Connection, ConnectionError};
 use websocket::WebSocket;
 
-pub use error::ConnectError;
+pub use error::{Answer, ConnectError};
 pub use proxy::{Proxy, ProxyUrlError};
 
 /// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket

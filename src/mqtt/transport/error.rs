@@ -121,6 +121,36 @@ pub enum ConnectError {
     },
 }
 
+/// What the peer answered an attempt to connect: how long to wait is judged by that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Nobody answered: no address, or nothing takes the TCP connection.
+    Nothing,
+    /// Somebody took the TCP connection, and there is no MQTT connection all the same. It may pass.
+    Refusal,
+    /// The identity was refused: only a person can mend that.
+    Identity,
+}
+
+impl ConnectError {
+    /// What the peer answered.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::Dns { .. }
+            | Self::NotLoopback { .. }
+            | Self::HostName { .. }
+            | Self::Tcp { .. } => Answer::Nothing,
+            _ if self.is_authentication() || self.asks_for_certificate() => Answer::Identity,
+            Self::Tls { .. }
+            | Self::Timeout { .. }
+            | Self::Proxy { .. }
+            | Self::WebSocket { .. }
+            | Self::Refused { .. }
+            | Self::Broken { .. } => Answer::Refusal,
+        }
+    }
+}
+
 impl ConnectError {
     /// Whether the peer refused this identity (CONNACK 2, 4 or 5): only a person can mend that.
     pub fn is_authentication(&self) -> bool {

@@ -54,3 +54,45 @@ fn every_refusal_says_what_it_means() {
         assert_eq!(refusal(code).expect("a refusal").0, number);
     }
 }
+
+/// What the peer answered decides how long is waited, and each failure is one of three answers.
+#[test]
+fn every_failure_is_told_by_what_the_peer_answered() {
+    use rustls::AlertDescription as Alert;
+    let (host, port) = ("h".to_owned(), 1);
+    let io = |kind: io::ErrorKind| io::Error::from(kind);
+    let alert = |alert| io::Error::other(rustls::Error::AlertReceived(alert));
+    let tls = |source| ConnectError::Tls { host: "h".to_owned(), port, source };
+    let broken = |source| ConnectError::Broken { host: "h".to_owned(), port, source };
+    let refused = |code| ConnectError::Refused {
+        host: "h".to_owned(),
+        port,
+        client_id: "c".to_owned(),
+        code,
+        meaning: "",
+    };
+    let cases = [
+        (
+            ConnectError::Dns { host: host.clone(), source: io(io::ErrorKind::NotFound) },
+            Answer::Nothing,
+        ),
+        (
+            ConnectError::Tcp { host: host.clone(), port, source: io(io::ErrorKind::TimedOut) },
+            Answer::Nothing,
+        ),
+        (ConnectError::Timeout { step: "CONNACK", host, port }, Answer::Refusal),
+        (tls(io(io::ErrorKind::UnexpectedEof)), Answer::Refusal),
+        (tls(alert(Alert::InternalError)), Answer::Refusal),
+        (tls(alert(Alert::UnknownCA)), Answer::Identity),
+        (broken(ConnectionError::Closed), Answer::Refusal),
+        (broken(alert(Alert::CertificateRequired).into()), Answer::Identity),
+        (refused(1), Answer::Refusal),
+        (refused(2), Answer::Identity),
+        (refused(3), Answer::Refusal),
+        (refused(4), Answer::Identity),
+        (refused(5), Answer::Identity),
+    ];
+    for (failure, expected) in cases {
+        assert_eq!(failure.answer(), expected, "{failure}");
+    }
+}
