@@ -16,13 +16,11 @@ use crate::threshold::ThresholdCell;
 
 pub mod address;
 pub mod control;
-mod dial;
 pub mod login;
 pub mod outlet;
 #[cfg(test)]
 mod peer;
 pub mod source;
-mod subscription;
 pub mod topics;
 
 pub use address::{Address, AddressProblem, Password};
@@ -41,6 +39,14 @@ pub struct Context {
     pub stop: watch::Receiver<bool>,
     /// The threshold in force.
     pub cell: Arc<ThresholdCell>,
+    /// Longest wait for the PUBACK of an alert, on a connection that is alive.
+    pub puback_timeout: Duration,
     /// How long work under way may take at a stop.
     pub drain_timeout: Duration,
+}
+
+impl Context {
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
 }

@@ -37,6 +37,18 @@ pub const RETAINED_WAIT: Duration = Duration::from_secs(2);
 pub const TWIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How long SUBACK may take.
 pub const SUBACK_WAIT: Duration = Duration::from_secs(10);
+/// How long the oldest publish may be without PUBACK before a PINGREQ asks whether the peer is
+/// still there; the same for anything that was sent, behind which nothing was heard.
+pub const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(3);
+/// How long the answer to that PINGREQ may take before the connection ends.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// The same behind connections that ended so: doubled each time, as the link may be slow.
+pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long the oldest publish may be without PUBACK on a connection that is alive (default of the
+/// setting `puback-timeout`).
+pub const PUBACK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// How long a connection that was overrun may take to finish what is held.
+pub const OVERRUN_DRAIN_MAX: Duration = Duration::from_secs(60);
 /// A connection that lived this long has proved itself: the next failure starts at the first wait.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 /// A trust bundle is not fetched again within this time, however often its roots fail.

@@ -6,8 +6,8 @@
 //!
 //! - Bounded: see [`limits`](crate::limits). The loop waits for the socket alone, never for a later
 //!   stage, so the two directions cannot block each other.
-//! - State that outlives a connection is here; what belongs to one connection is in `serve`, what
-//!   it begins with in `login`.
+//! - Connecting, waiting and reading are the [`session`]'s. The state is here; a turn is in
+//!   `serve`, what a connection begins with in `login`.
 
 mod dispatch;
 mod login;
@@ -17,21 +17,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
-use tracing::{error, info, warn};
 
 use crate::azure::{Identity, topics};
 use crate::credentials::Credentials;
 use crate::forward::HubOutput;
-use crate::limits::HEALTHY_AFTER;
+use crate::linger::Linger;
 use crate::message::SourceId;
-use crate::mqtt::backoff::{AUTHENTICATION, Backoff, TRANSIENT};
-use crate::mqtt::{ByteStream, Connection, ConnectionError, Route};
+use crate::mqtt::session::{self, Leaving};
+use crate::mqtt::{ByteStream, Connection, Route};
 use crate::outbound::Outbound;
 use crate::pipeline::SharedPipeline;
 use crate::threshold::{Threshold, ThresholdCell};
 use crate::trust::Trust;
 use crate::twin::Twin;
+use login::{Password, Renewal};
 use serve::Leave;
+
+pub use crate::mqtt::session::End;
 
 /// The output that alerts leave by.
 const OUTPUT: &str = "output1";
@@ -53,32 +55,18 @@ pub struct LinkSettings {
     pub keep_alive: Duration,
     /// Life of a SAS token; it is renewed before its end.
     pub token_lifetime: Duration,
+    /// Longest wait for the PUBACK of an alert, on a connection that is alive.
+    pub puback_timeout: Duration,
     /// Longest wait for outstanding acknowledgements at shutdown.
     pub drain_timeout: Duration,
     /// Longest pause for messages to come together.
     pub linger: Duration,
 }
 
-/// Why one connection ended.
-#[derive(Debug, thiserror::Error)]
-pub enum End {
-    /// The connection failed, or the hub closed it.
-    #[error(transparent)]
-    Connection(#[from] ConnectionError),
-    /// No SUBACK came.
-    #[error("the hub did not acknowledge the subscriptions in time")]
-    NoSubAck,
-    /// A SUBACK came that refuses this filter.
-    #[error("the hub refused the subscription to {0}")]
-    SubscriptionRefused(String),
-    /// None is left for the SUBSCRIBE.
-    #[error("all packet ids are taken by alerts without PUBACK")]
-    NoPacketId,
-}
-
 /// The link, with everything that outlives a connection.
 pub struct Link {
     settings: LinkSettings,
+    client_id: String,
     pipeline: SharedPipeline,
     wake: Arc<Notify>,
     stop: watch::Receiver<bool>,
@@ -88,14 +76,17 @@ pub struct Link {
     inputs_prefix: String,
     /// The threshold in force for what arrives now.
     threshold: Threshold,
+    /// The token for the next connection, where a renewal has left one.
+    password: Option<Password>,
     /// When the token of the connection is to be replaced.
     renew_at: Instant,
-    /// The connection is being left: nothing that arrives from now on is acknowledged on it.
-    leaving: bool,
-    /// It is left because the hub sent more than may be held.
-    overrun: bool,
+    /// What fetches the token of the next connection.
+    renewal: Option<Renewal>,
+    /// Why the connection is being left: nothing that arrives from then on is acknowledged on it.
+    leaving: Option<Leaving<Leave>>,
     /// Until then inputs wait for the first twin document.
     hold_until: Instant,
+    linger: Linger,
     started: Instant,
 }
 
@@ -111,15 +102,19 @@ impl Link {
         cell: Arc<ThresholdCell>,
     ) -> Self {
         let default = cell.load().threshold;
+        let now = session::now();
         Self {
+            client_id: settings.identity.client_id(),
             twin: Twin::new(Arc::clone(&cell), default, fastrand::u32(..)),
             outbound: Outbound::new(HubOutput::new(&settings.identity, OUTPUT)),
             inputs_prefix: topics::inputs_prefix(&settings.identity),
-            renew_at: Instant::now() + login::use_time(settings.token_lifetime, fastrand::f64()),
-            leaving: false,
-            overrun: false,
-            hold_until: Instant::now(),
-            started: Instant::now(),
+            password: None,
+            renew_at: now + login::use_time(settings.token_lifetime, fastrand::f64()),
+            renewal: None,
+            leaving: None,
+            hold_until: now,
+            linger: Linger::new(settings.linger),
+            started: now,
             settings,
             pipeline,
             wake,
@@ -131,46 +126,7 @@ impl Link {
 
     /// Connects, serves, and connects again until told to stop.
     pub async fn run(mut self) {
-        let mut backoff = Backoff::default();
-        let mut password = None;
-        while !self.is_stopping() {
-            let mut bounds = TRANSIENT;
-            match self.connect(password.take()).await {
-                None => break,
-                Some(Ok(connection)) => {
-                    let since = Instant::now();
-                    let end = self.serve(connection).await;
-                    if since.elapsed() >= HEALTHY_AFTER {
-                        backoff.reset();
-                    }
-                    match end {
-                        Ok(Leave::Stop) => break,
-                        Ok(Leave::Renew(fresh)) => {
-                            password = Some(fresh);
-                            continue;
-                        }
-                        Ok(Leave::Overrun) => continue,
-                        Err(end) => {
-                            let client_id = self.settings.identity.client_id();
-                            warn!("connection to {} as {client_id} lost: {end}", self.peer());
-                        }
-                    }
-                }
-                Some(Err(refused)) => {
-                    if refused.is_authentication() {
-                        bounds = AUTHENTICATION;
-                    }
-                    error!("as {}: {refused}", self.settings.identity.client_id());
-                }
-            }
-            let wait = backoff.next(bounds, fastrand::f64());
-            info!("next attempt in {} ms", wait.as_millis());
-            let mut stop = self.stop.clone();
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
-        }
+        session::run(&mut self).await;
     }
 
     /// Serves one connection whose CONNACK has come, whatever it runs on, until there is a reason to
@@ -179,11 +135,7 @@ impl Link {
     /// # Errors
     /// Why the connection ended otherwise.
     pub async fn serve_over(&mut self, connection: Connection<impl ByteStream>) -> Result<(), End> {
-        self.serve(connection).await.map(drop)
-    }
-
-    fn peer(&self) -> String {
-        format!("{}:{}", self.settings.identity.gateway, self.settings.port)
+        session::serve(self, connection, true).await.end.map(drop)
     }
 
     fn is_stopping(&self) -> bool {

@@ -100,7 +100,7 @@ impl Connections {
     ) -> Result<Self, StartError> {
         let setting = Setting { threshold: settings.threshold, version: None };
         let cell = Arc::new(ThresholdCell::new(setting));
-        let Settings { workers, held_bytes, drain_timeout, linger, path, .. } = settings;
+        let Settings { workers, held_bytes, linger, path, .. } = settings;
         // Alerts leave by the hub where there is one.
         let outlet = if settings.hub.is_some() { &wakes.hub } else { &wakes.outlet };
         let sources = [Arc::clone(&wakes.hub), Arc::clone(&wakes.source)];
@@ -116,7 +116,8 @@ impl Connections {
         let Some(broker) = &settings.broker else { return Ok(connections) };
         let login = Login::new(broker, settings.keep_alive);
         let (pipeline, stop) = (connections.pipeline.clone(), stop.clone());
-        let context = Context { pipeline, stop, cell, drain_timeout: *drain_timeout };
+        let Settings { puback_timeout, drain_timeout, .. } = *settings;
+        let context = Context { pipeline, stop, cell, puback_timeout, drain_timeout };
         if let Some(topics) = &broker.standalone {
             let wake = Arc::clone(&wakes.outlet);
             connections.outlet = Some(Outlet::new(&login, topics, context.clone(), wake));
@@ -168,6 +169,7 @@ fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, 
         route: hub.route,
         keep_alive: settings.keep_alive,
         token_lifetime: hub.token_lifetime,
+        puback_timeout: settings.puback_timeout,
         drain_timeout: settings.drain_timeout,
         linger: settings.linger,
     })
@@ -221,6 +223,7 @@ mod tests {
                 threshold: Threshold::new(25.0).expect("finite"),
                 workers: 1,
                 keep_alive: Duration::from_secs(60),
+                puback_timeout: Duration::from_secs(60),
                 drain_timeout: Duration::ZERO,
                 held_bytes: 1 << 20,
                 log_level: LevelFilter::OFF,

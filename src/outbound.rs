@@ -136,6 +136,11 @@ impl<N: Naming> Outbound<N> {
         self.inflight.waiting()
     }
 
+    /// The packet id of the oldest publish without PUBACK.
+    pub fn oldest(&self) -> Option<u16> {
+        self.inflight.oldest()
+    }
+
     /// Whether something new can be sent. One packet id stays free for the SUBSCRIBE of the next
     /// connection.
     pub fn has_room<S: ByteStream>(&self, connection: &Connection<S>) -> bool {

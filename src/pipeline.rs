@@ -257,11 +257,14 @@ impl Pipeline {
         source.is_due = true;
     }
 
-    /// Hands `acknowledge` the packet ids that may be acknowledged, in order of receipt.
-    pub fn release(&mut self, source: SourceId, acknowledge: impl FnMut(u16)) {
+    /// Hands `acknowledge` the packet ids that may be acknowledged, in order of receipt. Returns how
+    /// many messages were done with.
+    pub fn release(&mut self, source: SourceId, acknowledge: impl FnMut(u16)) -> u64 {
         let source = &mut self.sources[source as usize];
         source.is_due = false;
-        self.counters.settled += source.ledger.release(acknowledge);
+        let settled = source.ledger.release(acknowledge);
+        self.counters.settled += settled;
+        settled
     }
 
     /// Wakes the connections that have something to do now, but for the one that `own` wakes.

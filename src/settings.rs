@@ -23,8 +23,8 @@ use crate::parse::JsonPath;
 use crate::threshold::Threshold;
 use layers::Layers;
 use table::{
-    ALIASES, CONFIG, DRAIN_TIMEOUT, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH, THRESHOLD,
-    WORKERS,
+    ALIASES, CONFIG, DRAIN_TIMEOUT, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH,
+    PUBACK_TIMEOUT, THRESHOLD, WORKERS,
 };
 
 pub(crate) use broker::OUTLET_ENDING;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub workers: usize,
     /// MQTT keep-alive.
     pub keep_alive: Duration,
+    /// Longest wait for the PUBACK of an alert, on a connection that is alive.
+    pub puback_timeout: Duration,
     /// Longest drain.
     pub drain_timeout: Duration,
     /// Most bytes held.
@@ -100,6 +102,8 @@ impl Settings {
         let threshold = layers.required(&THRESHOLD, values::threshold);
         let workers = layers.required(&WORKERS, values::workers);
         let keep_alive = layers.required(&KEEP_ALIVE, |text| values::duration(text, 5..=1177));
+        let puback_timeout =
+            layers.required(&PUBACK_TIMEOUT, |text| values::duration(text, 10..=3600));
         let drain_timeout = layers.required(&DRAIN_TIMEOUT, |text| values::duration(text, 0..=60));
         let held_bytes = layers
             .required(&HELD_BYTES, |text| values::number(text, HELD_BYTES_MIN..=HELD_BYTES_MAX));
@@ -113,6 +117,7 @@ impl Settings {
                 threshold: threshold?,
                 workers: workers?,
                 keep_alive: keep_alive?,
+                puback_timeout: puback_timeout?,
                 drain_timeout: drain_timeout?,
                 held_bytes: held_bytes?,
                 log_level: log_level?,

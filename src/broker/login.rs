@@ -6,7 +6,9 @@ use std::time::Duration;
 use rumqttc::mqttbytes::v4::Connect;
 
 use super::Password;
-use crate::mqtt::Endpoint;
+use crate::mqtt::session::{Connected, Failure};
+use crate::mqtt::{ConnectError, Endpoint, transport};
+use crate::pipeline::SharedPipeline;
 use crate::settings::{BrokerSettings, OUTLET_ENDING};
 
 /// The name of a process on the broker, and what it logs in with. Make one for each process: it
@@ -63,6 +65,23 @@ impl Login {
         self.hello(format!("{}{OUTLET_ENDING}", self.client_id), true)
     }
 
+    /// Makes one connection by `hello`.
+    pub(super) async fn connect(
+        &self,
+        hello: Connect,
+        pipeline: &SharedPipeline,
+    ) -> Result<Connected, Failure> {
+        let failure = |refused: ConnectError| Failure {
+            text: format!("{refused}{}", advice(&refused)),
+            answer: Some(refused.answer()),
+        };
+        let connected = transport::connect(&self.endpoint, hello).await;
+        let (connection, acknowledged) = connected.map_err(failure)?;
+        pipeline.lock().counters.connections += 1;
+        let session_present = acknowledged.session_present;
+        Ok(Connected { connection, session_present, endpoint: self.endpoint.to_string() })
+    }
+
     fn hello(&self, client_id: String, clean_session: bool) -> Connect {
         let mut hello = Connect::new(client_id);
         hello.clean_session = clean_session;
@@ -72,6 +91,22 @@ impl Login {
         }
         hello
     }
+}
+
+/// What to do about a failure, where it is a matter of this broker's settings.
+fn advice(refused: &ConnectError) -> &'static str {
+    if refused.is_untrusted() {
+        return "; --broker-ca names the file of the broker's own root";
+    }
+    if refused.is_authentication() {
+        return "; the user is part of --broker, the password is in SLUICEGATE_BROKER_PASSWORD or in \
+                the file of --broker-password-file";
+    }
+    if refused.asks_for_certificate() {
+        return "; the broker asks for a client certificate that it trusts: --broker-cert and \
+                --broker-key";
+    }
+    ""
 }
 
 #[cfg(test)]

@@ -15,158 +15,181 @@
 mod hearing;
 mod hold;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::mqttbytes::v4::Packet;
-use tokio::sync::Notify;
-use tokio::time::{sleep_until, timeout_at};
+use rumqttc::mqttbytes::v4::{Connect, Packet};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep_until;
 
-use super::dial::{Dial, End, now};
-use super::subscription::Subscription;
 use super::{Context, Control, Login};
 use crate::forward::BrokerOutput;
 use crate::limits::RETAINED_WAIT;
 use crate::logging::LineLimit;
+use crate::mqtt::session::{
+    self, Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
+};
 use crate::mqtt::wire::Incoming;
-use crate::mqtt::{ByteStream, Connection, Inbox, Stream};
+use crate::mqtt::{ByteStream, Connection};
 use crate::outbound::{Acknowledged, Outbound};
-use crate::pipeline::{Pipeline, SharedPipeline};
+use crate::pipeline::Pipeline;
 use crate::settings::Standalone;
-use crate::threshold::ThresholdCell;
 use hold::Hold;
 
 /// The outlet, with everything that outlives a connection.
 pub struct Outlet {
-    dial: Dial,
+    login: Login,
+    hello: Connect,
     control_topic: String,
     reported_topic: String,
     control: Control,
     outbound: Outbound<BrokerOutput>,
-    pipeline: SharedPipeline,
+    context: Context,
     wake: Arc<Notify>,
-    cell: Arc<ThresholdCell>,
-    drain_timeout: Duration,
     hold: Hold,
     /// When the broker will have told what it had retained; `None` before it has answered on this
     /// connection, and after that moment.
     told_at: Option<Instant>,
+    /// Told to stop.
+    leaving: Option<Leaving<()>>,
     patch_lines: LineLimit,
 }
 
 impl Outlet {
     /// The outlet of a pipeline, not connected yet. `wake` is the outlet's there.
     pub fn new(login: &Login, topics: &Standalone, context: Context, wake: Arc<Notify>) -> Self {
-        let Context { pipeline, stop, cell, drain_timeout } = context;
-        let (endpoint, hello) = (login.endpoint().clone(), login.outlet());
-        let default = cell.load().threshold;
+        let default = context.cell.load().threshold;
         Self {
-            dial: Dial::new(endpoint, hello, stop, pipeline.clone()),
+            login: login.clone(),
+            hello: login.outlet(),
             control_topic: topics.control.clone(),
             reported_topic: topics.reported.clone(),
-            control: Control::new(Arc::clone(&cell), default),
+            control: Control::new(Arc::clone(&context.cell), default),
             outbound: Outbound::new(BrokerOutput::new(topics.alerts.clone())).suspicious(),
-            pipeline,
+            context,
             wake,
-            cell,
-            drain_timeout,
             hold: Hold::default(),
             told_at: None,
+            leaving: None,
             patch_lines: LineLimit::default(),
         }
     }
 
     /// Connects, serves, and connects again until told to stop.
     pub async fn run(mut self) {
-        while let Some(connection) = self.connect().await {
-            match self.serve(connection).await {
-                Ok(()) => return,
-                Err(end) => self.lost(&end),
-            }
-        }
+        session::run(&mut self).await;
+    }
+}
+
+impl Client for Outlet {
+    fn client_id(&self) -> &str {
+        &self.hello.client_id
     }
 
-    /// Connects, however long it takes; the hold ends in time all the same.
-    async fn connect(&mut self) -> Option<Connection<Stream>> {
-        let Self { dial, hold, pipeline, cell, wake, .. } = self;
-        let connecting = dial.connect();
-        tokio::pin!(connecting);
-        if let Some(until) = hold.until() {
-            tokio::select! {
-                connected = &mut connecting => return connected.map(|(connection, _)| connection),
-                () = sleep_until(until.into()) => {}
-            }
-            let pipeline = &mut *pipeline.lock();
-            hold.end_when_due(pipeline, cell, now());
-            pipeline.wake_others(wake);
-        }
-        connecting.await.map(|(connection, _)| connection)
+    fn stop(&self) -> &watch::Receiver<bool> {
+        &self.context.stop
     }
 
-    fn lost(&mut self, end: &End) {
-        self.dial.lost(end);
+    async fn connect(&mut self) -> Result<Connected, Failure> {
+        let (login, hello) = (self.login.clone(), self.hello.clone());
+        let pipeline = self.context.pipeline.clone();
+        self.idle(login.connect(hello, &pipeline)).await
+    }
+
+    /// The hold ends in time, however long it takes to connect.
+    async fn idle<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let Some(until) = self.hold.until().filter(|_| self.context.pipeline.lock().is_holding())
+        else {
+            return work.await;
+        };
+        tokio::select! {
+            done = &mut work => return done,
+            () = sleep_until(until.into()) => {}
+        }
+        {
+            let pipeline = &mut *self.context.pipeline.lock();
+            self.hold.end_when_due(pipeline, &self.context.cell, session::now());
+            pipeline.wake_others(&self.wake);
+        }
+        work.await
+    }
+
+    fn left(&mut self, (): ()) -> bool {
+        false
+    }
+
+    fn lost(&mut self, end: &End) -> bool {
         if !end.is_hang_up() {
-            return;
+            return false;
         }
-        let pipeline = &mut *self.pipeline.lock();
+        let pipeline = &mut *self.context.pipeline.lock();
         match self.outbound.hung_up(pipeline) {
-            Acknowledged::Nothing => return,
+            Acknowledged::Nothing => return false,
             Acknowledged::Report => self.control.acknowledged(),
             Acknowledged::Alert => pipeline.wake_others(&self.wake),
         }
-        self.dial.progressed();
+        true
+    }
+}
+
+impl Serve for Outlet {
+    type Leave = ();
+
+    fn wake(&self) -> &Arc<Notify> {
+        &self.wake
     }
 
-    /// Serves until told to stop and everything has left, or until the connection ends.
-    async fn serve(&mut self, mut connection: Connection<impl ByteStream>) -> Result<(), End> {
-        let shared = self.pipeline.clone();
-        self.hold.connected(now());
+    fn puback_timeout(&self) -> Duration {
+        self.context.puback_timeout
+    }
+
+    fn open(&mut self, _session_present: bool, now: Instant) -> Result<Ask, End> {
+        self.hold.connected(now);
         self.control.connected();
-        self.told_at = None;
+        (self.told_at, self.leaving) = (None, None);
         let packet_id = self.outbound.reconnected().ok_or(End::NoPacketId)?;
-        let filters = vec![self.control_topic.clone()];
-        let mut subscription = Subscription::ask(&mut connection, packet_id, filters)?;
-        let mut inbox = Inbox::default();
-        let mut until = None;
-        loop {
-            let now = now();
-            let is_over = {
-                let pipeline = &mut *shared.lock();
-                self.take(&mut inbox, &mut subscription, pipeline, &mut connection, now)?;
-                subscription.check(now, true)?;
-                if self.told_at.take_if(|told_at| now >= *told_at).is_some() {
-                    self.told_all();
-                }
-                self.hold.end_when_due(pipeline, &self.cell, now);
-                self.pump(&mut connection, pipeline, now)?;
-                if self.dial.is_stopping() && until.is_none() {
-                    until = Some(now + self.drain_timeout);
-                }
-                let judged = pipeline.is_holding() || pipeline.is_drained();
-                let is_drained = judged && self.outbound.waiting() == 0;
-                until.is_some_and(|until| now >= until || is_drained)
-            };
-            if is_over {
-                connection.close().await;
-                return Ok(());
-            }
-            let turn = connection.turn(&mut inbox, &self.wake, true);
-            match until {
-                Some(until) => timeout_at(until.into(), turn).await.unwrap_or(Ok(()))?,
-                None => turn.await?,
-            }
-        }
+        Ok(Ask { packet_id, filters: vec![self.control_topic.clone()] })
     }
 
+    fn turn<S: ByteStream>(
+        &mut self,
+        session: &mut Session<S>,
+        now: Instant,
+    ) -> Result<Step<()>, End> {
+        let shared = self.context.pipeline.clone();
+        let pipeline = &mut *shared.lock();
+        self.take(session, pipeline, now)?;
+        if self.told_at.take_if(|told_at| now >= *told_at).is_some() {
+            self.told_all();
+        }
+        self.hold.end_when_due(pipeline, &self.context.cell, now);
+        self.pump(&mut session.connection, pipeline, now)?;
+        if self.context.is_stopping() && self.leaving.is_none() {
+            self.leaving = Some(Leaving::within(self.context.drain_timeout, now, ()));
+        }
+        let judged = pipeline.is_holding() || pipeline.is_drained();
+        let is_drained = judged && self.outbound.waiting() == 0;
+        if self.leaving.as_ref().is_some_and(|leaving| leaving.is_over(now, is_drained)) {
+            return Ok(Step::Leave(()));
+        }
+        let until = self.leaving.as_ref().map(Leaving::until);
+        let oldest = self.outbound.oldest();
+        Ok(Step::Wait(Wait { read: true, pause: None, until, oldest }))
+    }
+}
+
+impl Outlet {
     /// Sorts what a turn brought.
     fn take<S: ByteStream>(
         &mut self,
-        inbox: &mut Inbox,
-        subscription: &mut Subscription,
+        session: &mut Session<S>,
         pipeline: &mut Pipeline,
-        connection: &mut Connection<S>,
         now: Instant,
     ) -> Result<(), End> {
+        let Session { connection, inbox, subscription, .. } = session;
+        let mut has_worked = false;
         let (block, packets) = inbox.drain();
         for packet in packets {
             match packet {
@@ -185,6 +208,7 @@ impl Outlet {
                     packet_id.into_iter().for_each(|id| connection.acknowledge(id));
                 }
                 Incoming::PubAck(id) => {
+                    has_worked = true;
                     if self.outbound.acknowledged(id, pipeline) == Acknowledged::Report {
                         self.control.acknowledged();
                     }
@@ -208,6 +232,9 @@ impl Outlet {
                     _ => pipeline.counters.unexpected += 1,
                 },
             }
+        }
+        if has_worked {
+            session.worked();
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ pub(super) const COLD: &str = r#"{"machine":{"temperature":1}}"#;
 pub(super) const CONTROL: &str = "sluicegate/desired";
 pub(super) const REPORTED: &str = "sluicegate/reported";
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
+pub(super) const PUBACK_TIMEOUT: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What both connections share.
@@ -68,6 +69,7 @@ impl Rig {
             pipeline: pipeline.clone(),
             stop: stopped,
             cell: Arc::new(ThresholdCell::new(setting)),
+            puback_timeout: PUBACK_TIMEOUT,
             drain_timeout: DRAIN,
         };
         Self {
@@ -171,6 +173,16 @@ impl Peer {
     pub(super) async fn next(&mut self) -> Packet {
         let packet = timeout(PATIENCE, self.connection.next_packet());
         packet.await.expect("a packet in time").expect("an open connection")
+    }
+
+    /// The next packet that is no PINGREQ; none of those is answered.
+    pub(super) async fn next_but_pings(&mut self) -> Packet {
+        loop {
+            match self.next().await {
+                Packet::PingReq => {}
+                other => return other,
+            }
+        }
     }
 
     pub(super) async fn next_publish(&mut self) -> Publish {

@@ -17,20 +17,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rumqttc::mqttbytes::v4::Packet;
-use tokio::sync::Notify;
-use tokio::time::timeout_at;
+use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
-use super::dial::{Dial, End, now};
-use super::subscription::Subscription;
 use super::{Context, Login, TopicFilter};
-use crate::linger::{self, Linger};
+use crate::linger::Linger;
 use crate::logging::{LineLimit, excerpt};
 use crate::message::{Message, SourceId, Span};
+use crate::mqtt::session::{
+    self, Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
+};
 use crate::mqtt::wire::Incoming;
-use crate::mqtt::{ByteStream, Connection, Inbox};
-use crate::pipeline::{Pipeline, SharedPipeline};
-use crate::threshold::ThresholdCell;
+use crate::mqtt::{ByteStream, Connection};
+use crate::pipeline::Pipeline;
 use filters::Filters;
 
 const BROKER: SourceId = SourceId::Broker;
@@ -39,20 +38,22 @@ const SUBSCRIBE_ID: u16 = 1;
 
 /// The source, with what outlives a connection.
 pub struct Source {
-    dial: Dial,
+    login: Login,
     filters: Filters,
     foreign_lines: LineLimit,
-    pipeline: SharedPipeline,
+    context: Context,
     wake: Arc<Notify>,
-    cell: Arc<ThresholdCell>,
-    drain_timeout: Duration,
-    linger: Duration,
+    longest_pause: Duration,
+    linger: Linger,
+    /// Told to stop: nothing more is taken.
+    leaving: Option<Leaving<()>>,
     /// Not read, as too much is held.
     is_paused: bool,
 }
 
 impl Source {
-    /// The source [`SourceId::Broker`] of a pipeline, not connected yet. `wake` is its own there.
+    /// The source [`SourceId::Broker`] of a pipeline, not connected yet. `wake` is its own there;
+    /// pauses last `linger` at most.
     pub fn new(
         login: &Login,
         filters: &[TopicFilter],
@@ -60,94 +61,110 @@ impl Source {
         wake: Arc<Notify>,
         linger: Duration,
     ) -> Self {
-        let Context { pipeline, stop, cell, drain_timeout } = context;
-        let (endpoint, hello) = (login.endpoint().clone(), login.source());
         Self {
-            dial: Dial::new(endpoint, hello, stop, pipeline.clone()),
+            login: login.clone(),
             filters: Filters::new(filters),
             foreign_lines: LineLimit::default(),
-            pipeline,
+            context,
             wake,
-            cell,
-            drain_timeout,
-            linger,
+            longest_pause: linger,
+            linger: Linger::new(linger),
+            leaving: None,
             is_paused: false,
         }
     }
 
     /// Connects, serves, and connects again until told to stop.
     pub async fn run(mut self) {
-        while let Some((connection, acknowledged)) = self.dial.connect().await {
-            match self.serve(connection, acknowledged.session_present).await {
-                Ok(()) => return,
-                Err(end) => self.dial.lost(&end),
-            }
-        }
+        session::run(&mut self).await;
+    }
+}
+
+impl Client for Source {
+    fn client_id(&self) -> &str {
+        self.login.client_id()
     }
 
-    /// Serves until told to stop and what was taken is settled, or until the connection ends.
-    async fn serve(
-        &mut self,
-        mut connection: Connection<impl ByteStream>,
-        session_present: bool,
-    ) -> Result<(), End> {
-        let shared = self.pipeline.clone();
-        shared.lock().forget_packet_ids(BROKER);
+    fn stop(&self) -> &watch::Receiver<bool> {
+        &self.context.stop
+    }
+
+    async fn connect(&mut self) -> Result<Connected, Failure> {
+        self.login.connect(self.login.source(), &self.context.pipeline).await
+    }
+
+    fn left(&mut self, (): ()) -> bool {
+        false
+    }
+
+    fn lost(&mut self, _end: &End) -> bool {
+        false
+    }
+}
+
+impl Serve for Source {
+    type Leave = ();
+
+    fn wake(&self) -> &Arc<Notify> {
+        &self.wake
+    }
+
+    fn puback_timeout(&self) -> Duration {
+        self.context.puback_timeout
+    }
+
+    fn open(&mut self, session_present: bool, _now: Instant) -> Result<Ask, End> {
+        self.context.pipeline.lock().forget_packet_ids(BROKER);
         self.filters.connected(session_present);
-        let filters = self.filters.texts();
-        let mut subscription = Subscription::ask(&mut connection, SUBSCRIBE_ID, filters)?;
-        let mut inbox = Inbox::default();
-        let mut until = None;
-        let mut linger = Linger::new(self.linger);
-        let mut read = false;
-        loop {
-            let now = now();
-            let pause = linger.pause(now, inbox.len() as u64);
-            let is_stopping = self.dial.is_stopping();
-            let is_over = {
-                let pipeline = &mut *shared.lock();
-                self.take(&mut inbox, &mut subscription, is_stopping, pipeline, now)?;
-                subscription.check(now, read)?;
-                pipeline.advance(now);
-                pipeline.release(BROKER, |id| connection.acknowledge(id));
-                pipeline.wake_others(&self.wake);
-                let held = pipeline.held(BROKER).messages;
-                if is_stopping && until.is_none() {
-                    info!("stopping: waiting for {held} messages of the broker");
-                    until = Some(now + self.drain_timeout);
-                }
-                // Messages that wait for the threshold at a stop stay unacknowledged. Others are
-                // waited for even when alerts have no connection to leave by: nothing tells here.
-                let is_settled = held == 0 || pipeline.is_holding();
-                read = self.may_read(&connection, pipeline) && !is_stopping;
-                until.is_some_and(|until| now >= until || is_settled)
-            };
-            if is_over {
-                connection.close().await;
-                return Ok(());
-            }
-            if let Some(pause) = pause.filter(|_| read) {
-                connection.write_now().await?;
-                linger::pause(pause).await;
-            }
-            let turn = connection.turn(&mut inbox, &self.wake, read);
-            match until {
-                Some(until) => timeout_at(until.into(), turn).await.unwrap_or(Ok(()))?,
-                None => turn.await?,
-            }
-        }
+        self.leaving = None;
+        self.linger = Linger::new(self.longest_pause);
+        Ok(Ask { packet_id: SUBSCRIBE_ID, filters: self.filters.texts() })
     }
 
-    /// Sorts what a turn brought, in order of arrival.
-    fn take(
+    fn turn<S: ByteStream>(
         &mut self,
-        inbox: &mut Inbox,
-        subscription: &mut Subscription,
+        session: &mut Session<S>,
+        now: Instant,
+    ) -> Result<Step<()>, End> {
+        let pause = self.linger.pause(now, session.inbox.len() as u64);
+        let is_stopping = self.context.is_stopping();
+        let shared = self.context.pipeline.clone();
+        let pipeline = &mut *shared.lock();
+        self.take(session, is_stopping, pipeline, now)?;
+        pipeline.advance(now);
+        let connection = &mut session.connection;
+        if pipeline.release(BROKER, |id| connection.acknowledge(id)) > 0 {
+            session.worked();
+        }
+        pipeline.wake_others(&self.wake);
+        let held = pipeline.held(BROKER).messages;
+        if is_stopping && self.leaving.is_none() {
+            info!("stopping: waiting for {held} messages of the broker");
+            self.leaving = Some(Leaving::within(self.context.drain_timeout, now, ()));
+        }
+        // Messages that wait for the threshold at a stop stay unacknowledged. Others are waited for
+        // even when alerts have no connection to leave by: nothing tells here.
+        let is_settled = held == 0 || pipeline.is_holding();
+        if self.leaving.as_ref().is_some_and(|leaving| leaving.is_over(now, is_settled)) {
+            return Ok(Step::Leave(()));
+        }
+        let read = self.may_read(&session.connection, pipeline) && !is_stopping;
+        let until = self.leaving.as_ref().map(Leaving::until);
+        Ok(Step::Wait(Wait { read, pause, until, oldest: None }))
+    }
+}
+
+impl Source {
+    /// Sorts what a turn brought, in order of arrival.
+    fn take<S>(
+        &mut self,
+        session: &mut Session<S>,
         is_stopping: bool,
         pipeline: &mut Pipeline,
         now: Instant,
     ) -> Result<(), End> {
-        let threshold = self.cell.load().threshold;
+        let threshold = self.context.cell.load().threshold;
+        let Session { inbox, subscription, .. } = session;
         let (block, packets) = inbox.drain();
         for packet in packets {
             match packet {

@@ -1,18 +1,17 @@
 //! What a received publish is, and where it goes.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use serde_json::json;
 use tracing::{debug, info, warn};
 
-use super::serve::waits_for_hub;
+use super::serve::{Leave, waits_for_hub};
 use super::{End, HUB, Link};
 use crate::azure::topics::{self, Received};
 use crate::limits::{HELD_OVERDRAFT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
 use crate::message::{Message, Span};
 use crate::mqtt::packet::Publish;
+use crate::mqtt::session;
 use crate::mqtt::wire::PublishAt;
 use crate::mqtt::{ByteStream, Connection, QoS};
 use crate::pipeline::Pipeline;
@@ -32,10 +31,7 @@ impl Link {
         connection: &mut Connection<impl ByteStream>,
     ) -> Result<(), End> {
         if publish.packet_id().is_some() && pipeline.is_over_bound(HUB, HELD_OVERDRAFT) {
-            // Nothing more is taken; what is held is finished, then a new connection brings the
-            // rest (see `serve`).
-            self.overrun = true;
-            self.leaving = true;
+            self.overrun(pipeline);
         }
         // The hot path: `devices/{d}/modules/{m}/inputs/input1/{bag}`, as every hub writes it.
         let topic = publish.topic(block);
@@ -79,7 +75,7 @@ impl Link {
             }
             Received::DesiredPatch { version } => self.patch(version, &publish.payload, pipeline),
             Received::TwinResponse { status, rid, .. } => {
-                let now = Instant::now();
+                let now = session::now();
                 let outcome = self.twin.response(status, &rid, &publish.payload, now);
                 self.threshold = self.cell.load().threshold;
                 self.log_twin(&outcome, &publish.payload, pipeline);
@@ -92,7 +88,7 @@ impl Link {
             }
         }
         // Behind all that was received before it; a leaving link did not take all of that.
-        if !self.leaving {
+        if self.leaving.is_none() {
             pipeline.receive_settled(HUB, place.packet_id(), place.len());
         }
         Ok(())
@@ -109,12 +105,12 @@ impl Link {
     ) {
         let packet_id = publish.packet_id();
         let at_most_once = packet_id.is_none();
-        if self.leaving && !at_most_once {
+        if self.leaving.is_some() && !at_most_once {
             // Not acknowledged: the hub delivers it on the next connection.
             return;
         }
         let must_not_grow = || waits_for_hub(pipeline) && pipeline.is_over_bound(HUB, 1);
-        if at_most_once && (self.overrun || must_not_grow()) {
+        if at_most_once && (self.is_overrun() || must_not_grow()) {
             pipeline.counters.dropped_at_most_once += 1;
             return;
         }
@@ -129,6 +125,10 @@ impl Link {
             String::from_utf8_lossy(origin.of(block)),
         );
         pipeline.receive(HUB, block, message, packet_id, self.threshold);
+    }
+
+    fn is_overrun(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| matches!(leaving.why, Leave::Overrun))
     }
 
     fn patch(&mut self, version: Option<u64>, body: &[u8], pipeline: &mut Pipeline) {
@@ -193,7 +193,7 @@ impl Link {
         json!({
             "threshold": setting.threshold.value(),
             "threshold_version": setting.version,
-            "uptime_s": self.started.elapsed().as_secs(),
+            "uptime_s": session::now().duration_since(self.started).as_secs(),
             "held_messages": held.messages,
             "held_bytes": held.bytes,
             "alerts_unacknowledged": self.outbound.waiting(),

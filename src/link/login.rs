@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::{Link, LinkSettings};
 use crate::credentials::Credentials;
 use crate::limits::{RENEWAL_JITTER, RENEWAL_SHARE};
 use crate::mqtt::backoff::{Backoff, TRANSIENT};
 use crate::mqtt::packet::Connect;
+use crate::mqtt::session::{self, Connected, Failure};
 use crate::mqtt::transport::{self, Endpoint};
-use crate::mqtt::{ConnectError, Connection, Stream};
+use crate::mqtt::{Answer, ConnectError};
 use crate::trust::TrustError;
 use crate::workload::WorkloadError;
 
@@ -33,14 +34,18 @@ pub(super) enum LoginError {
 }
 
 impl LoginError {
-    /// Whether only a person can mend it.
-    pub(super) fn is_authentication(&self) -> bool {
-        matches!(self, Self::Connect(refused) if refused.is_authentication())
+    /// What to make of it.
+    pub(super) fn failure(&self) -> Failure {
+        let answer = match self {
+            Self::Connect(refused) => refused.answer(),
+            Self::Trust(_) | Self::Token(_) => Answer::Refusal,
+        };
+        Failure { text: self.to_string(), answer: Some(answer) }
     }
 }
 
 /// A token, and when it is to be replaced. Has no `Debug`: it is a secret.
-pub(super) struct Password {
+pub(crate) struct Password {
     token: String,
     pub(super) renew_at: Instant,
 }
@@ -68,7 +73,7 @@ impl Source {
     }
 
     async fn password(&self) -> Result<Password, WorkloadError> {
-        let renew_at = Instant::now() + use_time(self.lifetime, fastrand::f64());
+        let renew_at = session::now() + use_time(self.lifetime, fastrand::f64());
         let token = self.credentials.password(&self.resource, self.lifetime).await?;
         Ok(Password { token, renew_at })
     }
@@ -126,24 +131,10 @@ impl Drop for Renewal {
 }
 
 impl Link {
-    /// Connects with `password`, or with a new one; `None` when told to stop meanwhile.
-    pub(super) async fn connect(
-        &mut self,
-        password: Option<Password>,
-    ) -> Option<Result<Connection<Stream>, LoginError>> {
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            connected = self.log_in(password) => Some(connected),
-            _ = stop.wait_for(|stop| *stop) => None,
-        }
-    }
-
-    async fn log_in(
-        &mut self,
-        password: Option<Password>,
-    ) -> Result<Connection<Stream>, LoginError> {
+    /// Connects with the token that a renewal has left, or with a new one.
+    pub(super) async fn log_in(&mut self) -> Result<Connected, LoginError> {
         let tls = self.settings.trust.tls().await?;
-        let password = match password {
+        let password = match self.password.take() {
             Some(password) => password,
             None => Source::new(&self.settings).password().await?,
         };
@@ -158,12 +149,8 @@ impl Link {
             }
         })?;
         self.pipeline.lock().counters.connections += 1;
-        info!(
-            "connected to {endpoint} as {}, session present: {}",
-            self.settings.identity.client_id(),
-            acknowledged.session_present,
-        );
-        Ok(connection)
+        let session_present = acknowledged.session_present;
+        Ok(Connected { connection, session_present, endpoint: endpoint.to_string() })
     }
 
     fn hello(&self, password: Password) -> Connect {

@@ -1,24 +1,26 @@
-//! One connection from its CONNACK to its end: turn after turn.
+//! What the link does with a connection: what it begins with, and turn after turn.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::time::timeout_at;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::login::{Password, Renewal};
 use super::{End, HUB, Link};
 use crate::azure::topics;
-use crate::limits::{FIRST_TWIN_WAIT, RENEWAL_DRAIN_MAX, SUBACK_WAIT};
-use crate::linger::{self, Linger};
-use crate::mqtt::packet::{
-    Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
+use crate::limits::{FIRST_TWIN_WAIT, OVERRUN_DRAIN_MAX, RENEWAL_DRAIN_MAX};
+use crate::linger::Linger;
+use crate::mqtt::packet::{Packet, Publish};
+use crate::mqtt::session::{
+    self, Ask, Client, Connected, Failure, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
-use crate::mqtt::{ByteStream, Connection, Inbox, QoS};
+use crate::mqtt::{ByteStream, QoS};
 use crate::pipeline::Pipeline;
 
 /// Why a connection is left in good order.
-pub(super) enum Leave {
+pub(crate) enum Leave {
     /// Told to stop.
     Stop,
     /// The token is renewed: connect again with this one, at once.
@@ -27,82 +29,104 @@ pub(super) enum Leave {
     Overrun,
 }
 
-/// A connection that is being left: what is in flight is waited for.
-struct Leaving {
-    why: Leave,
-    /// `None`: however long it takes.
-    until: Option<Instant>,
+impl Client for Link {
+    fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    fn stop(&self) -> &watch::Receiver<bool> {
+        &self.stop
+    }
+
+    async fn connect(&mut self) -> Result<Connected, Failure> {
+        self.log_in().await.map_err(|error| error.failure())
+    }
+
+    fn left(&mut self, why: Leave) -> bool {
+        self.renewal = None;
+        match why {
+            Leave::Stop => return false,
+            Leave::Renew(fresh) => self.password = Some(fresh),
+            Leave::Overrun => {}
+        }
+        true
+    }
+
+    fn lost(&mut self, _end: &End) -> bool {
+        self.renewal = None;
+        false
+    }
 }
 
-/// The subscriptions of a connection: made on every connect, whatever session-present says, as a
-/// hub may have lost them.
-struct Subscription {
-    packet_id: u16,
-    filters: [String; 4],
-    /// `None` once acknowledged.
-    deadline: Option<Instant>,
+impl Serve for Link {
+    type Leave = Leave;
+
+    fn wake(&self) -> &Arc<Notify> {
+        &self.wake
+    }
+
+    fn puback_timeout(&self) -> Duration {
+        self.settings.puback_timeout
+    }
+
+    /// Nothing of the last connection is acknowledged on this one, everything unacknowledged is due
+    /// again, and the subscriptions are made, whatever the hub says that it has kept.
+    fn open(&mut self, _session_present: bool, now: Instant) -> Result<Ask, End> {
+        self.leaving = None;
+        self.hold_until = now + FIRST_TWIN_WAIT;
+        self.linger = Linger::new(self.settings.linger);
+        self.renewal = Some(Renewal::start(&self.settings, self.renew_at, &self.wake));
+        self.pipeline.lock().forget_packet_ids(HUB);
+        let filters = vec![
+            topics::TWIN_RESPONSES.to_owned(),
+            topics::DESIRED_PATCHES.to_owned(),
+            topics::METHODS.to_owned(),
+            topics::inputs_filter(&self.settings.identity),
+        ];
+        let packet_id = self.outbound.reconnected().ok_or(End::NoPacketId)?;
+        Ok(Ask { packet_id, filters })
+    }
+
+    fn turn<S: ByteStream>(
+        &mut self,
+        session: &mut Session<S>,
+        now: Instant,
+    ) -> Result<Step<Leave>, End> {
+        let shared = self.pipeline.clone();
+        let pipeline = &mut *shared.lock();
+        let received = pipeline.counters.received;
+        self.take(session, pipeline, now)?;
+        self.look_for_a_reason_to_leave(pipeline, now);
+        self.pump(session, pipeline, now)?;
+        let messages = pipeline.counters.received - received;
+        if self.is_over(pipeline, now)
+            && let Some(leaving) = self.leaving.take()
+        {
+            return Ok(Step::Leave(leaving.why));
+        }
+        Ok(Step::Wait(Wait {
+            read: may_read(pipeline),
+            pause: self.linger.pause(now, messages).filter(|_| self.leaving.is_none()),
+            until: self.leaving.as_ref().map(Leaving::until),
+            oldest: self.outbound.oldest(),
+        }))
+    }
 }
 
 impl Link {
-    /// Serves until there is a reason to leave and work in flight is done, or until the connection
-    /// ends.
-    pub(super) async fn serve(
-        &mut self,
-        mut connection: Connection<impl ByteStream>,
-    ) -> Result<Leave, End> {
-        let shared = self.pipeline.clone();
-        let mut subscription = self.open(&mut connection, &mut shared.lock())?;
-        let mut renewal = Renewal::start(&self.settings, self.renew_at, &self.wake);
-        let mut leaving: Option<Leaving> = None;
-        let mut inbox = Inbox::default();
-        let mut linger = Linger::new(self.settings.linger);
-        loop {
-            let now = Instant::now();
-            let (read, over, messages) = {
-                let pipeline = &mut *shared.lock();
-                let received = pipeline.counters.received;
-                self.take(&mut inbox, &mut subscription, pipeline, &mut connection, now)?;
-                if subscription.deadline.is_some_and(|deadline| now > deadline) {
-                    return Err(End::NoSubAck);
-                }
-                leaving = self.reason_to_leave(leaving, &mut renewal, pipeline, now);
-                self.pump(&mut connection, pipeline, now)?;
-                let over = leaving.take_if(|leaving| self.is_over(leaving, pipeline, now));
-                (may_read(pipeline), over, pipeline.counters.received - received)
-            };
-            let pause = linger.pause(now, messages);
-            if let Some(Leaving { why, .. }) = over {
-                connection.close().await;
-                return Ok(why);
-            }
-            if let Some(pause) = pause.filter(|_| read && leaving.is_none()) {
-                connection.write_now().await?;
-                linger::pause(pause).await;
-            }
-            let turn = connection.turn(&mut inbox, &self.wake, read);
-            match &leaving {
-                Some(Leaving { until: Some(until), .. }) => {
-                    // Past the deadline, the next round closes.
-                    timeout_at((*until).into(), turn).await.unwrap_or(Ok(()))?;
-                }
-                _ => turn.await?,
-            }
-        }
-    }
-
     /// Sorts what a turn brought, in order of arrival.
-    fn take(
+    fn take<S: ByteStream>(
         &mut self,
-        inbox: &mut Inbox,
-        subscription: &mut Subscription,
+        session: &mut Session<S>,
         pipeline: &mut Pipeline,
-        connection: &mut Connection<impl ByteStream>,
         now: Instant,
     ) -> Result<(), End> {
         // Both are looked at once a turn: the one is news to this thread alone, the other changes
         // by what is taken here.
         let is_stopping = self.is_stopping();
         self.threshold = self.cell.load().threshold;
+        let Session { connection, inbox, subscription, .. } = session;
+        let mut has_worked = false;
         let (block, packets) = inbox.drain();
         for packet in packets {
             match packet {
@@ -111,18 +135,25 @@ impl Link {
                 }
                 Incoming::PubAck(id) => {
                     self.outbound.acknowledged(id, pipeline);
+                    has_worked = true;
                 }
                 // Not taken by a connection that is left, like all that comes on it.
-                Incoming::TooLarge { .. } if self.leaving => {}
+                Incoming::TooLarge { .. } if self.leaving.is_some() => {}
                 Incoming::TooLarge { packet_id, bytes } => {
                     pipeline.receive_too_large(HUB, packet_id, bytes, now);
                 }
                 Incoming::Other(packet) => match *packet {
-                    Packet::SubAck(ack) => self.subscribed(subscription, &ack, pipeline)?,
+                    Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
+                        self.outbound.subscribed(ack.pkid);
+                        self.twin.connected();
+                    }
                     Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
                 },
             }
+        }
+        if has_worked {
+            session.worked();
         }
         Ok(())
     }
@@ -130,103 +161,58 @@ impl Link {
     /// From a reason to leave on nothing new is acknowledged, so the hub delivers it on the next
     /// connection, and what is in flight has some time to be acknowledged in both directions.
     /// Nothing is then sent twice.
-    fn reason_to_leave(
-        &mut self,
-        leaving: Option<Leaving>,
-        renewal: &mut Renewal,
-        pipeline: &mut Pipeline,
-        now: Instant,
-    ) -> Option<Leaving> {
-        let held = pipeline.held(HUB);
-        let stopping = matches!(leaving, Some(Leaving { why: Leave::Stop, .. }));
-        if self.is_stopping() && !stopping {
-            info!("stopping: waiting for {} messages in flight", held.messages);
-            self.leaving = true;
-            let until = now + self.settings.drain_timeout;
-            return Some(Leaving { why: Leave::Stop, until: Some(until) });
+    fn look_for_a_reason_to_leave(&mut self, pipeline: &mut Pipeline, now: Instant) {
+        let held = pipeline.held(HUB).messages;
+        let is_leaving_to_stop =
+            self.leaving.as_ref().is_some_and(|leaving| matches!(leaving.why, Leave::Stop));
+        if self.is_stopping() && !is_leaving_to_stop {
+            info!("stopping: waiting for {held} messages in flight");
+            self.leaving = Some(Leaving::within(self.settings.drain_timeout, now, Leave::Stop));
         }
-        if leaving.is_some() {
-            return leaving;
+        if self.leaving.is_some() {
+            return;
         }
-        if self.overrun {
-            warn!(
-                "{} messages ({} bytes) wait for the hub, which goes on sending: once they are \
-                 done, a new connection lets it deliver the rest",
-                held.messages, held.bytes
-            );
-            return Some(Leaving { why: Leave::Overrun, until: None });
-        }
-        let password = renewal.ready()?;
+        let Some(password) = self.renewal.as_mut().and_then(Renewal::ready) else { return };
         pipeline.counters.renewals += 1;
-        info!("token renewed: {} messages in flight", held.messages);
-        self.leaving = true;
-        let until = Some(now + RENEWAL_DRAIN_MAX);
-        Some(Leaving { why: Leave::Renew(password), until })
+        info!("token renewed: {held} messages in flight");
+        self.leaving = Some(Leaving::within(RENEWAL_DRAIN_MAX, now, Leave::Renew(password)));
     }
 
-    /// What every connection begins with: nothing of the last one is acknowledged on it, everything
-    /// unacknowledged is due again, and the subscriptions are made.
-    fn open(
-        &mut self,
-        connection: &mut Connection<impl ByteStream>,
-        pipeline: &mut Pipeline,
-    ) -> Result<Subscription, End> {
-        self.leaving = false;
-        self.overrun = false;
-        self.hold_until = Instant::now() + FIRST_TWIN_WAIT;
-        pipeline.forget_packet_ids(HUB);
-        let filters = [
-            topics::TWIN_RESPONSES.to_owned(),
-            topics::DESIRED_PATCHES.to_owned(),
-            topics::METHODS.to_owned(),
-            topics::inputs_filter(&self.settings.identity),
-        ];
-        let Some(packet_id) = self.outbound.reconnected() else {
-            return Err(End::NoPacketId);
-        };
-        let wanted = |path: &String| SubscribeFilter::new(path.clone(), QoS::AtLeastOnce);
-        let mut subscribe = Subscribe::new_many(filters.iter().map(wanted));
-        subscribe.pkid = packet_id;
-        connection.send(&Packet::Subscribe(subscribe))?;
-        Ok(Subscription { packet_id, filters, deadline: Some(Instant::now() + SUBACK_WAIT) })
-    }
-
-    fn subscribed(
-        &mut self,
-        subscription: &mut Subscription,
-        ack: &SubAck,
-        pipeline: &mut Pipeline,
-    ) -> Result<(), End> {
-        if ack.pkid != subscription.packet_id || subscription.deadline.take().is_none() {
-            pipeline.counters.unexpected += 1;
-            return Ok(());
+    /// The hub sent more than may be held, and goes on: nothing more is taken, what is held is
+    /// finished, then a new connection brings the rest.
+    pub(super) fn overrun(&mut self, pipeline: &Pipeline) {
+        if self.leaving.is_some() {
+            return;
         }
-        self.outbound.subscribed(ack.pkid);
-        for (filter, code) in subscription.filters.iter().zip(&ack.return_codes) {
-            if *code == SubscribeReasonCode::Failure {
-                return Err(End::SubscriptionRefused(filter.clone()));
-            }
-        }
-        self.twin.connected();
-        Ok(())
+        let held = pipeline.held(HUB);
+        warn!(
+            "{} messages ({} bytes) wait for the hub, which goes on sending: once they are done, a \
+             new connection lets it deliver the rest",
+            held.messages, held.bytes
+        );
+        let now = session::now();
+        self.leaving = Some(Leaving::within(OVERRUN_DRAIN_MAX, now, Leave::Overrun));
     }
 
     /// Moves everything that can move without waiting.
-    fn pump(
+    fn pump<S: ByteStream>(
         &mut self,
-        connection: &mut Connection<impl ByteStream>,
+        session: &mut Session<S>,
         pipeline: &mut Pipeline,
         now: Instant,
     ) -> Result<(), End> {
         self.end_hold_when_due(pipeline, now);
         pipeline.advance(now);
+        let connection = &mut session.connection;
         while let Some(request) = self.twin.next_request(now) {
             connection.publish(&Publish::new(request.topic, QoS::AtMostOnce, request.body))?;
         }
         // A connection that is left finishes what came on it, and begins nothing else.
-        let only = (self.leaving && !self.is_stopping()).then_some(HUB);
+        let only = (self.leaving.is_some() && !self.is_stopping()).then_some(HUB);
         self.outbound.send(connection, pipeline, only)?;
-        pipeline.release(HUB, |id| connection.acknowledge(id));
+        if pipeline.release(HUB, |id| connection.acknowledge(id)) > 0 {
+            session.worked();
+        }
         pipeline.wake_others(&self.wake);
         Ok(())
     }
@@ -247,16 +233,16 @@ impl Link {
         pipeline.release_hold(threshold);
     }
 
-    /// Whether a connection that is being left can go.
-    fn is_over(&self, leaving: &Leaving, pipeline: &Pipeline, now: Instant) -> bool {
+    /// Whether the connection is being left and can go.
+    fn is_over(&self, pipeline: &Pipeline, now: Instant) -> bool {
+        let Some(leaving) = &self.leaving else { return false };
         // Messages that wait for the twin at a stop stay unacknowledged; a renewal is no reason.
         let given_up = self.is_stopping() && pipeline.is_holding();
         let judged = match leaving.why {
             Leave::Stop => given_up || pipeline.is_drained(),
             Leave::Renew(_) | Leave::Overrun => pipeline.is_drained_of(HUB),
         };
-        let drained = judged && self.outbound.waiting() == 0;
-        drained || leaving.until.is_some_and(|until| now >= until)
+        leaving.is_over(now, judged && self.outbound.waiting() == 0)
     }
 }
 

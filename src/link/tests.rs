@@ -44,6 +44,7 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
         route: Route::Direct,
         keep_alive: Duration::from_secs(60),
         token_lifetime: Duration::from_secs(60),
+        puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(5),
         linger: Duration::ZERO,
     };
@@ -136,7 +137,7 @@ fn serve(mut link: Link, buffer: usize) -> (Served, Hub) {
     let (ours, theirs) = duplex(buffer);
     let connection = Connection::new(ours, Duration::from_secs(60));
     let served = tokio::spawn(async move {
-        let end = link.serve(connection).await;
+        let end = session::serve(&mut link, connection, true).await.end;
         (link, end)
     });
     (served, Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() })

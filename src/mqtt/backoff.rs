@@ -11,7 +11,13 @@ pub struct Bounds {
     pub longest: Duration,
 }
 
-/// A broken or refused connection: the gateway may be back at once.
+/// Nobody answers: the network or the peer may be back at any moment.
+pub const UNREACHABLE: Bounds =
+    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
+/// A connection that had worked was cut: it will work again.
+pub const CUT: Bounds =
+    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
+/// The peer answers, and does not go on.
 pub const TRANSIENT: Bounds =
     Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(20) };
 /// A refused identity: only a person can mend it, so ask rarely.

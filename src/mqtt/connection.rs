@@ -15,12 +15,15 @@ use rumqttc::mqttbytes;
 use rumqttc::mqttbytes::v4::Packet;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::Notify;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::io::poll_read_buf;
 use tracing::debug;
 
 use super::inbox::Inbox;
 use super::wire::{self, Incoming, Outgoing};
+use keep_alive::KeepAlive;
+
+mod keep_alive;
 
 /// Most bytes read in one turn.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -57,6 +60,9 @@ pub enum ConnectionError {
     /// No answer to a PINGREQ (MQTT 3.1.1 §3.1.2.10).
     #[error("no answer to PINGREQ within {0:?}")]
     KeepAlive(Duration),
+    /// A publish waits for its PUBACK, and no PINGRESP came either, whatever else did.
+    #[error("neither the PUBACK of a publish nor a PINGRESP within {0:?}")]
+    Unanswered(Duration),
     /// The peer goes on sending and takes no answers.
     #[error("the peer takes no answers: {0} bytes wait for it")]
     Deaf(usize),
@@ -88,14 +94,11 @@ pub struct Connection<S> {
     needs_flush: bool,
     /// Scratch for the packets that rumqttc encodes.
     encoded: BytesMut,
-    keep_alive: Duration,
+    keep_alive: KeepAlive,
     tick: Interval,
     /// Whether something was sent, or heard, since the last tick. The clock is not read for either.
     sent: bool,
     heard: bool,
-    last_sent: Instant,
-    last_heard: Instant,
-    ping_sent: Option<Instant>,
 }
 
 impl<S: ByteStream> Connection<S> {
@@ -116,13 +119,10 @@ impl<S: ByteStream> Connection<S> {
             written: 0,
             needs_flush: false,
             encoded: BytesMut::new(),
-            keep_alive,
+            keep_alive: KeepAlive::new(keep_alive),
             tick,
             sent: false,
             heard: false,
-            last_sent: Instant::now(),
-            last_heard: Instant::now(),
-            ping_sent: None,
         }
     }
 
@@ -182,7 +182,7 @@ impl<S: ByteStream> Connection<S> {
             if failure.is_none() && self.tick.poll_tick(cx).is_ready() {
                 // Polled again so that the timer knows this task before it sleeps.
                 let _ = self.tick.poll_tick(cx);
-                failure = self.keep_alive(read).and_then(|()| self.poll_write(cx)).err();
+                failure = self.poll_keep_alive(cx, read).err();
                 done = true;
             }
             match failure {
@@ -281,6 +281,32 @@ impl<S: ByteStream> Connection<S> {
             Ok(Err(error)) => debug!("DISCONNECT: {error}"),
             Err(_) => debug!("the peer did not close within {DISCONNECT_WAIT:?} of DISCONNECT"),
         }
+    }
+
+    /// Waits so long for the answer to a PINGREQ that comes before half the keep-alive.
+    pub fn answers_within(&mut self, wait: Duration) {
+        self.keep_alive.answers_within(wait);
+    }
+
+    /// Asks the peer for a PINGRESP, with the next [`TICK`], as a publish waits for its PUBACK.
+    pub fn ask(&mut self) {
+        self.keep_alive.ask();
+    }
+
+    fn poll_keep_alive(
+        &mut self,
+        cx: &mut Context<'_>,
+        reading: bool,
+    ) -> Result<(), ConnectionError> {
+        let (sent, heard) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.heard));
+        if !self.keep_alive.tick(sent, heard, reading)? {
+            return Ok(());
+        }
+        self.send(&Packet::PingReq)?;
+        self.poll_write(cx)?;
+        // A question is nothing that anybody would have to be asked about.
+        self.sent = false;
+        Ok(())
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionError> {
@@ -404,6 +430,9 @@ impl<S: ByteStream> Connection<S> {
         } else {
             self.read_buffer.split_to(decoded.consumed).freeze()
         };
+        if self.keep_alive.wants_ping_resp() && inbox.has_ping_resp() {
+            self.keep_alive.ping_resp();
+        }
         self.undecoded = false;
         match decoded.end {
             mqttbytes::Error::InsufficientBytes(0) => self.undecoded = true,
@@ -440,42 +469,6 @@ impl<S: ByteStream> Connection<S> {
         }
         inbox.incoming.push(told);
         true
-    }
-
-    /// A peer is asked for a sign of life when nothing was sent for half the keep-alive, which the
-    /// protocol wants, and when nothing was heard for so long: what is sent into a dead connection
-    /// proves nothing. While the caller does not read on purpose, a missing PINGRESP does not either.
-    /// Called once a [`TICK`], which is how exactly it knows when something was sent or heard.
-    fn keep_alive(&mut self, reading: bool) -> Result<(), ConnectionError> {
-        if self.keep_alive.is_zero() {
-            return Ok(());
-        }
-        let now = Instant::now();
-        if std::mem::take(&mut self.sent) {
-            self.last_sent = now;
-        }
-        if std::mem::take(&mut self.heard) {
-            self.last_heard = now;
-            self.ping_sent = None;
-        }
-        if !reading {
-            // Nothing can be heard; asking goes on, or the peer would take us for dead.
-            self.last_heard = now;
-            self.ping_sent = None;
-        }
-        match self.ping_sent {
-            Some(sent) if now - sent > self.keep_alive / 2 => {
-                return Err(ConnectionError::KeepAlive(self.keep_alive / 2));
-            }
-            Some(_) => {}
-            None if now - self.last_sent.min(self.last_heard) >= self.keep_alive / 2 => {
-                self.send(&Packet::PingReq)?;
-                self.ping_sent = Some(now);
-                self.last_sent = now;
-            }
-            None => {}
-        }
-        Ok(())
     }
 }
 

@@ -24,6 +24,15 @@ impl Inbox {
         self.incoming.len()
     }
 
+    /// Whether a PINGRESP is among them.
+    pub(super) fn has_ping_resp(&self) -> bool {
+        let is_ping_resp = |packet: &Incoming| match packet {
+            Incoming::Other(packet) => **packet == Packet::PingResp,
+            _ => false,
+        };
+        self.incoming.iter().any(is_ping_resp)
+    }
+
     /// Takes everything out: the block, and the packets with their places in it.
     pub fn drain(&mut self) -> (Bytes, impl Iterator<Item = Incoming>) {
         (std::mem::take(&mut self.block), self.incoming.drain(..))

@@ -44,6 +44,11 @@ impl<T> Inflight<T> {
         self.waiting
     }
 
+    /// The packet id that has waited longest: of a publish, or of the SUBSCRIBE.
+    pub fn oldest(&self) -> Option<u16> {
+        (!self.slots.is_empty()).then_some(self.first_id)
+    }
+
     /// Gives the publish the next packet id and keeps it until its PUBACK; hands it back when every
     /// id is taken.
     ///

@@ -17,27 +17,23 @@ mod register;
 mod serve;
 
 use std::collections::VecDeque;
-use std::future::pending;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep_until;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::device::{Action, Device, Moment};
 use super::settings::Settings;
 use super::twin::Twin;
 use crate::azure::dps::{self, Assignment, Registration};
-use crate::azure::{Identity, sign_token};
+use crate::azure::{Identity, Properties, sign_token, topics};
 use crate::credentials::expiry_unix_s;
-use crate::limits::HEALTHY_AFTER;
 use crate::logging::LineLimit;
-use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, TRANSIENT};
 use crate::mqtt::packet::Connect;
-use crate::mqtt::{Endpoint, Inflight, Route, transport};
+use crate::mqtt::session::{self, Client, Connected, Failure, Leaving};
+use crate::mqtt::{Answer, Endpoint, Inflight, Route, transport};
 use serve::Leave;
 
 /// Most telemetry messages that wait to be sent: half an hour of them at the default interval.
@@ -91,6 +87,14 @@ pub struct Link {
     device: Device,
     twin: Twin,
     assignment: Option<Assignment>,
+    /// Who it is on the connection, and how the log calls it.
+    identity: Option<Identity>,
+    client_id: String,
+    telemetry_topic: String,
+    /// When the token of the connection is to be replaced.
+    renew_at: Instant,
+    /// Why the connection is being left: nothing new is sent from then on.
+    leaving: Option<Leaving<Leave>>,
     /// The assignment is new: what a device reports on start is to be reported.
     is_new: bool,
     /// Both since the hub last accepted a connection or the device last tried to register.
@@ -119,12 +123,17 @@ impl Link {
     ) -> Self {
         Self {
             device: Device::new(settings.interval, seed),
+            client_id: settings.enrollment.registration_id.clone(),
             settings,
             tls,
             wake,
             stop,
             twin: Twin::new(fastrand::u32(..)),
             assignment: None,
+            identity: None,
+            telemetry_topic: String::new(),
+            renew_at: session::now(),
+            leaving: None,
             is_new: false,
             refusals: 0,
             failures: 0,
@@ -139,18 +148,7 @@ impl Link {
 
     /// Registers, connects, serves, and does so again until told to stop.
     pub async fn run(mut self) -> Summary {
-        let mut backoff = Backoff::default();
-        while !self.is_stopping() {
-            let assignment = self.assignment.clone().filter(|_| !self.is_stale());
-            let failed = match assignment {
-                None => self.register().await,
-                Some(assignment) => self.attend(assignment, &mut backoff).await,
-            };
-            let Some(bounds) = failed else { continue };
-            let wait = backoff.next(bounds, fastrand::f64());
-            info!("next attempt in {} ms", wait.as_millis());
-            self.while_running(tokio::time::sleep(wait)).await;
-        }
+        session::run(&mut self).await;
         Summary {
             counters: self.counters,
             telemetry_waiting: self.telemetry.len() + self.inflight.waiting(),
@@ -158,8 +156,8 @@ impl Link {
         }
     }
 
-    /// Registers once. How to back off where that failed; `None` to go on at once.
-    async fn register(&mut self) -> Option<Bounds> {
+    /// Registers once.
+    async fn register(&mut self) -> Result<Assignment, Failure> {
         let Settings { enrollment, model_id, provisioning_host, .. } = &self.settings;
         let endpoint = self.endpoint(provisioning_host.clone(), self.settings.provisioning_port);
         info!("registering {} with {endpoint}", enrollment.registration_id);
@@ -171,27 +169,20 @@ impl Link {
             &enrollment.registration_id,
             model_id.as_deref(),
             fastrand::u32(..),
-            Instant::now(),
+            session::now(),
         );
-        let work = register::register(&endpoint, hello, registration);
-        let registered = self.while_running(work).await?;
-        self.refusals = 0;
-        self.failures = 0;
-        match registered {
-            Ok(assignment) => {
-                let Assignment { hub, device } = &assignment;
-                info!("registration status: assigned; hub {hub}, device {device}");
-                self.counters.registrations += 1;
-                self.assigned(assignment);
-                None
-            }
-            Err(refused) => {
-                error!("the device could not register with {endpoint}: {refused}");
-                let bounds = if refused.is_permanent() { AUTHENTICATION } else { TRANSIENT };
-                self.failure = Some(refused.to_string());
-                Some(bounds)
-            }
-        }
+        let registered = self.idle(register::register(&endpoint, hello, registration)).await;
+        (self.refusals, self.failures) = (0, 0);
+        let assignment = registered.map_err(|refused| {
+            let text = format!("the device could not register with {endpoint}: {refused}");
+            self.failure = Some(refused.to_string());
+            Failure { text, answer: Some(refused.answer()) }
+        })?;
+        let Assignment { hub, device } = &assignment;
+        info!("registration status: assigned; hub {hub}, device {device}");
+        self.counters.registrations += 1;
+        self.assigned(assignment.clone());
+        Ok(assignment)
     }
 
     /// The same assignment as before may be a new device of the same name: it is told everything.
@@ -226,51 +217,33 @@ impl Link {
         self.inflight.reserve().expect("there is room, at the latest in a new table")
     }
 
-    /// Connects to the assigned hub once and serves. How to back off after that; `None` to go on at
-    /// once.
-    async fn attend(&mut self, assignment: Assignment, backoff: &mut Backoff) -> Option<Bounds> {
+    /// Connects to the assigned hub once.
+    async fn attend(&mut self, assignment: Assignment) -> Result<Connected, Failure> {
         let Assignment { hub, device } = assignment;
         let endpoint = self.endpoint(hub.clone(), self.settings.hub_port);
         let identity = Identity { gateway: hub.clone(), hub, device, module: None };
         let mut hello = Connect::new(identity.client_id());
         hello.clean_session = false;
         let username = identity.username(&user_agent(), self.settings.model_id.as_deref());
-        let renew_at = self.log_in(&mut hello, username, &identity.resource(), None);
-        let connecting = transport::connect(&endpoint, hello);
-        let (connection, _) = match self.while_running(connecting).await? {
-            Ok(connected) => connected,
-            Err(refused) => {
-                error!("the device could not connect to {endpoint}: {refused}");
-                let is_refusal = refused.is_authentication();
-                self.failure = Some(refused.to_string());
-                let count = if is_refusal { &mut self.refusals } else { &mut self.failures };
-                *count += 1;
-                if self.is_stale() {
-                    // Where to connect to comes first; waiting comes after.
-                    return None;
-                }
-                return Some(if is_refusal { AUTHENTICATION } else { TRANSIENT });
-            }
-        };
-        info!("connected to {endpoint} as {}", identity.client_id());
+        self.renew_at = self.log_in(&mut hello, username, &identity.resource(), None);
+        let connected = self.idle(transport::connect(&endpoint, hello)).await;
+        let (connection, acknowledged) = connected.map_err(|refused| {
+            let text = format!("the device could not connect to {endpoint}: {refused}");
+            let answer = refused.answer();
+            self.failure = Some(refused.to_string());
+            let is_refusal = answer == Answer::Identity;
+            let count = if is_refusal { &mut self.refusals } else { &mut self.failures };
+            *count += 1;
+            // Where to connect to comes first; waiting comes after.
+            Failure { text, answer: (!self.is_stale()).then_some(answer) }
+        })?;
         self.counters.connections += 1;
         (self.refusals, self.failures, self.failure) = (0, 0, None);
-        let since = Instant::now();
-        let left = self.serve(connection, &identity, renew_at).await;
-        if left.is_ok() || since.elapsed() >= HEALTHY_AFTER {
-            backoff.reset();
-        }
-        match left {
-            Ok(Leave::Stop) => None,
-            Ok(Leave::Renewal) => {
-                info!("renewing the token");
-                None
-            }
-            Err(end) => {
-                warn!("connection to {endpoint} lost: {end}");
-                Some(TRANSIENT)
-            }
-        }
+        self.telemetry_topic = topics::telemetry(&identity, &Properties::new());
+        self.client_id = identity.client_id();
+        self.identity = Some(identity);
+        let session_present = acknowledged.session_present;
+        Ok(Connected { connection, session_present, endpoint: endpoint.to_string() })
     }
 
     /// Completes CONNECT by keep-alive, username and a new token; when that is to be renewed.
@@ -286,34 +259,13 @@ impl Link {
         hello.keep_alive = u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX);
         hello.set_login(username, token);
         // A fleet that started in the same instant shall not renew in the same instant.
-        Instant::now() + lifetime.mul_f64(0.75 + 0.05 * fastrand::f64())
-    }
-
-    /// Awaits `work` while the device goes on; `None` when told to stop first.
-    async fn while_running<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        let mut stop = self.stop.clone();
-        loop {
-            self.tick();
-            let due = self.device.deadline();
-            let device = async {
-                match due {
-                    Some(due) => sleep_until(due.into()).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                done = &mut work => return Some(done),
-                _ = stop.wait_for(|stop| *stop) => return None,
-                () = device => {}
-            }
-        }
+        session::now() + lifetime.mul_f64(0.75 + 0.05 * fastrand::f64())
     }
 
     /// Takes from the device what is due.
     fn tick(&mut self) {
         let mut actions = Vec::new();
-        self.device.due(Moment { instant: Instant::now(), utc: Timestamp::now() }, &mut actions);
+        self.device.due(Moment { instant: session::now(), utc: Timestamp::now() }, &mut actions);
         for action in actions {
             self.act(action);
         }
@@ -338,7 +290,7 @@ impl Link {
 
     fn dropped(&mut self) {
         self.counters.telemetry_dropped += 1;
-        if let Some(suppressed) = self.drop_lines.allow(Instant::now(), 1) {
+        if let Some(suppressed) = self.drop_lines.allow(session::now(), 1) {
             warn!("telemetry dropped: {TELEMETRY_HELD_MAX} wait (and {suppressed} more dropped)");
         }
     }

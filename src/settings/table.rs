@@ -143,6 +143,13 @@ pub(super) const TOKEN_LIFETIME: Spec = row(
     "duration, 500ms to 30days",
     "life of the SAS tokens; each is renewed after 80 % of it",
 );
+pub(super) const PUBACK_TIMEOUT: Spec = row(
+    "puback-timeout",
+    "SLUICEGATE_PUBACK_TIMEOUT",
+    "60s",
+    "duration, 10s to 3600s",
+    "longest wait for the PUBACK of an alert on a connection that is alive; then it is sent on a new one",
+);
 pub(super) const DRAIN_TIMEOUT: Spec = row(
     "drain-timeout",
     "SLUICEGATE_DRAIN_TIMEOUT",
@@ -231,7 +238,7 @@ pub(super) const API_VERSION: Spec = env_only(
 );
 
 /// The settings table: README shows it, and a test keeps the two equal.
-pub const TABLE: [Spec; 36] = [
+pub const TABLE: [Spec; 37] = [
     CONNECTION_STRING,
     CA_FILE,
     GATEWAY_PORT,
@@ -256,6 +263,7 @@ pub const TABLE: [Spec; 36] = [
     LINGER,
     KEEP_ALIVE,
     TOKEN_LIFETIME,
+    PUBACK_TIMEOUT,
     DRAIN_TIMEOUT,
     HELD_BYTES,
     LOG_LEVEL,

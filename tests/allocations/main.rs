@@ -96,7 +96,8 @@ fn connect(way: Way, workers: usize, port: u16, runtime: &Runtime, stop: watch::
     }
     let (settings, topics) = broker_settings(port);
     let login = Login::new(&settings, Duration::from_secs(60));
-    let context = Context { pipeline, stop, cell, drain_timeout: Duration::ZERO };
+    let (puback_timeout, drain_timeout) = (Duration::from_secs(60), Duration::ZERO);
+    let context = Context { pipeline, stop, cell, puback_timeout, drain_timeout };
     if matches!(way, Way::Broker) {
         let outlet = Outlet::new(&login, &topics, context.clone(), outlet);
         runtime.spawn(outlet.run());
@@ -121,6 +122,7 @@ fn link_settings(port: u16, way: Way) -> LinkSettings {
         route: Route::Plain,
         keep_alive: Duration::from_secs(60),
         token_lifetime: Duration::from_secs(3600),
+        puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::ZERO,
         linger: Duration::ZERO,
     }

@@ -136,6 +136,7 @@ fn settings() -> Result<LinkSettings, String> {
         // Due at once, though no task ever runs to renew it: to add a share of an hour that is drawn
         // to the time of day takes more or fewer steps.
         token_lifetime: Duration::ZERO,
+        puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::ZERO,
         linger: Duration::ZERO,
     })

@@ -14,7 +14,7 @@ type Served = JoinHandle<(Outlet, Result<(), End>)>;
 fn serve(mut outlet: Outlet) -> (Peer, Served) {
     let (connection, peer) = Peer::connect(1 << 16);
     let served = tokio::spawn(async move {
-        let end = outlet.serve(connection).await;
+        let end = session::serve(&mut outlet, connection, false).await.end;
         (outlet, end)
     });
     (peer, served)
@@ -108,14 +108,13 @@ async fn the_hold_ends_without_a_connection() {
     peer.subscribe().await;
     let mut outlet = hang_up(peer, served).await;
     // No attempt comes before the hold's end.
-    outlet.dial.pause(FIRST_TWIN_WAIT * 2);
-    let connecting = tokio::spawn(async move { outlet.connect().await.is_some() });
+    let wait = tokio::time::sleep(FIRST_TWIN_WAIT * 2);
+    let waiting = tokio::spawn(async move { outlet.idle(wait).await });
     tokio::time::sleep(FIRST_TWIN_WAIT / 2).await;
     assert!(is_holding(&rig));
     tokio::time::sleep(FIRST_TWIN_WAIT).await;
-    assert!(!is_holding(&rig) && !connecting.is_finished());
-    rig.stop();
-    assert!(!connecting.await.unwrap());
+    assert!(!is_holding(&rig) && !waiting.is_finished());
+    waiting.await.unwrap();
 }
 
 /// Only a PINGRESP behind the SUBACK tells that nothing was retained.

@@ -6,9 +6,8 @@ use rumqttc::mqttbytes::v4::SubAck;
 use tracing::{error, info, warn};
 
 use super::Outlet;
-use crate::broker::dial::End;
-use crate::broker::subscription::Subscription;
 use crate::logging::excerpt;
+use crate::mqtt::session::{End, Subscription};
 use crate::pipeline::Pipeline;
 use crate::twin::Outcome;
 
@@ -24,7 +23,7 @@ impl Outlet {
             Ok(false) => return Ok(false),
             Ok(true) => {}
             Err(End::SubscriptionRefused(topic)) => {
-                let threshold = self.cell.load().threshold;
+                let threshold = self.context.cell.load().threshold;
                 error!(
                     "the broker refused the subscription to the control topic {topic}: {threshold} \
                      judges, and nothing can change it; let the access list allow it, or name \
@@ -53,7 +52,7 @@ impl Outlet {
         match outcome {
             Outcome::Applied(threshold) => info!("threshold in force: {threshold}"),
             Outcome::Refused(problem) => {
-                let kept = self.cell.load().threshold;
+                let kept = self.context.cell.load().threshold;
                 warn!("control patch refused: {problem}; the threshold stays {kept}");
             }
             _ => {}

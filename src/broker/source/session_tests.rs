@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 fn serve(rig: &Rig, session_present: bool) -> (Peer, JoinHandle<Result<(), End>>) {
     let mut source = rig.source();
     let (connection, peer) = Peer::connect(1 << 16);
-    (peer, tokio::spawn(async move { source.serve(connection, session_present).await }))
+    let served = async move { session::serve(&mut source, connection, session_present).await.end };
+    (peer, tokio::spawn(served))
 }
 
 /// A retained message is judged, whatever the session: it may be new, or delivered again. Here it

@@ -16,7 +16,7 @@ const TOPIC: &str = "sensors/7";
 fn serve(mut source: Source, session_present: bool, buffer: usize) -> (Served, Peer) {
     let (ours, peer) = Peer::connect(buffer);
     let served = tokio::spawn(async move {
-        let end = source.serve(ours, session_present).await;
+        let end = session::serve(&mut source, ours, session_present).await.end;
         (source, end)
     });
     (served, peer)

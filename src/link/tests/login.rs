@@ -3,6 +3,7 @@
 use super::*;
 use crate::azure::{Key, Token};
 use crate::limits::TRUST_BUNDLE_AGE_MIN;
+use crate::mqtt::Answer;
 use crate::mqtt::packet::{ConnAck, Connect, ConnectReturnCode};
 use crate::workload::daemon::{Daemon, KEY, Mood};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -74,11 +75,12 @@ impl Gateway {
 }
 
 async fn failure(link: &mut Link) -> String {
-    match link.connect(None).await.expect("nobody stops") {
+    match link.log_in().await {
         Ok(_) => panic!("this must fail"),
         Err(error) => {
-            assert!(!error.is_authentication());
-            error.to_string()
+            let failure = error.failure();
+            assert_eq!(failure.answer, Some(Answer::Refusal));
+            failure.text
         }
     }
 }
@@ -93,7 +95,7 @@ async fn a_module_logs_in_as_the_runtime_says() {
     let mut gateway = Gateway::start("localhost").await;
     let daemon = Daemon::start(other_root() + &gateway.root);
     let (mut link, _stop) = gateway.link(&daemon);
-    link.connect(None).await.expect("nobody stops").expect("a connection");
+    link.log_in().await.expect("a connection");
     let connect = gateway.connects.recv().await.expect("a CONNECT");
     let login = connect.login.expect("user name and password");
     assert!(login.username.starts_with("h.net/d/m/?api-version="), "{}", login.username);
@@ -119,7 +121,7 @@ async fn a_daemon_in_trouble_is_waited_for() {
     daemon.moods([Mood::Good, Mood::Answer(500, String::new())]);
     let shown = failure(&mut link).await;
     assert!(shown.contains("no token: workload API at unix://"), "{shown}");
-    link.connect(None).await.expect("nobody stops").expect("a connection");
+    link.log_in().await.expect("a connection");
     gateway.connects.recv().await.expect("a CONNECT");
 }
 
@@ -140,7 +142,7 @@ async fn an_unknown_issuer_fetches_the_bundle_again() {
     tokio::time::advance(TRUST_BUNDLE_AGE_MIN).await;
     tokio::time::resume();
     failure(&mut link).await;
-    link.connect(None).await.expect("nobody stops").expect("a connection");
+    link.log_in().await.expect("a connection");
     assert_eq!(bundles(), 2);
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
 
 mod chunks;
 
@@ -146,7 +147,7 @@ async fn a_connection_that_only_sends_is_found_dead() {
         }
     };
     assert!(matches!(end, ConnectionError::KeepAlive(_)), "{end:?}");
-    assert!((60..63).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert!((8..10).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     drop(peer);
 }
 

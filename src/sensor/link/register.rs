@@ -3,17 +3,20 @@
 //! Bounded by [`Registration`]; nothing outlives the connection, as the service keeps no session
 //! and a registration may be begun anew at any time.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::time::timeout_at;
 use tracing::{info, warn};
 
-use crate::azure::dps::{Assignment, Progress, RESPONSES, Registration, RegistrationError};
-use crate::limits::SUBACK_WAIT;
-use crate::mqtt::packet::{Connect, Packet, Publish, Subscribe, SubscribeReasonCode};
+use crate::azure::dps::{
+    Assignment, Progress, RESPONSES, Registration, RegistrationError, Request,
+};
+use crate::limits::PUBACK_TIMEOUT_DEFAULT;
+use crate::mqtt::packet::{Connect, Packet, Publish};
+use crate::mqtt::session::{self, Ask, End, Serve, Session, Step, Wait};
 use crate::mqtt::{
-    ConnectError, Connection, ConnectionError, Endpoint, Inbox, QoS, Stream, transport,
+    Answer, ByteStream, ConnectError, Connection, ConnectionError, Endpoint, QoS, transport,
 };
 
 /// Why a registration failed.
@@ -22,22 +25,19 @@ pub(super) enum RegisterError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
-    Connection(#[from] ConnectionError),
+    Lost(#[from] End),
     #[error(transparent)]
     Registration(#[from] RegistrationError),
-    #[error("the provisioning service did not acknowledge the subscription in time")]
-    NoSubAck,
-    #[error("the provisioning service refused the subscription to its answers")]
-    SubscriptionRefused,
 }
 
 impl RegisterError {
-    /// Whether only a person can mend it.
-    pub(super) fn is_permanent(&self) -> bool {
+    /// What the service had to do with it.
+    pub(super) fn answer(&self) -> Answer {
         match self {
-            Self::Connect(error) => error.is_authentication(),
-            Self::Registration(error) => error.is_permanent(),
-            Self::Connection(_) | Self::NoSubAck | Self::SubscriptionRefused => false,
+            Self::Connect(error) => error.answer(),
+            Self::Registration(error) if error.is_permanent() => Answer::Identity,
+            Self::Lost(End::SubscriptionRefused(_)) => Answer::Identity,
+            Self::Registration(_) | Self::Lost(_) => Answer::Refusal,
         }
     }
 }
@@ -49,74 +49,86 @@ pub(super) async fn register(
     registration: Registration,
 ) -> Result<Assignment, RegisterError> {
     let (connection, _) = transport::connect(endpoint, hello).await?;
-    let mut talk = Talk { connection, registration, subscribed: false, packet_id: 0 };
-    let result = talk.run().await;
-    talk.connection.close().await;
-    result
+    let wake = Arc::default();
+    let mut talk = Talk { wake, registration, packet_id: 0 };
+    Ok(session::serve(&mut talk, connection, false).await.end??)
 }
 
 struct Talk {
-    connection: Connection<Stream>,
+    /// Nobody wakes it.
+    wake: Arc<Notify>,
     registration: Registration,
-    subscribed: bool,
     /// The last one given out; a registration sends fewer requests than there are ids.
     packet_id: u16,
 }
 
-impl Talk {
-    async fn run(&mut self) -> Result<Assignment, RegisterError> {
-        let mut subscribe = Subscribe::new(RESPONSES, QoS::AtLeastOnce);
-        subscribe.pkid = self.next_packet_id();
-        let subscription = subscribe.pkid;
-        self.connection.send(&Packet::Subscribe(subscribe))?;
-        let subscribed_by = Instant::now() + SUBACK_WAIT;
-        let never = Notify::new();
-        let mut inbox = Inbox::default();
-        loop {
-            for packet in inbox.packets() {
-                match packet {
-                    Packet::Publish(publish) => {
-                        if let Some(assignment) = self.answered(&publish)? {
-                            return Ok(assignment);
-                        }
-                    }
-                    Packet::SubAck(ack) if ack.pkid == subscription => {
-                        if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
-                            return Err(RegisterError::SubscriptionRefused);
-                        }
-                        self.subscribed = true;
-                    }
-                    _ => {}
+impl Serve for Talk {
+    type Leave = Result<Assignment, RegistrationError>;
+
+    fn wake(&self) -> &Arc<Notify> {
+        &self.wake
+    }
+
+    fn puback_timeout(&self) -> Duration {
+        PUBACK_TIMEOUT_DEFAULT
+    }
+
+    fn open(&mut self, _session_present: bool, _now: Instant) -> Result<Ask, End> {
+        Ok(Ask { packet_id: self.next_packet_id(), filters: vec![RESPONSES.to_owned()] })
+    }
+
+    fn turn<S: ByteStream>(
+        &mut self,
+        session: &mut Session<S>,
+        now: Instant,
+    ) -> Result<Step<Self::Leave>, End> {
+        let Session { connection, inbox, subscription, .. } = session;
+        for packet in inbox.packets() {
+            match packet {
+                Packet::Publish(publish) => match self.answered(&publish, connection, now) {
+                    Ok(None) => {}
+                    Ok(Some(assignment)) => return Ok(Step::Leave(Ok(assignment))),
+                    Err(refused) => return Ok(Step::Leave(Err(refused))),
+                },
+                Packet::SubAck(ack) => {
+                    subscription.acknowledged(&ack)?;
                 }
+                _ => {}
             }
-            let now = Instant::now();
-            if !self.subscribed && now >= subscribed_by {
-                return Err(RegisterError::NoSubAck);
-            }
-            self.ask(now)?;
-            let due = if self.subscribed { self.registration.deadline() } else { subscribed_by };
-            let turn = self.connection.turn(&mut inbox, &never, true);
-            timeout_at(due.into(), turn).await.unwrap_or(Ok(()))?;
         }
+        let mut until = None;
+        if subscription.is_answered() {
+            match self.registration.next_request(now) {
+                Ok(request) => self.ask(request, connection)?,
+                Err(exhausted) => return Ok(Step::Leave(Err(exhausted))),
+            }
+            until = Some(self.registration.deadline());
+        }
+        Ok(Step::Wait(Wait { read: true, until, ..Wait::default() }))
+    }
+}
+
+impl Talk {
+    fn ask<S: ByteStream>(
+        &mut self,
+        request: Option<Request>,
+        connection: &mut Connection<S>,
+    ) -> Result<(), ConnectionError> {
+        let Some(request) = request else { return Ok(()) };
+        let mut publish = Publish::new(request.topic, QoS::AtLeastOnce, request.body);
+        publish.pkid = self.next_packet_id();
+        connection.publish(&publish)
     }
 
-    fn ask(&mut self, now: Instant) -> Result<(), RegisterError> {
-        if !self.subscribed {
-            return Ok(());
-        }
-        if let Some(request) = self.registration.next_request(now)? {
-            let mut publish = Publish::new(request.topic, QoS::AtLeastOnce, request.body);
-            publish.pkid = self.next_packet_id();
-            self.connection.publish(&publish)?;
-        }
-        Ok(())
-    }
-
-    fn answered(&mut self, publish: &Publish) -> Result<Option<Assignment>, RegisterError> {
+    fn answered<S: ByteStream>(
+        &mut self,
+        publish: &Publish,
+        connection: &mut Connection<S>,
+        now: Instant,
+    ) -> Result<Option<Assignment>, RegistrationError> {
         if publish.qos != QoS::AtMostOnce {
-            self.connection.acknowledge(publish.pkid);
+            connection.acknowledge(publish.pkid);
         }
-        let now = Instant::now();
         match self.registration.response(&publish.topic, &publish.payload, now)? {
             Progress::Assigned(assignment) => return Ok(Some(assignment)),
             Progress::Assigning(wait) => {

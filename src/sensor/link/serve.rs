@@ -1,181 +1,210 @@
-//! One connection to the hub from its CONNACK to its end: turn after turn.
+//! What the sensor does with a connection to the hub: what it begins with, and turn after turn.
 
+use std::future::pending;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout_at;
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
 use super::{LEAVE_WAIT, Link, TELEMETRY_INFLIGHT_MAX};
 use crate::azure::topics::{self, Received};
-use crate::azure::{Identity, Properties};
-use crate::limits::{SUBACK_WAIT, TOPIC_BYTES_MAX};
+use crate::limits::{PUBACK_TIMEOUT_DEFAULT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
-use crate::mqtt::packet::{
-    Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
+use crate::mqtt::packet::{Packet, Publish};
+use crate::mqtt::session::{
+    Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Outgoing;
-use crate::mqtt::{Connection, ConnectionError, Inbox, QoS, Stream};
+use crate::mqtt::{ByteStream, Connection, QoS};
 use crate::sensor::twin::Wanted;
 
-/// What a device listens to, on every connection anew, as a hub may have lost it.
+/// What a device listens to.
 const FILTERS: [&str; 3] = [topics::TWIN_RESPONSES, topics::DESIRED_PATCHES, topics::METHODS];
 
 /// Why the device left on its own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leave {
+pub(crate) enum Leave {
     /// It was told to stop.
     Stop,
     /// The token is to be renewed.
     Renewal,
 }
 
-/// Why a connection was lost.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Loss {
-    #[error(transparent)]
-    Connection(#[from] ConnectionError),
-    #[error("the hub did not acknowledge the subscriptions in time")]
-    NoSubAck,
-    #[error("the hub refused the subscription to {0}")]
-    SubscriptionRefused(&'static str),
+impl Client for Link {
+    fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    fn stop(&self) -> &watch::Receiver<bool> {
+        &self.stop
+    }
+
+    /// Registers first, where it is not known where to connect to.
+    async fn connect(&mut self) -> Result<Connected, Failure> {
+        let assignment = match self.assignment.clone().filter(|_| !self.is_stale()) {
+            Some(assignment) => assignment,
+            None => self.register().await?,
+        };
+        self.attend(assignment).await
+    }
+
+    /// The device goes on.
+    async fn idle<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            self.tick();
+            let due = self.device.deadline();
+            let device = async {
+                match due {
+                    Some(due) => sleep_until(due.into()).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                done = &mut work => return done,
+                () = device => {}
+            }
+        }
+    }
+
+    fn left(&mut self, why: Leave) -> bool {
+        if why == Leave::Renewal {
+            info!("renewing the token");
+        }
+        why == Leave::Renewal
+    }
+
+    fn lost(&mut self, _end: &End) -> bool {
+        false
+    }
 }
 
-/// What belongs to one connection.
-struct Session<'a> {
-    connection: Connection<Stream>,
-    identity: &'a Identity,
-    telemetry_topic: String,
-    subscription: u16,
-    /// `None` once acknowledged.
-    subscribed_by: Option<Instant>,
+impl Serve for Link {
+    type Leave = Leave;
+
+    fn wake(&self) -> &Arc<Notify> {
+        &self.wake
+    }
+
+    fn puback_timeout(&self) -> Duration {
+        PUBACK_TIMEOUT_DEFAULT
+    }
+
+    /// Telemetry without PUBACK is due again, and the subscriptions are made.
+    fn open(&mut self, _session_present: bool, _now: Instant) -> Result<Ask, End> {
+        self.leaving = None;
+        self.resend = self.inflight.resend();
+        let filters = FILTERS.map(str::to_owned).to_vec();
+        Ok(Ask { packet_id: self.reserve_packet_id(), filters })
+    }
+
+    fn turn<S: ByteStream>(
+        &mut self,
+        session: &mut Session<S>,
+        now: Instant,
+    ) -> Result<Step<Leave>, End> {
+        self.take(session, now)?;
+        self.tick();
+        let is_due = self.is_stopping() || now >= self.renew_at;
+        if self.leaving.is_none() && is_due {
+            let why = if self.is_stopping() { Leave::Stop } else { Leave::Renewal };
+            self.leaving = Some(Leaving::within(self.leave_wait(), now, why));
+        }
+        self.send_again(&mut session.connection)?;
+        if self.leaving.is_none() {
+            self.send_new(session, now)?;
+        }
+        if let Some(leaving) = &self.leaving
+            && leaving.is_over(now, self.is_settled())
+        {
+            return Ok(Step::Leave(if self.is_stopping() { Leave::Stop } else { leaving.why }));
+        }
+        let limit = self.leaving.as_ref().map_or(self.renew_at, Leaving::until);
+        let until = Some(self.device.deadline().map_or(limit, |due| due.min(limit)));
+        let read = session.connection.is_writable();
+        Ok(Step::Wait(Wait { read, pause: None, until, oldest: self.inflight.oldest() }))
+    }
 }
 
 impl Link {
-    /// Serves until it is time to leave and what was sent is answered, or until the connection is
-    /// lost.
-    pub(super) async fn serve(
-        &mut self,
-        connection: Connection<Stream>,
-        identity: &Identity,
-        renew_at: Instant,
-    ) -> Result<Leave, Loss> {
-        let mut session = self.open(connection, identity)?;
-        // Set once there is a reason to leave: the end of the wait for what is under way.
-        let mut leave_by = None;
-        let mut inbox = Inbox::default();
-        loop {
-            for packet in inbox.packets() {
-                match packet {
-                    Packet::Publish(publish) => self.received(&mut session, &publish)?,
-                    Packet::PubAck(ack) => {
-                        let acknowledged = self.inflight.complete(ack.pkid).is_some();
-                        self.counters.telemetry_acknowledged += u64::from(acknowledged);
-                    }
-                    Packet::SubAck(ack) => self.subscribed(&mut session, &ack)?,
-                    _ => {}
+    /// Sorts what a turn brought, in order of arrival.
+    fn take<S: ByteStream>(&mut self, session: &mut Session<S>, now: Instant) -> Result<(), End> {
+        let Session { connection, inbox, subscription, .. } = session;
+        let mut has_worked = false;
+        for packet in inbox.packets() {
+            match packet {
+                Packet::Publish(publish) => self.received(connection, &publish, now)?,
+                Packet::PubAck(ack) => {
+                    let is_acknowledged = self.inflight.complete(ack.pkid).is_some();
+                    self.counters.telemetry_acknowledged += u64::from(is_acknowledged);
+                    has_worked |= is_acknowledged;
                 }
-            }
-            let now = Instant::now();
-            if session.subscribed_by.is_some_and(|deadline| now >= deadline) {
-                return Err(Loss::NoSubAck);
-            }
-            self.tick();
-            if leave_by.is_none() && (self.is_stopping() || now >= renew_at) {
-                leave_by = Some(now + self.leave_wait());
-            }
-            self.send_again(&mut session)?;
-            if leave_by.is_none() {
-                self.send_new(&mut session, now)?;
-            }
-            if leave_by.is_some_and(|deadline| now >= deadline || self.is_settled()) {
-                let leave = if self.is_stopping() { Leave::Stop } else { Leave::Renewal };
-                session.connection.close().await;
-                return Ok(leave);
-            }
-            let limit = leave_by.unwrap_or(renew_at);
-            let due = self.device.deadline().map_or(limit, |due| due.min(limit));
-            let read = session.connection.is_writable();
-            let turn = session.connection.turn(&mut inbox, &self.wake, read);
-            timeout_at(due.into(), turn).await.unwrap_or(Ok(()))?;
-        }
-    }
-
-    /// What every connection begins with: telemetry without PUBACK is due again, and the
-    /// subscriptions are made.
-    fn open<'a>(
-        &mut self,
-        mut connection: Connection<Stream>,
-        identity: &'a Identity,
-    ) -> Result<Session<'a>, Loss> {
-        self.resend = self.inflight.resend();
-        let subscription = self.reserve_packet_id();
-        let wanted = |path: &str| SubscribeFilter::new(path.to_owned(), QoS::AtLeastOnce);
-        let mut subscribe = Subscribe::new_many(FILTERS.map(wanted));
-        subscribe.pkid = subscription;
-        connection.send(&Packet::Subscribe(subscribe))?;
-        Ok(Session {
-            connection,
-            identity,
-            // The tutorial's device sends no properties, not even a content type.
-            telemetry_topic: topics::telemetry(identity, &Properties::new()),
-            subscription,
-            subscribed_by: Some(Instant::now() + SUBACK_WAIT),
-        })
-    }
-
-    fn subscribed(&mut self, session: &mut Session<'_>, ack: &SubAck) -> Result<(), Loss> {
-        if ack.pkid != session.subscription || session.subscribed_by.take().is_none() {
-            return Ok(());
-        }
-        self.inflight.complete(ack.pkid);
-        for (filter, code) in FILTERS.into_iter().zip(&ack.return_codes) {
-            if *code == SubscribeReasonCode::Failure {
-                return Err(Loss::SubscriptionRefused(filter));
+                Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
+                    self.subscribed(ack.pkid, now);
+                }
+                _ => {}
             }
         }
-        self.twin.connected();
-        if std::mem::take(&mut self.is_new) {
-            let action = self.device.start(Instant::now());
-            self.act(action);
+        if has_worked {
+            session.worked();
         }
         Ok(())
     }
 
+    fn subscribed(&mut self, packet_id: u16, now: Instant) {
+        self.inflight.complete(packet_id);
+        self.twin.connected();
+        if std::mem::take(&mut self.is_new) {
+            let action = self.device.start(now);
+            self.act(action);
+        }
+    }
+
     /// Sorts one publish, in order of arrival.
-    fn received(&mut self, session: &mut Session<'_>, publish: &Publish) -> Result<(), Loss> {
-        match topics::parse_received(session.identity, &publish.topic) {
+    fn received<S: ByteStream>(
+        &mut self,
+        connection: &mut Connection<S>,
+        publish: &Publish,
+        now: Instant,
+    ) -> Result<(), End> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        match topics::parse_received(identity, &publish.topic) {
             Received::Method { name, rid } => {
-                self.command(session, &name, &rid, &publish.payload)?
+                self.command(connection, &name, &rid, &publish.payload, now)?
             }
             Received::DesiredPatch { version } => {
                 info!("desired properties: \"{}\"", excerpt(&publish.payload));
                 let wanted = self.twin.patch(version, &publish.payload);
-                self.take(wanted);
+                self.change(wanted, now);
             }
             Received::TwinResponse { status, rid, .. } => {
-                let wanted = self.twin.response(status, &rid, &publish.payload, Instant::now());
-                self.take(wanted);
+                let wanted = self.twin.response(status, &rid, &publish.payload, now);
+                self.change(wanted, now);
             }
             Received::Input { .. } | Received::Other => {
                 debug!("publish on an unexpected topic ignored: {:?}", publish.topic);
             }
         }
         if publish.qos != QoS::AtMostOnce {
-            session.connection.acknowledge(publish.pkid);
+            connection.acknowledge(publish.pkid);
         }
         Ok(())
     }
 
     /// QoS 0: an answer that is lost with the connection is of no use to a caller who was told 504
     /// meanwhile.
-    fn command(
+    fn command<S: ByteStream>(
         &mut self,
-        session: &mut Session<'_>,
+        connection: &mut Connection<S>,
         name: &str,
         rid: &str,
         payload: &[u8],
-    ) -> Result<(), Loss> {
-        let response = self.device.command(name, payload, Instant::now());
+        now: Instant,
+    ) -> Result<(), End> {
+        let response = self.device.command(name, payload, now);
         let topic = topics::method_response(response.status, rid);
         // No hub writes such a request id; its caller gets a time-out.
         if topic.len() > TOPIC_BYTES_MAX {
@@ -185,17 +214,17 @@ impl Link {
         info!("command {name:?} \"{}\": {}", excerpt(payload), response.status);
         self.counters.commands += 1;
         let body = response.body.map_or_else(String::new, |body| body.to_string());
-        session.connection.publish(&Publish::new(topic, QoS::AtMostOnce, body))?;
+        connection.publish(&Publish::new(topic, QoS::AtMostOnce, body))?;
         Ok(())
     }
 
-    fn take(&mut self, wanted: Result<Vec<Wanted>, String>) {
+    fn change(&mut self, wanted: Result<Vec<Wanted>, String>, now: Instant) {
         match wanted {
             Err(problem) => warn!("{problem}"),
             Ok(wanted) => {
                 for Wanted { property, raw, version } in wanted {
                     self.counters.changes += 1;
-                    self.device.desired(property, &raw, version, Instant::now());
+                    self.device.desired(property, &raw, version, now);
                 }
             }
         }
@@ -212,19 +241,22 @@ impl Link {
     }
 
     /// Sends what was sent on an earlier connection and has no PUBACK.
-    fn send_again(&mut self, session: &mut Session<'_>) -> Result<(), Loss> {
-        while session.connection.is_writable() {
+    fn send_again<S: ByteStream>(&mut self, connection: &mut Connection<S>) -> Result<(), End> {
+        while connection.is_writable() {
             let Some(id) = self.resend.pop_front() else { break };
             if let Some(body) = self.inflight.get(id) {
-                let topic = &session.telemetry_topic;
-                session.connection.publish(telemetry(topic, id, true, body))?;
+                connection.publish(telemetry(&self.telemetry_topic, id, true, body))?;
             }
         }
         Ok(())
     }
 
     /// Sends everything new that can leave without waiting.
-    fn send_new(&mut self, session: &mut Session<'_>, now: Instant) -> Result<(), Loss> {
+    fn send_new<S: ByteStream>(
+        &mut self,
+        session: &mut Session<S>,
+        now: Instant,
+    ) -> Result<(), End> {
         let connection = &mut session.connection;
         while connection.is_writable()
             && self.resend.is_empty()
@@ -233,11 +265,11 @@ impl Link {
         {
             let Some(body) = self.telemetry.pop_front() else { break };
             debug!("telemetry: {body}");
-            let (id, topic) = (self.inflight.next_id(), &session.telemetry_topic);
-            connection.publish(telemetry(topic, id, false, &body))?;
+            let id = self.inflight.next_id();
+            connection.publish(telemetry(&self.telemetry_topic, id, false, &body))?;
             self.inflight.push(body).expect("there was room");
         }
-        if session.subscribed_by.is_none() {
+        if session.subscription.is_answered() {
             while let Some(request) = self.twin.next_request(now) {
                 connection.publish(&Publish::new(request.topic, QoS::AtMostOnce, request.body))?;
             }

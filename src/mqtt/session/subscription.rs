@@ -7,11 +7,12 @@ use rumqttc::mqttbytes::v4::{
 };
 use tracing::warn;
 
-use super::dial::{End, now};
+use super::{End, now};
 use crate::limits::SUBACK_WAIT;
 use crate::mqtt::{ByteStream, Connection, QoS};
 
-pub(super) struct Subscription {
+/// What was asked for, and what came of it.
+pub(crate) struct Subscription {
     packet_id: u16,
     filters: Vec<String>,
     is_answered: bool,
@@ -23,7 +24,7 @@ pub(super) struct Subscription {
 
 impl Subscription {
     /// Asks for `filters` at QoS 1.
-    pub(super) fn ask<S: ByteStream>(
+    pub(crate) fn ask<S: ByteStream>(
         connection: &mut Connection<S>,
         packet_id: u16,
         filters: Vec<String>,
@@ -37,9 +38,9 @@ impl Subscription {
         Ok(Self { packet_id, filters, is_answered, is_granted, waited, checked })
     }
 
-    /// A SUBACK came; true when it was the one that is waited for. What the broker grants at QoS 0
+    /// A SUBACK came; true when it was the one that is waited for. What the peer grants at QoS 0
     /// only is warned about.
-    pub(super) fn acknowledged(&mut self, ack: &SubAck) -> Result<bool, End> {
+    pub(crate) fn acknowledged(&mut self, ack: &SubAck) -> Result<bool, End> {
         if ack.pkid != self.packet_id || self.is_answered {
             return Ok(false);
         }
@@ -58,7 +59,7 @@ impl Subscription {
             answers().filter(|(_, code)| **code == Code::Success(QoS::AtMostOnce)).peekable();
         if let Some((filter, _)) = weak.peek().copied() {
             warn!(
-                "the broker delivers {filter} (and {} more filters) at most once (QoS 0), so \
+                "the peer delivers {filter} (and {} more filters) at most once (QoS 0), so \
                  messages may be lost: let it grant QoS 1",
                 weak.count() - 1
             );
@@ -69,7 +70,7 @@ impl Subscription {
 
     /// Whether the SUBACK is late. Only time counts in which the connection `was_read` since the
     /// last call: unread it may well have come.
-    pub(super) fn check(&mut self, now: Instant, was_read: bool) -> Result<(), End> {
+    pub(crate) fn check(&mut self, now: Instant, was_read: bool) -> Result<(), End> {
         if was_read {
             self.waited += now.saturating_duration_since(self.checked);
         }
@@ -81,16 +82,16 @@ impl Subscription {
     }
 
     /// Whether the SUBACK came.
-    pub(super) fn is_answered(&self) -> bool {
+    pub(crate) fn is_answered(&self) -> bool {
         self.is_answered
     }
 
     /// Whether it granted every subscription.
-    pub(super) fn is_granted(&self) -> bool {
+    pub(crate) fn is_granted(&self) -> bool {
         self.is_granted
     }
 
-    pub(super) fn packet_id(&self) -> u16 {
+    pub(crate) fn packet_id(&self) -> u16 {
         self.packet_id
     }
 }

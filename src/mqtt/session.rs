@@ -1,0 +1,331 @@
+//! The life of an MQTT client: connect, subscribe, serve turn after turn, leave or be cut off, wait,
+//! and connect again. Every client of the product is one [`Client`], but for a registration, which is
+//! one connection ([`Serve`]); the loops are [`run`] and [`serve`], and nowhere else.
+//!
+//! ```text
+//!        ┌──────────── wait (reconnect) ◄─────────────┐ failed
+//!        ▼                                            │
+//!   Client::connect ──► CONNACK ──► SUBSCRIBE ──► Serve::turn, again and again ──► left
+//!                                       │             │
+//!                                       └─ SUBACK ────┘ checked against what was asked for
+//! ```
+//!
+//! - In: what the client decides in its turns. Out: connections, each to its end, and log lines about
+//!   both. Runs on the thread of its caller.
+//! - Bounded: SUBACK within [`SUBACK_WAIT`](crate::limits::SUBACK_WAIT), a PUBACK within the
+//!   client's [`puback_timeout`](Serve::puback_timeout), waits between connections as
+//!   [`reconnect`] has them. A wait counts only time in which the connection was read.
+//! - One clock, that of the runtime ([`now`]): tests stop it.
+
+mod leaving;
+mod overdue;
+mod reconnect;
+mod subscription;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout_at;
+use tracing::{error, info, warn};
+
+use super::{Answer, ByteStream, Connection, ConnectionError, Inbox, Stream};
+use crate::linger;
+pub(crate) use leaving::Leaving;
+use overdue::{Overdue, Progress};
+use reconnect::{Loss, Reconnect};
+pub(crate) use subscription::Subscription;
+
+/// The clock of the runtime, which tests stop.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Why a connection ended that nobody left.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    /// The connection failed, or the peer closed it.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// No SUBACK came.
+    #[error("the peer did not acknowledge the subscriptions in time")]
+    NoSubAck,
+    /// A SUBACK that does not answer what was asked.
+    #[error("the peer answered {filters} subscriptions with {codes} codes, against MQTT 3.1.1")]
+    BadSubAck {
+        /// Codes in the SUBACK.
+        codes: usize,
+        /// Filters in the SUBSCRIBE.
+        filters: usize,
+    },
+    /// A SUBACK came that refuses this filter.
+    #[error("the peer refused the subscription to {0}: its access list must allow it")]
+    SubscriptionRefused(String),
+    /// None is left for the SUBSCRIBE.
+    #[error("all packet ids are taken by publishes without PUBACK")]
+    NoPacketId,
+    /// The oldest publish has waited too long.
+    #[error("no PUBACK for the oldest publish within {0:?}, although the peer is there")]
+    NoPubAck(Duration),
+}
+
+impl End {
+    /// Whether the peer, or what is between, hung up.
+    pub(crate) fn is_hang_up(&self) -> bool {
+        matches!(self, Self::Connection(ConnectionError::Closed | ConnectionError::Io(_)))
+    }
+
+    /// Whether only a person can mend it.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::SubscriptionRefused(_))
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What failed, and what to do about it.
+    pub(crate) text: String,
+    /// What the peer has to do with it; `None`: try again at once.
+    pub(crate) answer: Option<Answer>,
+}
+
+/// What a client wants to be subscribed to.
+pub(crate) struct Ask {
+    /// The packet id of the SUBSCRIBE.
+    pub(crate) packet_id: u16,
+    /// The filters, all at QoS 1.
+    pub(crate) filters: Vec<String>,
+}
+
+/// How a turn of a client ended.
+pub(crate) enum Step<L> {
+    /// The connection is left: DISCONNECT, and the end.
+    Leave(L),
+    /// The next turn comes with packets, a wake-up, room to write, or [`TICK`](super::connection::TICK).
+    Wait(Wait),
+}
+
+/// What is waited for.
+#[derive(Default)]
+pub(crate) struct Wait {
+    /// Whether the connection is read.
+    pub(crate) read: bool,
+    /// Whether to pause first, for messages to come together.
+    pub(crate) pause: Option<Duration>,
+    /// The latest end of the wait.
+    pub(crate) until: Option<Instant>,
+    /// The packet id of the oldest publish without PUBACK.
+    pub(crate) oldest: Option<u16>,
+}
+
+/// One connection, from its CONNACK on.
+pub(crate) struct Session<S> {
+    /// The connection.
+    pub(crate) connection: Connection<S>,
+    /// What the last turn brought.
+    pub(crate) inbox: Inbox,
+    /// The subscriptions, made anew on every connection: one that the peer has lost would go
+    /// unnoticed for ever.
+    pub(crate) subscription: Subscription,
+    /// Something was acknowledged on this connection, in either direction.
+    has_worked: bool,
+}
+
+impl<S> Session<S> {
+    /// Something was acknowledged on this connection, in either direction: it is one that works.
+    pub(crate) fn worked(&mut self) {
+        self.has_worked = true;
+    }
+}
+
+/// What is done with one connection.
+pub(crate) trait Serve {
+    /// Why a connection is left in good order.
+    type Leave;
+
+    /// What ends waits.
+    fn wake(&self) -> &Arc<Notify>;
+
+    /// How long the oldest publish may be without PUBACK.
+    fn puback_timeout(&self) -> Duration;
+
+    /// A connection begins: nothing of the last one counts any more.
+    ///
+    /// # Errors
+    /// When nothing can be subscribed to.
+    fn open(&mut self, session_present: bool, now: Instant) -> Result<Ask, End>;
+
+    /// Takes what came in the inbox, and says what there is to say.
+    ///
+    /// # Errors
+    /// When the connection is of no use any more.
+    fn turn<S: ByteStream>(
+        &mut self,
+        session: &mut Session<S>,
+        now: Instant,
+    ) -> Result<Step<Self::Leave>, End>;
+}
+
+/// A client that connects again and again.
+pub(crate) trait Client: Serve {
+    /// Its name in the log.
+    fn client_id(&self) -> &str;
+
+    /// Turns true for the end of all connections, together with a notification on
+    /// [`wake`](Serve::wake).
+    fn stop(&self) -> &watch::Receiver<bool>;
+
+    /// Makes a connection. May be dropped at any await.
+    async fn connect(&mut self) -> Result<Connected, Failure>;
+
+    /// Lets `work` come to its end, and does meanwhile what is due without a connection.
+    async fn idle<T>(&mut self, work: impl Future<Output = T>) -> T {
+        work.await
+    }
+
+    /// The connection was left. Whether to connect again, at once.
+    fn left(&mut self, why: Self::Leave) -> bool;
+
+    /// The connection was lost. Whether something was achieved by that.
+    fn lost(&mut self, end: &End) -> bool;
+}
+
+/// A connection that was made.
+pub(crate) struct Connected {
+    /// The connection.
+    pub(crate) connection: Connection<Stream>,
+    /// Whether the peer had kept the session.
+    pub(crate) session_present: bool,
+    /// Where to, and how.
+    pub(crate) endpoint: String,
+}
+
+/// Connects, serves, and connects again until told to stop.
+pub(crate) async fn run<C: Client>(client: &mut C) {
+    let mut reconnect = Reconnect::default();
+    let mut stop = client.stop().clone();
+    loop {
+        let attempt = async {
+            if let Some(wait) = reconnect.wait(fastrand::f64()) {
+                info!("as {}: next attempt in {} ms", client.client_id(), wait.as_millis());
+                client.idle(tokio::time::sleep(wait)).await;
+            }
+            client.connect().await
+        };
+        let connected = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            connected = attempt => connected,
+        };
+        let Connected { mut connection, session_present, endpoint } = match connected {
+            Ok(connected) => connected,
+            Err(Failure { text, answer }) => {
+                error!("as {}: {text}", client.client_id());
+                reconnect.failed(answer);
+                continue;
+            }
+        };
+        let client_id = client.client_id();
+        info!("connected to {endpoint} as {client_id}, session present: {session_present}");
+        connection.answers_within(reconnect.answer_wait());
+        let since = now();
+        let served = serve(client, connection, session_present).await;
+        match served.end {
+            Ok(why) => {
+                reconnect.left();
+                if !client.left(why) {
+                    return;
+                }
+            }
+            Err(end) => {
+                let client_id = client.client_id().to_owned();
+                warn!("connection to {endpoint} as {client_id} lost: {end}");
+                let has_achieved = client.lost(&end);
+                let loss = Loss {
+                    lived: now().saturating_duration_since(since),
+                    has_worked: served.has_worked || has_achieved,
+                    is_refusal: end.is_refusal(),
+                    is_unanswered: matches!(end, End::Connection(ConnectionError::Unanswered(_))),
+                    is_hang_up: served.is_subscribed && end.is_hang_up(),
+                };
+                if reconnect.lost(&loss) {
+                    warn!(
+                        "as {client_id}: {} connections in a row ended within seconds: probably a \
+                         second process connects as {client_id} too, and each throws the other \
+                         out; give each an identity of its own",
+                        reconnect::THROWN_OUT
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// How a connection went.
+pub(crate) struct Served<L> {
+    /// Why it was left, or how it was lost.
+    pub(crate) end: Result<L, End>,
+    /// Something was acknowledged on it.
+    has_worked: bool,
+    /// The SUBACK had come.
+    is_subscribed: bool,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<C: Serve, S: ByteStream>(
+    client: &mut C,
+    mut connection: Connection<S>,
+    session_present: bool,
+) -> Served<C::Leave> {
+    let opened = client
+        .open(session_present, now())
+        .and_then(|ask| Subscription::ask(&mut connection, ask.packet_id, ask.filters));
+    let subscription = match opened {
+        Ok(subscription) => subscription,
+        Err(end) => return Served { end: Err(end), has_worked: false, is_subscribed: false },
+    };
+    let inbox = Inbox::default();
+    let mut session = Session { connection, inbox, subscription, has_worked: false };
+    let end = turns(client, &mut session).await;
+    let Session { connection, subscription, has_worked, .. } = session;
+    if end.is_ok() {
+        connection.close().await;
+    }
+    Served { end, has_worked, is_subscribed: subscription.is_answered() }
+}
+
+/// Turn after turn, until the client leaves or the connection is lost.
+async fn turns<C: Serve, S: ByteStream>(
+    client: &mut C,
+    session: &mut Session<S>,
+) -> Result<C::Leave, End> {
+    let wake = Arc::clone(client.wake());
+    let puback_timeout = client.puback_timeout();
+    let mut overdue = Overdue::new(now());
+    let mut was_read = false;
+    loop {
+        let now = now();
+        let wait = match client.turn(session, now)? {
+            Step::Leave(why) => return Ok(why),
+            Step::Wait(wait) => wait,
+        };
+        session.subscription.check(now, was_read)?;
+        match overdue.check(now, was_read, wait.oldest, puback_timeout) {
+            Progress::Fine => {}
+            Progress::Slow => session.connection.ask(),
+            Progress::None => return Err(End::NoPubAck(puback_timeout)),
+        }
+        was_read = wait.read;
+        if let Some(pause) = wait.pause.filter(|_| wait.read) {
+            session.connection.write_now().await?;
+            linger::pause(pause).await;
+        }
+        let turn = session.connection.turn(&mut session.inbox, &wake, wait.read);
+        match wait.until {
+            // Past that moment the next turn of the client sees that it is.
+            Some(until) => timeout_at(until.into(), turn).await.unwrap_or(Ok(()))?,
+            None => turn.await?,
+        }
+    }
+}

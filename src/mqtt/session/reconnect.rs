@@ -1,0 +1,128 @@
+//! How long to wait before the next attempt to connect: pure, told what happened.
+//!
+//! ```text
+//!   what happened last                         wait, doubled each time it happens in a row
+//!   nobody answered (DNS, TCP)                 0.1 s to  5 s
+//!   the peer would not go on                   0.1 s to 20 s
+//!   it refused the identity or a filter          3 s to 60 s
+//!   a connection that had worked was lost      0.1 s to  2 s
+//!   the connection was left in good order      none
+//! ```
+//! What happened last decides on the bounds. A connection that got something acknowledged ends the
+//! series of failures: whoever cuts links that work must not be helped by long waits. Half of each
+//! wait is jitter.
+
+use std::time::Duration;
+
+use crate::limits::{ANSWER_WAIT, ANSWER_WAIT_MAX, HEALTHY_AFTER};
+use crate::mqtt::Answer;
+use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, CUT, TRANSIENT, UNREACHABLE};
+
+/// A connection that ends so soon after its CONNACK may have been thrown out by another client of
+/// the same name.
+const SHORT: Duration = Duration::from_secs(5);
+/// So many of them in a row are told.
+pub(super) const THROWN_OUT: u32 = 3;
+
+/// How a connection was lost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loss {
+    /// Since its CONNACK.
+    pub(super) lived: Duration,
+    /// Something was acknowledged on it.
+    pub(super) has_worked: bool,
+    /// A subscription was refused.
+    pub(super) is_refusal: bool,
+    /// It was given up, as a PINGREQ got no answer.
+    pub(super) is_unanswered: bool,
+    /// The peer hung up behind its SUBACK.
+    pub(super) is_hang_up: bool,
+}
+
+/// The waits of one client, over all its connections.
+#[derive(Debug)]
+pub(super) struct Reconnect {
+    /// Attempts that failed, and connections that were lost before they had worked.
+    failures: Backoff,
+    /// Connections that were lost although they had worked.
+    cuts: Backoff,
+    /// Which of them is to be waited for next.
+    next: Option<(Series, Bounds)>,
+    /// Short connections in a row at whose end the peer hung up.
+    thrown_out: u32,
+    answer_wait: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Series {
+    Failures,
+    Cuts,
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        let (failures, cuts) = (Backoff::default(), Backoff::default());
+        Self { failures, cuts, next: None, thrown_out: 0, answer_wait: ANSWER_WAIT }
+    }
+}
+
+impl Reconnect {
+    /// The wait before the next attempt, once; `jitter` is uniform in 0..1.
+    pub(super) fn wait(&mut self, jitter: f64) -> Option<Duration> {
+        let (series, bounds) = self.next.take()?;
+        let backoff = match series {
+            Series::Failures => &mut self.failures,
+            Series::Cuts => &mut self.cuts,
+        };
+        Some(backoff.next(bounds, jitter))
+    }
+
+    /// How long the next connection waits for the answer to a PINGREQ that asks about a publish
+    /// without PUBACK: longer, where that wait was too short.
+    pub(super) fn answer_wait(&self) -> Duration {
+        self.answer_wait
+    }
+
+    /// There is no connection; without an answer the next attempt comes at once.
+    pub(super) fn failed(&mut self, answer: Option<Answer>) {
+        let bounds = answer.map(|answer| match answer {
+            Answer::Nothing => UNREACHABLE,
+            Answer::Refusal => TRANSIENT,
+            Answer::Identity => AUTHENTICATION,
+        });
+        self.next = bounds.map(|bounds| (Series::Failures, bounds));
+    }
+
+    /// A connection was left in good order.
+    pub(super) fn left(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A connection was lost; true when it is time to say that another client of this name may be
+    /// there.
+    pub(super) fn lost(&mut self, loss: &Loss) -> bool {
+        if loss.lived >= HEALTHY_AFTER {
+            self.failures.reset();
+            self.cuts.reset();
+        }
+        self.next = Some(if loss.is_refusal {
+            (Series::Failures, AUTHENTICATION)
+        } else if loss.has_worked {
+            self.failures.reset();
+            (Series::Cuts, CUT)
+        } else {
+            (Series::Failures, TRANSIENT)
+        });
+        self.answer_wait = if loss.is_unanswered {
+            (self.answer_wait * 2).min(ANSWER_WAIT_MAX)
+        } else {
+            ANSWER_WAIT
+        };
+        let is_short = loss.is_hang_up && loss.lived < SHORT;
+        self.thrown_out = if is_short { self.thrown_out.saturating_add(1) } else { 0 };
+        self.thrown_out == THROWN_OUT
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+use super::*;
+
+const CUT_AFTER_WORK: Loss = Loss {
+    lived: Duration::from_secs(1),
+    has_worked: true,
+    is_refusal: false,
+    is_unanswered: false,
+    is_hang_up: true,
+};
+const CUT_BEFORE_WORK: Loss = Loss { has_worked: false, ..CUT_AFTER_WORK };
+
+/// The wait in milliseconds, at its longest.
+fn wait(reconnect: &mut Reconnect) -> u128 {
+    reconnect.wait(1.0).map_or(0, |wait| wait.as_millis())
+}
+
+#[test]
+fn the_first_attempt_waits_for_nothing_and_a_wait_is_taken_once() {
+    let mut reconnect = Reconnect::default();
+    assert_eq!(reconnect.wait(1.0), None);
+    reconnect.failed(Some(Answer::Nothing));
+    assert_eq!([wait(&mut reconnect), wait(&mut reconnect)], [100, 0]);
+}
+
+/// Each kind of failure has its own longest wait, and the last one decides.
+#[test]
+fn what_happened_last_decides() {
+    for (answer, first, longest) in [
+        (Answer::Nothing, 100, 5_000),
+        (Answer::Refusal, 100, 20_000),
+        (Answer::Identity, 3_000, 60_000),
+    ] {
+        let mut reconnect = Reconnect::default();
+        let waits: Vec<_> = (0..12)
+            .map(|_| {
+                reconnect.failed(Some(answer));
+                wait(&mut reconnect)
+            })
+            .collect();
+        assert_eq!((waits[0], waits[1], waits[11]), (first, 2 * first, longest), "{answer:?}");
+        reconnect.failed(Some(Answer::Nothing));
+        assert_eq!(wait(&mut reconnect), 5_000, "nobody answered, behind {answer:?}");
+        reconnect.failed(None);
+        assert_eq!(wait(&mut reconnect), 0, "at once, behind {answer:?}");
+    }
+}
+
+/// Connections that are cut after they have worked are made again within 2 s, however many there
+/// were, and whatever failed before.
+#[test]
+fn a_link_that_works_is_not_punished() {
+    let mut reconnect = Reconnect::default();
+    for _ in 0..10 {
+        reconnect.failed(Some(Answer::Refusal));
+        wait(&mut reconnect);
+    }
+    let waits: Vec<_> = (0..14)
+        .map(|_| {
+            reconnect.lost(&CUT_AFTER_WORK);
+            wait(&mut reconnect)
+        })
+        .collect();
+    assert_eq!(waits[..6], [100, 200, 400, 800, 1_600, 2_000]);
+    assert_eq!(waits[13], 2_000);
+    reconnect.failed(Some(Answer::Nothing));
+    assert_eq!(wait(&mut reconnect), 100, "work has ended the series of failures");
+}
+
+/// A connection that lived for 10 s starts every series anew.
+#[test]
+fn a_connection_of_10_s_starts_the_series_anew() {
+    for loss in [CUT_AFTER_WORK, CUT_BEFORE_WORK] {
+        let mut reconnect = Reconnect::default();
+        for _ in 0..10 {
+            reconnect.lost(&loss);
+            wait(&mut reconnect);
+        }
+        reconnect.lost(&Loss { lived: HEALTHY_AFTER, ..loss });
+        assert_eq!(wait(&mut reconnect), 100, "{loss:?}");
+    }
+}
+
+/// A connection that never works is made ever more rarely; a refused filter as a refused identity.
+#[test]
+fn a_link_that_does_not_work_waits_longer() {
+    for (loss, first, longest) in [
+        (CUT_BEFORE_WORK, 100, 20_000),
+        (Loss { is_refusal: true, ..CUT_BEFORE_WORK }, 3_000, 60_000),
+        (Loss { is_refusal: true, ..CUT_AFTER_WORK }, 3_000, 60_000),
+    ] {
+        let mut reconnect = Reconnect::default();
+        let waits: Vec<_> = (0..12)
+            .map(|_| {
+                reconnect.lost(&loss);
+                wait(&mut reconnect)
+            })
+            .collect();
+        assert_eq!((waits[0], waits[11]), (first, longest), "{loss:?}");
+    }
+}
+
+/// Three short connections in a row are told once; a longer one, another end, or a good one begins
+/// the count anew.
+#[test]
+fn a_name_that_is_in_use_twice_is_told_once() {
+    let mut reconnect = Reconnect::default();
+    let mut told = |losses: &[Loss]| losses.iter().map(|loss| reconnect.lost(loss)).collect();
+    let short = CUT_BEFORE_WORK;
+    let with_work: Vec<bool> = told(&[short, CUT_AFTER_WORK, short, short, short]);
+    assert_eq!(with_work, [false, false, true, false, false]);
+    for other in [Loss { lived: SHORT, ..short }, Loss { is_hang_up: false, ..short }] {
+        let counts: Vec<bool> = told(&[other, short, short, other, short, short, short]);
+        assert_eq!(counts, [false, false, false, false, false, false, true], "{other:?}");
+    }
+}
+
+/// Where an answer takes longer than it is waited for, the next connection waits longer; the wait
+/// is bounded, and any other end takes it back.
+#[test]
+fn an_answer_that_is_slow_is_waited_for_longer() {
+    let mut reconnect = Reconnect::default();
+    let slow = Loss { is_unanswered: true, is_hang_up: false, ..CUT_BEFORE_WORK };
+    let mut waits = vec![reconnect.answer_wait().as_secs()];
+    for _ in 0..5 {
+        reconnect.lost(&slow);
+        waits.push(reconnect.answer_wait().as_secs());
+    }
+    assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+    reconnect.lost(&CUT_BEFORE_WORK);
+    assert_eq!(reconnect.answer_wait(), ANSWER_WAIT);
+}
+
+#[test]
+fn left_in_good_order_nothing_is_waited_for() {
+    let mut reconnect = Reconnect::default();
+    reconnect.lost(&CUT_BEFORE_WORK);
+    reconnect.left();
+    assert_eq!(wait(&mut reconnect), 0);
+}
