@@ -21,6 +21,8 @@ use rumqttc::Publish;
 use crate::harness::{Mosquitto, Process, sluicegate, wait_until};
 use tap::Tap;
 
+pub(crate) use client::Client;
+
 /// What is subscribed to, unless told otherwise.
 const SENSORS: &str = "sensors/#";
 /// Where the threshold comes from, unless told otherwise.
@@ -28,7 +30,7 @@ const CONTROL: &str = "sluicegate/desired";
 /// Where it is acknowledged, unless told otherwise.
 const REPORTED: &str = "sluicegate/reported";
 /// All alerts, unless told otherwise.
-const ALERTS: &str = "alerts/#";
+pub(crate) const ALERTS: &str = "alerts/#";
 
 /// A body that carries its number.
 fn body(n: usize, temperature: impl std::fmt::Display) -> String {
@@ -44,7 +46,7 @@ fn number(body: &[u8]) -> Option<usize> {
 }
 
 /// The numbers of messages, in the order of arrival.
-fn numbers(messages: &[Publish]) -> Vec<usize> {
+pub(crate) fn numbers(messages: &[Publish]) -> Vec<usize> {
     messages.iter().map(|message| number(&message.payload).expect("a number")).collect()
 }
 
@@ -52,6 +54,11 @@ fn numbers(messages: &[Publish]) -> Vec<usize> {
 fn half_hot(range: std::ops::Range<usize>) -> Vec<(String, String)> {
     let message = |n: usize| ("sensors/a".to_owned(), body(n, if is_hot(n) { 99 } else { 1 }));
     range.map(message).collect()
+}
+
+/// Messages of one sensor, all of them hot.
+pub(crate) fn hot(range: std::ops::Range<usize>) -> Vec<(String, String)> {
+    range.map(|n| ("sensors/a".to_owned(), body(n, 99))).collect()
 }
 
 /// Whether [`half_hot`] makes this one an alert.
@@ -68,7 +75,7 @@ fn command(url: &str, flags: &[&str]) -> Command {
 
 /// Starts a module that is alone with the broker, and waits until it has subscribed to `sensors/#`
 /// and to the control topic.
-fn standalone(mosquitto: &Mosquitto, url: &str, flags: &[&str]) -> Process {
+pub(crate) fn standalone(mosquitto: &Mosquitto, url: &str, flags: &[&str]) -> Process {
     start(mosquitto, &mut command(url, flags), &[SENSORS, CONTROL])
 }
 
@@ -85,7 +92,7 @@ fn start(mosquitto: &Mosquitto, command: &mut Command, filters: &[&str]) -> Proc
 }
 
 /// Stops the module, which must end well; gives what it says that it did.
-fn stop(mut module: Process) -> String {
+pub(crate) fn stop(mut module: Process) -> String {
     module.signal("TERM");
     assert_eq!(module.wait_for_exit().code(), Some(0));
     module.wait_for_line(&["stopped: "])

@@ -18,12 +18,14 @@ use tempfile::TempDir;
 
 pub(crate) use broker::{Access, BROKER_PASSWORD, BROKER_USER, Mosquitto};
 pub(crate) use gateway::{Gateway, SUBSCRIBE};
+pub(crate) use hole::{Hole, Swallow};
 pub(crate) use process::{Process, nobody};
 pub(crate) use program::Program;
 pub(crate) use secrets::Secrets;
 
 mod broker;
 mod gateway;
+mod hole;
 mod process;
 mod program;
 mod secrets;

@@ -13,6 +13,7 @@ mod deploy;
 mod failures;
 mod filter;
 mod harness;
+mod holes;
 mod interop;
 mod load;
 mod plain;

@@ -20,7 +20,7 @@ const WINDOW: usize = 100;
 const KEEP_ALIVE_S: u16 = 3_600;
 
 /// One connection. Whatever it waits for comes within the harness's patience, or the test fails.
-pub(super) struct Client {
+pub(crate) struct Client {
     socket: TcpStream,
     buffer: BytesMut,
     packet_id: u16,
@@ -30,7 +30,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Connects without a session.
-    pub(super) fn connect(mosquitto: &Mosquitto) -> Self {
+    pub(crate) fn connect(mosquitto: &Mosquitto) -> Self {
         Self::login(mosquitto.port(), "", true)
     }
 
@@ -57,7 +57,7 @@ impl Client {
     }
 
     /// Subscribes at QoS 1, and gives itself.
-    pub(super) fn subscribed(mut self, filter: &str) -> Self {
+    pub(crate) fn subscribed(mut self, filter: &str) -> Self {
         let mut subscribe = Subscribe::new(filter, QoS::AtLeastOnce);
         subscribe.pkid = self.next_id();
         self.send(&[Packet::Subscribe(subscribe)]);
@@ -75,7 +75,7 @@ impl Client {
     }
 
     /// As [`publish`](Self::publish), for many.
-    pub(super) fn publish_all(
+    pub(crate) fn publish_all(
         &mut self,
         messages: impl IntoIterator<Item = (String, impl Into<Vec<u8>>)>,
     ) {
@@ -141,7 +141,7 @@ impl Client {
     }
 
     /// All that the broker had for this client before now.
-    pub(super) fn drain(&mut self) -> Vec<Publish> {
+    pub(crate) fn drain(&mut self) -> Vec<Publish> {
         self.ping();
         self.received.drain(..).collect()
     }
