@@ -21,6 +21,9 @@ use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, CUT, TRANSIENT, UNRE
 /// A connection that ends so soon after its CONNACK may have been thrown out by another client of
 /// the same name.
 const SHORT: Duration = Duration::from_secs(5);
+/// The same once that is suspected: the other waits as long as we do before it comes back, so that
+/// each connection lives as long as the other's wait.
+const SHORT_OF_SUSPECTED: Duration = Duration::from_secs(40);
 /// So many of them in a row are told.
 pub(super) const THROWN_OUT: u32 = 3;
 
@@ -101,9 +104,14 @@ impl Reconnect {
     /// A connection was lost; true when it is time to say that another client of this name may be
     /// there.
     pub(super) fn lost(&mut self, loss: &Loss) -> bool {
+        let is_suspected = self.thrown_out >= THROWN_OUT;
+        let short = if is_suspected { SHORT_OF_SUSPECTED } else { SHORT };
+        let is_short = loss.is_hang_up && loss.lived < short;
         if loss.lived >= HEALTHY_AFTER {
-            self.failures.reset();
             self.cuts.reset();
+            if !(is_suspected && is_short) {
+                self.failures.reset();
+            }
         }
         self.next = Some(if loss.is_refusal {
             (Series::Failures, AUTHENTICATION)
@@ -118,7 +126,6 @@ impl Reconnect {
         } else {
             ANSWER_WAIT
         };
-        let is_short = loss.is_hang_up && loss.lived < SHORT;
         self.thrown_out = if is_short { self.thrown_out.saturating_add(1) } else { 0 };
         self.thrown_out == THROWN_OUT
     }

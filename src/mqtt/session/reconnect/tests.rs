@@ -69,7 +69,7 @@ fn a_link_that_works_is_not_punished() {
 /// A connection that lived for 10 s starts every series anew.
 #[test]
 fn a_connection_of_10_s_starts_the_series_anew() {
-    for loss in [CUT_AFTER_WORK, CUT_BEFORE_WORK] {
+    for loss in [CUT_AFTER_WORK, Loss { is_hang_up: false, ..CUT_BEFORE_WORK }] {
         let mut reconnect = Reconnect::default();
         for _ in 0..10 {
             reconnect.lost(&loss);
@@ -103,15 +103,36 @@ fn a_link_that_does_not_work_waits_longer() {
 /// the count anew.
 #[test]
 fn a_name_that_is_in_use_twice_is_told_once() {
-    let mut reconnect = Reconnect::default();
-    let mut told = |losses: &[Loss]| losses.iter().map(|loss| reconnect.lost(loss)).collect();
+    let told = |losses: &[Loss]| -> Vec<bool> {
+        let mut reconnect = Reconnect::default();
+        losses.iter().map(|loss| reconnect.lost(loss)).collect()
+    };
     let short = CUT_BEFORE_WORK;
-    let with_work: Vec<bool> = told(&[short, CUT_AFTER_WORK, short, short, short]);
+    let with_work = told(&[short, CUT_AFTER_WORK, short, short, short]);
     assert_eq!(with_work, [false, false, true, false, false]);
     for other in [Loss { lived: SHORT, ..short }, Loss { is_hang_up: false, ..short }] {
-        let counts: Vec<bool> = told(&[other, short, short, other, short, short, short]);
-        assert_eq!(counts, [false, false, false, false, false, false, true], "{other:?}");
+        let counts = told(&[short, short, other, short, short, short, short]);
+        assert_eq!(counts, [false, false, false, false, false, true, false], "{other:?}");
     }
+}
+
+/// Two processes of one name that do not know of each other: each is thrown out as often as the
+/// other comes back, and in the end that is rare. One of them alone is not held to it.
+#[test]
+fn two_of_one_name_end_up_far_apart() {
+    let [mut ours, mut theirs] = [Reconnect::default(), Reconnect::default()];
+    let mut wait_of_theirs = Duration::ZERO;
+    let mut waits = Vec::new();
+    for _ in 0..30 {
+        ours.lost(&Loss { lived: wait_of_theirs, ..CUT_BEFORE_WORK });
+        let wait_of_ours = ours.wait(0.5).expect("a wait");
+        theirs.lost(&Loss { lived: wait_of_ours, ..CUT_BEFORE_WORK });
+        wait_of_theirs = theirs.wait(0.5).expect("a wait");
+        waits.push(wait_of_theirs.as_secs());
+    }
+    assert!(waits[12..].iter().all(|wait| *wait >= 10), "{waits:?}");
+    ours.lost(&Loss { lived: SHORT_OF_SUSPECTED, ..CUT_BEFORE_WORK });
+    assert_eq!(wait(&mut ours), 100);
 }
 
 /// Where an answer takes longer than it is waited for, the next connection waits longer; the wait
