@@ -37,6 +37,8 @@
 //!   filters for cloud-to-device messages have no effect;
 //! - a connection ends when its token and [`HubConfig::token_skew`] do, not at the next look every
 //!   five minutes;
+//! - a publish in another identity's name ends the connection; the code of an edge hub takes the
+//!   sender from the topic and shows no such check;
 //! - SAS tokens alone prove an identity, not certificates of clients;
 //! - clients have neither AMQP nor HTTP, so no module calls another's methods;
 //! - it is the provisioning service and the runtime's workload API too, which are other programs
@@ -73,6 +75,7 @@ mod provisioning;
 mod resident;
 pub mod route;
 mod routing;
+mod sender;
 mod service;
 mod session;
 mod state;

@@ -48,7 +48,8 @@ pub struct HubCounters {
     pub dropped_malformed: u64,
     /// Messages dropped because two property names differ only in letter case.
     pub dropped_duplicate_property: u64,
-    /// Messages whose topic names other ids than the connection's; accepted, as edgeHub does.
+    /// Publishes in another identity's name, each of which ended its connection, and wills, which
+    /// were dropped.
     pub identity_mismatches: u64,
     /// Twin documents asked for.
     pub twin_gets: u64,

@@ -113,6 +113,9 @@ impl HubState {
         if publish.qos == QoS::ExactlyOnce {
             return violation("a QoS 2 publish");
         }
+        if !self.may_publish(seat.peer, &publish.topic) {
+            return violation("a publish in another identity's name");
+        }
         match parse_sent(&publish.topic) {
             Sent::Telemetry { device, module, bag } => {
                 let mut properties =
@@ -175,32 +178,10 @@ impl HubState {
                 if self.route_from(seat.peer, &telemetry, now) == Offer::NoRoom {
                     return Ok(Offer::NoRoom);
                 }
-                self.note_sender(seat, &telemetry);
             }
         }
         self.counters.telemetry_received += 1;
         Ok(Offer::Taken)
-    }
-
-    /// edgeHub takes the sender from the topic and compares it with nothing; here it is noticed.
-    fn note_sender(&mut self, seat: Seat, telemetry: &Telemetry<'_>) {
-        let identity = &self.peers[seat.peer].identity;
-        if identity.device == *telemetry.device
-            && identity.module.as_deref() == telemetry.module.as_deref()
-        {
-            return;
-        }
-        self.counters.identity_mismatches += 1;
-        let total = self.counters.identity_mismatches;
-        if worth_a_line(total) {
-            tracing::warn!(
-                connection = %identity.client_id(),
-                device = %telemetry.device,
-                module = telemetry.module.as_deref().unwrap_or_default(),
-                total,
-                "message sent in another identity's name"
-            );
-        }
     }
 
     /// edgeHub acknowledges what it cannot place; a method answer with a bad status also ends
@@ -247,8 +228,11 @@ impl HubState {
         written(SubAck::new(subscribe.pkid, codes).write(out))
     }
 
-    /// Publishes the will of a client whose connection broke, if it is telemetry.
+    /// Publishes the will of a client whose connection broke, if it is telemetry of its own.
     pub(super) fn on_will(&mut self, seat: Seat, will: LastWill, now: Instant) {
+        if !self.may_publish(seat.peer, &will.topic) {
+            return;
+        }
         let Sent::Telemetry { device, module, bag } = parse_sent(&will.topic) else { return };
         let Ok(mut properties) = Properties::decode_strict(bag) else { return };
         properties.set("iothub-MessageType", Some("Will"));

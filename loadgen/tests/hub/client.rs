@@ -295,6 +295,14 @@ impl Client {
         }
     }
 
+    /// The hub closes the connection, and says nothing more.
+    pub(crate) fn assert_closed_without_answer(&mut self) {
+        match self.try_receive(PATIENCE) {
+            Ok(packet) => panic!("answered: {packet:?}"),
+            Err(error) => assert_ne!(error.kind(), ErrorKind::TimedOut, "still open"),
+        }
+    }
+
     /// A PINGREQ is answered: the connection is alive, and all sent before has been handled.
     pub(crate) fn ping(&mut self) {
         self.send(&Packet::PingReq);

@@ -291,6 +291,41 @@ fn will_is_sent_when_the_connection_breaks() {
 }
 
 #[test]
+fn will_in_another_identitys_name_is_not_sent() {
+    let hub = start();
+    let upstream = hub.upstream();
+    let mut refused = 0;
+    for topic in ["devices/edge1/modules/filter/messages/events/", "devices/leaf/messages/events/"]
+    {
+        let mut credentials = Credentials::of(&hub, "other");
+        credentials.will = Some(LastWill::new(topic, "gone", QoS::AtLeastOnce, false));
+        let _client = Client::connect_with(&hub, &credentials);
+        hub.drop_connection("other");
+        refused += 1;
+        hub.until(|counters| counters.identity_mismatches == refused);
+    }
+    assert!(upstream.try_recv().is_err());
+}
+
+/// MQTT 3.1.1 §3.3.1.2 and §3.5 to 3.7: an edge hub has no QoS 2 in either direction.
+#[test]
+fn no_packet_of_qos_2_is_taken() {
+    use rumqttc::mqttbytes::v4::{PubComp, PubRec, PubRel};
+    let hub = start();
+    let packets = [
+        Packet::PubRec(PubRec::new(1)),
+        Packet::PubRel(PubRel::new(1)),
+        Packet::PubComp(PubComp::new(1)),
+    ];
+    for (count, packet) in (1..).zip(packets) {
+        let mut client = Client::connect(&hub, "filter");
+        client.send(&packet);
+        client.assert_closed_without_answer();
+        hub.until(|counters| counters.protocol_errors == count);
+    }
+}
+
+#[test]
 fn garbage_closes() {
     let hub = start();
     let mut client = Client::connect(&hub, "filter");
