@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{
     LastWill, Packet, PingResp, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode, UnsubAck,
+    Unsubscribe,
 };
 use sluicegate::azure::Properties;
 use sluicegate::azure::topics::{Sent, parse_sent};
@@ -83,6 +84,8 @@ impl HubState {
                 self.on_publish(seat, publish, out, now)
             }
             Packet::PubAck(ack) => self.on_puback(seat, ack.pkid, now),
+            Packet::Subscribe(Subscribe { pkid: 0, .. })
+            | Packet::Unsubscribe(Unsubscribe { pkid: 0, .. }) => violation("the packet id 0"),
             Packet::Subscribe(subscribe) => self.on_subscribe(seat, &subscribe, out),
             Packet::Unsubscribe(unsubscribe) => {
                 if let Some(session) = &mut self.peers[seat.peer].session {
@@ -112,6 +115,9 @@ impl HubState {
     ) -> Step {
         if publish.qos == QoS::ExactlyOnce {
             return violation("a QoS 2 publish");
+        }
+        if publish.topic.is_empty() || publish.topic.contains(['+', '#', '\0']) {
+            return violation("a topic that is empty or has a wildcard or NUL");
         }
         if !self.may_publish(seat.peer, &publish.topic) {
             return violation("a publish in another identity's name");

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v4::{ConnectReturnCode, LastWill, Packet, SubscribeReasonCode};
+use rumqttc::mqttbytes::v4::{
+    ConnectReturnCode, LastWill, Packet, Subscribe, SubscribeReasonCode, Unsubscribe,
+};
 use sluicegate::azure::{ConnectionString, sign_token};
 
 use crate::client::{CALM, Client, Credentials, unix_now};
@@ -319,6 +321,32 @@ fn no_packet_of_qos_2_is_taken() {
     ];
     for (count, packet) in (1..).zip(packets) {
         let mut client = Client::connect(&hub, "filter");
+        client.send(&packet);
+        client.assert_closed_without_answer();
+        hub.until(|counters| counters.protocol_errors == count);
+    }
+}
+
+/// MQTT 3.1.1 §2.3.1, §3.3.2.1 and §4.7.3, as the decoder of an edge hub holds them.
+#[test]
+fn packets_that_mqtt_forbids_close() {
+    let hub = start();
+    let events = "devices/edge1/modules/filter/messages/events/";
+    let publish = |client: &mut Client, topic: &str| {
+        Packet::Publish(client.publish_packet(topic, QoS::AtLeastOnce, b"x"))
+    };
+    type Forbidden<'a> = &'a dyn Fn(&mut Client) -> Packet;
+    let cases: [Forbidden<'_>; 6] = [
+        &|client| publish(client, &format!("{events}a=1+2")),
+        &|client| publish(client, &format!("{events}a=#")),
+        &|client| publish(client, &format!("{events}a=\0")),
+        &|client| publish(client, ""),
+        &|_| Packet::Subscribe(Subscribe::new("a/#", QoS::AtLeastOnce)),
+        &|_| Packet::Unsubscribe(Unsubscribe { pkid: 0, topics: vec!["a/#".to_owned()] }),
+    ];
+    for (count, packet) in (1..).zip(cases) {
+        let mut client = Client::connect(&hub, "filter");
+        let packet = packet(&mut client);
         client.send(&packet);
         client.assert_closed_without_answer();
         hub.until(|counters| counters.protocol_errors == count);
