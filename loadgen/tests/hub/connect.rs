@@ -52,8 +52,20 @@ fn credentials_decide_the_connack() {
     let hub = start();
     assert_eq!(code(&hub, |_| {}), Success);
     type Case = (&'static str, fn(&mut Credentials), ConnectReturnCode);
-    let cases: [Case; 8] = [
+    let cases: [Case; 16] = [
         ("no password", |c| c.password.clear(), NotAuthorized),
+        ("newline behind the token", |c| c.password.push('\n'), NotAuthorized),
+        ("newline before it", |c| c.password.insert(0, '\n'), NotAuthorized),
+        (
+            "newline for the space",
+            |c| c.password = c.password.replacen(' ', "\n", 1),
+            NotAuthorized,
+        ),
+        ("two spaces", |c| c.password = c.password.replacen(' ', "  ", 1), NotAuthorized),
+        ("NUL within", |c| c.password = c.password.replacen('&', "\0&", 1), NotAuthorized),
+        ("a field twice", |c| c.password.push_str("&se=1"), NotAuthorized),
+        ("an unknown field twice", |c| c.password.push_str("&x=1&X=1"), NotAuthorized),
+        ("an empty field", |c| c.password.push('&'), NotAuthorized),
         (
             "broken signature",
             |c| c.password = c.password.replace("sig=", "sig=AAAA"),
@@ -76,7 +88,8 @@ fn credentials_decide_the_connack() {
         assert_eq!(code(&hub, change), expected, "{what}");
     }
     let counters = hub.counters();
-    assert_eq!((counters.auth_failures, counters.connect_failures), (6, 2));
+    assert_eq!((counters.auth_failures, counters.connect_failures), (14, 2));
+    assert_eq!(code(&hub, |c| c.password.push_str("&x=1")), Success, "an unknown field");
 }
 
 #[test]
