@@ -67,6 +67,7 @@ mod fault;
 mod files;
 mod handle;
 mod inputs;
+mod lobby;
 pub mod manifest;
 mod methods;
 mod packet_ids;

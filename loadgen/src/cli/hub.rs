@@ -21,7 +21,7 @@ use super::control::socket_path;
 use super::output::{note, print};
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::text::parse_duration;
-use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, shell};
+use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, descriptors, shell};
 use crate::hub::manifest::{Manifest, Module, ModuleStatus};
 use crate::hub::{
     GroupKey, Hub, HubConfig, HubError, HubFault, HubHandle, HubMessage, ProvisioningConfig,
@@ -90,6 +90,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         .with_ansi(false)
         .with_writer(io::stderr)
         .init();
+    descriptors::raise_limit();
     let manifest = read_manifest(args.manifest.as_deref())?;
     let group_key = args.enrol_group_key_file.as_deref().map(read_key).transpose()?;
     let provisioning = ProvisioningConfig {

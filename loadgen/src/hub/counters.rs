@@ -15,8 +15,10 @@ pub struct HubCounters {
     pub auth_failures: u64,
     /// CONNECTs refused with another code, and connections that never sent one.
     pub connect_failures: u64,
-    /// Connections of which [`HubFault::EarlyConnect`](super::HubFault::EarlyConnect) lost the first
-    /// bytes.
+    /// Sockets without a CONNECT closed to make room for others.
+    pub sockets_shed: u64,
+    /// Connections whose first bytes were lost, as
+    /// [`HubFault::EarlyConnect`](super::HubFault::EarlyConnect) asks.
     pub early_lost: u64,
     /// Connections closed because their identity connected again.
     pub evictions: u64,

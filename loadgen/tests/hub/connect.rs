@@ -309,14 +309,12 @@ fn will_is_sent_when_the_connection_breaks() {
 fn will_in_another_identitys_name_is_not_sent() {
     let hub = start();
     let upstream = hub.upstream();
-    let mut refused = 0;
-    for topic in ["devices/edge1/modules/filter/messages/events/", "devices/leaf/messages/events/"]
-    {
+    let topics = ["devices/edge1/modules/filter/messages/events/", "devices/leaf/messages/events/"];
+    for (refused, topic) in (1..).zip(topics) {
         let mut credentials = Credentials::of(&hub, "other");
         credentials.will = Some(LastWill::new(topic, "gone", QoS::AtLeastOnce, false));
         let _client = Client::connect_with(&hub, &credentials);
         hub.drop_connection("other");
-        refused += 1;
         hub.until(|counters| counters.identity_mismatches == refused);
     }
     assert!(upstream.try_recv().is_err());
