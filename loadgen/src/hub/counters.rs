@@ -66,6 +66,8 @@ pub struct HubCounters {
     pub twin_desired: u64,
     /// Requests to the workload API, refused ones included.
     pub workload_requests: u64,
+    /// Signatures given though key id, algorithm or generation were not the module's own.
+    pub workload_oddities: u64,
     /// Connections to the workload API closed because too many were open.
     pub workload_dropped: u64,
     /// Registrations that ended with a device.

@@ -200,8 +200,8 @@ async fn answer(
         Err(_) => Answer::error(StatusCode::BAD_REQUEST, "the body did not come in time"),
         Ok(Err(_)) => Answer::error(StatusCode::BAD_REQUEST, "the body is cut off or too large"),
         Ok(Ok(body)) => {
-            let hub = hub.borrow();
-            let answer = hub.workload_answer(scope, &head.method, target, &body.to_bytes());
+            let answer =
+                hub.borrow_mut().workload_answer(scope, &head.method, target, &body.to_bytes());
             fault.map_or(answer.clone(), |fault| fault.spoil(answer, target))
         }
     };
