@@ -13,6 +13,7 @@ mod capacity;
 mod compare;
 mod control;
 mod demo;
+mod descriptors;
 mod document;
 mod engine;
 mod hub;

@@ -37,6 +37,8 @@
 //!   filters for cloud-to-device messages have no effect;
 //! - a connection ends when its token and [`HubConfig::token_skew`] do, not at the next look every
 //!   five minutes;
+//! - a publish in another identity's name ends the connection; the code of an edge hub takes the
+//!   sender from the topic and shows no such check;
 //! - SAS tokens alone prove an identity, not certificates of clients;
 //! - clients have neither AMQP nor HTTP, so no module calls another's methods;
 //! - it is the provisioning service and the runtime's workload API too, which are other programs
@@ -61,9 +63,11 @@ mod connection;
 mod counters;
 mod delivery;
 mod dispatch;
+mod fault;
 mod files;
 mod handle;
 mod inputs;
+mod lobby;
 pub mod manifest;
 mod methods;
 mod packet_ids;
@@ -72,6 +76,7 @@ mod provisioning;
 mod resident;
 pub mod route;
 mod routing;
+mod sender;
 mod service;
 mod session;
 mod state;
@@ -85,6 +90,7 @@ mod workload;
 
 pub use config::HubConfig;
 pub use counters::HubCounters;
+pub use fault::HubFault;
 pub use handle::HubHandle;
 pub use methods::MethodError;
 pub use provisioning::{Enrollment, GroupKey, ProvisioningConfig, RegistrationFault};

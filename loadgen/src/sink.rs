@@ -12,8 +12,9 @@
 //! Faults on demand ([`Faults`]) change what is sent or when. Those in time have a loop of their own,
 //! as they cost a clock and a poll.
 //!
-//! Bounded: one read (256 KiB), the packets ([`crate::load::wire::PACKET_BYTES_MAX`]) and
-//! the alerts in flight, 65,535. At that bound inputs are kept, unacknowledged, until the peer
+//! Bounded: the wait for an answer to CONNECT (10 s), and to SUBSCRIBE and each ping (half a
+//! keep-alive, in which anything must have come); one read (256 KiB), the packets
+//! ([`crate::load::wire::PACKET_BYTES_MAX`]) and the alerts in flight, 65,535. At that bound inputs are kept, unacknowledged, until the peer
 //! acknowledges alerts; the peer's own window holds it back, or 64 MiB of inputs end the sink. Answers
 //! that are delayed: 64 MiB or a million instants; at that bound nothing is read.
 
@@ -157,6 +158,15 @@ pub enum SinkError {
     /// SUBACK with the code 0x80.
     #[error("the subscription is refused")]
     SubscriptionRefused,
+    /// SUBACK with a QoS below that asked for.
+    #[error("the subscription is granted at QoS 0 alone, and QoS 1 was asked for")]
+    LowerQos,
+    /// SUBACK with another packet id, number of codes or code than SUBSCRIBE asked for.
+    #[error("SUBSCRIBE with one filter was answered with something else than one code for it")]
+    OtherSubscription,
+    /// Neither SUBACK nor the answer to a ping, nor anything else.
+    #[error("the peer has sent nothing for half a keep-alive, and was asked to")]
+    Silent,
     /// The bytes received are no MQTT.
     #[error(transparent)]
     Wire(#[from] WireError),

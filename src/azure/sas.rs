@@ -7,6 +7,7 @@
 //! Clients differ in how they encode `sr` (some not at all), so a token is verified over `sr` as it
 //! was received, never over a text encoded again (IoT Hub: control access with SAS).
 
+use std::collections::HashSet;
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -131,17 +132,23 @@ pub enum SasError {
     /// Not `SharedAccessSignature`, white space, fields.
     #[error("a token is `SharedAccessSignature` and its fields, separated by one space")]
     Scheme,
-    /// A field without `=`.
-    #[error("a token field has no '='")]
+    /// White space, a control character, or one outside ASCII within the fields.
+    #[error("a token has no white space, control or non-ASCII character in its fields")]
+    Character,
+    /// A field without `=`, or with more than one: hubs cut the value there.
+    #[error("a token field has not one '=' (within a value write %3D)")]
     Field,
     /// A field that comes twice.
     #[error("the token field `{0}` comes twice")]
     Duplicate(&'static str),
+    /// A field of no known name that comes twice.
+    #[error("an unknown token field comes twice")]
+    DuplicateUnknown,
     /// A field that must be there.
     #[error("the token field `{0}` is missing")]
     Missing(&'static str),
-    /// `sig` is not base64.
-    #[error("the token field `sig` is not base64")]
+    /// `sig` is not percent-encoded base64; a hub reads its raw `+` as a space.
+    #[error("the token field `sig` is not percent-encoded base64")]
     Signature,
     /// `se` is not a decimal number of seconds.
     #[error("the token field `se` is not a number of seconds")]
@@ -149,24 +156,32 @@ pub enum SasError {
 }
 
 impl Token {
-    /// Parses a token; fields in any order, names in any letter case, unknown ones ignored.
+    /// Parses a token as hubs do; fields in any order, names in any letter case, unknown ones
+    /// ignored.
     ///
     /// # Errors
     /// When the form is wrong, a field is missing or comes twice, or its value cannot be read.
     pub fn parse(text: &str) -> Result<Token, SasError> {
-        let mut words = text.split_whitespace();
-        let (Some(SCHEME), Some(fields), None) = (words.next(), words.next(), words.next()) else {
-            return Err(SasError::Scheme);
-        };
+        let fields = text.strip_prefix(SCHEME).and_then(|rest| rest.strip_prefix(' '));
+        let fields = fields.ok_or(SasError::Scheme)?;
+        if !fields.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SasError::Character);
+        }
         let [mut sr, mut sig, mut se, mut skn] = [None; 4];
+        let mut others = HashSet::new();
         for field in fields.split('&') {
             let (name, value) = field.split_once('=').ok_or(SasError::Field)?;
-            let (slot, name) = match name.to_ascii_lowercase().as_str() {
+            if value.contains('=') {
+                return Err(SasError::Field);
+            }
+            let name = name.to_ascii_lowercase();
+            let (slot, name) = match name.as_str() {
                 "sr" => (&mut sr, "sr"),
                 "sig" => (&mut sig, "sig"),
                 "se" => (&mut se, "se"),
                 "skn" => (&mut skn, "skn"),
-                _ => continue,
+                _ if others.insert(name.clone()) => continue,
+                _ => return Err(SasError::DuplicateUnknown),
             };
             if slot.replace(value).is_some() {
                 return Err(SasError::Duplicate(name));
@@ -174,6 +189,9 @@ impl Token {
         }
         let present = |field: Option<_>, name| field.ok_or(SasError::Missing(name));
         let (sr, sig, se) = (present(sr, "sr")?, present(sig, "sig")?, present(se, "se")?);
+        if sig.contains('+') {
+            return Err(SasError::Signature);
+        }
         Ok(Token {
             sr: sr.to_owned(),
             se: se.to_owned(),

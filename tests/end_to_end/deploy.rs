@@ -149,6 +149,23 @@ fn the_template_is_complete_for_an_edge_agent() {
     assert!(ports.is_some_and(|ports| ports.contains_key("8883/tcp")), "devices reach edgeHub");
 }
 
+/// IoT Edge 1.5 ended on 2026-11-10; 1.6 is served until 2028-11-14.
+#[test]
+fn the_template_names_the_runtime_that_is_served() {
+    let template = parsed("deploy/deployment.template.json");
+    let agent = &template["modulesContent"]["$edgeAgent"]["properties.desired"];
+    for module in [
+        "/systemModules/edgeAgent",
+        "/systemModules/edgeHub",
+        "/modules/SimulatedTemperatureSensor",
+    ] {
+        let image = agent.pointer(module).unwrap()["settings"]["image"].as_str().unwrap();
+        let (name, tag) = image.rsplit_once(':').unwrap();
+        assert!(name.starts_with("mcr.microsoft.com/azureiotedge-"), "{image}");
+        assert_eq!(tag, "1.6", "{image}");
+    }
+}
+
 /// Every variable that a text names as `${NAME}`.
 fn variables(text: &str) -> BTreeSet<&str> {
     text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()

@@ -118,8 +118,14 @@ impl Scene {
 
     /// Stops the hub and starts another one with the same state folder at the same address.
     pub(crate) fn restart_hub(self) -> Self {
+        self.restart_hub_with(|_| {})
+    }
+
+    /// As [`Scene::restart_hub`], with `change` applied to the configuration.
+    pub(crate) fn restart_hub_with(self, change: impl FnOnce(&mut HubConfig)) -> Self {
         let Self { hub, program, mut config, state } = self;
         config.listen = hub.address();
+        change(&mut config);
         hub.stop();
         Self { hub: Hub::start(config.clone()).unwrap(), program, config, state }
     }

@@ -5,6 +5,7 @@
 mod broker;
 mod conversation_tests;
 mod corpus;
+mod early_connect_tests;
 mod mosquitto;
 mod provisioning_tests;
 mod runtime_tests;

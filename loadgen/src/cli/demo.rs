@@ -106,6 +106,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {
         (None, Some(folder)) => folder.path(),
         (None, None) => Path::new(super::STATE_DEFAULT),
     };
+    super::descriptors::raise_limit();
     let hub = open_hub(folder, &plan)?;
     let module = start_module(&hub, folder, start)?;
     let stage = Stage::open(hub, &plan).map_err(internal)?;

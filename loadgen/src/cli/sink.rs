@@ -100,6 +100,11 @@ fn settings(
     };
     let (host, port) = (required(ENV_HOST), required(ENV_PORT));
     let (subscribe, publish) = (required(ENV_SUBSCRIBE), required(ENV_PUBLISH));
+    for (name, topic) in [(ENV_SUBSCRIBE, &subscribe), (ENV_PUBLISH, &publish)] {
+        if topic.contains(char::is_control) {
+            problems.push(format!("{name} has a control character, which brokers refuse"));
+        }
+    }
     let port = port.parse().unwrap_or_else(|_| {
         if !port.is_empty() {
             problems.push(format!("{ENV_PORT} is no port: {port}"));

@@ -18,10 +18,20 @@ use tokio_rustls::TlsAcceptor;
 use super::authentication::{Clock, Refusal, Username, verify_token};
 use super::config::{READ_BYTES, REFUSAL_WAIT};
 use super::connection;
-use super::provisioning;
+use super::fault::{self, HubFault};
+use super::lobby::Place;
+use super::provisioning::{self, admission::Registrant};
 use super::state::{HubState, Seat};
 use super::stream::{Door, Stream};
 use sluicegate::azure::size::PACKET_BYTES_MAX;
+
+/// Who has been let in.
+enum Guest {
+    /// A module or device.
+    Peer(Admission),
+    /// A device that registers, and when its token ends.
+    Registrant(Registrant),
+}
 
 /// Serves one accepted socket until it closes.
 pub(super) async fn serve(
@@ -30,38 +40,50 @@ pub(super) async fn serve(
     tls: TlsAcceptor,
     door: Door,
 ) {
-    let deadline = tokio::time::Instant::now() + hub.borrow().config.connect_timeout;
-    let opened = timeout_at(deadline, open(&hub, socket, tls, door)).await;
-    let Ok(Some((stream, input, connect))) = opened else {
-        hub.borrow_mut().counters.connect_failures += 1;
-        return;
+    let mut place = Place::take(&hub);
+    let arrival = tokio::select! {
+        biased;
+        () = place.shed() => return,
+        arrival = arrive(&hub, socket, tls, door) => arrival,
     };
-    if provisioning::admission::is_for_service(&connect) {
-        serve_registration(hub, stream, input, connect).await;
-        return;
-    }
-    let admitted = hub.borrow_mut().admit(&connect);
-    match admitted {
-        Ok(admission) => connection::run(hub, stream, input, connect, admission).await,
-        Err(refusal) => refuse(&hub, stream, &connect, refusal).await,
-    }
-}
-
-async fn serve_registration(
-    hub: Rc<RefCell<HubState>>,
-    stream: Stream,
-    input: BytesMut,
-    connect: Connect,
-) {
-    let admitted = hub.borrow().admit_registrant(&connect, hub.borrow().clock());
-    match admitted {
-        Ok(registrant) => {
+    drop(place);
+    let Some((stream, input, connect, guest)) = arrival else { return };
+    match guest {
+        Guest::Peer(admission) => connection::run(hub, stream, input, connect, admission).await,
+        Guest::Registrant(registrant) => {
             let deadline =
                 registrant.expiry_unix_s.and_then(|expiry| hub.borrow().token_deadline(expiry));
             let (id, keep_alive_s) = (registrant.registration_id, connect.keep_alive);
             provisioning::session::run(hub, stream, input, id, keep_alive_s, deadline).await;
         }
-        Err(refusal) => refuse(&hub, stream, &connect, refusal).await,
+    }
+}
+
+/// Up to the answer to CONNECT; `None` when the connection is over.
+async fn arrive(
+    hub: &RefCell<HubState>,
+    socket: TcpStream,
+    tls: TlsAcceptor,
+    door: Door,
+) -> Option<(Stream, BytesMut, Connect, Guest)> {
+    let deadline = tokio::time::Instant::now() + hub.borrow().config.connect_timeout;
+    let opened = timeout_at(deadline, open(hub, socket, tls, door)).await;
+    let Ok(Some((stream, input, connect))) = opened else {
+        hub.borrow_mut().counters.connect_failures += 1;
+        return None;
+    };
+    let admitted = if provisioning::admission::is_for_service(&connect) {
+        let hub = hub.borrow();
+        hub.admit_registrant(&connect, hub.clock()).map(Guest::Registrant)
+    } else {
+        hub.borrow_mut().admit(&connect).map(Guest::Peer)
+    };
+    match admitted {
+        Ok(guest) => Some((stream, input, connect, guest)),
+        Err(refusal) => {
+            refuse(hub, stream, &connect, refusal).await;
+            None
+        }
     }
 }
 
@@ -74,13 +96,21 @@ async fn open(
 ) -> Option<(Stream, BytesMut, Connect)> {
     // Without it a lone answer may wait for the client's delayed acknowledgement.
     socket.set_nodelay(true).ok()?;
-    let tls = match tls.accept(BufReader::with_capacity(READ_BYTES, socket)).await {
+    let mut tls = match tls.accept(BufReader::with_capacity(READ_BYTES, socket)).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "TLS handshake failed");
             return None;
         }
     };
+    let fault = hub.borrow().config.fault;
+    if fault == Some(HubFault::EarlyConnect) && door == Door::Mqtt {
+        let bytes = fault::lose_early_data(&mut tls).ok()?;
+        if bytes > 0 {
+            hub.borrow_mut().counters.early_lost += 1;
+            tracing::warn!(bytes, "fault early-connect: bytes after the TLS handshake lost");
+        }
+    }
     let mut stream = match Stream::open(tls, door).await {
         Ok(stream) => stream,
         Err(error) => {

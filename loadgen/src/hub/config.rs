@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fault::HubFault;
 use super::inputs::InputLimits;
 use super::manifest::Manifest;
 use super::provisioning::ProvisioningConfig;
@@ -17,9 +18,6 @@ pub(super) const DELIVERY_BYTES_HIGH: usize = 256 * 1024;
 /// Bytes waiting to be written above which the connection is not read any more: a peer that
 /// sends but never reads its answers stops here.
 pub(super) const WRITE_BYTES_MAX: usize = 1024 * 1024;
-
-/// Connections open at once; a further one is closed before its TLS handshake.
-pub(super) const CONNECTIONS_MAX: u64 = 1024;
 
 /// Filters one session may hold; SUBSCRIBE answers 0x80 for more.
 pub(super) const SUBSCRIPTIONS_MAX: usize = 64;
@@ -92,6 +90,11 @@ pub struct HubConfig {
     pub publish_timeout: Duration,
     /// Publishes kept for [`HubHandle::transcript`](super::HubHandle::transcript), the first ones.
     pub transcript_max: usize,
+    /// Sockets open at once on the MQTT ports. A further one takes the place of the one that has
+    /// waited longest for its CONNECT; when all have sent theirs, it is closed.
+    pub connections_max: u64,
+    /// What the hub does wrong on purpose.
+    pub fault: Option<HubFault>,
 }
 
 impl Default for HubConfig {
@@ -116,6 +119,8 @@ impl Default for HubConfig {
             lossless: false,
             publish_timeout: Duration::from_secs(60),
             transcript_max: 0,
+            connections_max: 1024,
+            fault: None,
         }
     }
 }

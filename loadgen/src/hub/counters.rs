@@ -15,6 +15,11 @@ pub struct HubCounters {
     pub auth_failures: u64,
     /// CONNECTs refused with another code, and connections that never sent one.
     pub connect_failures: u64,
+    /// Sockets without a CONNECT closed to make room for others.
+    pub sockets_shed: u64,
+    /// Connections whose first bytes were lost, as
+    /// [`HubFault::EarlyConnect`](super::HubFault::EarlyConnect) asks.
+    pub early_lost: u64,
     /// Connections closed because their identity connected again.
     pub evictions: u64,
     /// Connections closed for breaking the protocol or a bound.
@@ -45,7 +50,8 @@ pub struct HubCounters {
     pub dropped_malformed: u64,
     /// Messages dropped because two property names differ only in letter case.
     pub dropped_duplicate_property: u64,
-    /// Messages whose topic names other ids than the connection's; accepted, as edgeHub does.
+    /// Publishes in another identity's name, each of which ended its connection, and wills, which
+    /// were dropped.
     pub identity_mismatches: u64,
     /// Twin documents asked for.
     pub twin_gets: u64,
@@ -60,6 +66,8 @@ pub struct HubCounters {
     pub twin_desired: u64,
     /// Requests to the workload API, refused ones included.
     pub workload_requests: u64,
+    /// Signatures given though key id, algorithm or generation were not the module's own.
+    pub workload_oddities: u64,
     /// Connections to the workload API closed because too many were open.
     pub workload_dropped: u64,
     /// Registrations that ended with a device.

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{
     LastWill, Packet, PingResp, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode, UnsubAck,
+    Unsubscribe,
 };
 use sluicegate::azure::Properties;
 use sluicegate::azure::topics::{Sent, parse_sent};
@@ -83,6 +84,8 @@ impl HubState {
                 self.on_publish(seat, publish, out, now)
             }
             Packet::PubAck(ack) => self.on_puback(seat, ack.pkid, now),
+            Packet::Subscribe(Subscribe { pkid: 0, .. })
+            | Packet::Unsubscribe(Unsubscribe { pkid: 0, .. }) => violation("the packet id 0"),
             Packet::Subscribe(subscribe) => self.on_subscribe(seat, &subscribe, out),
             Packet::Unsubscribe(unsubscribe) => {
                 if let Some(session) = &mut self.peers[seat.peer].session {
@@ -112,6 +115,12 @@ impl HubState {
     ) -> Step {
         if publish.qos == QoS::ExactlyOnce {
             return violation("a QoS 2 publish");
+        }
+        if publish.topic.is_empty() || publish.topic.contains(['+', '#', '\0']) {
+            return violation("a topic that is empty or has a wildcard or NUL");
+        }
+        if !self.may_publish(seat.peer, &publish.topic) {
+            return violation("a publish in another identity's name");
         }
         match parse_sent(&publish.topic) {
             Sent::Telemetry { device, module, bag } => {
@@ -175,32 +184,10 @@ impl HubState {
                 if self.route_from(seat.peer, &telemetry, now) == Offer::NoRoom {
                     return Ok(Offer::NoRoom);
                 }
-                self.note_sender(seat, &telemetry);
             }
         }
         self.counters.telemetry_received += 1;
         Ok(Offer::Taken)
-    }
-
-    /// edgeHub takes the sender from the topic and compares it with nothing; here it is noticed.
-    fn note_sender(&mut self, seat: Seat, telemetry: &Telemetry<'_>) {
-        let identity = &self.peers[seat.peer].identity;
-        if identity.device == *telemetry.device
-            && identity.module.as_deref() == telemetry.module.as_deref()
-        {
-            return;
-        }
-        self.counters.identity_mismatches += 1;
-        let total = self.counters.identity_mismatches;
-        if worth_a_line(total) {
-            tracing::warn!(
-                connection = %identity.client_id(),
-                device = %telemetry.device,
-                module = telemetry.module.as_deref().unwrap_or_default(),
-                total,
-                "message sent in another identity's name"
-            );
-        }
     }
 
     /// edgeHub acknowledges what it cannot place; a method answer with a bad status also ends
@@ -247,8 +234,11 @@ impl HubState {
         written(SubAck::new(subscribe.pkid, codes).write(out))
     }
 
-    /// Publishes the will of a client whose connection broke, if it is telemetry.
+    /// Publishes the will of a client whose connection broke, if it is telemetry of its own.
     pub(super) fn on_will(&mut self, seat: Seat, will: LastWill, now: Instant) {
+        if !self.may_publish(seat.peer, &will.topic) {
+            return;
+        }
         let Sent::Telemetry { device, module, bag } = parse_sent(&will.topic) else { return };
         let Ok(mut properties) = Properties::decode_strict(bag) else { return };
         properties.set("iothub-MessageType", Some("Will"));

@@ -25,6 +25,8 @@ use super::transcript::Exchange;
 
 mod identities;
 
+pub(super) use identities::generation_of;
+
 /// A running hub. Dropping it stops the hub, as [`HubHandle::stop`] does.
 pub struct HubHandle {
     pub(super) address: SocketAddr,

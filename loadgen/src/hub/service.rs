@@ -13,7 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::HubError;
 use super::admission;
-use super::config::{CONNECTIONS_MAX, INJECTIONS_MAX};
+use super::config::INJECTIONS_MAX;
+use super::lobby;
 use super::methods::MethodCall;
 use super::routing::Offer;
 use super::state::HubState;
@@ -27,9 +28,6 @@ const UPSTREAM_RETRY: Duration = Duration::from_millis(1);
 
 /// Longest sleep without anything to wait for.
 const IDLE: Duration = Duration::from_secs(3600);
-
-/// Pause after a failed accept (out of file descriptors), before the next.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// A question to the state, answered through whatever the closure captured.
 pub(super) type Question = Box<dyn FnOnce(&mut HubState) + Send>;
@@ -106,22 +104,20 @@ pub(super) async fn serve(
 async fn accept(hub: Rc<RefCell<HubState>>, listener: TcpListener, door: Door, tls: TlsAcceptor) {
     loop {
         match listener.accept().await {
-            Ok(_) if hub.borrow().counters.sockets >= CONNECTIONS_MAX => {
-                hub.borrow_mut().counters.connect_failures += 1;
-                tracing::warn!(limit = CONNECTIONS_MAX, "too many connections: one refused");
-            }
             Ok((socket, _)) => {
+                if !hub.borrow_mut().has_room() {
+                    continue;
+                }
                 hub.borrow_mut().counters.sockets += 1;
                 let (hub, tls) = (Rc::clone(&hub), tls.clone());
                 tokio::task::spawn_local(async move {
                     admission::serve(Rc::clone(&hub), socket, tls, door).await;
                     hub.borrow_mut().counters.sockets -= 1;
                 });
+                // Who was sent away for it leaves before the next one comes.
+                tokio::task::yield_now().await;
             }
-            Err(error) => {
-                tracing::warn!(%error, "accept failed");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-            }
+            Err(error) => lobby::recover(&hub, &error).await,
         }
     }
 }

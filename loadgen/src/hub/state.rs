@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::config::{CONTROL_MAX, HubConfig};
 use super::counters::HubCounters;
 use super::inputs::{InputLimits, InputStore};
+use super::lobby::{self, Lobby};
 use super::methods::Calls;
 use super::packet_ids::PacketIds;
 use super::persistence::StateFolder;
@@ -38,6 +39,9 @@ pub(super) struct HubState {
     /// A message could not go upstream: the service task looks when it can again.
     pub(super) upstream_blocked: bool,
     pub(super) counters: HubCounters,
+    /// Sockets open at once.
+    pub(super) sockets_max: u64,
+    pub(super) lobby: Lobby,
     pub(super) calls: Calls,
     pub(super) folder: StateFolder,
     /// PEM certificates that modules are told to trust.
@@ -181,6 +185,8 @@ impl HubState {
         Self {
             routes: config.manifest.routes.clone(),
             transcript: Transcript::new(config.transcript_max),
+            sockets_max: lobby::sockets_max(config.connections_max),
+            lobby: Lobby::default(),
             config,
             peers,
             by_client_id,

@@ -32,6 +32,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::config::HubConfig;
+use super::lobby;
 use super::state::HubState;
 use super::{HubError, listen};
 use requests::{Answer, Scope};
@@ -51,8 +52,6 @@ pub(super) const REQUESTS_MAX: usize = 10;
 const REQUEST_WAIT: Duration = Duration::from_secs(30);
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Pause after a failed accept (out of file descriptors), before the next.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// The listeners, open and not served yet.
 pub(super) struct Workload {
@@ -135,11 +134,7 @@ impl Places {
     {
         let stream = match accepted {
             Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "workload: accept failed");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                return;
-            }
+            Err(error) => return lobby::recover(&self.hub, &error).await,
         };
         let Ok(place) = Arc::clone(&self.free).try_acquire_owned() else {
             self.hub.borrow_mut().counters.workload_dropped += 1;
@@ -205,8 +200,8 @@ async fn answer(
         Err(_) => Answer::error(StatusCode::BAD_REQUEST, "the body did not come in time"),
         Ok(Err(_)) => Answer::error(StatusCode::BAD_REQUEST, "the body is cut off or too large"),
         Ok(Ok(body)) => {
-            let hub = hub.borrow();
-            let answer = hub.workload_answer(scope, &head.method, target, &body.to_bytes());
+            let answer =
+                hub.borrow_mut().workload_answer(scope, &head.method, target, &body.to_bytes());
             fault.map_or(answer.clone(), |fault| fault.spoil(answer, target))
         }
     };

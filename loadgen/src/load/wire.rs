@@ -45,8 +45,10 @@ pub enum WireError {
     /// Over [`PACKET_BYTES_MAX`].
     #[error("a packet of {0} bytes; at most {PACKET_BYTES_MAX} are taken")]
     TooLarge(usize),
-    /// A PUBLISH or PUBACK that ends before its fields do, or a PUBLISH at QoS 2, which no hub takes,
-    /// or 3, which there is not.
+    /// A PUBLISH at QoS 2: no hub takes it, and nobody here subscribes at it.
+    #[error("a message at QoS 2, which is not spoken here: use QoS 0 or 1")]
+    ExactlyOnce,
+    /// A PUBLISH or PUBACK that ends before its fields do, or a PUBLISH at QoS 3, which there is not.
     #[error("a malformed packet with the first byte {0:#04x}")]
     Malformed(u8),
 }
@@ -100,6 +102,7 @@ impl<'a> Frame<'a> {
                 let (id, body) = rest.split_first_chunk::<2>().ok_or(malformed)?;
                 (Some(u16::from_be_bytes(*id)), body)
             }
+            2 => return Err(WireError::ExactlyOnce),
             _ => return Err(malformed),
         };
         Ok(Publish { topic, packet_id, body })
@@ -221,6 +224,14 @@ mod tests {
         write_puback(&mut bytes, 0x1234);
         assert_eq!(frame(&bytes).unwrap().unwrap().puback(), Ok(0x1234));
         assert!(frame(&[PUBACK, 1, 0]).unwrap().unwrap().puback().is_err());
+    }
+
+    #[test]
+    fn qos_2_is_refused_by_its_name() {
+        let qos2 = frame(&[0x34, 5, 0, 1, b't', 0, 1]).unwrap().unwrap().publish().unwrap_err();
+        assert!(qos2.to_string().contains("QoS 2"), "{qos2}");
+        let qos3 = frame(&[0x36, 5, 0, 1, b't', 0, 1]).unwrap().unwrap().publish();
+        assert_eq!(qos3, Err(WireError::Malformed(0x36)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::buffer::{READ_BYTES_MAX, ReadBuffer};
 use super::filter::Filter;
 use super::transport::Transport;
-use super::{HOLD_MAX, PINGREQ, SinkError, SinkSettings};
+use super::{HOLD_MAX, SinkError, SinkSettings};
 
 /// Answers until all inputs asked for are, or the connection ends, which is an error. What was read
 /// ahead is in `buffer`.
@@ -29,7 +29,7 @@ pub(super) fn serve(
             return Ok(transport.write_all(&out)?);
         }
         if written.elapsed() >= idle_max {
-            out.extend_from_slice(&PINGREQ);
+            filter.ping(&mut out)?;
         }
         if !out.is_empty() {
             transport.write_all(&out)?;

@@ -3,9 +3,9 @@
 use super::alert::exceeds;
 use super::faults::{Faults, flip_bit, hits};
 use super::route::Route;
-use super::{Counts, Lateness, SinkError, SinkSettings};
+use super::{Counts, Lateness, PINGREQ, SinkError, SinkSettings};
 use crate::load::wire::{
-    self, Frame, PACKET_BYTES_MAX, PUBACK, Publish, WireError, write_puback, write_publish,
+    self, Frame, PACKET_BYTES_MAX, PUBACK, Publish, write_puback, write_publish,
 };
 
 /// No more alerts are begun when so many forwarded messages are not yet acknowledged: all packet ids
@@ -16,9 +16,12 @@ pub(super) const IN_FLIGHT_MAX: u32 = 65_535 - 3;
 /// peer that acknowledges none of its alerts and still sends more inputs than this is given up.
 pub(super) const PARKED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// First byte of a SUBACK, and the code that refuses (MQTT 3.1.1 §3.9).
+/// First byte of a SUBACK, and what follows its length when the one subscription is granted as it
+/// was asked for, at QoS 1; the codes that refuse, and that grant less (MQTT 3.1.1 §3.9).
 const SUBACK: u8 = 0x90;
+const SUBSCRIBED: [u8; 3] = [0, 1, 1];
 const SUBSCRIPTION_REFUSED: u8 = 0x80;
+const AT_MOST_ONCE: u8 = 0;
 
 /// Decides about inputs and answers them. Nothing is allocated for a message once the buffers have
 /// their sizes.
@@ -38,6 +41,8 @@ pub(super) struct Filter {
     holds: bool,
     /// Inputs to forward although they are no alerts.
     forgeries: u64,
+    /// Nothing has come since SUBSCRIBE or a ping.
+    awaits_answer: bool,
 }
 
 /// Numbers and counts what is forwarded.
@@ -73,6 +78,7 @@ impl Filter {
             held: Held::default(),
             holds: false,
             forgeries: 0,
+            awaits_answer: true,
         }
     }
 
@@ -123,7 +129,20 @@ impl Filter {
         if !self.parked.is_empty() && self.sender.in_flight < IN_FLIGHT_MAX {
             self.unpark(out)?;
         }
+        self.awaits_answer &= used == 0;
         Ok(used)
+    }
+
+    /// Appends a ping, whose answer must have come by the next time.
+    ///
+    /// # Errors
+    /// Nothing at all has come since the last one or, before the first one, since SUBSCRIBE.
+    pub(super) fn ping(&mut self, out: &mut Vec<u8>) -> Result<(), SinkError> {
+        if std::mem::replace(&mut self.awaits_answer, true) {
+            return Err(SinkError::Silent);
+        }
+        out.extend_from_slice(&PINGREQ);
+        Ok(())
     }
 
     /// Forwards the alert that waits for the next one, if there is one.
@@ -150,10 +169,6 @@ impl Filter {
     #[inline]
     fn answer(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<bool, SinkError> {
         let publish = frame.publish()?;
-        if frame.first & 4 != 0 {
-            // Only QoS 0 and 1 were subscribed to.
-            return Err(WireError::Malformed(frame.first).into());
-        }
         if self.route.is_input(publish.topic) {
             let is_alert = exceeds(publish.body, self.threshold);
             if is_alert || self.forgeries > 0 {
@@ -229,10 +244,13 @@ impl Filter {
                 self.sender.in_flight = self.sender.in_flight.saturating_sub(1);
                 Ok(())
             }
-            SUBACK if frame.rest.get(2).is_none_or(|code| *code == SUBSCRIPTION_REFUSED) => {
-                Err(SinkError::SubscriptionRefused)
-            }
-            // Answers to pings and to the subscription; whatever else there is asks for none.
+            SUBACK => match frame.rest {
+                rest if *rest == SUBSCRIBED => Ok(()),
+                [0, 1, SUBSCRIPTION_REFUSED] => Err(SinkError::SubscriptionRefused),
+                [0, 1, AT_MOST_ONCE] => Err(SinkError::LowerQos),
+                _ => Err(SinkError::OtherSubscription),
+            },
+            // Answers to pings; whatever else there is asks for none.
             _ => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ use super::buffer::ReadBuffer;
 use super::faults::{Limiter, Stall};
 use super::filter::Filter;
 use super::transport::Transport;
-use super::{HOLD_MAX, Lateness, PINGREQ, SinkError, SinkSettings, Stop};
+use super::{HOLD_MAX, Lateness, SinkError, SinkSettings, Stop};
 
 /// Most bytes of one read: little enough that working on them makes no answer late.
 const READ_BYTES: usize = 16 * 1024;
@@ -200,7 +200,7 @@ impl<'a> Timed<'a> {
             self.answers.seal(now);
         }
         if self.answers.is_empty() && now >= self.written + self.idle_max {
-            self.answers.bytes().extend_from_slice(&PINGREQ);
+            self.filter.ping(self.answers.bytes())?;
             self.answers.seal(now);
         }
         let mut until = now + self.idle_max;

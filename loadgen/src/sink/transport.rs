@@ -1,7 +1,7 @@
 //! The connection: TCP, plain or under TLS, with reads that wait or do not.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +18,18 @@ pub(super) enum Transport {
     Tls(Box<Tls>),
 }
 
+/// Connects to the first address that answers, each within [`HANDSHAKE_TIMEOUT`].
+fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, HANDSHAKE_TIMEOUT) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 impl Transport {
     /// Connects to where the settings say; reads then wait for at most [`HANDSHAKE_TIMEOUT`].
     ///
@@ -26,7 +38,7 @@ impl Transport {
     pub(super) fn connect(settings: &SinkSettings) -> Result<Self, SinkError> {
         let address = || format!("{}:{}", settings.host, settings.port);
         let failed = |error| SinkError::Connect { address: address(), error };
-        let socket = TcpStream::connect((settings.host.as_str(), settings.port)).map_err(failed)?;
+        let socket = dial(&settings.host, settings.port).map_err(failed)?;
         socket.set_nodelay(true).map_err(failed)?;
         socket.set_read_timeout(Some(HANDSHAKE_TIMEOUT)).map_err(failed)?;
         let Some(ca_file) = &settings.ca_file else { return Ok(Self::Plain(socket)) };

@@ -4,6 +4,7 @@
 mod commands;
 mod control;
 mod demo;
+mod descriptors;
 mod hub;
 mod measure;
 mod sink;

@@ -101,6 +101,10 @@ fn nobody_there_is_69_and_wrong_usage_64() {
     }
     let (code, _, err) = texts(sink(port, &[]).env("LOADGEN_THRESHOLD", "warm").output().unwrap());
     assert!(code == 64 && err.contains("LOADGEN_THRESHOLD is no number: warm"), "{code} {err}");
+    for name in ["LOADGEN_SUBSCRIBE", "LOADGEN_PUBLISH"] {
+        let (code, _, err) = texts(sink(port, &[]).env(name, "s/\n").output().unwrap());
+        assert!(code == 64 && err.contains(&format!("{name} has a control")), "{code} {err}");
+    }
     for args in [
         ["--drop-every", "0"],
         ["--stall", "1s/1s"],

@@ -67,24 +67,41 @@ impl RunningHub {
         Self::start_in(folder, state, args)
     }
 
+    /// Starts a hub under limits that a shell sets first.
+    pub(crate) fn start_under(limits: &str, args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("hub");
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limits}; exec \"$@\""), "sh"]);
+        command.args(std::iter::once(loadgen().get_program()).chain(loadgen().get_args()));
+        let (child, port, lines) = spawn_hub(command, &state, args);
+        read_on(lines);
+        Self { child, _folder: folder, state, port }
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts a hub whose output is read up to its greeting's end and then closed.
     pub(crate) fn start_unread(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("hub");
-        let (child, port, mut lines) = spawn_hub(&state, args);
+        let (child, port, mut lines) = spawn_hub(loadgen(), &state, args);
         assert!(lines.any(|line| line.unwrap() == "Ctrl-C stops"), "the greeting ends");
         Self { child, _folder: folder, state, port }
     }
 
     fn start_in(folder: TempDir, state: PathBuf, args: &[&str]) -> Self {
-        let (child, port, lines) = spawn_hub(&state, args);
+        let (child, port, lines) = spawn_hub(loadgen(), &state, args);
         read_on(lines);
         Self { child, _folder: folder, state, port }
     }
 
     /// Starts again in the same folder; the hub must have ended.
     pub(crate) fn restart(&mut self, args: &[&str]) {
-        let (child, port, lines) = spawn_hub(&self.state, args);
+        let (child, port, lines) = spawn_hub(loadgen(), &self.state, args);
         read_on(lines);
         (self.child, self.port) = (child, port);
     }
@@ -138,8 +155,8 @@ fn read_on(lines: HubLines) {
     std::thread::spawn(move || lines.for_each(drop));
 }
 
-fn spawn_hub(state: &Path, args: &[&str]) -> (Child, u16, HubLines) {
-    let mut child = loadgen()
+fn spawn_hub(mut program: Command, state: &Path, args: &[&str]) -> (Child, u16, HubLines) {
+    let mut child = program
         .args(["hub", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()])
         .args(args)
         .stdout(Stdio::piped())

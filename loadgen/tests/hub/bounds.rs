@@ -1,6 +1,8 @@
 //! Every bound that a client or a caller can run into, and that it costs nobody else anything.
 
 use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use loadgen::hub::{HubError, MethodError};
@@ -8,7 +10,7 @@ use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, PubAck};
 use serde_json::{Value, json};
 
-use crate::client::{CALM, Client, PATIENCE};
+use crate::client::{CALM, Client, Credentials, PATIENCE};
 use crate::support::{numbered, start, start_with, wait};
 
 #[test]
@@ -93,22 +95,58 @@ fn waiting_publishers_are_bounded() {
     });
 }
 
+/// Sockets that send nothing, or no CONNECT behind their TLS handshake, are in nobody's way: the
+/// oldest goes first.
 #[test]
-fn connections_are_bounded() {
+fn sockets_without_connect_make_room() {
     let hub = start();
-    // Nothing is sent on these: each waits for its TLS handshake.
+    let mut seated = Client::connect(&hub, "other");
+    let mut first = Client::open(&hub);
     let mut idle = Vec::new();
-    for n in 1..=1024 {
-        idle.push(std::net::TcpStream::connect(hub.address()).unwrap());
+    for n in 3..=1024 {
+        idle.push(TcpStream::connect(hub.address()).unwrap());
         if n % 64 == 0 {
             // Not more at once than the system keeps for the hub to accept.
             hub.until(|counters| counters.sockets == n);
         }
     }
-    assert!(Client::open_with(&hub, "localhost", rustls::ALL_VERSIONS).is_err());
-    assert_eq!(hub.counters().connect_failures, 1);
+    let start = Instant::now();
+    let mut late = Client::connect(&hub, "filter");
+    assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
+    let counters = hub.until(|counters| counters.sockets == 1024);
+    assert_eq!((counters.sockets_shed, counters.connect_failures), (1, 0));
+    first.assert_closed();
+    for client in [&mut late, &mut seated] {
+        client.ping();
+    }
     drop(idle);
-    wait(|| Client::open_with(&hub, "localhost", rustls::ALL_VERSIONS).is_ok());
+    hub.until(|counters| counters.sockets == 2);
+}
+
+#[test]
+fn those_that_sent_connect_keep_their_places() {
+    let hub = start_with(|config| config.connections_max = 3);
+    let mut seated = ["source", "filter", "other"].map(|name| Client::connect(&hub, name));
+    assert!(Client::open_with(&hub, "localhost", rustls::ALL_VERSIONS).is_err());
+    let counters = hub.counters();
+    assert_eq!((counters.sockets_shed, counters.connect_failures), (0, 1));
+    seated.iter_mut().for_each(Client::ping);
+    let [first, ..] = seated;
+    first.disconnect();
+    hub.until(|counters| counters.sockets == 2);
+    Client::connect(&hub, "leaf").ping();
+}
+
+/// A refused client that does not read its CONNACK has sent a CONNECT, and has no place for it.
+#[test]
+fn refused_clients_make_room_too() {
+    let hub = start_with(|config| config.connections_max = 1);
+    let mut wrong = Credentials::of(&hub, "filter");
+    wrong.password.clear();
+    let mut refused = Client::open(&hub);
+    refused.send(&wrong.packet());
+    hub.until(|counters| counters.auth_failures == 1);
+    Client::connect(&hub, "filter").ping();
 }
 
 #[test]

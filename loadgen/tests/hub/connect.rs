@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v4::{ConnectReturnCode, LastWill, Packet, SubscribeReasonCode};
+use rumqttc::mqttbytes::v4::{
+    ConnectReturnCode, LastWill, Packet, Subscribe, SubscribeReasonCode, Unsubscribe,
+};
 use sluicegate::azure::{ConnectionString, sign_token};
 
 use crate::client::{CALM, Client, Credentials, unix_now};
@@ -50,8 +52,20 @@ fn credentials_decide_the_connack() {
     let hub = start();
     assert_eq!(code(&hub, |_| {}), Success);
     type Case = (&'static str, fn(&mut Credentials), ConnectReturnCode);
-    let cases: [Case; 8] = [
+    let cases: [Case; 16] = [
         ("no password", |c| c.password.clear(), NotAuthorized),
+        ("newline behind the token", |c| c.password.push('\n'), NotAuthorized),
+        ("newline before it", |c| c.password.insert(0, '\n'), NotAuthorized),
+        (
+            "newline for the space",
+            |c| c.password = c.password.replacen(' ', "\n", 1),
+            NotAuthorized,
+        ),
+        ("two spaces", |c| c.password = c.password.replacen(' ', "  ", 1), NotAuthorized),
+        ("NUL within", |c| c.password = c.password.replacen('&', "\0&", 1), NotAuthorized),
+        ("a field twice", |c| c.password.push_str("&se=1"), NotAuthorized),
+        ("an unknown field twice", |c| c.password.push_str("&x=1&X=1"), NotAuthorized),
+        ("an empty field", |c| c.password.push('&'), NotAuthorized),
         (
             "broken signature",
             |c| c.password = c.password.replace("sig=", "sig=AAAA"),
@@ -74,7 +88,8 @@ fn credentials_decide_the_connack() {
         assert_eq!(code(&hub, change), expected, "{what}");
     }
     let counters = hub.counters();
-    assert_eq!((counters.auth_failures, counters.connect_failures), (6, 2));
+    assert_eq!((counters.auth_failures, counters.connect_failures), (14, 2));
+    assert_eq!(code(&hub, |c| c.password.push_str("&x=1")), Success, "an unknown field");
 }
 
 #[test]
@@ -288,6 +303,65 @@ fn will_is_sent_when_the_connection_breaks() {
     let will = upstream.recv_timeout(crate::client::PATIENCE).unwrap();
     assert_eq!(&will.body[..], b"gone");
     assert_eq!(will.properties.get("iothub-MessageType"), Some(Some("Will")));
+}
+
+#[test]
+fn will_in_another_identitys_name_is_not_sent() {
+    let hub = start();
+    let upstream = hub.upstream();
+    let topics = ["devices/edge1/modules/filter/messages/events/", "devices/leaf/messages/events/"];
+    for (refused, topic) in (1..).zip(topics) {
+        let mut credentials = Credentials::of(&hub, "other");
+        credentials.will = Some(LastWill::new(topic, "gone", QoS::AtLeastOnce, false));
+        let _client = Client::connect_with(&hub, &credentials);
+        hub.drop_connection("other");
+        hub.until(|counters| counters.identity_mismatches == refused);
+    }
+    assert!(upstream.try_recv().is_err());
+}
+
+/// MQTT 3.1.1 §3.3.1.2 and §3.5 to 3.7: an edge hub has no QoS 2 in either direction.
+#[test]
+fn no_packet_of_qos_2_is_taken() {
+    use rumqttc::mqttbytes::v4::{PubComp, PubRec, PubRel};
+    let hub = start();
+    let packets = [
+        Packet::PubRec(PubRec::new(1)),
+        Packet::PubRel(PubRel::new(1)),
+        Packet::PubComp(PubComp::new(1)),
+    ];
+    for (count, packet) in (1..).zip(packets) {
+        let mut client = Client::connect(&hub, "filter");
+        client.send(&packet);
+        client.assert_closed_without_answer();
+        hub.until(|counters| counters.protocol_errors == count);
+    }
+}
+
+/// MQTT 3.1.1 §2.3.1, §3.3.2.1 and §4.7.3, as the decoder of an edge hub holds them.
+#[test]
+fn packets_that_mqtt_forbids_close() {
+    let hub = start();
+    let events = "devices/edge1/modules/filter/messages/events/";
+    let publish = |client: &mut Client, topic: &str| {
+        Packet::Publish(client.publish_packet(topic, QoS::AtLeastOnce, b"x"))
+    };
+    type Forbidden<'a> = &'a dyn Fn(&mut Client) -> Packet;
+    let cases: [Forbidden<'_>; 6] = [
+        &|client| publish(client, &format!("{events}a=1+2")),
+        &|client| publish(client, &format!("{events}a=#")),
+        &|client| publish(client, &format!("{events}a=\0")),
+        &|client| publish(client, ""),
+        &|_| Packet::Subscribe(Subscribe::new("a/#", QoS::AtLeastOnce)),
+        &|_| Packet::Unsubscribe(Unsubscribe { pkid: 0, topics: vec!["a/#".to_owned()] }),
+    ];
+    for (count, packet) in (1..).zip(cases) {
+        let mut client = Client::connect(&hub, "filter");
+        let packet = packet(&mut client);
+        client.send(&packet);
+        client.assert_closed_without_answer();
+        hub.until(|counters| counters.protocol_errors == count);
+    }
 }
 
 #[test]

@@ -90,14 +90,41 @@ fn flags_become_properties() {
     assert_eq!(message.properties.get("mqtt-retain"), Some(Some("true")));
 }
 
+/// Whatever stands behind the other's name, at either QoS: the connection ends without a PUBACK.
 #[test]
-fn sender_of_the_topic_counts_and_is_noticed() {
+fn publish_in_another_identitys_name_is_refused() {
     let hub = start();
-    let mut client = Client::connect(&hub, "other");
-    client.publish(EVENTS, b"x");
-    let message = hub.upstream().recv_timeout(PATIENCE).unwrap();
-    assert_eq!(message.module.as_deref(), Some("filter"));
-    assert_eq!(hub.counters().identity_mismatches, 1);
+    let upstream = hub.upstream();
+    let cases = [
+        ("other", EVENTS),
+        ("other", "devices/edge1/modules/filter/messages/events"),
+        ("other", "devices/edge1/modules/filter/messages/events/%24.on=out"),
+        ("other", "devices/edge1/modules/filter/messages/events/a=b=c"),
+        ("other", "devices/edge1/modules/filter/inputs/in/"),
+        ("other", "devices/edge1/modules/Other/messages/events/"),
+        ("other", "devices/edge2/modules/other/messages/events/"),
+        ("other", "devices/edge1/messages/events/"),
+        ("other", "devices/leaf/messages/events/"),
+        ("leaf", EVENTS),
+        ("leaf", "devices/leaf/modules/filter/messages/events/"),
+        ("leaf", "devices/edge1/messages/events/"),
+    ];
+    let mut refused = 0;
+    for (name, topic) in cases {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+            let mut client = Client::connect(&hub, name);
+            let publish = client.publish_packet(topic, qos, b"x");
+            client.send(&Packet::Publish(publish));
+            client.assert_closed_without_answer();
+            refused += 1;
+            let counters = hub.until(|counters| counters.identity_mismatches == refused);
+            assert_eq!((counters.protocol_errors, counters.telemetry_received), (refused, 0));
+        }
+    }
+    assert!(upstream.try_recv().is_err());
+    // The one whose name it was is served on.
+    Client::connect(&hub, "filter").publish(EVENTS, b"x");
+    assert_eq!(upstream.recv_timeout(PATIENCE).unwrap().module.as_deref(), Some("filter"));
 }
 
 #[test]

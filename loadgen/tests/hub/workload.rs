@@ -102,6 +102,31 @@ fn the_body_is_read_as_the_daemon_reads_it() {
     assert_eq!(ask(&hub, head, &body), (200, digest));
 }
 
+/// The daemon has one key and one algorithm, and looks at neither name; the hub says so.
+#[test]
+fn a_foreign_key_algorithm_or_generation_is_signed_and_counted() {
+    let hub = start();
+    let generation = variable(&hub, "filter", "IOTEDGE_MODULEGENERATIONID");
+    let own = |key: &str, algo: &str, generation: &str| {
+        let head = format!("POST /modules/filter/genid/{generation}/sign?api-version=2022-08-03");
+        let data = BASE64_STANDARD.encode(b"x");
+        ask(&hub, &head, &json!({"keyId": key, "algo": algo, "data": data}).to_string())
+    };
+    let signed =
+        (200, json!({"digest": BASE64_STANDARD.encode(key_of(&hub, "filter").sign(b"x"))}));
+    assert_eq!(own("primary", "HMACSHA256", &generation), signed);
+    assert_eq!(hub.counters().workload_oddities, 0);
+    let odd = [
+        ("primary", "none", generation.as_str()),
+        ("secondary", "HMACSHA256", &generation),
+        ("primary", "HMACSHA256", "1"),
+    ];
+    for (count, (key, algo, generation)) in (1..).zip(odd) {
+        assert_eq!(own(key, algo, generation), signed, "{key} {algo} {generation}");
+        assert_eq!(hub.counters().workload_oddities, count);
+    }
+}
+
 #[test]
 fn what_is_wrong_is_refused_with_a_message() {
     let hub = start();

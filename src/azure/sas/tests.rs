@@ -88,14 +88,29 @@ fn verification_is_over_the_raw_resource() {
 #[test]
 fn any_order_and_letter_case_of_names() {
     let token = parse(
-        " SharedAccessSignature  SE=1700000000&x=y&SIG=%2Fa37QTBoqk%2BDuH495BsVETZ6NYq4ElmEapfyWA5\
-         BERE%3D&Sr=contoso.azure-devices.net%2Fdevices%2Fdev-1\n",
+        "SharedAccessSignature SE=1700000000&x=y&SIG=%2Fa37QTBoqk%2BDuH495BsVETZ6NYq4ElmEapfyWA5\
+         BERE%3D&Sr=contoso.azure-devices.net%2Fdevices%2Fdev-1",
     );
     assert!(token.verify(&key()));
-    // A signature that was not percent-encoded has its own `=` and `+`.
-    let raw = S1.replace("%2F", "/").replace("%2B", "+").replace("%3D", "=");
-    let sr_raw = raw.replace("net/devices/dev", "net%2Fdevices%2Fdev");
-    assert!(parse(&sr_raw).verify(&key()));
+    // Of what must be encoded in a signature, `/` alone means the same as it is.
+    assert!(parse(&S1.replace("sig=%2F", "sig=/")).verify(&key()));
+}
+
+/// At every place of a good token, whatever is no visible ASCII character makes it none.
+#[test]
+fn no_white_space_or_control_character_anywhere() {
+    let strangers = (0..=b' ').map(char::from).chain("\u{7f}\u{85}\u{a0}\u{2028}é".chars());
+    for stranger in strangers {
+        for place in 0..=S1.len() {
+            let mut text = S1.to_owned();
+            text.insert(place, stranger);
+            assert!(Token::parse(&text).is_err(), "{stranger:?} at {place}");
+        }
+        if stranger != ' ' {
+            let text = S1.replacen(' ', &stranger.to_string(), 1);
+            assert!(Token::parse(&text).is_err(), "{stranger:?} for the space");
+        }
+    }
 }
 
 #[test]
@@ -115,16 +130,21 @@ fn errors_name_the_field() {
         ("", SasError::Scheme),
         ("SharedAccessSignature", SasError::Scheme),
         ("sharedaccesssignature sr=a&sig=YQ==&se=1", SasError::Scheme),
-        ("SharedAccessSignature sr=a&sig=YQ==&se=1 x", SasError::Scheme),
-        ("SharedAccessSignature sr=a&sig=YQ==&se=1&", SasError::Field),
-        ("SharedAccessSignature sr=a&sr=a&sig=YQ==&se=1", SasError::Duplicate("sr")),
-        ("SharedAccessSignature sig=YQ==&se=1", SasError::Missing("sr")),
+        ("SharedAccessSignature sr=a&sig=YWJj&se=1 x", SasError::Character),
+        ("SharedAccessSignature sr=a&sig=YWJj&se=1&", SasError::Field),
+        ("SharedAccessSignature sr=a&sig=YQ==&se=1", SasError::Field),
+        ("SharedAccessSignature sr=a=b&sig=YWJj&se=1", SasError::Field),
+        ("SharedAccessSignature sr=a&sr=a&sig=YWJj&se=1", SasError::Duplicate("sr")),
+        ("SharedAccessSignature sr=a&sig=YWJj&SE=1&se=1", SasError::Duplicate("se")),
+        ("SharedAccessSignature x=1&sr=a&X=1&sig=YWJj&se=1", SasError::DuplicateUnknown),
+        ("SharedAccessSignature sig=YWJj&se=1", SasError::Missing("sr")),
         ("SharedAccessSignature sr=a&se=1", SasError::Missing("sig")),
-        ("SharedAccessSignature sr=a&sig=YQ==", SasError::Missing("se")),
+        ("SharedAccessSignature sr=a&sig=YWJj", SasError::Missing("se")),
         ("SharedAccessSignature sr=a&sig=Y&se=1", SasError::Signature),
-        ("SharedAccessSignature sr=a&sig=YQ==&se=+1", SasError::Expiry),
-        ("SharedAccessSignature sr=a&sig=YQ==&se=", SasError::Expiry),
-        ("SharedAccessSignature sr=a&sig=YQ==&se=99999999999999999999", SasError::Expiry),
+        ("SharedAccessSignature sr=a&sig=+WJj&se=1", SasError::Signature),
+        ("SharedAccessSignature sr=a&sig=YWJj&se=+1", SasError::Expiry),
+        ("SharedAccessSignature sr=a&sig=YWJj&se=", SasError::Expiry),
+        ("SharedAccessSignature sr=a&sig=YWJj&se=99999999999999999999", SasError::Expiry),
     ] {
         assert_eq!(Token::parse(text).unwrap_err(), error, "{text}");
     }

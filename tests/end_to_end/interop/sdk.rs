@@ -61,7 +61,7 @@ impl Sdk {
         Process::spawn_with_keyboard("tutorial", &mut command)
     }
 
-    fn spawn(self, name: &'static str, script: &str, variables: Variables) -> Process {
+    pub(super) fn spawn(self, name: &'static str, script: &str, variables: Variables) -> Process {
         Process::spawn(name, &mut self.command(script, variables))
     }
 

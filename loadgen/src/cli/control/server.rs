@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rustix::io::Errno;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -31,6 +32,8 @@ const SDK_PORT: u16 = 8883;
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
 /// Messages kept for each monitor that does not keep up.
 const MONITOR_MESSAGES_MAX: usize = 1024;
+/// Pause after an accept that failed for want of a descriptor, before the next.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// How often the pump looks whether it shall end.
 const PUMP_WAIT: Duration = Duration::from_millis(100);
 
@@ -70,7 +73,14 @@ impl ControlServer {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            let (stream, _) = listener.accept().await?;
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) if is_shortage(&error) => {
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let server = self.clone();
             tokio::spawn(async move {
                 // A client that went away needs no answer.
@@ -173,6 +183,10 @@ impl ControlServer {
             send(&mut writer, &answer).await?;
         }
     }
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn pump(

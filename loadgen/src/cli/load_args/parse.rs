@@ -93,8 +93,9 @@ pub(super) fn parse_topic(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > TOPIC_BYTES_MAX {
         return Err(format!("a topic has 1 to {TOPIC_BYTES_MAX} bytes"));
     }
-    if text.contains(['+', '#', '\0']) {
-        return Err("a topic to publish to has no wildcard (+ or #) and no NUL".to_owned());
+    if text.contains(['+', '#']) || text.contains(char::is_control) {
+        let text = "a topic to publish to has no wildcard (+ or #) and no control character";
+        return Err(text.to_owned());
     }
     Ok(text.to_owned())
 }
@@ -141,9 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn topics_have_no_wildcards() {
+    fn topics_have_no_wildcards_or_control_characters() {
         assert_eq!(parse_topic("a/{sensor}").as_deref(), Ok("a/{sensor}"));
-        for text in ["", "a/+", "a/#", &"x".repeat(1001)] {
+        let control = ["a\0", "a\n", "\ta", "a\u{7f}", "a\u{85}"];
+        let others = ["", "a/+", "a/#", &"x".repeat(1001)];
+        for text in others.into_iter().chain(control) {
             assert!(parse_topic(text).is_err(), "{text}");
         }
     }

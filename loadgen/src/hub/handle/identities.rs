@@ -151,7 +151,7 @@ impl HubHandle {
 }
 
 /// A number that changes when the identity is made anew, and tells nothing of its key.
-fn generation_of(key: &Key) -> String {
+pub(in crate::hub) fn generation_of(key: &Key) -> String {
     let [a, b, c, d, e, f, g, ..] = key.sign(b"generation id");
     u64::from_be_bytes([0, a, b, c, d, e, f, g]).to_string()
 }

@@ -4,12 +4,12 @@ use std::io;
 
 use bytes::BytesMut;
 use rumqttc::QoS;
-use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
+use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, SubAck, Subscribe, SubscribeReasonCode};
 
 use super::{Broker, Link, Stage};
 use crate::load::error::LoadError;
 use crate::load::lane::LaneError;
-use crate::load::wire::{self, Frame, append};
+use crate::load::wire::{self, Frame, WireError, append};
 
 /// The packet id of the one SUBSCRIBE.
 const SUBSCRIBE_ID: u16 = 1;
@@ -40,20 +40,21 @@ impl Broker {
                 }
             }
             (Packet::SubAck(ack), Stage::Subscribing) => {
-                if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
-                    return Err(self.unavailable(format_args!(
-                        "refuses the subscription to {}",
-                        self.alerts.filter()
-                    )));
-                }
+                self.subscribed(&ack)?;
                 link.stage = Stage::Ready;
             }
             (Packet::PingResp, _) => link.pinged = false,
             // The first may come before the subscription is acknowledged (MQTT 3.1.1 §3.8.4).
             (Packet::Publish(stray), Stage::Subscribing | Stage::Ready) if is_receiver => {
                 self.quiet.strays += 1;
-                if stray.qos == QoS::AtLeastOnce {
-                    wire::write_puback(out, stray.pkid);
+                match stray.qos {
+                    QoS::AtMostOnce => {}
+                    QoS::AtLeastOnce => wire::write_puback(out, stray.pkid),
+                    QoS::ExactlyOnce => {
+                        return Err(
+                            self.unavailable(format_args!("sent {}", WireError::ExactlyOnce))
+                        );
+                    }
                 }
             }
             (_, _) => {
@@ -62,6 +63,33 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// Whether the one subscription is granted as it was asked for (MQTT 3.1.1 §3.9.3). At a lower
+    /// QoS alerts may be lost, which would be blamed on the program.
+    fn subscribed(&self, ack: &SubAck) -> Result<(), LoadError> {
+        let filter = self.alerts.filter();
+        match (ack.pkid, ack.return_codes.as_slice()) {
+            (SUBSCRIBE_ID, [SubscribeReasonCode::Failure]) => {
+                Err(self.unavailable(format_args!("refuses the subscription to {filter}")))
+            }
+            (SUBSCRIBE_ID, [SubscribeReasonCode::Success(granted)]) => {
+                let granted = *granted as u8;
+                if granted == self.qos {
+                    return Ok(());
+                }
+                Err(self.unavailable(format_args!(
+                    "grants QoS {granted} to the subscription to {filter}, which asks for {}: \
+                     measure it with --qos {granted}, or let it grant more",
+                    self.qos
+                )))
+            }
+            (id, codes) => Err(self.unavailable(format_args!(
+                "answers one SUBSCRIBE with the packet id {SUBSCRIBE_ID} and one filter by {} \
+                 codes for the packet id {id}",
+                codes.len()
+            ))),
+        }
     }
 
     fn accepted(&self, code: ConnectReturnCode) -> Result<(), LoadError> {

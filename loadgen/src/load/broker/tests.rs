@@ -83,6 +83,36 @@ fn refusals_say_what_to_do() {
     assert!(error.to_string().contains("refuses the subscription to alerts/#"), "{error}");
 }
 
+/// One code for the one filter, under its packet id, and the QoS that was asked for.
+#[test]
+fn a_subscription_is_granted_as_it_was_asked_for() {
+    let success = SubscribeReasonCode::Success;
+    let at = |qos| success(qos);
+    for (id, codes, part) in [
+        (1, vec![at(QoS::AtMostOnce)], "grants QoS 0"),
+        (1, vec![at(QoS::ExactlyOnce)], "grants QoS 2"),
+        (1, vec![at(QoS::AtLeastOnce), at(QoS::AtLeastOnce)], "2 codes"),
+        (2, vec![at(QoS::AtLeastOnce)], "packet id 2"),
+    ] {
+        let mut link = Link { stage: Stage::Subscribing, pinged: false };
+        let answer = SubAck::new(id, codes);
+        let mut broker = broker("mqtt://127.0.0.1");
+        let error = give(&mut broker, &mut link, true, |bytes| answer.write(bytes)).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+        assert!(!link.is_ready());
+    }
+}
+
+#[test]
+fn a_message_at_qos_2_is_refused_by_its_name() {
+    let mut broker = broker("mqtt://127.0.0.1");
+    let mut link = Link { stage: Stage::Ready, pinged: false };
+    let mut publish = Publish::new("alerts/x", QoS::ExactlyOnce, "x");
+    publish.pkid = 7;
+    let error = give(&mut broker, &mut link, true, |bytes| publish.write(bytes)).unwrap_err();
+    assert!(error.to_string().contains("QoS 2"), "{error}");
+}
+
 #[test]
 fn what_is_not_of_this_run_is_acknowledged_and_waited_for() {
     let mut broker = broker("mqtt://127.0.0.1");

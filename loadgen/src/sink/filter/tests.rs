@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::load::wire::WireError;
 
 mod faults;
 
@@ -212,7 +213,41 @@ fn other_packets_are_passed_over_and_refusals_end_it() {
     let refused = filter.take(&[0x90, 3, 0, 1, 0x80], u64::MAX, &mut out);
     assert!(matches!(refused, Err(SinkError::SubscriptionRefused)), "{refused:?}");
     let qos2 = filter.take(&[0x34, 5, 0, 1, b't', 0, 1], u64::MAX, &mut out);
-    assert!(matches!(qos2, Err(SinkError::Wire(WireError::Malformed(0x34)))), "{qos2:?}");
+    assert!(matches!(qos2, Err(SinkError::Wire(WireError::ExactlyOnce))), "{qos2:?}");
+}
+
+#[test]
+fn the_subscription_is_granted_as_it_was_asked_for() {
+    let answer = |codes: &[u8]| {
+        let mut bytes = vec![0x90, u8::try_from(codes.len()).unwrap()];
+        bytes.extend_from_slice(codes);
+        Filter::new(&settings()).take(&bytes, u64::MAX, &mut Vec::new())
+    };
+    assert_eq!(answer(&[0, 1, 1]).unwrap(), 5);
+    assert!(matches!(answer(&[0, 1, 0x80]), Err(SinkError::SubscriptionRefused)));
+    assert!(matches!(answer(&[0, 1, 0]), Err(SinkError::LowerQos)));
+    for other in [&[0, 1][..], &[0, 1, 2], &[0, 1, 3], &[0, 2, 1], &[0, 1, 1, 1], &[0, 1, 1, 0x80]]
+    {
+        assert!(matches!(answer(other), Err(SinkError::OtherSubscription)), "{other:?}");
+    }
+}
+
+/// A ping whose answer, or SUBACK before the first, has not come by the next time ends it.
+#[test]
+fn a_silent_peer_is_not_waited_for() {
+    let mut out = Vec::new();
+    let mut filter = Filter::new(&settings());
+    assert!(matches!(filter.ping(&mut out), Err(SinkError::Silent)), "no SUBACK");
+    assert!(out.is_empty());
+    let mut filter = Filter::new(&settings());
+    take_all(&mut filter, &[0x90, 3, 0, 1, 1]);
+    for _ in 0..2 {
+        filter.ping(&mut out).unwrap();
+        take_all(&mut filter, &[0xd0, 0]);
+    }
+    assert_eq!(out, [PINGREQ, PINGREQ].concat());
+    filter.ping(&mut out).unwrap();
+    assert!(matches!(filter.ping(&mut out), Err(SinkError::Silent)), "no PINGRESP");
 }
 
 proptest! {
