@@ -61,6 +61,7 @@ mod connection;
 mod counters;
 mod delivery;
 mod dispatch;
+mod fault;
 mod files;
 mod handle;
 mod inputs;
@@ -85,6 +86,7 @@ mod workload;
 
 pub use config::HubConfig;
 pub use counters::HubCounters;
+pub use fault::HubFault;
 pub use handle::HubHandle;
 pub use methods::MethodError;
 pub use provisioning::{Enrollment, GroupKey, ProvisioningConfig, RegistrationFault};

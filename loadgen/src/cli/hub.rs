@@ -23,7 +23,9 @@ use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::text::parse_duration;
 use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, shell};
 use crate::hub::manifest::{Manifest, Module, ModuleStatus};
-use crate::hub::{GroupKey, Hub, HubConfig, HubError, HubHandle, HubMessage, ProvisioningConfig};
+use crate::hub::{
+    GroupKey, Hub, HubConfig, HubError, HubFault, HubHandle, HubMessage, ProvisioningConfig,
+};
 use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
 
 /// Time between two messages of a simulated sensor whose manifest names none. The module's own
@@ -74,6 +76,10 @@ pub(crate) struct HubArgs {
     /// Time between two messages of each simulated sensor [default: the manifest's, else 1s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     message_delay: Option<Duration>,
+    /// What the hub does wrong: `early-connect` loses a CONNECT that comes together with the end
+    /// of the TLS handshake, as edgeHub 1.6.0 and 1.6.1 do
+    #[arg(long, value_name = "FAULT")]
+    fault: Option<HubFault>,
 }
 
 pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
@@ -116,6 +122,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         token_skew: args.token_skew,
         provisioning,
         publish_timeout: PUBLISH_WAIT,
+        fault: args.fault,
         ..HubConfig::default()
     })?;
     let hub = Arc::new(hub);

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::authentication::{Clock, Refusal, Username, verify_token};
 use super::config::{READ_BYTES, REFUSAL_WAIT};
 use super::connection;
+use super::fault::{self, HubFault};
 use super::provisioning;
 use super::state::{HubState, Seat};
 use super::stream::{Door, Stream};
@@ -74,13 +75,21 @@ async fn open(
 ) -> Option<(Stream, BytesMut, Connect)> {
     // Without it a lone answer may wait for the client's delayed acknowledgement.
     socket.set_nodelay(true).ok()?;
-    let tls = match tls.accept(BufReader::with_capacity(READ_BYTES, socket)).await {
+    let mut tls = match tls.accept(BufReader::with_capacity(READ_BYTES, socket)).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "TLS handshake failed");
             return None;
         }
     };
+    let fault = hub.borrow().config.fault;
+    if fault == Some(HubFault::EarlyConnect) && door == Door::Mqtt {
+        let bytes = fault::lose_early_data(&mut tls).ok()?;
+        if bytes > 0 {
+            hub.borrow_mut().counters.early_lost += 1;
+            tracing::warn!(bytes, "fault early-connect: bytes after the TLS handshake lost");
+        }
+    }
     let mut stream = match Stream::open(tls, door).await {
         Ok(stream) => stream,
         Err(error) => {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fault::HubFault;
 use super::inputs::InputLimits;
 use super::manifest::Manifest;
 use super::provisioning::ProvisioningConfig;
@@ -92,6 +93,8 @@ pub struct HubConfig {
     pub publish_timeout: Duration,
     /// Publishes kept for [`HubHandle::transcript`](super::HubHandle::transcript), the first ones.
     pub transcript_max: usize,
+    /// What the hub does wrong on purpose.
+    pub fault: Option<HubFault>,
 }
 
 impl Default for HubConfig {
@@ -116,6 +119,7 @@ impl Default for HubConfig {
             lossless: false,
             publish_timeout: Duration::from_secs(60),
             transcript_max: 0,
+            fault: None,
         }
     }
 }

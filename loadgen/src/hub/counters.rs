@@ -15,6 +15,9 @@ pub struct HubCounters {
     pub auth_failures: u64,
     /// CONNECTs refused with another code, and connections that never sent one.
     pub connect_failures: u64,
+    /// Connections of which [`HubFault::EarlyConnect`](super::HubFault::EarlyConnect) lost the first
+    /// bytes.
+    pub early_lost: u64,
     /// Connections closed because their identity connected again.
     pub evictions: u64,
     /// Connections closed for breaking the protocol or a bound.

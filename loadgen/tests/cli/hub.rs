@@ -118,6 +118,14 @@ fn the_websocket_address_may_be_taken_too() {
 }
 
 #[test]
+fn a_fault_is_asked_for_by_name() {
+    let _hub = RunningHub::start(&["--no-simulator", "--fault", "early-connect"]);
+    let (code, _, err) = run(&["hub", "--fault", "late-connect"]);
+    assert_eq!(code, 64, "{err}");
+    assert!(err.contains("early-connect"), "{err}");
+}
+
+#[test]
 fn a_taken_port_is_refused_with_advice() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -93,6 +93,18 @@ pub(crate) fn open_tls(
     name: &str,
     versions: &[&'static SupportedProtocolVersion],
 ) -> std::io::Result<TlsStream> {
+    let mut stream = dial(address, name, tls_config(hub, versions));
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(stream)
+}
+
+/// What a client of this hub trusts; sessions are resumed by those who share it.
+pub(crate) fn tls_config(
+    hub: &HubHandle,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let ca = rustls::pki_types::CertificateDer::from_pem_file(hub.ca_file()).unwrap();
     roots.add(ca).unwrap();
@@ -102,17 +114,27 @@ pub(crate) fn open_tls(
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// TCP alone, TLS to be spoken.
+fn dial(address: SocketAddr, name: &str, config: Arc<ClientConfig>) -> TlsStream {
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    let tls = ClientConnection::new(config, name).unwrap();
     let socket = TcpStream::connect(address).unwrap();
     socket.set_nodelay(true).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_write_timeout(Some(PATIENCE)).unwrap();
-    let mut stream = StreamOwned::new(tls, socket);
-    while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock)?;
+    StreamOwned::new(tls, socket)
+}
+
+/// Writes all records that wait, in one write to the socket.
+fn write_at_once(stream: &mut TlsStream) {
+    let mut records = Vec::new();
+    while stream.conn.wants_write() {
+        stream.conn.write_tls(&mut records).unwrap();
     }
-    Ok(stream)
+    stream.sock.write_all(&records).unwrap();
 }
 
 impl Client {
@@ -129,6 +151,32 @@ impl Client {
     ) -> std::io::Result<Self> {
         let stream = open_tls(hub, hub.address(), name, versions)?;
         Ok(Self { stream, input: BytesMut::new(), id: 0 })
+    }
+
+    /// TLS whose last flight carries `early` in the same write.
+    pub(crate) fn open_early(hub: &HubHandle, config: &Arc<ClientConfig>, early: &Packet) -> Self {
+        let mut stream = dial(hub.address(), "localhost", Arc::clone(config));
+        while stream.conn.is_handshaking() {
+            write_at_once(&mut stream);
+            stream.conn.read_tls(&mut stream.sock).unwrap();
+            stream.conn.process_new_packets().unwrap();
+        }
+        let mut packet = BytesMut::new();
+        early.write(&mut packet, usize::MAX).unwrap();
+        stream.conn.writer().write_all(&packet).unwrap();
+        write_at_once(&mut stream);
+        Self { stream, input: BytesMut::new(), id: 0 }
+    }
+
+    /// Whether the TLS session was resumed.
+    pub(crate) fn handshake_kind(&self) -> Option<rustls::HandshakeKind> {
+        self.stream.conn.handshake_kind()
+    }
+
+    /// Waits for the server's first record after the handshake, a session ticket in TLS 1.3.
+    pub(crate) fn await_record(&mut self) {
+        self.stream.conn.read_tls(&mut self.stream.sock).unwrap();
+        self.stream.conn.process_new_packets().unwrap();
     }
 
     /// Connects and is accepted; tells whether the session was present.

@@ -7,6 +7,7 @@ mod client;
 mod connect;
 mod deliver;
 mod devices;
+mod fault;
 mod persistence;
 mod provisioning;
 mod resident;
