@@ -13,7 +13,7 @@ use crate::credentials::Credentials;
 use crate::linger;
 use crate::link::{Link, LinkSettings};
 use crate::metrics::Summary;
-use crate::mqtt::Route;
+use crate::mqtt::{Peers, Route};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{HubSettings, Proof, Settings};
 use crate::signals::StopSignals;
@@ -108,13 +108,15 @@ impl Connections {
         let pipeline = SharedPipeline::new(pipeline);
         let mut connections = Self { pipeline, hub: None, source: None, outlet: None };
         let pipeline = || connections.pipeline.clone();
+        let peers = Peers::default();
         if let Some(hub) = &settings.hub {
             let (wake, stop) = (Arc::clone(&wakes.hub), stop.clone());
             let settings = link_settings(hub.clone(), settings)?;
-            connections.hub = Some(Link::new(settings, pipeline(), wake, stop, Arc::clone(&cell)));
+            let link = Link::new(settings, pipeline(), wake, stop, Arc::clone(&cell));
+            connections.hub = Some(link.with_peers(peers.clone()));
         }
         let Some(broker) = &settings.broker else { return Ok(connections) };
-        let login = Login::new(broker, settings.keep_alive);
+        let login = Login::new(broker, settings.keep_alive).with_peers(peers);
         let (pipeline, stop) = (connections.pipeline.clone(), stop.clone());
         let Settings { puback_timeout, drain_timeout, .. } = *settings;
         let context = Context { pipeline, stop, cell, puback_timeout, drain_timeout };

@@ -7,7 +7,7 @@ use rumqttc::mqttbytes::v4::Connect;
 
 use super::Password;
 use crate::mqtt::session::{Connected, Failure};
-use crate::mqtt::{ConnectError, Endpoint, transport};
+use crate::mqtt::{ConnectError, Endpoint, Peers, transport};
 use crate::pipeline::SharedPipeline;
 use crate::settings::{BrokerSettings, OUTLET_ENDING};
 
@@ -34,6 +34,7 @@ impl Login {
                 port: *port,
                 route: route.clone(),
                 tls: tls.clone(),
+                peers: Peers::default(),
             },
             client_id: client_id.clone().unwrap_or_else(random),
             is_kept: client_id.is_some(),
@@ -41,6 +42,12 @@ impl Login {
             password: password.clone(),
             keep_alive_s: u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX),
         }
+    }
+
+    /// The same with `peers`, which other connections of the process share.
+    pub fn with_peers(mut self, peers: Peers) -> Self {
+        self.endpoint.peers = peers;
+        self
     }
 
     /// Where both connections go.

@@ -141,7 +141,8 @@ impl Link {
         self.renew_at = password.renew_at;
         let LinkSettings { identity, port, route, .. } = &self.settings;
         let (host, route) = (identity.gateway.clone(), route.clone());
-        let endpoint = Endpoint { host, port: *port, route, tls };
+        let peers = self.peers.clone();
+        let endpoint = Endpoint { host, port: *port, route, tls, peers };
         let connected = transport::connect(&endpoint, self.hello(password)).await;
         let (connection, acknowledged) = connected.inspect_err(|refused| {
             if refused.is_untrusted() {

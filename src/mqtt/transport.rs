@@ -10,6 +10,7 @@
 //! Every step is bounded by [`CONNECT_TIMEOUT`]. Each failure names the step, the host and what to
 //! do about it.
 
+mod early;
 mod error;
 mod plain;
 mod proxy;
@@ -34,6 +35,7 @@ use tokio_rustls::client::TlsStream;
 use super::connection::{ByteStream, Connection, ConnectionError};
 use websocket::WebSocket;
 
+pub use early::{ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX, Peers};
 pub use error::{Answer, ConnectError};
 pub use proxy::{Proxy, ProxyUrlError};
 
@@ -55,6 +57,8 @@ pub struct Endpoint {
     pub route: Route,
     /// TLS settings, with the roots that are trusted; the ways without TLS have no use for them.
     pub tls: Arc<rustls::ClientConfig>,
+    /// What the process has learnt of its peers.
+    pub peers: Peers,
 }
 
 /// The way to a host.
@@ -151,34 +155,33 @@ pub async fn connect(
     endpoint: &Endpoint,
     hello: Connect,
 ) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
-    let stream = open(endpoint).await?;
-    let keep_alive = Duration::from_secs(u64::from(hello.keep_alive));
-    let mut connection = Connection::new(stream, keep_alive);
-    let client_id = hello.client_id.clone();
-    let acknowledged = timeout(CONNECT_TIMEOUT, greet(&mut connection, hello))
-        .await
-        .map_err(|_| endpoint.timeout("CONNACK"))?
-        .map_err(|source| {
-            let host = endpoint.host.clone();
-            ConnectError::Broken { host, port: endpoint.port, source }
-        })?;
-    match error::refusal(acknowledged.code) {
-        None => Ok((connection, acknowledged)),
-        Some((code, meaning)) => {
-            let host = endpoint.host.clone();
-            Err(ConnectError::Refused { host, port: endpoint.port, client_id, code, meaning })
+    let Endpoint { host, port, route, .. } = endpoint;
+    let tls = |hold_back| shake_hands(endpoint, hold_back);
+    match route {
+        Route::Plain => greet_over(endpoint, Inner::Tcp(plain::dial(host, *port).await?), hello),
+        Route::Tcp => greet_over(endpoint, Inner::Tcp(dial(host, *port).await?), hello),
+        Route::Direct => {
+            let say = |tls| introduce(endpoint, Inner::Tls(Box::new(tls)), hello.clone());
+            let silence = endpoint.timeout("CONNACK");
+            return early::first_answer(endpoint, tls, say, silence).await;
+        }
+        Route::WebSocket { .. } => {
+            let say = |tls| upgrade(endpoint, tls);
+            let silence = endpoint.timeout("WebSocket handshake");
+            let websocket = early::first_answer(endpoint, tls, say, silence).await?;
+            greet_over(endpoint, Inner::WebSocket(Box::new(websocket)), hello)
         }
     }
+    .await
 }
 
-/// Everything below MQTT.
-async fn open(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
-    let Endpoint { host, port, route, tls } = endpoint;
-    match route {
-        Route::Plain => return Ok(Stream(Inner::Tcp(plain::dial(host, *port).await?))),
-        Route::Tcp => return Ok(Stream(Inner::Tcp(dial(host, *port).await?))),
-        Route::Direct | Route::WebSocket { .. } => {}
-    }
+/// TCP, a proxy's tunnel, TLS, with its version. With `hold_back` it takes as long as nothing is to
+/// be said.
+async fn shake_hands(
+    endpoint: &Endpoint,
+    hold_back: bool,
+) -> Result<(TlsStream<TcpStream>, &'static str), ConnectError> {
+    let Endpoint { host, port, route, tls, .. } = endpoint;
     let name = ServerName::try_from(host.clone())
         .map_err(|source| ConnectError::HostName { host: host.clone(), source })?;
     let tcp = match route {
@@ -194,14 +197,57 @@ async fn open(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
         .await
         .map_err(|_| endpoint.timeout("TLS handshake"))?
         .map_err(|source| ConnectError::Tls { host: host.clone(), port: *port, source })?;
-    if matches!(route, Route::Direct) {
-        return Ok(Stream(Inner::Tls(Box::new(tls))));
+    let (tcp, session) = tls.get_ref();
+    let version = early::version(session);
+    if hold_back {
+        early::hold_back(tcp).await;
     }
-    let upgraded = timeout(CONNECT_TIMEOUT, WebSocket::open(tls, host, *port)).await;
-    let websocket = upgraded
-        .map_err(|_| endpoint.timeout("WebSocket handshake"))?
-        .map_err(|problem| ConnectError::WebSocket { host: host.clone(), port: *port, problem })?;
-    Ok(Stream(Inner::WebSocket(Box::new(websocket))))
+    Ok((tls, version))
+}
+
+async fn upgrade(
+    endpoint: &Endpoint,
+    tls: TlsStream<TcpStream>,
+) -> Result<WebSocket<TlsStream<TcpStream>>, ConnectError> {
+    let Endpoint { host, port, .. } = endpoint;
+    WebSocket::open(tls, host, *port).await.map_err(|problem| ConnectError::WebSocket {
+        host: host.clone(),
+        port: *port,
+        problem,
+    })
+}
+
+/// [`introduce`], within [`CONNECT_TIMEOUT`].
+async fn greet_over(
+    endpoint: &Endpoint,
+    stream: Inner,
+    hello: Connect,
+) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
+    timeout(CONNECT_TIMEOUT, introduce(endpoint, stream, hello))
+        .await
+        .map_err(|_| endpoint.timeout("CONNACK"))?
+}
+
+/// CONNECT and CONNACK.
+async fn introduce(
+    endpoint: &Endpoint,
+    stream: Inner,
+    hello: Connect,
+) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
+    let keep_alive = Duration::from_secs(u64::from(hello.keep_alive));
+    let mut connection = Connection::new(Stream(stream), keep_alive);
+    let client_id = hello.client_id.clone();
+    let acknowledged = greet(&mut connection, hello).await.map_err(|source| {
+        let host = endpoint.host.clone();
+        ConnectError::Broken { host, port: endpoint.port, source }
+    })?;
+    match error::refusal(acknowledged.code) {
+        None => Ok((connection, acknowledged)),
+        Some((code, meaning)) => {
+            let host = endpoint.host.clone();
+            Err(ConnectError::Refused { host, port: endpoint.port, client_id, code, meaning })
+        }
+    }
 }
 
 impl Endpoint {

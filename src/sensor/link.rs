@@ -33,7 +33,7 @@ use crate::credentials::expiry_unix_s;
 use crate::logging::LineLimit;
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Client, Connected, Failure, Leaving};
-use crate::mqtt::{Answer, Endpoint, Inflight, Route, transport};
+use crate::mqtt::{Answer, Endpoint, Inflight, Peers, Route, transport};
 use serve::Leave;
 
 /// Most telemetry messages that wait to be sent: half an hour of them at the default interval.
@@ -82,6 +82,8 @@ pub struct Summary {
 pub struct Link {
     settings: Settings,
     tls: Arc<rustls::ClientConfig>,
+    /// Of the provisioning service and of the hubs.
+    peers: Peers,
     wake: Arc<Notify>,
     stop: watch::Receiver<bool>,
     device: Device,
@@ -126,6 +128,7 @@ impl Link {
             client_id: settings.enrollment.registration_id.clone(),
             settings,
             tls,
+            peers: Peers::default(),
             wake,
             stop,
             twin: Twin::new(fastrand::u32(..)),
@@ -296,7 +299,13 @@ impl Link {
     }
 
     fn endpoint(&self, host: String, port: u16) -> Endpoint {
-        Endpoint { host, port, route: Route::Direct, tls: Arc::clone(&self.tls) }
+        Endpoint {
+            host,
+            port,
+            route: Route::Direct,
+            tls: Arc::clone(&self.tls),
+            peers: self.peers.clone(),
+        }
     }
 
     /// Whether the assignment is to be asked for again.

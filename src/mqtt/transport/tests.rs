@@ -3,6 +3,8 @@ use super::*;
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
 
 mod dial;
+mod early;
+mod late;
 mod network;
 
 /// CONNACK must be the first packet, and publishes right behind it are kept for the caller.
