@@ -12,13 +12,14 @@
 
 mod early;
 mod error;
+mod lookup;
 mod plain;
 mod proxy;
 mod websocket;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,15 +29,17 @@ use rumqttc::mqttbytes::v4::{ConnAck, Connect, Packet};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::connection::{ByteStream, Connection, ConnectionError};
+use lookup::Lookups;
 use websocket::WebSocket;
 
-pub use early::{ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX, Peers};
+pub use early::{ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX};
 pub use error::{Answer, ConnectError};
+pub use lookup::LOOKUPS_MAX;
 pub use proxy::{Proxy, ProxyUrlError};
 
 /// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket
@@ -57,8 +60,16 @@ pub struct Endpoint {
     pub route: Route,
     /// TLS settings, with the roots that are trusted; the ways without TLS have no use for them.
     pub tls: Arc<rustls::ClientConfig>,
-    /// What the process has learnt of its peers.
+    /// What it shares with the other connections of the process.
     pub peers: Peers,
+}
+
+/// What the connections of a process share: what they have learnt of their peers, and the name
+/// look-ups under way. Make one for each process; clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Peers {
+    habits: early::Habits,
+    lookups: lookup::Lookups,
 }
 
 /// The way to a host.
@@ -155,11 +166,13 @@ pub async fn connect(
     endpoint: &Endpoint,
     hello: Connect,
 ) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
-    let Endpoint { host, port, route, .. } = endpoint;
+    let Endpoint { host, port, route, peers: Peers { lookups, .. }, .. } = endpoint;
     let tls = |hold_back| shake_hands(endpoint, hold_back);
     match route {
-        Route::Plain => greet_over(endpoint, Inner::Tcp(plain::dial(host, *port).await?), hello),
-        Route::Tcp => greet_over(endpoint, Inner::Tcp(dial(host, *port).await?), hello),
+        Route::Plain => {
+            greet_over(endpoint, Inner::Tcp(plain::dial(lookups, host, *port).await?), hello)
+        }
+        Route::Tcp => greet_over(endpoint, Inner::Tcp(dial(lookups, host, *port).await?), hello),
         Route::Direct => {
             let say = |tls| introduce(endpoint, Inner::Tls(Box::new(tls)), hello.clone());
             let silence = endpoint.timeout("CONNACK");
@@ -181,16 +194,16 @@ async fn shake_hands(
     endpoint: &Endpoint,
     hold_back: bool,
 ) -> Result<(TlsStream<TcpStream>, &'static str), ConnectError> {
-    let Endpoint { host, port, route, tls, .. } = endpoint;
+    let Endpoint { host, port, route, tls, peers: Peers { lookups, .. } } = endpoint;
     let name = ServerName::try_from(host.clone())
         .map_err(|source| ConnectError::HostName { host: host.clone(), source })?;
     let tcp = match route {
         Route::WebSocket { proxy: Some(proxy) } => {
-            let tcp = dial(&proxy.host, proxy.port).await?;
+            let tcp = dial(lookups, &proxy.host, proxy.port).await?;
             let tunnel = timeout(CONNECT_TIMEOUT, proxy.tunnel(tcp, host, *port)).await;
             tunnel.map_err(|_| endpoint.timeout("way through the proxy"))??
         }
-        _ => dial(host, *port).await?,
+        _ => dial(lookups, host, *port).await?,
     };
     let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake)
@@ -256,22 +269,24 @@ impl Endpoint {
     }
 }
 
-async fn dial(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+async fn dial(lookups: &Lookups, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let addresses = resolve(host, port, deadline).await?;
+    let addresses = resolve(lookups, host, port, deadline).await?;
     dial_resolved(host, port, &addresses, deadline).await
 }
 
 async fn resolve(
+    lookups: &Lookups,
     host: &str,
     port: u16,
     deadline: Instant,
 ) -> Result<Vec<SocketAddr>, ConnectError> {
-    let addresses = timeout_at(deadline, tokio::net::lookup_host((host, port)))
+    let mut addresses = lookups
+        .find(host, deadline, |host| Ok((host, 0).to_socket_addrs()?.collect()))
         .await
-        .unwrap_or_else(|_| Err(no_answer(CONNECT_TIMEOUT)))
         .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?;
-    Ok(addresses.collect())
+    addresses.iter_mut().for_each(|address| address.set_port(port));
+    Ok(addresses)
 }
 
 async fn dial_resolved(

@@ -35,9 +35,9 @@ pub const HOLD_BACK_MAX: Duration = Duration::from_millis(50);
 /// Peers whose habits are remembered; the oldest is forgotten first.
 pub const PEERS_MAX: usize = 16;
 
-/// What connections have learnt of their peers; clones share it. Make one for each process.
+/// What connections have learnt of their peers; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Peers(Arc<Mutex<Vec<Peer>>>);
+pub(super) struct Habits(Arc<Mutex<Vec<Peer>>>);
 
 #[derive(Debug)]
 struct Peer {
@@ -54,7 +54,7 @@ enum Habit {
     LosesEarly,
 }
 
-impl Peers {
+impl Habits {
     fn habit(&self, endpoint: &Endpoint) -> Habit {
         let peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = peers.iter().find(|peer| peer.is_at(endpoint));
@@ -117,7 +117,7 @@ where
     H: Future<Output = Result<(S, &'static str), ConnectError>>,
     A: Future<Output = Result<T, ConnectError>>,
 {
-    let habit = endpoint.peers.habit(endpoint);
+    let habit = endpoint.peers.habits.habit(endpoint);
     if let Habit::Answers(wait) = habit {
         let (stream, version) = shake_hands(false).await?;
         match timeout(wait, say(stream)).await {
@@ -130,7 +130,7 @@ where
     let answered = timeout(CONNECT_TIMEOUT, say(stream)).await.map_err(|_| silence)?;
     // A refusal is an answer, too.
     if matches!(answered, Ok(_) | Err(ConnectError::Refused { .. })) {
-        endpoint.peers.answered(endpoint, version, habit, asked.elapsed());
+        endpoint.peers.habits.answered(endpoint, version, habit, asked.elapsed());
     }
     answered
 }

@@ -6,13 +6,18 @@ use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::lookup::Lookups;
 use super::{CONNECT_TIMEOUT, ConnectError, dial_resolved, resolve};
 
 /// Connects to `host` if it is loopback and nothing else. A name may change from one connect to
 /// the next, so it is resolved once, and the very addresses that were checked are dialled.
-pub(super) async fn dial(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+pub(super) async fn dial(
+    lookups: &Lookups,
+    host: &str,
+    port: u16,
+) -> Result<TcpStream, ConnectError> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let addresses = resolve(host, port, deadline).await?;
+    let addresses = resolve(lookups, host, port, deadline).await?;
     check(host, port, &addresses)?;
     dial_resolved(host, port, &addresses, deadline).await
 }

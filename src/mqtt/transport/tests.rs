@@ -5,6 +5,7 @@ use rumqttc::mqttbytes::v4::ConnectReturnCode;
 mod dial;
 mod early;
 mod late;
+mod lookup;
 mod network;
 
 /// CONNACK must be the first packet, and publishes right behind it are kept for the caller.
