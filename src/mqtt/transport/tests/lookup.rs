@@ -94,3 +94,32 @@ async fn a_failure_that_is_late_is_asked_again() {
     let error = resolver.find(&lookups, "a").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
 }
+
+/// The end of a process does not wait for a look-up under way: dropping its runtime does not.
+#[test]
+fn a_look_up_does_not_delay_the_end() {
+    let resolver = Resolver::new();
+    let (ended, end) = crossbeam_channel::bounded(1);
+    std::thread::scope(|scope| {
+        let Resolver { released, held, .. } = &resolver;
+        scope.spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let (released, held) = (released.clone(), Arc::clone(held));
+            runtime.block_on(async move {
+                let lookups = Lookups::default();
+                let find = lookups.find("a", Instant::now() + CONNECT_TIMEOUT, move |_| {
+                    let _held = held;
+                    released.recv().expect("released below")
+                });
+                assert!(timeout(Duration::from_millis(10), find).await.is_err(), "it hangs");
+            });
+            drop(runtime);
+            ended.send(()).unwrap();
+        });
+        let outcome = end.recv_timeout(Duration::from_secs(20));
+        assert_eq!(resolver.threads(), 1, "it hung all the time");
+        resolver.release.send(Ok(address(1))).unwrap();
+        assert!(outcome.is_ok(), "the end waited for the look-up");
+    });
+}
