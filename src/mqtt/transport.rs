@@ -12,7 +12,9 @@
 
 mod early;
 mod error;
+mod greeting;
 mod lookup;
+mod names;
 mod plain;
 mod proxy;
 mod websocket;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, Packet};
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -33,13 +35,16 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::connection::{ByteStream, Connection, ConnectionError};
+use super::connection::{ByteStream, Connection};
+use greeting::{Greeting, greet};
 use lookup::Lookups;
 use websocket::WebSocket;
 
 pub use early::{ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX};
-pub use error::{Answer, ConnectError};
+pub use error::{Answer, At, ConnectError, Failure, Step};
+pub use greeting::Stranger;
 pub use lookup::LOOKUPS_MAX;
+pub use names::Names;
 pub use proxy::{Proxy, ProxyUrlError};
 
 /// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket
@@ -62,6 +67,8 @@ pub struct Endpoint {
     pub tls: Arc<rustls::ClientConfig>,
     /// What it shares with the other connections of the process.
     pub peers: Peers,
+    /// What the settings are called that all of this comes from.
+    pub names: &'static Names,
 }
 
 /// What the connections of a process share: what they have learnt of their peers, and the name
@@ -166,26 +173,32 @@ pub async fn connect(
     endpoint: &Endpoint,
     hello: Connect,
 ) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
+    let connected = open(endpoint, &hello).await;
+    connected.map_err(|failure| ConnectError { failure, names: endpoint.names })
+}
+
+async fn open(
+    endpoint: &Endpoint,
+    hello: &Connect,
+) -> Result<(Connection<Stream>, ConnAck), Failure> {
     let Endpoint { host, port, route, peers: Peers { lookups, .. }, .. } = endpoint;
     let tls = |hold_back| shake_hands(endpoint, hold_back);
-    match route {
-        Route::Plain => {
-            greet_over(endpoint, Inner::Tcp(plain::dial(lookups, host, *port).await?), hello)
-        }
-        Route::Tcp => greet_over(endpoint, Inner::Tcp(dial(lookups, host, *port).await?), hello),
+    let stream = match route {
+        Route::Plain => Inner::Tcp(plain::dial(lookups, host, *port).await?),
+        Route::Tcp => Inner::Tcp(dial(lookups, host, *port).await?),
         Route::Direct => {
-            let say = |tls| introduce(endpoint, Inner::Tls(Box::new(tls)), hello.clone());
-            let silence = endpoint.timeout("CONNACK");
-            return early::first_answer(endpoint, tls, say, silence).await;
+            let say = |tls| introduce(endpoint, Inner::Tls(Box::new(tls)), hello);
+            return early::first_answer(endpoint, tls, say, endpoint.timeout(Step::Connack)).await;
         }
         Route::WebSocket { .. } => {
-            let say = |tls| upgrade(endpoint, tls);
-            let silence = endpoint.timeout("WebSocket handshake");
+            let (say, silence) = (|tls| upgrade(endpoint, tls), endpoint.timeout(Step::WebSocket));
             let websocket = early::first_answer(endpoint, tls, say, silence).await?;
-            greet_over(endpoint, Inner::WebSocket(Box::new(websocket)), hello)
+            Inner::WebSocket(Box::new(websocket))
         }
-    }
-    .await
+    };
+    timeout(CONNECT_TIMEOUT, introduce(endpoint, stream, hello))
+        .await
+        .map_err(|_| endpoint.timeout(Step::Connack))?
 }
 
 /// TCP, a proxy's tunnel, TLS, with its version. With `hold_back` it takes as long as nothing is to
@@ -193,23 +206,23 @@ pub async fn connect(
 async fn shake_hands(
     endpoint: &Endpoint,
     hold_back: bool,
-) -> Result<(TlsStream<TcpStream>, &'static str), ConnectError> {
-    let Endpoint { host, port, route, tls, peers: Peers { lookups, .. } } = endpoint;
+) -> Result<(TlsStream<TcpStream>, &'static str), Failure> {
+    let Endpoint { host, port, route, tls, peers: Peers { lookups, .. }, .. } = endpoint;
     let name = ServerName::try_from(host.clone())
-        .map_err(|source| ConnectError::HostName { host: host.clone(), source })?;
+        .map_err(|source| Failure::HostName { host: host.clone(), source })?;
     let tcp = match route {
         Route::WebSocket { proxy: Some(proxy) } => {
-            let tcp = dial(lookups, &proxy.host, proxy.port).await?;
-            let tunnel = timeout(CONNECT_TIMEOUT, proxy.tunnel(tcp, host, *port)).await;
-            tunnel.map_err(|_| endpoint.timeout("way through the proxy"))??
+            let tcp = dial(lookups, &proxy.host, proxy.port).await.map_err(|away| proxy.away(away));
+            let tunnel = timeout(CONNECT_TIMEOUT, proxy.tunnel(tcp?, endpoint.at())).await;
+            tunnel.map_err(|_| endpoint.timeout(Step::Tunnel))??
         }
         _ => dial(lookups, host, *port).await?,
     };
     let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake)
         .await
-        .map_err(|_| endpoint.timeout("TLS handshake"))?
-        .map_err(|source| ConnectError::Tls { host: host.clone(), port: *port, source })?;
+        .map_err(|_| endpoint.timeout(Step::Tls))?
+        .map_err(|source| Failure::Tls { at: endpoint.at(), source })?;
     let (tcp, session) = tls.get_ref();
     let version = early::version(session);
     if hold_back {
@@ -221,55 +234,33 @@ async fn shake_hands(
 async fn upgrade(
     endpoint: &Endpoint,
     tls: TlsStream<TcpStream>,
-) -> Result<WebSocket<TlsStream<TcpStream>>, ConnectError> {
+) -> Result<WebSocket<TlsStream<TcpStream>>, Failure> {
     let Endpoint { host, port, .. } = endpoint;
-    WebSocket::open(tls, host, *port).await.map_err(|problem| ConnectError::WebSocket {
-        host: host.clone(),
-        port: *port,
-        problem,
-    })
+    let upgraded = WebSocket::open(tls, host, *port).await;
+    upgraded.map_err(|problem| Failure::WebSocket { at: endpoint.at(), problem })
 }
 
-/// [`introduce`], within [`CONNECT_TIMEOUT`].
-async fn greet_over(
-    endpoint: &Endpoint,
-    stream: Inner,
-    hello: Connect,
-) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
-    timeout(CONNECT_TIMEOUT, introduce(endpoint, stream, hello))
-        .await
-        .map_err(|_| endpoint.timeout("CONNACK"))?
-}
-
-/// CONNECT and CONNACK.
+/// CONNECT and its answer, which must be CONNACK (MQTT 3.1.1 §3.2.0).
 async fn introduce(
     endpoint: &Endpoint,
     stream: Inner,
-    hello: Connect,
-) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
-    let keep_alive = Duration::from_secs(u64::from(hello.keep_alive));
-    let mut connection = Connection::new(Stream(stream), keep_alive);
-    let client_id = hello.client_id.clone();
-    let acknowledged = greet(&mut connection, hello).await.map_err(|source| {
-        let host = endpoint.host.clone();
-        ConnectError::Broken { host, port: endpoint.port, source }
-    })?;
-    match error::refusal(acknowledged.code) {
-        None => Ok((connection, acknowledged)),
-        Some((code, meaning)) => {
-            let host = endpoint.host.clone();
-            Err(ConnectError::Refused { host, port: endpoint.port, client_id, code, meaning })
+    hello: &Connect,
+) -> Result<(Connection<Stream>, ConnAck), Failure> {
+    let (at, client_id) = (endpoint.at(), hello.client_id.clone());
+    let (mut stream, keep_alive_s) = (Stream(stream), hello.keep_alive);
+    match greet(&mut stream, hello).await {
+        Ok(Greeting::Accepted { session_present }) => {
+            let keep_alive = Duration::from_secs(u64::from(keep_alive_s));
+            let accepted = ConnAck::new(ConnectReturnCode::Success, session_present);
+            Ok((Connection::new(stream, keep_alive), accepted))
         }
+        Ok(Greeting::Refused(code)) => Err(Failure::Refused { at, client_id, keep_alive_s, code }),
+        Ok(Greeting::Stranger(what)) => Err(Failure::Stranger { at, what }),
+        Err(source) => Err(Failure::unanswered(endpoint, client_id, keep_alive_s, source)),
     }
 }
 
-impl Endpoint {
-    fn timeout(&self, step: &'static str) -> ConnectError {
-        ConnectError::Timeout { step, host: self.host.clone(), port: self.port }
-    }
-}
-
-async fn dial(lookups: &Lookups, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+async fn dial(lookups: &Lookups, host: &str, port: u16) -> Result<TcpStream, Failure> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
     let addresses = resolve(lookups, host, port, deadline).await?;
     dial_resolved(host, port, &addresses, deadline).await
@@ -280,11 +271,11 @@ async fn resolve(
     host: &str,
     port: u16,
     deadline: Instant,
-) -> Result<Vec<SocketAddr>, ConnectError> {
+) -> Result<Vec<SocketAddr>, Failure> {
     let mut addresses = lookups
         .find(host, deadline, |host| Ok((host, 0).to_socket_addrs()?.collect()))
         .await
-        .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?;
+        .map_err(|source| Failure::Dns { host: host.to_owned(), source })?;
     addresses.iter_mut().for_each(|address| address.set_port(port));
     Ok(addresses)
 }
@@ -294,10 +285,10 @@ async fn dial_resolved(
     port: u16,
     addresses: &[SocketAddr],
     deadline: Instant,
-) -> Result<TcpStream, ConnectError> {
+) -> Result<TcpStream, Failure> {
     let tcp = dial_each(addresses, deadline, TcpStream::connect)
         .await
-        .map_err(|source| ConnectError::Tcp { host: host.to_owned(), port, source })?;
+        .map_err(|source| Failure::Tcp { at: At { host: host.to_owned(), port }, source })?;
     // Batches are written whole: Nagle's algorithm would only hold back their ends.
     let _ = tcp.set_nodelay(true);
     Ok(tcp)
@@ -330,18 +321,6 @@ async fn dial_each<T, F: Future<Output = io::Result<T>>>(
 
 fn no_answer(waited: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {:.1} s", waited.as_secs_f64()))
-}
-
-/// Sends CONNECT and waits for CONNACK, which must come first (MQTT 3.1.1 §3.2.0).
-async fn greet(
-    connection: &mut Connection<impl ByteStream>,
-    hello: Connect,
-) -> Result<ConnAck, ConnectionError> {
-    connection.send(&Packet::Connect(hello))?;
-    match connection.next_packet().await? {
-        Packet::ConnAck(acknowledged) => Ok(acknowledged),
-        _ => Err(ConnectionError::Protocol(rumqttc::mqttbytes::Error::IncorrectPacketFormat)),
-    }
 }
 
 #[cfg(test)]

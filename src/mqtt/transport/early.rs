@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
-use super::{CONNECT_TIMEOUT, ConnectError, Endpoint};
+use super::{CONNECT_TIMEOUT, Endpoint, Failure};
 
 /// How long a peer with which TLS stands may take for its first answer, before the connection is
 /// made again with CONNECT held back.
@@ -111,11 +111,11 @@ pub(super) async fn first_answer<S, T, H, A>(
     endpoint: &Endpoint,
     shake_hands: impl Fn(bool) -> H,
     say: impl Fn(S) -> A,
-    silence: ConnectError,
-) -> Result<T, ConnectError>
+    silence: Failure,
+) -> Result<T, Failure>
 where
-    H: Future<Output = Result<(S, &'static str), ConnectError>>,
-    A: Future<Output = Result<T, ConnectError>>,
+    H: Future<Output = Result<(S, &'static str), Failure>>,
+    A: Future<Output = Result<T, Failure>>,
 {
     let habit = endpoint.peers.habits.habit(endpoint);
     if let Habit::Answers(wait) = habit {
@@ -129,7 +129,7 @@ where
     let asked = Instant::now();
     let answered = timeout(CONNECT_TIMEOUT, say(stream)).await.map_err(|_| silence)?;
     // A refusal is an answer, too.
-    if matches!(answered, Ok(_) | Err(ConnectError::Refused { .. })) {
+    if matches!(answered, Ok(_) | Err(Failure::Refused { .. })) {
         endpoint.peers.habits.answered(endpoint, version, habit, asked.elapsed());
     }
     answered

@@ -20,6 +20,7 @@ fn endpoint(peers: &Peers, port: u16) -> Endpoint {
         route: Route::Direct,
         tls: crate::trust::trusting([]).unwrap(),
         peers: peers.clone(),
+        names: &Names::NONE,
     }
 }
 
@@ -35,8 +36,8 @@ struct Course {
 async fn connect_to(
     endpoint: &Endpoint,
     (early, held_back): (Option<Duration>, Option<Duration>),
-    answer: impl Fn() -> Result<(), ConnectError>,
-) -> (Result<(), ConnectError>, Course) {
+    answer: impl Fn() -> Result<(), Failure>,
+) -> (Result<(), Failure>, Course) {
     let start = Instant::now();
     let attempts = RefCell::new(Vec::new());
     let shake_hands = |hold_back| {
@@ -52,7 +53,7 @@ async fn connect_to(
         }
         answer()
     };
-    let silence = endpoint.timeout("CONNACK");
+    let silence = endpoint.timeout(Step::Connack);
     let connected =
         crate::mqtt::transport::early::first_answer(endpoint, shake_hands, say, silence);
     let result = connected.await;
@@ -87,18 +88,13 @@ async fn a_lost_connect_is_said_again_held_back_and_that_is_remembered() {
 async fn a_refusal_is_an_answer_too() {
     let peers = Peers::default();
     let refused = || {
-        Err(ConnectError::Refused {
-            host: "h".to_owned(),
-            port: 1,
-            client_id: "c".to_owned(),
-            code: 5,
-            meaning: "",
-        })
+        let (at, client_id) = (At { host: "h".to_owned(), port: 1 }, "c".to_owned());
+        Err(Failure::Refused { at, client_id, keep_alive_s: 60, code: 5 })
     };
     for expected in [course(&[false, true], 20), course(&[true], 0)] {
         let (result, course) =
             connect_to(&endpoint(&peers, 1), (None, Some(AT_ONCE)), refused).await;
-        assert_eq!(result.expect_err("refused").answer(), Answer::Identity);
+        assert!(matches!(result, Err(Failure::Refused { .. })), "{result:?}");
         assert_eq!(course, expected);
     }
 }
@@ -146,7 +142,7 @@ async fn silence_ends_in_time() {
     let peers = Peers::default();
     for _ in 0..2 {
         let (result, course_) = connect_to(&endpoint(&peers, 1), (None, None), || Ok(())).await;
-        assert!(matches!(result, Err(ConnectError::Timeout { .. })), "{result:?}");
+        assert!(matches!(result, Err(Failure::Timeout { .. })), "{result:?}");
         assert_eq!(course_, course(&[false, true], 120));
     }
 }

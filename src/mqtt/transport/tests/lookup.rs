@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mqtt::transport::lookup::Lookups;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// A resolver that answers when it is let.
 struct Resolver {
@@ -14,7 +14,7 @@ struct Resolver {
 
 impl Resolver {
     fn new() -> Self {
-        let (release, released) = unbounded();
+        let (release, released) = bounded(8);
         Self { release, released, held: Arc::default() }
     }
 
@@ -99,7 +99,7 @@ async fn a_failure_that_is_late_is_asked_again() {
 #[test]
 fn a_look_up_does_not_delay_the_end() {
     let resolver = Resolver::new();
-    let (ended, end) = crossbeam_channel::bounded(1);
+    let (ended, end) = bounded(1);
     std::thread::scope(|scope| {
         let Resolver { released, held, .. } = &resolver;
         scope.spawn(move || {

@@ -5,7 +5,7 @@ use tokio::sync::Notify;
 use super::late::{Late, lose_early};
 use super::*;
 use crate::mqtt::QoS;
-use crate::mqtt::packet::Publish;
+use crate::mqtt::packet::{Packet, Publish};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Empty};
@@ -103,6 +103,7 @@ impl Gateway {
             },
             tls: crate::trust::trusting([certificate]).unwrap(),
             peers: Peers::default(),
+            names: &Names::NONE,
         };
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&accepted);
@@ -273,6 +274,7 @@ async fn plain_tcp_refuses_a_name_that_is_not_loopback() {
         route: Route::Plain,
         tls: crate::trust::trusting([]).unwrap(),
         peers: Peers::default(),
+        names: &Names::NONE,
     };
     let ours = TcpStream::connect(("0", port)).await.expect("this name leads here");
     let (_, from) = timeout(PATIENCE, listener.accept()).await.expect("in time").unwrap();
@@ -281,7 +283,8 @@ async fn plain_tcp_refuses_a_name_that_is_not_loopback() {
         endpoint.host = host.to_owned();
         let connected = connect(&endpoint, Connect::new("d/m"));
         let refused = timeout(PATIENCE, connected).await.expect("an end in time").err();
-        assert!(matches!(refused, Some(ConnectError::NotLoopback { .. })), "{host}: {refused:?}");
+        let refused = refused.expect("refused");
+        assert!(matches!(refused.failure, Failure::NotLoopback { .. }), "{host}: {refused}");
     }
     // Connections come in order: the next one is the test's own, so there was none in between.
     let ours = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
