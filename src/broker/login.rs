@@ -99,7 +99,8 @@ impl Login {
         })?;
         pipeline.lock().counters.connections += 1;
         let session_present = acknowledged.session_present;
-        Ok(Connected { connection, session_present, endpoint: self.endpoint.to_string() })
+        let endpoint = self.endpoint.to_string();
+        Ok(Connected { connection, session_present, endpoint, names: &NAMES })
     }
 
     fn hello(&self, client_id: String, clean_session: bool) -> Connect {

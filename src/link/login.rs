@@ -152,7 +152,8 @@ impl Link {
         })?;
         self.pipeline.lock().counters.connections += 1;
         let session_present = acknowledged.session_present;
-        Ok(Connected { connection, session_present, endpoint: endpoint.to_string() })
+        let endpoint = endpoint.to_string();
+        Ok(Connected { connection, session_present, endpoint, names })
     }
 
     fn hello(&self, password: Password) -> Connect {

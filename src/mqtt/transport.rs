@@ -40,11 +40,12 @@ use greeting::{Greeting, greet};
 use lookup::Lookups;
 use websocket::WebSocket;
 
-pub use early::{ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX};
+pub use early::{FIRST_ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX};
 pub use error::{Answer, At, ConnectError, Failure, Step};
 pub use greeting::Stranger;
 pub use lookup::LOOKUPS_MAX;
 pub use names::Names;
+pub(crate) use names::{See, Setting};
 pub use proxy::{Proxy, ProxyUrlError};
 
 /// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket

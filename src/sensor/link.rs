@@ -250,7 +250,8 @@ impl Link {
         self.client_id = identity.client_id();
         self.identity = Some(identity);
         let session_present = acknowledged.session_present;
-        Ok(Connected { connection, session_present, endpoint: endpoint.to_string() })
+        let endpoint = endpoint.to_string();
+        Ok(Connected { connection, session_present, endpoint, names: &HUB_NAMES })
     }
 
     /// Completes CONNECT by keep-alive, username and a new token; when that is to be renewed.

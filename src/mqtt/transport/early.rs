@@ -12,7 +12,7 @@
 //! client's. In the other two the client cannot know that its Finished was read, unless the server
 //! says something more.
 //!
-//! So a connection without an answer in [`ANSWER_WAIT`] is made again, and what is said first is
+//! So a connection without an answer in [`FIRST_ANSWER_WAIT`] is made again, and what is said first is
 //! held back until the peer's first record, or for [`HOLD_BACK_MAX`]. Where that brings an answer in
 //! time, it is done from then on. Where the answer is as late all the same, the peer is slow:
 //! nothing is held back, and it is given more time.
@@ -29,7 +29,7 @@ use super::{CONNECT_TIMEOUT, Endpoint, Failure};
 
 /// How long a peer with which TLS stands may take for its first answer, before the connection is
 /// made again with CONNECT held back.
-pub const ANSWER_WAIT: Duration = Duration::from_secs(2);
+pub const FIRST_ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// How long CONNECT is held back at most.
 pub const HOLD_BACK_MAX: Duration = Duration::from_millis(50);
 /// Peers whose habits are remembered; the oldest is forgotten first.
@@ -58,7 +58,7 @@ impl Habits {
     fn habit(&self, endpoint: &Endpoint) -> Habit {
         let peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = peers.iter().find(|peer| peer.is_at(endpoint));
-        known.map_or(Habit::Answers(ANSWER_WAIT), |peer| peer.habit)
+        known.map_or(Habit::Answers(FIRST_ANSWER_WAIT), |peer| peer.habit)
     }
 
     /// Remembers `habit` in place of the old one, which it returns.
@@ -78,7 +78,7 @@ impl Habits {
     fn answered(&self, endpoint: &Endpoint, version: &str, habit: Habit, took: Duration) {
         match habit {
             Habit::LosesEarly => {}
-            Habit::Answers(_) if took >= ANSWER_WAIT => {
+            Habit::Answers(_) if took >= FIRST_ANSWER_WAIT => {
                 self.learn(endpoint, Habit::Answers((took * 2).min(CONNECT_TIMEOUT)));
             }
             Habit::Answers(_) => {

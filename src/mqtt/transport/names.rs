@@ -24,7 +24,7 @@ pub struct Names {
 
 /// Which of them has to do with a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Setting {
+pub(crate) enum Setting {
     Host,
     Port,
     Way,
@@ -66,7 +66,7 @@ impl Names {
 }
 
 /// `; see A, B`: each name once, and nothing where there is none.
-pub(super) struct See(pub(super) &'static Names, pub(super) &'static [Setting]);
+pub(crate) struct See(pub(crate) &'static Names, pub(crate) &'static [Setting]);
 
 impl fmt::Display for See {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
