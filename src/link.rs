@@ -24,7 +24,7 @@ use crate::forward::HubOutput;
 use crate::linger::Linger;
 use crate::message::SourceId;
 use crate::mqtt::session::{self, Leaving};
-use crate::mqtt::{ByteStream, Connection, Route};
+use crate::mqtt::{ByteStream, Connection, Peers, Route};
 use crate::outbound::Outbound;
 use crate::pipeline::SharedPipeline;
 use crate::threshold::{Threshold, ThresholdCell};
@@ -67,6 +67,7 @@ pub struct LinkSettings {
 pub struct Link {
     settings: LinkSettings,
     client_id: String,
+    peers: Peers,
     pipeline: SharedPipeline,
     wake: Arc<Notify>,
     stop: watch::Receiver<bool>,
@@ -116,12 +117,18 @@ impl Link {
             linger: Linger::new(settings.linger),
             started: now,
             settings,
+            peers: Peers::default(),
             pipeline,
             wake,
             stop,
             cell,
             threshold: default,
         }
+    }
+
+    /// The same with `peers`, which other connections of the process share.
+    pub fn with_peers(self, peers: Peers) -> Self {
+        Self { peers, ..self }
     }
 
     /// Connects, serves, and connects again until told to stop.

@@ -13,7 +13,7 @@ use crate::credentials::Credentials;
 use crate::linger;
 use crate::link::{Link, LinkSettings};
 use crate::metrics::Summary;
-use crate::mqtt::Route;
+use crate::mqtt::{Peers, Route};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{HubSettings, Proof, Settings};
 use crate::signals::StopSignals;
@@ -50,7 +50,7 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     let (done, finished) = oneshot::channel();
     let ingest = Builder::new().name("ingest".to_owned()).spawn(move || {
         linger::sleep_exactly();
-        run_to_end(runtime, assembled.run());
+        runtime.block_on(assembled.run());
         // Nobody is there to listen only when the signal thread has failed.
         let _ = done.send(());
     })?;
@@ -108,13 +108,15 @@ impl Connections {
         let pipeline = SharedPipeline::new(pipeline);
         let mut connections = Self { pipeline, hub: None, source: None, outlet: None };
         let pipeline = || connections.pipeline.clone();
+        let peers = Peers::default();
         if let Some(hub) = &settings.hub {
             let (wake, stop) = (Arc::clone(&wakes.hub), stop.clone());
             let settings = link_settings(hub.clone(), settings)?;
-            connections.hub = Some(Link::new(settings, pipeline(), wake, stop, Arc::clone(&cell)));
+            let link = Link::new(settings, pipeline(), wake, stop, Arc::clone(&cell));
+            connections.hub = Some(link.with_peers(peers.clone()));
         }
         let Some(broker) = &settings.broker else { return Ok(connections) };
-        let login = Login::new(broker, settings.keep_alive);
+        let login = Login::new(broker, settings.keep_alive).with_peers(peers);
         let (pipeline, stop) = (connections.pipeline.clone(), stop.clone());
         let Settings { puback_timeout, drain_timeout, .. } = *settings;
         let context = Context { pipeline, stop, cell, puback_timeout, drain_timeout };
@@ -179,14 +181,6 @@ fn runtime() -> io::Result<Runtime> {
     RuntimeBuilder::new_current_thread().enable_io().enable_time().build()
 }
 
-/// Runs `future` to its end. A name look-up under way is left behind: dropping the runtime would
-/// wait for the system's resolver, which answers when it likes and cannot be interrupted.
-pub(crate) fn run_to_end<T>(runtime: Runtime, future: impl Future<Output = T>) -> T {
-    let output = runtime.block_on(future);
-    runtime.shutdown_background();
-    output
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,28 +226,5 @@ mod tests {
             link.trust.tls().await.unwrap();
             assert_eq!(daemon.requests().len(), fetches, "{}", link.route);
         }
-    }
-
-    /// The end does not wait for a blocking call under way, such as a name look-up.
-    #[test]
-    fn a_blocking_call_does_not_delay_the_end() {
-        let (begun, beginning) = oneshot::channel();
-        let (release, released) = crossbeam_channel::bounded::<()>(1);
-        let (ended, end) = crossbeam_channel::bounded(1);
-        let caller = std::thread::spawn(move || {
-            run_to_end(runtime().unwrap(), async {
-                tokio::task::spawn_blocking(move || {
-                    begun.send(()).unwrap();
-                    // Until the test has seen the end, or has failed.
-                    let _ = released.recv();
-                });
-                beginning.await.unwrap();
-            });
-            ended.send(()).unwrap();
-        });
-        let outcome = end.recv_timeout(Duration::from_secs(20));
-        drop(release);
-        caller.join().unwrap();
-        assert!(outcome.is_ok(), "the end waited for the blocking call");
     }
 }

@@ -28,7 +28,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
-use crate::module::{StartError, run_to_end};
+use crate::module::StartError;
 use link::{Link, Summary};
 use settings::Settings;
 
@@ -46,7 +46,7 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
         .with_no_client_auth();
     let link = Link::new(settings, Arc::new(tls), Arc::clone(&wake), stopped, fastrand::u64(..));
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    run_to_end(runtime, async {
+    runtime.block_on(async {
         let signals = quit::Signals::new()?;
         let link = std::pin::pin!(link.run());
         let quit = async {

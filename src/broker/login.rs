@@ -7,9 +7,22 @@ use rumqttc::mqttbytes::v4::Connect;
 
 use super::Password;
 use crate::mqtt::session::{Connected, Failure};
-use crate::mqtt::{ConnectError, Endpoint, transport};
+use crate::mqtt::{Endpoint, Names, Peers, transport};
 use crate::pipeline::SharedPipeline;
 use crate::settings::{BrokerSettings, OUTLET_ENDING};
+
+/// What the settings of a broker are called.
+const NAMES: Names = Names {
+    host: "--broker",
+    port: "--broker",
+    way: "--broker",
+    identity: "--broker, SLUICEGATE_BROKER_PASSWORD, --broker-password-file",
+    client_id: "--client-id",
+    keep_alive: "--keep-alive",
+    roots: "--broker-ca",
+    certificate: "--broker-cert and --broker-key",
+    proxy: "",
+};
 
 /// The name of a process on the broker, and what it logs in with. Make one for each process: it
 /// chooses the random client id.
@@ -34,6 +47,8 @@ impl Login {
                 port: *port,
                 route: route.clone(),
                 tls: tls.clone(),
+                peers: Peers::default(),
+                names: &NAMES,
             },
             client_id: client_id.clone().unwrap_or_else(random),
             is_kept: client_id.is_some(),
@@ -41,6 +56,12 @@ impl Login {
             password: password.clone(),
             keep_alive_s: u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX),
         }
+    }
+
+    /// The same with `peers`, which other connections of the process share.
+    pub fn with_peers(mut self, peers: Peers) -> Self {
+        self.endpoint.peers = peers;
+        self
     }
 
     /// Where both connections go.
@@ -71,15 +92,15 @@ impl Login {
         hello: Connect,
         pipeline: &SharedPipeline,
     ) -> Result<Connected, Failure> {
-        let failure = |refused: ConnectError| Failure {
-            text: format!("{refused}{}", advice(&refused)),
-            answer: Some(refused.answer()),
-        };
         let connected = transport::connect(&self.endpoint, hello).await;
-        let (connection, acknowledged) = connected.map_err(failure)?;
+        let (connection, acknowledged) = connected.map_err(|refused| Failure {
+            text: refused.to_string(),
+            answer: Some(refused.answer()),
+        })?;
         pipeline.lock().counters.connections += 1;
         let session_present = acknowledged.session_present;
-        Ok(Connected { connection, session_present, endpoint: self.endpoint.to_string() })
+        let endpoint = self.endpoint.to_string();
+        Ok(Connected { connection, session_present, endpoint, names: &NAMES })
     }
 
     fn hello(&self, client_id: String, clean_session: bool) -> Connect {
@@ -91,22 +112,6 @@ impl Login {
         }
         hello
     }
-}
-
-/// What to do about a failure, where it is a matter of this broker's settings.
-fn advice(refused: &ConnectError) -> &'static str {
-    if refused.is_untrusted() {
-        return "; --broker-ca names the file of the broker's own root";
-    }
-    if refused.is_authentication() {
-        return "; the user is part of --broker, the password is in SLUICEGATE_BROKER_PASSWORD or in \
-                the file of --broker-password-file";
-    }
-    if refused.asks_for_certificate() {
-        return "; the broker asks for a client certificate that it trusts: --broker-cert and \
-                --broker-key";
-    }
-    ""
 }
 
 #[cfg(test)]
@@ -163,6 +168,12 @@ mod tests {
             assert_eq!((source.login, outlet.login), (None, None));
         }
         assert_ne!(login_without().client_id(), id);
+    }
+
+    /// What an error tells to look at is there.
+    #[test]
+    fn named_settings_exist() {
+        NAMES.assert_are_in(&crate::settings::TABLE);
     }
 
     #[test]

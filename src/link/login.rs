@@ -18,7 +18,7 @@ use crate::mqtt::backoff::{Backoff, TRANSIENT};
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Connected, Failure};
 use crate::mqtt::transport::{self, Endpoint};
-use crate::mqtt::{Answer, ConnectError};
+use crate::mqtt::{Answer, ConnectError, Names};
 use crate::trust::TrustError;
 use crate::workload::WorkloadError;
 
@@ -141,7 +141,9 @@ impl Link {
         self.renew_at = password.renew_at;
         let LinkSettings { identity, port, route, .. } = &self.settings;
         let (host, route) = (identity.gateway.clone(), route.clone());
-        let endpoint = Endpoint { host, port: *port, route, tls };
+        let peers = self.peers.clone();
+        let names = names(&self.settings.credentials);
+        let endpoint = Endpoint { host, port: *port, route, tls, peers, names };
         let connected = transport::connect(&endpoint, self.hello(password)).await;
         let (connection, acknowledged) = connected.inspect_err(|refused| {
             if refused.is_untrusted() {
@@ -150,7 +152,8 @@ impl Link {
         })?;
         self.pipeline.lock().counters.connections += 1;
         let session_present = acknowledged.session_present;
-        Ok(Connected { connection, session_present, endpoint: endpoint.to_string() })
+        let endpoint = endpoint.to_string();
+        Ok(Connected { connection, session_present, endpoint, names })
     }
 
     fn hello(&self, password: Password) -> Connect {
@@ -160,6 +163,32 @@ impl Link {
         hello.keep_alive = u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX);
         hello.set_login(identity.username(&user_agent(), None), password.token);
         hello
+    }
+}
+
+/// What the settings of the hub are called: outside of the edge runtime, and inside.
+pub(super) fn names(credentials: &Credentials) -> &'static Names {
+    const OUTSIDE: Names = Names {
+        host: "GatewayHostName in EdgeHubConnectionString",
+        port: "SLUICEGATE_GATEWAY_PORT",
+        way: "SLUICEGATE_WEBSOCKET and SLUICEGATE_PLAIN",
+        identity: "EdgeHubConnectionString",
+        client_id: "EdgeHubConnectionString",
+        keep_alive: "SLUICEGATE_KEEP_ALIVE",
+        roots: "EdgeModuleCACertificateFile",
+        certificate: "",
+        proxy: "HTTPS_PROXY and NO_PROXY",
+    };
+    const INSIDE: Names = Names {
+        host: "IOTEDGE_GATEWAYHOSTNAME",
+        identity: "the module's identity in the deployment",
+        client_id: "the module's identity in the deployment",
+        roots: "the trust bundle of the edge runtime",
+        ..OUTSIDE
+    };
+    match credentials {
+        Credentials::Key(_) => &OUTSIDE,
+        Credentials::Workload(_) => &INSIDE,
     }
 }
 

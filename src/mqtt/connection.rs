@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -52,10 +53,10 @@ pub enum ConnectionError {
     #[error("the peer closed the connection")]
     Closed,
     /// The socket failed.
-    #[error("socket: {0}")]
-    Io(#[from] std::io::Error),
+    #[error("{}", io_text(.0))]
+    Io(#[from] io::Error),
     /// The peer sent bytes that are not MQTT 3.1.1, or a packet over [`PACKET_BYTES_MAX`].
-    #[error("not valid MQTT 3.1.1 from the peer: {0}")]
+    #[error("not valid MQTT 3.1.1 from the peer ({0})")]
     Protocol(#[from] mqttbytes::Error),
     /// No answer to a PINGREQ (MQTT 3.1.1 §3.1.2.10).
     #[error("no answer to PINGREQ within {0:?}")]
@@ -66,6 +67,31 @@ pub enum ConnectionError {
     /// The peer goes on sending and takes no answers.
     #[error("the peer takes no answers: {0} bytes wait for it")]
     Deaf(usize),
+}
+
+impl ConnectionError {
+    /// Whether the peer, or what is between, closed or reset it.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => error.kind() == ErrorKind::UnexpectedEof || is_reset(error),
+            _ => false,
+        }
+    }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+}
+
+/// How a socket failed; what the system or a library says of it only where it says more.
+fn io_text(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "the peer closed the connection".to_owned(),
+        _ if is_reset(error) => "the peer reset the connection".to_owned(),
+        _ => format!("the connection failed ({error})"),
+    }
 }
 
 /// What a connection runs on: a socket, TLS over one, or memory in tests.
@@ -151,6 +177,16 @@ impl<S: ByteStream> Connection<S> {
     #[inline]
     pub fn acknowledge(&mut self, packet_id: u16) {
         wire::write_puback(&mut self.write_buffer, packet_id);
+    }
+
+    /// The keep-alive that was announced.
+    pub fn keep_alive_interval(&self) -> Duration {
+        self.keep_alive.interval()
+    }
+
+    /// How long nothing was sent or heard, as exactly as to a [`TICK`].
+    pub fn silence(&self) -> Duration {
+        if self.sent || self.heard { Duration::ZERO } else { self.keep_alive.silence() }
     }
 
     /// Whether there is room for more publishes before the socket takes what waits.

@@ -17,6 +17,7 @@
 //!   [`reconnect`] has them. A wait counts only time in which the connection was read.
 //! - One clock, that of the runtime ([`now`]): tests stop it.
 
+mod hint;
 mod leaving;
 mod overdue;
 mod reconnect;
@@ -29,8 +30,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout_at;
 use tracing::{error, info, warn};
 
-use super::{Answer, ByteStream, Connection, ConnectionError, Inbox, Stream};
+use super::{Answer, ByteStream, Connection, ConnectionError, Inbox, Names, Stream};
 use crate::linger;
+pub(crate) use hint::Course;
 pub(crate) use leaving::Leaving;
 use overdue::{Overdue, Progress};
 use reconnect::{Loss, Reconnect};
@@ -199,6 +201,8 @@ pub(crate) struct Connected {
     pub(crate) session_present: bool,
     /// Where to, and how.
     pub(crate) endpoint: String,
+    /// What the settings are called that it comes from.
+    pub(crate) names: &'static Names,
 }
 
 /// Connects, serves, and connects again until told to stop.
@@ -218,7 +222,7 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
             _ = stop.wait_for(|stop| *stop) => return,
             connected = attempt => connected,
         };
-        let Connected { mut connection, session_present, endpoint } = match connected {
+        let Connected { mut connection, session_present, endpoint, names } = match connected {
             Ok(connected) => connected,
             Err(Failure { text, answer }) => {
                 error!("as {}: {text}", client.client_id());
@@ -229,7 +233,6 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
         let client_id = client.client_id();
         info!("connected to {endpoint} as {client_id}, session present: {session_present}");
         connection.answers_within(reconnect.answer_wait());
-        let since = now();
         let served = serve(client, connection, session_present).await;
         match served.end {
             Ok(why) => {
@@ -240,10 +243,11 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
             }
             Err(end) => {
                 let client_id = client.client_id().to_owned();
-                warn!("connection to {endpoint} as {client_id} lost: {end}");
+                let hint = served.course.hint(&end, &client_id, names);
+                warn!("connection to {endpoint} as {client_id} lost: {end}{hint}");
                 let has_achieved = client.lost(&end);
                 let loss = Loss {
-                    lived: now().saturating_duration_since(since),
+                    lived: served.course.lived,
                     has_worked: served.has_worked || has_achieved,
                     is_refusal: end.is_refusal(),
                     is_unanswered: matches!(end, End::Connection(ConnectionError::Unanswered(_))),
@@ -270,6 +274,8 @@ pub(crate) struct Served<L> {
     has_worked: bool,
     /// The SUBACK had come.
     is_subscribed: bool,
+    /// For what may be behind its end.
+    pub(crate) course: Course,
 }
 
 /// Serves one connection to its end.
@@ -278,21 +284,31 @@ pub(crate) async fn serve<C: Serve, S: ByteStream>(
     mut connection: Connection<S>,
     session_present: bool,
 ) -> Served<C::Leave> {
+    let since = now();
+    let course = |connection: &Connection<S>| Course {
+        lived: now().saturating_duration_since(since),
+        silence: connection.silence(),
+        keep_alive: connection.keep_alive_interval(),
+    };
     let opened = client
-        .open(session_present, now())
+        .open(session_present, since)
         .and_then(|ask| Subscription::ask(&mut connection, ask.packet_id, ask.filters));
     let subscription = match opened {
         Ok(subscription) => subscription,
-        Err(end) => return Served { end: Err(end), has_worked: false, is_subscribed: false },
+        Err(end) => {
+            let course = course(&connection);
+            return Served { end: Err(end), has_worked: false, is_subscribed: false, course };
+        }
     };
     let inbox = Inbox::default();
     let mut session = Session { connection, inbox, subscription, has_worked: false };
     let end = turns(client, &mut session).await;
     let Session { connection, subscription, has_worked, .. } = session;
+    let course = course(&connection);
     if end.is_ok() {
         connection.close().await;
     }
-    Served { end, has_worked, is_subscribed: subscription.is_answered() }
+    Served { end, has_worked, is_subscribed: subscription.is_answered(), course }
 }
 
 /// Turn after turn, until the client leaves or the connection is lost.

@@ -10,31 +10,42 @@
 //! Every step is bounded by [`CONNECT_TIMEOUT`]. Each failure names the step, the host and what to
 //! do about it.
 
+mod early;
 mod error;
+mod greeting;
+mod lookup;
+mod names;
 mod plain;
 mod proxy;
 mod websocket;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, Packet};
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::connection::{ByteStream, Connection, ConnectionError};
+use super::connection::{ByteStream, Connection};
+use greeting::{Greeting, greet};
+use lookup::Lookups;
 use websocket::WebSocket;
 
-pub use error::{Answer, ConnectError};
+pub use early::{FIRST_ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX};
+pub use error::{Answer, At, ConnectError, Failure, Step};
+pub use greeting::Stranger;
+pub use lookup::LOOKUPS_MAX;
+pub use names::Names;
+pub(crate) use names::{See, Setting};
 pub use proxy::{Proxy, ProxyUrlError};
 
 /// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket
@@ -55,6 +66,18 @@ pub struct Endpoint {
     pub route: Route,
     /// TLS settings, with the roots that are trusted; the ways without TLS have no use for them.
     pub tls: Arc<rustls::ClientConfig>,
+    /// What it shares with the other connections of the process.
+    pub peers: Peers,
+    /// What the settings are called that all of this comes from.
+    pub names: &'static Names,
+}
+
+/// What the connections of a process share: what they have learnt of their peers, and the name
+/// look-ups under way. Make one for each process; clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Peers {
+    habits: early::Habits,
+    lookups: lookup::Lookups,
 }
 
 /// The way to a host.
@@ -151,81 +174,111 @@ pub async fn connect(
     endpoint: &Endpoint,
     hello: Connect,
 ) -> Result<(Connection<Stream>, ConnAck), ConnectError> {
-    let stream = open(endpoint).await?;
-    let keep_alive = Duration::from_secs(u64::from(hello.keep_alive));
-    let mut connection = Connection::new(stream, keep_alive);
-    let client_id = hello.client_id.clone();
-    let acknowledged = timeout(CONNECT_TIMEOUT, greet(&mut connection, hello))
-        .await
-        .map_err(|_| endpoint.timeout("CONNACK"))?
-        .map_err(|source| {
-            let host = endpoint.host.clone();
-            ConnectError::Broken { host, port: endpoint.port, source }
-        })?;
-    match error::refusal(acknowledged.code) {
-        None => Ok((connection, acknowledged)),
-        Some((code, meaning)) => {
-            let host = endpoint.host.clone();
-            Err(ConnectError::Refused { host, port: endpoint.port, client_id, code, meaning })
-        }
-    }
+    let connected = open(endpoint, &hello).await;
+    connected.map_err(|failure| ConnectError { failure, names: endpoint.names })
 }
 
-/// Everything below MQTT.
-async fn open(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
-    let Endpoint { host, port, route, tls } = endpoint;
-    match route {
-        Route::Plain => return Ok(Stream(Inner::Tcp(plain::dial(host, *port).await?))),
-        Route::Tcp => return Ok(Stream(Inner::Tcp(dial(host, *port).await?))),
-        Route::Direct | Route::WebSocket { .. } => {}
-    }
+async fn open(
+    endpoint: &Endpoint,
+    hello: &Connect,
+) -> Result<(Connection<Stream>, ConnAck), Failure> {
+    let Endpoint { host, port, route, peers: Peers { lookups, .. }, .. } = endpoint;
+    let tls = |hold_back| shake_hands(endpoint, hold_back);
+    let stream = match route {
+        Route::Plain => Inner::Tcp(plain::dial(lookups, host, *port).await?),
+        Route::Tcp => Inner::Tcp(dial(lookups, host, *port).await?),
+        Route::Direct => {
+            let say = |tls| introduce(endpoint, Inner::Tls(Box::new(tls)), hello);
+            return early::first_answer(endpoint, tls, say, endpoint.timeout(Step::Connack)).await;
+        }
+        Route::WebSocket { .. } => {
+            let (say, silence) = (|tls| upgrade(endpoint, tls), endpoint.timeout(Step::WebSocket));
+            let websocket = early::first_answer(endpoint, tls, say, silence).await?;
+            Inner::WebSocket(Box::new(websocket))
+        }
+    };
+    timeout(CONNECT_TIMEOUT, introduce(endpoint, stream, hello))
+        .await
+        .map_err(|_| endpoint.timeout(Step::Connack))?
+}
+
+/// TCP, a proxy's tunnel, TLS, with its version. With `hold_back` it takes as long as nothing is to
+/// be said.
+async fn shake_hands(
+    endpoint: &Endpoint,
+    hold_back: bool,
+) -> Result<(TlsStream<TcpStream>, &'static str), Failure> {
+    let Endpoint { host, port, route, tls, peers: Peers { lookups, .. }, .. } = endpoint;
     let name = ServerName::try_from(host.clone())
-        .map_err(|source| ConnectError::HostName { host: host.clone(), source })?;
+        .map_err(|source| Failure::HostName { host: host.clone(), source })?;
     let tcp = match route {
         Route::WebSocket { proxy: Some(proxy) } => {
-            let tcp = dial(&proxy.host, proxy.port).await?;
-            let tunnel = timeout(CONNECT_TIMEOUT, proxy.tunnel(tcp, host, *port)).await;
-            tunnel.map_err(|_| endpoint.timeout("way through the proxy"))??
+            let tcp = dial(lookups, &proxy.host, proxy.port).await.map_err(|away| proxy.away(away));
+            let tunnel = timeout(CONNECT_TIMEOUT, proxy.tunnel(tcp?, endpoint.at())).await;
+            tunnel.map_err(|_| endpoint.timeout(Step::Tunnel))??
         }
-        _ => dial(host, *port).await?,
+        _ => dial(lookups, host, *port).await?,
     };
     let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake)
         .await
-        .map_err(|_| endpoint.timeout("TLS handshake"))?
-        .map_err(|source| ConnectError::Tls { host: host.clone(), port: *port, source })?;
-    if matches!(route, Route::Direct) {
-        return Ok(Stream(Inner::Tls(Box::new(tls))));
+        .map_err(|_| endpoint.timeout(Step::Tls))?
+        .map_err(|source| Failure::Tls { at: endpoint.at(), source })?;
+    let (tcp, session) = tls.get_ref();
+    let version = early::version(session);
+    if hold_back {
+        early::hold_back(tcp).await;
     }
-    let upgraded = timeout(CONNECT_TIMEOUT, WebSocket::open(tls, host, *port)).await;
-    let websocket = upgraded
-        .map_err(|_| endpoint.timeout("WebSocket handshake"))?
-        .map_err(|problem| ConnectError::WebSocket { host: host.clone(), port: *port, problem })?;
-    Ok(Stream(Inner::WebSocket(Box::new(websocket))))
+    Ok((tls, version))
 }
 
-impl Endpoint {
-    fn timeout(&self, step: &'static str) -> ConnectError {
-        ConnectError::Timeout { step, host: self.host.clone(), port: self.port }
+async fn upgrade(
+    endpoint: &Endpoint,
+    tls: TlsStream<TcpStream>,
+) -> Result<WebSocket<TlsStream<TcpStream>>, Failure> {
+    let Endpoint { host, port, .. } = endpoint;
+    let upgraded = WebSocket::open(tls, host, *port).await;
+    upgraded.map_err(|problem| Failure::WebSocket { at: endpoint.at(), problem })
+}
+
+/// CONNECT and its answer, which must be CONNACK (MQTT 3.1.1 §3.2.0).
+async fn introduce(
+    endpoint: &Endpoint,
+    stream: Inner,
+    hello: &Connect,
+) -> Result<(Connection<Stream>, ConnAck), Failure> {
+    let (at, client_id) = (endpoint.at(), hello.client_id.clone());
+    let (mut stream, keep_alive_s) = (Stream(stream), hello.keep_alive);
+    match greet(&mut stream, hello).await {
+        Ok(Greeting::Accepted { session_present }) => {
+            let keep_alive = Duration::from_secs(u64::from(keep_alive_s));
+            let accepted = ConnAck::new(ConnectReturnCode::Success, session_present);
+            Ok((Connection::new(stream, keep_alive), accepted))
+        }
+        Ok(Greeting::Refused(code)) => Err(Failure::Refused { at, client_id, keep_alive_s, code }),
+        Ok(Greeting::Stranger(what)) => Err(Failure::Stranger { at, what }),
+        Err(source) => Err(Failure::unanswered(endpoint, client_id, keep_alive_s, source)),
     }
 }
 
-async fn dial(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+async fn dial(lookups: &Lookups, host: &str, port: u16) -> Result<TcpStream, Failure> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let addresses = resolve(host, port, deadline).await?;
+    let addresses = resolve(lookups, host, port, deadline).await?;
     dial_resolved(host, port, &addresses, deadline).await
 }
 
 async fn resolve(
+    lookups: &Lookups,
     host: &str,
     port: u16,
     deadline: Instant,
-) -> Result<Vec<SocketAddr>, ConnectError> {
-    let addresses = timeout_at(deadline, tokio::net::lookup_host((host, port)))
+) -> Result<Vec<SocketAddr>, Failure> {
+    let mut addresses = lookups
+        .find(host, deadline, |host| Ok((host, 0).to_socket_addrs()?.collect()))
         .await
-        .unwrap_or_else(|_| Err(no_answer(CONNECT_TIMEOUT)))
-        .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?;
-    Ok(addresses.collect())
+        .map_err(|source| Failure::Dns { host: host.to_owned(), source })?;
+    addresses.iter_mut().for_each(|address| address.set_port(port));
+    Ok(addresses)
 }
 
 async fn dial_resolved(
@@ -233,10 +286,10 @@ async fn dial_resolved(
     port: u16,
     addresses: &[SocketAddr],
     deadline: Instant,
-) -> Result<TcpStream, ConnectError> {
+) -> Result<TcpStream, Failure> {
     let tcp = dial_each(addresses, deadline, TcpStream::connect)
         .await
-        .map_err(|source| ConnectError::Tcp { host: host.to_owned(), port, source })?;
+        .map_err(|source| Failure::Tcp { at: At { host: host.to_owned(), port }, source })?;
     // Batches are written whole: Nagle's algorithm would only hold back their ends.
     let _ = tcp.set_nodelay(true);
     Ok(tcp)
@@ -269,18 +322,6 @@ async fn dial_each<T, F: Future<Output = io::Result<T>>>(
 
 fn no_answer(waited: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {:.1} s", waited.as_secs_f64()))
-}
-
-/// Sends CONNECT and waits for CONNACK, which must come first (MQTT 3.1.1 §3.2.0).
-async fn greet(
-    connection: &mut Connection<impl ByteStream>,
-    hello: Connect,
-) -> Result<ConnAck, ConnectionError> {
-    connection.send(&Packet::Connect(hello))?;
-    match connection.next_packet().await? {
-        Packet::ConnAck(acknowledged) => Ok(acknowledged),
-        _ => Err(ConnectionError::Protocol(rumqttc::mqttbytes::Error::IncorrectPacketFormat)),
-    }
 }
 
 #[cfg(test)]

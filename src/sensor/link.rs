@@ -25,7 +25,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 use super::device::{Action, Device, Moment};
-use super::settings::Settings;
+use super::settings::{HUB_NAMES, PROVISIONING_NAMES, Settings};
 use super::twin::Twin;
 use crate::azure::dps::{self, Assignment, Registration};
 use crate::azure::{Identity, Properties, sign_token, topics};
@@ -33,7 +33,7 @@ use crate::credentials::expiry_unix_s;
 use crate::logging::LineLimit;
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Client, Connected, Failure, Leaving};
-use crate::mqtt::{Answer, Endpoint, Inflight, Route, transport};
+use crate::mqtt::{Answer, Endpoint, Inflight, Names, Peers, Route, transport};
 use serve::Leave;
 
 /// Most telemetry messages that wait to be sent: half an hour of them at the default interval.
@@ -82,6 +82,8 @@ pub struct Summary {
 pub struct Link {
     settings: Settings,
     tls: Arc<rustls::ClientConfig>,
+    /// Of the provisioning service and of the hubs.
+    peers: Peers,
     wake: Arc<Notify>,
     stop: watch::Receiver<bool>,
     device: Device,
@@ -126,6 +128,7 @@ impl Link {
             client_id: settings.enrollment.registration_id.clone(),
             settings,
             tls,
+            peers: Peers::default(),
             wake,
             stop,
             twin: Twin::new(fastrand::u32(..)),
@@ -159,7 +162,11 @@ impl Link {
     /// Registers once.
     async fn register(&mut self) -> Result<Assignment, Failure> {
         let Settings { enrollment, model_id, provisioning_host, .. } = &self.settings;
-        let endpoint = self.endpoint(provisioning_host.clone(), self.settings.provisioning_port);
+        let endpoint = self.endpoint(
+            provisioning_host.clone(),
+            self.settings.provisioning_port,
+            &PROVISIONING_NAMES,
+        );
         info!("registering {} with {endpoint}", enrollment.registration_id);
         let mut hello = Connect::new(enrollment.registration_id.clone());
         let username = enrollment.username(&user_agent());
@@ -220,7 +227,7 @@ impl Link {
     /// Connects to the assigned hub once.
     async fn attend(&mut self, assignment: Assignment) -> Result<Connected, Failure> {
         let Assignment { hub, device } = assignment;
-        let endpoint = self.endpoint(hub.clone(), self.settings.hub_port);
+        let endpoint = self.endpoint(hub.clone(), self.settings.hub_port, &HUB_NAMES);
         let identity = Identity { gateway: hub.clone(), hub, device, module: None };
         let mut hello = Connect::new(identity.client_id());
         hello.clean_session = false;
@@ -243,7 +250,8 @@ impl Link {
         self.client_id = identity.client_id();
         self.identity = Some(identity);
         let session_present = acknowledged.session_present;
-        Ok(Connected { connection, session_present, endpoint: endpoint.to_string() })
+        let endpoint = endpoint.to_string();
+        Ok(Connected { connection, session_present, endpoint, names: &HUB_NAMES })
     }
 
     /// Completes CONNECT by keep-alive, username and a new token; when that is to be renewed.
@@ -295,8 +303,15 @@ impl Link {
         }
     }
 
-    fn endpoint(&self, host: String, port: u16) -> Endpoint {
-        Endpoint { host, port, route: Route::Direct, tls: Arc::clone(&self.tls) }
+    fn endpoint(&self, host: String, port: u16, names: &'static Names) -> Endpoint {
+        Endpoint {
+            host,
+            port,
+            route: Route::Direct,
+            tls: Arc::clone(&self.tls),
+            peers: self.peers.clone(),
+            names,
+        }
     }
 
     /// Whether the assignment is to be asked for again.

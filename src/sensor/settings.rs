@@ -13,6 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::azure::Key;
 use crate::azure::dps::Enrollment;
+use crate::mqtt::Names;
 use crate::settings::layers::{self, Layers};
 use crate::settings::{SettingsError, Spec, row, values};
 
@@ -110,6 +111,25 @@ const LOG_LEVEL: Spec = row(
     "fatal, error, warning, info, debug, verbose",
     "debug shows every message",
 );
+
+/// What the settings of the provisioning service are called.
+pub const PROVISIONING_NAMES: Names = Names {
+    host: "SLUICEGATE_PROVISIONING_HOST",
+    port: "SLUICEGATE_PROVISIONING_PORT",
+    way: "",
+    identity: "SLUICEGATE_ID_SCOPE, SLUICEGATE_REGISTRATION_ID, SLUICEGATE_KEY, SLUICEGATE_GROUP_KEY",
+    client_id: "SLUICEGATE_REGISTRATION_ID",
+    keep_alive: "",
+    roots: "SLUICEGATE_CA_FILE",
+    certificate: "",
+    proxy: "",
+};
+/// What the settings of the assigned hub are called.
+pub const HUB_NAMES: Names = Names {
+    host: "SLUICEGATE_PROVISIONING_HOST",
+    port: "SLUICEGATE_HUB_PORT",
+    ..PROVISIONING_NAMES
+};
 
 /// The settings table.
 pub const TABLE: [Spec; 14] = [

@@ -1,6 +1,6 @@
 //! A plain MQTT broker as source: alone, and beside the hub. The broker is Mosquitto.
 
-mod client;
+pub(crate) mod client;
 mod delivery;
 mod pressure;
 mod refused;
@@ -24,7 +24,7 @@ use tap::Tap;
 pub(crate) use client::Client;
 
 /// What is subscribed to, unless told otherwise.
-const SENSORS: &str = "sensors/#";
+pub(crate) const SENSORS: &str = "sensors/#";
 /// Where the threshold comes from, unless told otherwise.
 const CONTROL: &str = "sluicegate/desired";
 /// Where it is acknowledged, unless told otherwise.
@@ -33,7 +33,7 @@ const REPORTED: &str = "sluicegate/reported";
 pub(crate) const ALERTS: &str = "alerts/#";
 
 /// A body that carries its number.
-fn body(n: usize, temperature: impl std::fmt::Display) -> String {
+pub(crate) fn body(n: usize, temperature: impl std::fmt::Display) -> String {
     format!(
         r#"{{"n":{n},"machine":{{"temperature":{temperature},"pressure":1.5}},"timeCreated":"2020-06-01T12:00:00.1234567Z"}}"#
     )
@@ -67,7 +67,7 @@ fn is_hot(n: usize) -> bool {
 }
 
 /// `sluicegate run` with the broker at `url`.
-fn command(url: &str, flags: &[&str]) -> Command {
+pub(crate) fn command(url: &str, flags: &[&str]) -> Command {
     let mut command = sluicegate();
     command.args(["run", "--broker", url]).args(flags);
     command
@@ -80,7 +80,7 @@ pub(crate) fn standalone(mosquitto: &Mosquitto, url: &str, flags: &[&str]) -> Pr
 }
 
 /// Starts a module, and waits until it has subscribed to each of `filters`.
-fn start(mosquitto: &Mosquitto, command: &mut Command, filters: &[&str]) -> Process {
+pub(crate) fn start(mosquitto: &Mosquitto, command: &mut Command, filters: &[&str]) -> Process {
     let before: Vec<usize> = filters.iter().map(|f| mosquitto.subscriptions(f)).collect();
     let module = Process::spawn("sluicegate", command);
     wait_until(&format!("the module has subscribed to {filters:?}"), || {

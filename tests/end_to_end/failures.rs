@@ -152,6 +152,16 @@ fn refusals_are_named_and_retried_by_their_kind() {
     }
 }
 
+/// A hub that accepts and hangs up at once is told with what may be behind it.
+#[test]
+fn a_hang_up_behind_connack_is_explained() {
+    let gateway = Gateway::start(rustls::ALL_VERSIONS, 0);
+    let module = Process::spawn("sluicegate", &mut gateway.command());
+    let causes = ["soon after CONNACK", "edge1/filter", "in use twice", "keep-alive of 60 s"];
+    let settings = ["EdgeHubConnectionString", "SLUICEGATE_KEEP_ALIVE"];
+    module.wait_for_line(&[&["lost: the peer"], &causes[..], &settings].concat());
+}
+
 /// A gateway that speaks TLS 1.2 alone, or TLS 1.3 alone, is connected to.
 #[test]
 fn either_tls_version_is_enough() {

@@ -10,6 +10,7 @@ mod arm32;
 mod broker;
 mod delivery;
 mod deploy;
+mod early;
 mod failures;
 mod filter;
 mod harness;

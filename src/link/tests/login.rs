@@ -169,3 +169,13 @@ async fn stopping_does_not_wait_for_the_daemon() {
     stop.send(true).unwrap();
     timeout(PATIENCE, running).await.expect("an end in time").expect("no panic");
 }
+
+/// What an error tells to look at is there, inside of the edge runtime and outside.
+#[tokio::test]
+async fn named_settings_exist() {
+    let key = Key::from_base64("MDEyMzQ1Njc4OWFiY2RlZg==").unwrap();
+    let daemon = Daemon::start(other_root());
+    for credentials in [Credentials::Key(key), Credentials::Workload(daemon.client())] {
+        crate::link::login::names(&credentials).assert_are_in(&crate::settings::TABLE);
+    }
+}

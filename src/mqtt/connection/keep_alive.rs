@@ -51,6 +51,16 @@ impl KeepAlive {
         }
     }
 
+    /// As announced in CONNECT.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// How long, until the last tick, nothing had been sent or heard.
+    pub(super) fn silence(&self) -> Duration {
+        self.last_sent.max(self.last_heard).elapsed()
+    }
+
     /// Waits `wait` for the answers to PINGREQs that come early.
     pub(super) fn answers_within(&mut self, wait: Duration) {
         self.answer_wait = wait;

@@ -261,3 +261,27 @@ async fn a_peer_that_takes_no_answers_is_left() {
 }
 
 mod oversized;
+
+/// Silence is what has passed since anything was sent or heard.
+#[tokio::test(start_paused = true)]
+async fn silence_is_measured_from_what_was_sent_or_heard_last() {
+    let (mut connection, mut peer) = pair(4096);
+    assert_eq!(connection.keep_alive_interval(), Duration::from_secs(60));
+    let mut inbox = Vec::new();
+    for (hears, wait_s) in [(true, 20), (false, 2)] {
+        if hears {
+            peer.write_all(&encode(&[Packet::PingResp])).await.unwrap();
+        } else {
+            connection.acknowledge(1);
+        }
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(wait_s) {
+            connection.turn_packets(&mut inbox, &Notify::new(), true).await.unwrap();
+        }
+        let silence = connection.silence();
+        assert!((wait_s - 1..=wait_s).contains(&silence.as_secs()), "{silence:?}");
+    }
+    drop(peer);
+    assert!(connection.turn_packets(&mut inbox, &Notify::new(), true).await.is_err());
+    assert!(connection.silence() >= Duration::from_secs(1), "the end is no sign of life");
+}

@@ -1,17 +1,57 @@
-//! Why there is no connection: by step, each with what to do about it.
+//! Why there is no connection: by step, each with what to do about it and the settings to look at.
 
+mod words;
+
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use rumqttc::mqttbytes::v4::ConnectReturnCode;
 use rustls::pki_types::InvalidDnsNameError;
 
-use super::super::connection::ConnectionError;
-use super::CONNECT_TIMEOUT;
+use super::greeting::Stranger;
+use super::names::{Names, See, Setting};
+use super::{CONNECT_TIMEOUT, Endpoint};
 
-/// Why there is no connection.
+pub use words::Step;
+
+/// Why there is no connection, with the names of the settings to look at.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
+#[error("{failure}{see}", see = See(names, failure.settings()))]
+pub struct ConnectError {
+    /// What failed.
+    pub failure: Failure,
+    /// What the endpoint's settings are called.
+    pub names: &'static Names,
+}
+
+/// A host and its port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct At {
+    /// Host as it was given.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl Endpoint {
+    pub(super) fn at(&self) -> At {
+        At { host: self.host.clone(), port: self.port }
+    }
+
+    pub(super) fn timeout(&self, step: Step) -> Failure {
+        Failure::Timeout { step, at: self.at() }
+    }
+}
+
+/// What failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
     /// The name does not resolve.
     #[error("cannot resolve host name {host}: {source}; check the name and this device's DNS")]
     Dns {
@@ -22,41 +62,44 @@ pub enum ConnectError {
     },
     /// Plain TCP was asked for, and the host is not this machine alone. Nothing was sent.
     #[error(
-        "plain TCP to {host}:{port} refused: {host} is {address}, no loopback address \
-         (127.0.0.0/8, ::1); use 127.0.0.1, or leave plain TCP out"
+        "plain TCP to {at} refused: {} is {address}, no loopback address \
+         (127.0.0.0/8, ::1); use 127.0.0.1, or leave plain TCP out",
+        at.host
     )]
     NotLoopback {
-        /// The host that was looked up.
-        host: String,
-        /// Port that was to be dialled.
-        port: u16,
+        /// What was to be dialled.
+        at: At,
         /// The first address that is not loopback.
         address: IpAddr,
     },
     /// Nothing takes the TCP connection.
-    #[error(
-        "cannot connect to {host}:{port}: {source}; is the hub or broker running and the port open?"
-    )]
+    #[error("cannot connect to {at}: {source}; is the hub or broker running and the port open?")]
     Tcp {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
+        /// What was dialled.
+        at: At,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Nothing takes the TCP connection to the proxy, or its name does not resolve.
+    #[error(
+        "cannot connect to the proxy {proxy}: {source}; is it running, and is that its address?"
+    )]
+    ProxyAway {
+        /// The proxy, without its credentials.
+        proxy: String,
         /// The system's answer.
         source: io::Error,
     },
     /// The TLS handshake failed.
-    #[error("TLS handshake with {host}:{port} failed: {source}; {advice}", advice = tls_advice(source))]
+    #[error("TLS handshake with {at} failed: {}", words::tls(source))]
     Tls {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
+        /// What was dialled.
+        at: At,
         /// What rustls found.
         source: io::Error,
     },
     /// The host is neither a DNS name nor an address.
-    #[error("{host:?} is not a host name: {source}")]
+    #[error("{host:?} is no host name that a certificate can carry: {source}")]
     HostName {
         /// The host as given.
         host: String,
@@ -64,61 +107,81 @@ pub enum ConnectError {
         source: InvalidDnsNameError,
     },
     /// The peer took the connection and then said nothing.
-    #[error("no {step} from {host}:{port} within {CONNECT_TIMEOUT:?}")]
+    #[error("no {step} from {at} within {CONNECT_TIMEOUT:?}: {}", step.cause())]
     Timeout {
         /// What was waited for.
-        step: &'static str,
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
+        step: Step,
+        /// What was dialled.
+        at: At,
     },
     /// The proxy did not open a way.
-    #[error("proxy {proxy}: no way to {host}:{port}: {problem}")]
+    #[error("proxy {proxy}: no way to {at}: {problem}")]
     Proxy {
         /// The proxy, without its credentials.
         proxy: String,
-        /// Host that was to be reached.
-        host: String,
-        /// Port that was to be reached.
-        port: u16,
+        /// What was to be reached.
+        at: At,
         /// What the proxy said, or how it failed.
         problem: String,
     },
     /// The peer does not speak MQTT over WebSocket.
-    #[error("no WebSocket with {host}:{port}: {problem}; does it serve MQTT over WebSocket?")]
+    #[error("no WebSocket with {at}: {problem}; does it serve MQTT over WebSocket?")]
     WebSocket {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
+        /// What was dialled.
+        at: At,
         /// What was wrong with its answer.
         problem: String,
     },
     /// CONNACK with a code other than 0 (MQTT 3.1.1 §3.2.2.3).
-    #[error("{host}:{port} refused {client_id:?}: CONNACK {code} ({meaning})")]
+    #[error("{at} refused {client_id:?}: {}", words::refusal(*code, *keep_alive_s))]
     Refused {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
+        /// What was dialled.
+        at: At,
         /// The client id that was offered.
         client_id: String,
-        /// The return code, 1 to 5.
+        /// The keep-alive that was offered.
+        keep_alive_s: u16,
+        /// The return code, 1 to 5, or a reason code of MQTT 5, from 0x80 on.
         code: u8,
-        /// The code in words, and what to do.
-        meaning: &'static str,
     },
-    /// The connection ended, or something else than CONNACK came.
-    #[error("{host}:{port} did not answer CONNECT: {source}")]
+    /// Something else than CONNACK came.
+    #[error("{at} answered CONNECT {}", words::stranger(*what))]
+    Stranger {
+        /// What was dialled.
+        at: At,
+        /// What came.
+        what: Stranger,
+    },
+    /// The connection ended in place of CONNACK.
+    #[error(
+        "{at} closed the connection at CONNECT without a word: it speaks no {spoken} at this port, or \
+         refuses {client_id:?} or a keep-alive of {keep_alive_s} s"
+    )]
+    Closed {
+        /// What was dialled.
+        at: At,
+        /// What was spoken, and over what.
+        spoken: &'static str,
+        /// The client id that was offered.
+        client_id: String,
+        /// The keep-alive that was offered.
+        keep_alive_s: u16,
+    },
+    /// The connection failed in place of CONNACK.
+    #[error("{at} did not answer CONNECT: {}", broken(source))]
     Broken {
-        /// Host that was dialled.
-        host: String,
-        /// Port that was dialled.
-        port: u16,
-        /// How it ended.
-        source: ConnectionError,
+        /// What was dialled.
+        at: At,
+        /// How it failed.
+        source: io::Error,
     },
+}
+
+fn broken(source: &io::Error) -> String {
+    match words::tls_error(source) {
+        Some(_) => words::tls(source),
+        None => format!("the connection failed ({source})"),
+    }
 }
 
 /// What the peer answered an attempt to connect: how long to wait is judged by that.
@@ -135,112 +198,80 @@ pub enum Answer {
 impl ConnectError {
     /// What the peer answered.
     pub fn answer(&self) -> Answer {
-        match self {
-            Self::Dns { .. }
-            | Self::NotLoopback { .. }
-            | Self::HostName { .. }
-            | Self::Tcp { .. } => Answer::Nothing,
+        match self.failure {
+            Failure::Dns { .. }
+            | Failure::NotLoopback { .. }
+            | Failure::HostName { .. }
+            | Failure::Tcp { .. }
+            | Failure::ProxyAway { .. } => Answer::Nothing,
             _ if self.is_authentication() || self.asks_for_certificate() => Answer::Identity,
-            Self::Tls { .. }
-            | Self::Timeout { .. }
-            | Self::Proxy { .. }
-            | Self::WebSocket { .. }
-            | Self::Refused { .. }
-            | Self::Broken { .. } => Answer::Refusal,
+            _ => Answer::Refusal,
         }
     }
-}
 
-impl ConnectError {
     /// Whether the peer refused this identity (CONNACK 2, 4 or 5): only a person can mend that.
     pub fn is_authentication(&self) -> bool {
-        matches!(self, Self::Refused { code: 2 | 4 | 5, .. })
+        matches!(self.failure, Failure::Refused { code, .. }
+            if matches!(words::return_code(code), 2 | 4 | 5))
     }
-}
 
-impl ConnectError {
     /// Whether no trusted root vouches for the peer's certificate: other roots might.
     pub fn is_untrusted(&self) -> bool {
         use rustls::CertificateError::{BadSignature, UnknownIssuer};
-        let Self::Tls { source, .. } = self else { return false };
+        let Failure::Tls { source, .. } = &self.failure else { return false };
         // A new root of the old name shows as a bad signature.
-        matches!(certificate_error(source), Some(UnknownIssuer | BadSignature))
+        matches!(
+            words::tls_error(source),
+            Some(rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature))
+        )
     }
-}
 
-impl ConnectError {
     /// Whether the peer ended the handshake over our certificate, or for want of one. TLS 1.3 tells
     /// it only after the handshake is over on this side (RFC 8446 §4.4.2.4).
     pub fn asks_for_certificate(&self) -> bool {
-        use rustls::AlertDescription as Alert;
-        let (Self::Tls { source, .. } | Self::Broken { source: ConnectionError::Io(source), .. }) =
-            self
-        else {
-            return false;
-        };
-        let error = source.get_ref().and_then(|error| error.downcast_ref());
-        matches!(
-            error,
-            Some(rustls::Error::AlertReceived(
-                Alert::CertificateRequired
-                    | Alert::BadCertificate
-                    | Alert::UnknownCA
-                    | Alert::CertificateUnknown
-                    | Alert::CertificateExpired
-                    | Alert::CertificateRevoked
-                    | Alert::HandshakeFailure
-            ))
-        )
+        match &self.failure {
+            Failure::Tls { source, .. } | Failure::Broken { source, .. } => {
+                words::is_about_our_certificate(source)
+            }
+            _ => false,
+        }
     }
 }
 
-fn certificate_error(error: &io::Error) -> Option<&rustls::CertificateError> {
-    match error.get_ref()?.downcast_ref()? {
-        rustls::Error::InvalidCertificate(error) => Some(error),
-        _ => None,
+impl Failure {
+    /// There was an end in place of an answer to CONNECT.
+    pub(super) fn unanswered(
+        endpoint: &Endpoint,
+        client_id: String,
+        keep_alive_s: u16,
+        source: io::Error,
+    ) -> Self {
+        let at = endpoint.at();
+        if words::tls_error(&source).is_none() && words::is_closed(&source) {
+            let spoken = words::spoken(&endpoint.route);
+            return Self::Closed { at, spoken, client_id, keep_alive_s };
+        }
+        Self::Broken { at, source }
     }
-}
 
-fn tls_advice(error: &io::Error) -> &'static str {
-    use rustls::CertificateError as Bad;
-    match certificate_error(error) {
-        Some(Bad::UnknownIssuer | Bad::BadSignature) => {
-            "its certificate is not signed by a trusted root: check the CA certificate file, or \
-             the runtime's trust bundle"
+    /// The settings that have to do with it.
+    fn settings(&self) -> &'static [Setting] {
+        match self {
+            Self::Dns { .. } | Self::HostName { .. } => &[Setting::Host],
+            Self::NotLoopback { .. } => &[Setting::Host, Setting::Way],
+            Self::Tcp { .. } => &[Setting::Host, Setting::Port],
+            Self::ProxyAway { .. } | Self::Proxy { .. } => &[Setting::Proxy],
+            Self::Tls { source, .. } => words::tls_settings(source),
+            Self::Timeout { step, .. } => step.settings(),
+            Self::WebSocket { .. } | Self::Stranger { .. } => &[Setting::Port, Setting::Way],
+            Self::Refused { code, .. } => words::refusal_settings(*code),
+            Self::Closed { .. } => {
+                &[Setting::Port, Setting::Way, Setting::Identity, Setting::KeepAlive]
+            }
+            Self::Broken { source, .. } if words::is_about_our_certificate(source) => {
+                &[Setting::Certificate]
+            }
+            Self::Broken { .. } => &[],
         }
-        Some(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
-            "its certificate does not carry the gateway's host name"
-        }
-        Some(
-            Bad::Expired
-            | Bad::ExpiredContext { .. }
-            | Bad::NotValidYet
-            | Bad::NotValidYetContext { .. },
-        ) => "its certificate is not valid now: check both clocks",
-        Some(_) => "its certificate is refused",
-        None => "is this port a TLS port?",
-    }
-}
-
-/// The code and meaning of a CONNACK that refuses.
-pub(super) fn refusal(code: ConnectReturnCode) -> Option<(u8, &'static str)> {
-    match code {
-        ConnectReturnCode::Success => None,
-        ConnectReturnCode::RefusedProtocolVersion => {
-            Some((1, "unacceptable protocol version: it does not speak MQTT 3.1.1"))
-        }
-        ConnectReturnCode::BadClientId => Some((
-            2,
-            "identifier rejected: is this module in the deployment, or this client id allowed?",
-        )),
-        ConnectReturnCode::ServiceUnavailable => Some((3, "server unavailable: it may come back")),
-        ConnectReturnCode::BadUserNamePassword => Some((
-            4,
-            "bad user name or password: check them; for a hub, the shared access key and this clock",
-        )),
-        ConnectReturnCode::NotAuthorized => Some((
-            5,
-            "not authorized: check who may connect; for a hub, device, module, shared access key and this clock",
-        )),
     }
 }

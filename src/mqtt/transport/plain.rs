@@ -6,22 +6,25 @@ use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::{CONNECT_TIMEOUT, ConnectError, dial_resolved, resolve};
+use super::lookup::Lookups;
+use super::{At, CONNECT_TIMEOUT, Failure, dial_resolved, resolve};
 
 /// Connects to `host` if it is loopback and nothing else. A name may change from one connect to
 /// the next, so it is resolved once, and the very addresses that were checked are dialled.
-pub(super) async fn dial(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+pub(super) async fn dial(lookups: &Lookups, host: &str, port: u16) -> Result<TcpStream, Failure> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let addresses = resolve(host, port, deadline).await?;
+    let addresses = resolve(lookups, host, port, deadline).await?;
     check(host, port, &addresses)?;
     dial_resolved(host, port, &addresses, deadline).await
 }
 
 /// One address elsewhere is enough to refuse: a name that also means another machine is a mistake.
-fn check(host: &str, port: u16, addresses: &[SocketAddr]) -> Result<(), ConnectError> {
+fn check(host: &str, port: u16, addresses: &[SocketAddr]) -> Result<(), Failure> {
     match addresses.iter().map(SocketAddr::ip).find(|address| !address.is_loopback()) {
         None => Ok(()),
-        Some(address) => Err(ConnectError::NotLoopback { host: host.to_owned(), port, address }),
+        Some(address) => {
+            Err(Failure::NotLoopback { at: At { host: host.to_owned(), port }, address })
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::ConnectError;
+use super::{At, Failure};
 
 /// Largest answer to CONNECT.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -58,18 +58,8 @@ impl Proxy {
     }
 
     /// Asks the proxy at the other end of `tcp` for a way to `host` and `port`.
-    pub(super) async fn tunnel(
-        &self,
-        tcp: TcpStream,
-        host: &str,
-        port: u16,
-    ) -> Result<TcpStream, ConnectError> {
-        let failed = |problem| ConnectError::Proxy {
-            proxy: self.to_string(),
-            host: host.to_owned(),
-            port,
-            problem,
-        };
+    pub(super) async fn tunnel(&self, tcp: TcpStream, at: At) -> Result<TcpStream, Failure> {
+        let At { host, port } = &at;
         let authority =
             if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let mut request = Request::builder()
@@ -77,25 +67,39 @@ impl Proxy {
             .uri(&authority)
             .header(HOST, &authority)
             .body(Empty::<Bytes>::new())
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| self.failed(at.clone(), error.to_string()))?;
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        converse(tcp, request).await.map_err(failed)
+        converse(tcp, request).await.map_err(|problem| self.failed(at, problem))
+    }
+
+    fn failed(&self, at: At, problem: String) -> Failure {
+        Failure::Proxy { proxy: self.to_string(), at, problem }
+    }
+
+    /// The same failure, told of the proxy.
+    pub(super) fn away(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Dns { source, .. } | Failure::Tcp { source, .. } => {
+                Failure::ProxyAway { proxy: self.to_string(), source }
+            }
+            other => other,
+        }
     }
 }
 
 async fn converse(tcp: TcpStream, request: Request<Empty<Bytes>>) -> Result<TcpStream, String> {
-    let text = |error: hyper::Error| error.to_string();
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX);
-    let (mut sender, connection) = builder.handshake(TokioIo::new(tcp)).await.map_err(text)?;
+    let (mut sender, connection) =
+        builder.handshake(TokioIo::new(tcp)).await.map_err(unanswered)?;
     let answer = async {
-        let response = sender.send_request(request).await.map_err(text)?;
+        let response = sender.send_request(request).await.map_err(unanswered)?;
         if !response.status().is_success() {
             return Err(refusal(response.status()));
         }
-        hyper::upgrade::on(response).await.map_err(text)
+        hyper::upgrade::on(response).await.map_err(unanswered)
     };
     // The connection moves the bytes; its own end shows in the answer too.
     let connection = async {
@@ -113,8 +117,18 @@ async fn converse(tcp: TcpStream, request: Request<Empty<Bytes>>) -> Result<TcpS
     if parts.read_buf.is_empty() {
         Ok(parts.io.into_inner())
     } else {
-        Err("it sent bytes behind its answer".to_owned())
+        Err("it sent bytes behind its answer: is it an HTTP proxy?".to_owned())
     }
+}
+
+/// What hyper says stands behind, in brackets.
+fn unanswered(error: hyper::Error) -> String {
+    let meaning = if error.is_parse() {
+        "what it answered is no HTTP: is it an HTTP proxy?"
+    } else {
+        "it did not answer: is it an HTTP proxy, and does it allow CONNECT to this host and port?"
+    };
+    format!("{meaning} ({error})")
 }
 
 fn refusal(status: StatusCode) -> String {
@@ -122,7 +136,10 @@ fn refusal(status: StatusCode) -> String {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             format!("it answered {status}: check user and password in the proxy's URL")
         }
-        _ => format!("it answered {status}"),
+        StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED => {
+            format!("it answered {status}: it must allow CONNECT to this host and port")
+        }
+        _ => format!("it answered {status}: it must reach this host and port"),
     }
 }
 

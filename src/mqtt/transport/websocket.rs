@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes};
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -49,7 +50,7 @@ impl<S: ByteStream> WebSocket<S> {
             .max_frame_size(Some(PACKET_BYTES_MAX));
         let (socket, _) = client_async_with_config(request, stream, Some(config))
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| refusal(&error))?;
         Ok(Self { socket, rest: Bytes::new() })
     }
 
@@ -103,6 +104,22 @@ impl<S: ByteStream> AsyncWrite for WebSocket<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.sink().poll_close(cx).map_err(io_error)
+    }
+}
+
+/// Why there is no WebSocket. What the library says stands behind, in brackets.
+fn refusal(error: &Error) -> String {
+    let closed = "it closed the connection";
+    match error {
+        Error::Http(response) => format!("it answered {}", response.status()),
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
+            format!("it does not agree to the subprotocol {SUBPROTOCOL:?} ({error})")
+        }
+        Error::Protocol(ProtocolError::HandshakeIncomplete)
+        | Error::Io(_)
+        | Error::ConnectionClosed
+        | Error::AlreadyClosed => format!("{closed} ({error})"),
+        _ => format!("what it answered is no WebSocket handshake ({error})"),
     }
 }
 

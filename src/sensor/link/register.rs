@@ -24,8 +24,8 @@ use crate::mqtt::{
 pub(super) enum RegisterError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    #[error(transparent)]
-    Lost(#[from] End),
+    #[error("{end}{hint}")]
+    Lost { end: End, hint: String },
     #[error(transparent)]
     Registration(#[from] RegistrationError),
 }
@@ -36,8 +36,8 @@ impl RegisterError {
         match self {
             Self::Connect(error) => error.answer(),
             Self::Registration(error) if error.is_permanent() => Answer::Identity,
-            Self::Lost(End::SubscriptionRefused(_)) => Answer::Identity,
-            Self::Registration(_) | Self::Lost(_) => Answer::Refusal,
+            Self::Lost { end: End::SubscriptionRefused(_), .. } => Answer::Identity,
+            Self::Registration(_) | Self::Lost { .. } => Answer::Refusal,
         }
     }
 }
@@ -48,10 +48,16 @@ pub(super) async fn register(
     hello: Connect,
     registration: Registration,
 ) -> Result<Assignment, RegisterError> {
+    let client_id = hello.client_id.clone();
     let (connection, _) = transport::connect(endpoint, hello).await?;
     let wake = Arc::default();
     let mut talk = Talk { wake, registration, packet_id: 0 };
-    Ok(session::serve(&mut talk, connection, false).await.end??)
+    let served = session::serve(&mut talk, connection, false).await;
+    let registered = served.end.map_err(|end| {
+        let hint = served.course.hint(&end, &client_id, endpoint.names);
+        RegisterError::Lost { end, hint }
+    })?;
+    Ok(registered?)
 }
 
 struct Talk {

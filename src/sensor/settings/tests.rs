@@ -165,3 +165,10 @@ fn the_readme_shows_this_table() {
     let readme = include_str!("../../../README.md");
     assert!(readme.contains(&table), "README.md must show this table:\n{table}");
 }
+
+/// What an error tells to look at is there.
+#[test]
+fn named_settings_exist() {
+    PROVISIONING_NAMES.assert_are_in(&TABLE);
+    HUB_NAMES.assert_are_in(&TABLE);
+}

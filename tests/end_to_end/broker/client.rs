@@ -35,7 +35,7 @@ impl Client {
     }
 
     /// Connects with a session, which waits for the client of that id while it is away.
-    pub(super) fn resume(mosquitto: &Mosquitto, id: &str) -> Self {
+    pub(crate) fn resume(mosquitto: &Mosquitto, id: &str) -> Self {
         Self::login(mosquitto.port(), id, false)
     }
 
@@ -70,7 +70,7 @@ impl Client {
     }
 
     /// Publishes at QoS 1, and waits until the broker has it.
-    pub(super) fn publish(&mut self, topic: &str, body: impl Into<Vec<u8>>) {
+    pub(crate) fn publish(&mut self, topic: &str, body: impl Into<Vec<u8>>) {
         self.publish_all([(topic.to_owned(), body.into())]);
     }
 
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Publishes at QoS 0. When this returns, the broker has taken all of them.
-    pub(super) fn publish_all_at_most_once(
+    pub(crate) fn publish_all_at_most_once(
         &mut self,
         messages: impl IntoIterator<Item = (String, impl Into<Vec<u8>>)>,
     ) {
@@ -105,7 +105,7 @@ impl Client {
     }
 
     /// Publishes a retained message at QoS 1; an empty one clears the topic.
-    pub(super) fn retain(&mut self, topic: &str, body: impl Into<Vec<u8>>) {
+    pub(crate) fn retain(&mut self, topic: &str, body: impl Into<Vec<u8>>) {
         let packet = self.numbered(topic.to_owned(), body.into(), true);
         self.send(&[packet]);
         self.wait_for_puback();
@@ -124,7 +124,7 @@ impl Client {
 
     /// The next message of a subscription.
     #[track_caller]
-    pub(super) fn expect(&mut self) -> Publish {
+    pub(crate) fn expect(&mut self) -> Publish {
         if let Some(publish) = self.received.pop_front() {
             return publish;
         }
@@ -136,7 +136,7 @@ impl Client {
 
     /// The next `count` messages.
     #[track_caller]
-    pub(super) fn take(&mut self, count: usize) -> Vec<Publish> {
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Publish> {
         (0..count).map(|_| self.expect()).collect()
     }
 
@@ -148,7 +148,7 @@ impl Client {
 
     /// The next JSON message that `is_it` accepts; others are passed over.
     #[track_caller]
-    pub(super) fn expect_json(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn expect_json(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         loop {
             let publish = self.expect();
             let value = serde_json::from_slice(&publish.payload).expect("JSON");

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,19 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Answers with CONNACK `code` over any of the TLS `versions`.
     pub(crate) fn start(versions: &[&'static SupportedProtocolVersion], code: u8) -> Self {
+        Self::serving(versions, code, false)
+    }
+
+    /// Accepts what does not come together with the end of the handshake; that is lost.
+    pub(crate) fn losing_early() -> Self {
+        Self::serving(rustls::ALL_VERSIONS, 0, true)
+    }
+
+    fn serving(
+        versions: &[&'static SupportedProtocolVersion],
+        code: u8,
+        loses_early: bool,
+    ) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let mut ca = NamedTempFile::new().unwrap();
         ca.write_all(made.cert.pem().as_bytes()).unwrap();
@@ -58,12 +72,23 @@ impl Gateway {
                     return;
                 }
                 // A module that gives up or is killed is the test's to judge.
-                if let Ok(course) = socket.and_then(|socket| serve(socket, &tls, code)) {
+                if let Ok(course) = socket.and_then(|socket| serve(socket, &tls, code, loses_early))
+                {
                     let _ = sender.try_send(course);
                 }
             }
         });
         Self { address, ca, accepted, over, thread: Some(thread) }
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The file of its root.
+    pub(crate) fn ca(&self) -> &Path {
+        self.ca.path()
     }
 
     /// The command of `sluicegate run` for a module of this gateway.
@@ -98,10 +123,16 @@ fn serve(
     socket: TcpStream,
     tls: &Arc<ServerConfig>,
     code: u8,
+    loses_early: bool,
 ) -> io::Result<(ProtocolVersion, u8)> {
     socket.set_read_timeout(Some(patience()))?;
     let session = ServerConnection::new(Arc::clone(tls)).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(session, socket);
+    if loses_early {
+        stream.conn.complete_io(&mut stream.sock)?;
+        let mut early = [0; 1024];
+        while matches!(stream.conn.reader().read(&mut early), Ok(1..)) {}
+    }
     if read_packet(&mut stream)? != CONNECT {
         return Err(io::ErrorKind::InvalidData.into());
     }

@@ -2,9 +2,10 @@
 
 use tokio::sync::Notify;
 
+use super::late::{Late, lose_early};
 use super::*;
 use crate::mqtt::QoS;
-use crate::mqtt::packet::Publish;
+use crate::mqtt::packet::{Packet, Publish};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Empty};
@@ -14,6 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -28,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a test's gateway speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+pub(super) enum Manner {
     Mqtt,
     /// Without TLS.
     Plain,
@@ -44,9 +46,25 @@ enum Manner {
     Silent,
 }
 
+/// How a test's gateway speaks TLS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tls {
+    pub(super) versions: &'static [&'static rustls::SupportedProtocolVersion],
+    /// Session tickets that it sends in TLS 1.3.
+    pub(super) tickets: usize,
+    /// Loses what comes with the end of the handshake.
+    pub(super) loses_early: bool,
+}
+
+impl Tls {
+    const GOOD: Self = Self { versions: rustls::ALL_VERSIONS, tickets: 2, loses_early: false };
+}
+
 /// A gateway that echoes QoS 0 publishes.
-struct Gateway {
-    endpoint: Endpoint,
+pub(super) struct Gateway {
+    pub(super) endpoint: Endpoint,
+    /// Connections so far.
+    pub(super) accepted: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -57,17 +75,22 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
-    async fn start(manner: Manner) -> Self {
+    pub(super) async fn start(manner: Manner) -> Self {
+        Self::start_with(manner, Tls::GOOD).await
+    }
+
+    pub(super) async fn start_with(manner: Manner, faults: Tls) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let certificate = made.cert.der().clone();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let tls = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+        let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(faults.versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.clone()], key.into())
             .unwrap();
+        tls.send_tls13_tickets = faults.tickets;
         let acceptor = TlsAcceptor::from(Arc::new(tls));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = Endpoint {
@@ -79,15 +102,27 @@ impl Gateway {
                 _ => Route::WebSocket { proxy: None },
             },
             tls: crate::trust::trusting([certificate]).unwrap(),
+            peers: Peers::default(),
+            names: &Names::NONE,
         };
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
         let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     if manner == Manner::Plain {
                         return echo(socket).await;
                     }
-                    let Ok(stream) = acceptor.accept(socket).await else { return };
+                    // Shorter than anything is held back, longer than anything takes that is not.
+                    let wait =
+                        if faults.loses_early { HOLD_BACK_MAX * 2 / 5 } else { Duration::ZERO };
+                    let socket = Late::new(socket, wait);
+                    let Ok(mut stream) = acceptor.accept(socket).await else { return };
+                    if faults.loses_early {
+                        lose_early(&mut stream);
+                    }
                     match manner {
                         Manner::Mqtt => echo(stream).await,
                         _ => websocket(stream, manner).await,
@@ -95,10 +130,10 @@ impl Gateway {
                 });
             }
         });
-        Self { endpoint, task }
+        Self { endpoint, accepted, task }
     }
 
-    async fn connect(&self) -> Result<Connection<Stream>, ConnectError> {
+    pub(super) async fn connect(&self) -> Result<Connection<Stream>, ConnectError> {
         let mut hello = Connect::new("d/m");
         hello.keep_alive = 60;
         let connected = connect(&self.endpoint, hello);
@@ -238,6 +273,8 @@ async fn plain_tcp_refuses_a_name_that_is_not_loopback() {
         port,
         route: Route::Plain,
         tls: crate::trust::trusting([]).unwrap(),
+        peers: Peers::default(),
+        names: &Names::NONE,
     };
     let ours = TcpStream::connect(("0", port)).await.expect("this name leads here");
     let (_, from) = timeout(PATIENCE, listener.accept()).await.expect("in time").unwrap();
@@ -246,7 +283,8 @@ async fn plain_tcp_refuses_a_name_that_is_not_loopback() {
         endpoint.host = host.to_owned();
         let connected = connect(&endpoint, Connect::new("d/m"));
         let refused = timeout(PATIENCE, connected).await.expect("an end in time").err();
-        assert!(matches!(refused, Some(ConnectError::NotLoopback { .. })), "{host}: {refused:?}");
+        let refused = refused.expect("refused");
+        assert!(matches!(refused.failure, Failure::NotLoopback { .. }), "{host}: {refused}");
     }
     // Connections come in order: the next one is the test's own, so there was none in between.
     let ours = TcpStream::connect(("127.0.0.1", port)).await.unwrap();

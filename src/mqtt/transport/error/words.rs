@@ -1,0 +1,220 @@
+//! The sentences: what a failure means, and what to do about it.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use rustls::AlertDescription as Alert;
+use rustls::CertificateError as Bad;
+
+use super::super::Route;
+use super::super::greeting::Stranger;
+use super::super::names::Setting;
+
+/// What a step of connecting is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The way that a proxy opens.
+    Tunnel,
+    /// The TLS handshake.
+    Tls,
+    /// The WebSocket handshake.
+    WebSocket,
+    /// CONNACK.
+    Connack,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tunnel => "way through the proxy",
+            Self::Tls => "TLS handshake",
+            Self::WebSocket => "WebSocket handshake",
+            Self::Connack => "CONNACK",
+        })
+    }
+}
+
+impl Step {
+    /// Why it may not have come.
+    pub(super) fn cause(self) -> &'static str {
+        match self {
+            Self::Tunnel => "the proxy is overloaded, or something else is at its port",
+            Self::Tls => "it takes no TLS at this port, or is overloaded",
+            Self::WebSocket => "it takes no WebSocket at this port, or is overloaded",
+            Self::Connack => "it speaks no MQTT at this port, or not this way, or is overloaded",
+        }
+    }
+
+    pub(super) fn settings(self) -> &'static [Setting] {
+        match self {
+            Self::Tunnel => &[Setting::Proxy],
+            _ => &[Setting::Port, Setting::Way],
+        }
+    }
+}
+
+/// What is spoken over `route`.
+pub(super) fn spoken(route: &Route) -> &'static str {
+    match route {
+        Route::Direct => "MQTT over TLS",
+        Route::WebSocket { .. } => "MQTT over WebSocket",
+        Route::Plain | Route::Tcp => "MQTT without TLS",
+    }
+}
+
+/// The return code of MQTT 3.1.1 that means what the reason code of MQTT 5 does; 0 for none.
+pub(super) fn return_code(code: u8) -> u8 {
+    match code {
+        1..=5 => code,
+        0x84 => 1,
+        0x85 => 2,
+        0x88 | 0x89 | 0x97 | 0x9f => 3,
+        0x86 => 4,
+        0x87 | 0x8a | 0x8c => 5,
+        _ => 0,
+    }
+}
+
+/// `CONNACK 5 (not authorized: ...)`.
+pub(super) fn refusal(code: u8, keep_alive_s: u16) -> String {
+    let number = if code < 0x80 { code.to_string() } else { format!("{code:#04x}") };
+    let meaning = match return_code(code) {
+        1 => "unacceptable protocol version: it does not speak MQTT 3.1.1, perhaps MQTT 5 alone; \
+              allow 3.1.1 there, or use another broker"
+            .to_owned(),
+        2 => format!(
+            "identifier rejected: the module must be in the deployment, this client id allowed, and \
+             a keep-alive of {keep_alive_s} s no longer than it takes"
+        ),
+        3 => "server unavailable: it may come back, and is asked again".to_owned(),
+        4 => {
+            "bad user name or password: check them; for a hub, the shared access key and this clock"
+                .to_owned()
+        }
+        5 => "not authorized: check who may connect; for a hub, device, module, shared access key \
+              and this clock"
+            .to_owned(),
+        _ => "no return code of MQTT 3.1.1: is it a broker, and does it speak 3.1.1?".to_owned(),
+    };
+    format!("CONNACK {number} ({meaning})")
+}
+
+pub(super) fn refusal_settings(code: u8) -> &'static [Setting] {
+    match return_code(code) {
+        2 => &[Setting::ClientId, Setting::KeepAlive],
+        4 | 5 => &[Setting::Identity],
+        3 => &[],
+        _ => &[Setting::Host, Setting::Port],
+    }
+}
+
+/// What answered CONNECT in place of a broker, and what to do.
+pub(super) fn stranger(what: Stranger) -> String {
+    match what {
+        Stranger::Tls => {
+            "in TLS: this port wants TLS; connect with TLS, or to the port without".to_owned()
+        }
+        Stranger::Http(status) => {
+            let status = status.map(|code| format!(" status {code}")).unwrap_or_default();
+            format!(
+                "with HTTP{status}: a web server, a proxy or MQTT over WebSocket is at this port; use \
+                 the port of MQTT, or connect over WebSocket"
+            )
+        }
+        Stranger::OtherConnack => {
+            "with a CONNACK that MQTT 3.1.1 does not have: it may speak MQTT 5 \
+                                   alone; allow 3.1.1 there, or use another broker"
+                .to_owned()
+        }
+        Stranger::Other(first) => format!(
+            "with something else than CONNACK (first byte {first:#04x}): another program is at this \
+             port, or it does not keep to MQTT 3.1.1"
+        ),
+    }
+}
+
+/// What rustls found, where it is rustls that failed.
+pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Whether the other end has gone, without a word.
+pub(super) fn is_closed(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    let is_gone = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+    is_gone.contains(&error.kind())
+}
+
+/// Whether it is about our certificate, or for want of one.
+pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
+    matches!(
+        tls_error(error),
+        Some(rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnknownCA
+                | Alert::CertificateUnknown
+                | Alert::CertificateExpired
+                | Alert::CertificateRevoked
+                | Alert::HandshakeFailure
+        ))
+    )
+}
+
+/// Why TLS failed. What the library says stands behind, in brackets.
+pub(super) fn tls(error: &io::Error) -> String {
+    let meaning = match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(bad)) => certificate(bad),
+        Some(rustls::Error::AlertReceived(Alert::HandshakeFailure)) => {
+            "it has no TLS 1.2 or 1.3 in common with us, or asks for a client certificate"
+        }
+        Some(rustls::Error::AlertReceived(_)) if is_about_our_certificate(error) => {
+            "it refuses our client certificate, or asks for one"
+        }
+        Some(rustls::Error::AlertReceived(_)) => {
+            "it ended the handshake: it must allow TLS 1.2 or 1.3, and know this host name"
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "what answers there is no TLS, but plain MQTT, HTTP or something else; use the port with \
+             TLS, or connect without"
+        }
+        Some(rustls::Error::PeerIncompatible(_)) => {
+            "it has no TLS 1.2 or 1.3 in common with us: allow one of them there"
+        }
+        None if is_closed(error) => {
+            "it closed the connection: it takes no TLS at this port, or no connections now"
+        }
+        _ => "it does not keep to TLS, or something in between changes what it says",
+    };
+    format!("{meaning} ({error})")
+}
+
+fn certificate(bad: &Bad) -> &'static str {
+    match bad {
+        Bad::UnknownIssuer | Bad::BadSignature => {
+            "its certificate is not signed by a trusted root: check the roots, and whether a proxy \
+             answers in its place"
+        }
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+            "its certificate does not carry the gateway's host name: connect by a name that it carries"
+        }
+        Bad::Expired
+        | Bad::ExpiredContext { .. }
+        | Bad::NotValidYet
+        | Bad::NotValidYetContext { .. } => "its certificate is not valid now: check both clocks",
+        _ => "its certificate cannot be accepted: it needs another one",
+    }
+}
+
+pub(super) fn tls_settings(error: &io::Error) -> &'static [Setting] {
+    use rustls::Error::InvalidCertificate;
+    match tls_error(error) {
+        Some(InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature)) => &[Setting::Roots],
+        Some(InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. })) => {
+            &[Setting::Host]
+        }
+        Some(InvalidCertificate(_)) => &[],
+        _ if is_about_our_certificate(error) => &[Setting::Certificate],
+        _ => &[Setting::Port, Setting::Way],
+    }
+}

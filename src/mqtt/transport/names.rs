@@ -1,0 +1,102 @@
+//! What the settings behind an endpoint are called.
+
+use std::fmt;
+
+/// The names of the settings that an endpoint comes from, as they stand at the end of an error; empty
+/// where there is none.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is the name of the setting that it is called after")]
+pub struct Names {
+    pub host: &'static str,
+    pub port: &'static str,
+    /// With TLS or without, over WebSocket or not.
+    pub way: &'static str,
+    /// User, password, key.
+    pub identity: &'static str,
+    pub client_id: &'static str,
+    pub keep_alive: &'static str,
+    /// Whom to trust.
+    pub roots: &'static str,
+    /// The client's own.
+    pub certificate: &'static str,
+    pub proxy: &'static str,
+}
+
+/// Which of them has to do with a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    Host,
+    Port,
+    Way,
+    Identity,
+    ClientId,
+    KeepAlive,
+    Roots,
+    Certificate,
+    Proxy,
+}
+
+impl Names {
+    /// No names.
+    pub const NONE: Self = Self {
+        host: "",
+        port: "",
+        way: "",
+        identity: "",
+        client_id: "",
+        keep_alive: "",
+        roots: "",
+        certificate: "",
+        proxy: "",
+    };
+
+    fn of(&self, setting: Setting) -> &'static str {
+        match setting {
+            Setting::Host => self.host,
+            Setting::Port => self.port,
+            Setting::Way => self.way,
+            Setting::Identity => self.identity,
+            Setting::ClientId => self.client_id,
+            Setting::KeepAlive => self.keep_alive,
+            Setting::Roots => self.roots,
+            Setting::Certificate => self.certificate,
+            Setting::Proxy => self.proxy,
+        }
+    }
+}
+
+/// `; see A, B`: each name once, and nothing where there is none.
+pub(crate) struct See(pub(crate) &'static Names, pub(crate) &'static [Setting]);
+
+impl fmt::Display for See {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told: Vec<&str> = Vec::new();
+        for name in self.1.iter().map(|setting| self.0.of(*setting)) {
+            if !name.is_empty() && !told.contains(&name) {
+                f.write_str(if told.is_empty() { "; see " } else { ", " })?;
+                f.write_str(name)?;
+                told.push(name);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Names {
+    /// Fails unless each flag and each variable in it is one of `table`.
+    #[track_caller]
+    pub(crate) fn assert_are_in(&self, table: &[crate::settings::Spec]) {
+        let Self { host, port, way, identity, client_id, keep_alive, roots, certificate, proxy } =
+            self;
+        let all = [host, port, way, identity, client_id, keep_alive, roots, certificate, proxy];
+        let words = all.into_iter().flat_map(|names| names.split([' ', ',']));
+        let is_name = |word: &&str| word.starts_with("--") || word.contains('_');
+        for name in words.filter(is_name) {
+            let is_of = |spec: &crate::settings::Spec| {
+                spec.env == name || name.strip_prefix("--").is_some_and(|flag| flag == spec.name)
+            };
+            assert!(table.iter().any(is_of), "no setting is called {name}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What is said of each thing that can be at a port in place of a broker, word for word: one scripted
+//! peer a row, over real sockets.
+
+use super::network::{Gateway, Manner};
+use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// In each hello; in no sentence.
+const SECRET: &str = "hunter2";
+
+const NAMES: Names = Names {
+    host: "HOST",
+    port: "PORT",
+    way: "WAY",
+    identity: "IDENTITY",
+    client_id: "CLIENT-ID",
+    keep_alive: "KEEP-ALIVE",
+    roots: "ROOTS",
+    certificate: "CERTIFICATE",
+    proxy: "PROXY",
+};
+
+/// What a peer answers to the first bytes that it hears.
+#[derive(Clone, Copy)]
+enum Answers {
+    /// These bytes; then it hangs up.
+    With(&'static [u8]),
+    /// What it was sent.
+    Echo,
+}
+
+fn hello() -> Connect {
+    let mut hello = Connect::new("d/m");
+    hello.keep_alive = 60;
+    hello.set_login("us", SECRET);
+    hello
+}
+
+/// The sentence about a peer, with `AT` for its host and port.
+async fn sentence(endpoint: &Endpoint) -> String {
+    let connected = timeout(Duration::from_secs(30), connect(endpoint, hello()));
+    let error = connected.await.expect("an end in time").err().expect("this must fail");
+    let sentence = error.to_string();
+    assert!(!sentence.contains(SECRET) && !format!("{error:?}").contains(SECRET), "{sentence}");
+    sentence.replace(&format!("localhost:{}", endpoint.port), "AT")
+}
+
+/// A peer on a socket without TLS, asked over `route`.
+async fn sentence_of(answers: Answers, route: Route) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let peer = tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut heard = [0; 4096];
+            let Ok(count) = socket.read(&mut heard).await else { continue };
+            let words = match answers {
+                Answers::With(bytes) => bytes,
+                Answers::Echo => &heard[..count],
+            };
+            let _ = socket.write_all(words).await;
+        }
+    });
+    let tls = crate::trust::trusting([]).unwrap();
+    let (host, peers) = ("localhost".to_owned(), Peers::default());
+    let sentence = sentence(&Endpoint { host, port, route, tls, peers, names: &NAMES }).await;
+    peer.abort();
+    sentence
+}
+
+/// MQTT without TLS, at a port where something else is, or nobody is let in.
+#[tokio::test]
+async fn of_answers_to_connect() {
+    const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n";
+    const NO_MQTT_5: &str = "unacceptable protocol version: it does not speak MQTT 3.1.1, perhaps \
+         MQTT 5 alone; allow 3.1.1 there, or use another broker); see HOST, PORT";
+    let rows: [(Answers, &str); 19] = [
+        (
+            Answers::With(b"\x20\x02\x00\x01"),
+            &format!("AT refused \"d/m\": CONNACK 1 ({NO_MQTT_5}"),
+        ),
+        (
+            Answers::With(b"\x20\x02\x00\x02"),
+            "AT refused \"d/m\": CONNACK 2 (identifier rejected: the module must be in the \
+             deployment, this client id allowed, and a keep-alive of 60 s no longer than it takes); \
+             see CLIENT-ID, KEEP-ALIVE",
+        ),
+        (
+            Answers::With(b"\x20\x02\x00\x03"),
+            "AT refused \"d/m\": CONNACK 3 (server unavailable: it may come back, and is asked again)",
+        ),
+        (
+            Answers::With(b"\x20\x02\x00\x04"),
+            "AT refused \"d/m\": CONNACK 4 (bad user name or password: check them; for a hub, the \
+             shared access key and this clock); see IDENTITY",
+        ),
+        (
+            Answers::With(b"\x20\x02\x00\x05"),
+            "AT refused \"d/m\": CONNACK 5 (not authorized: check who may connect; for a hub, device, \
+             module, shared access key and this clock); see IDENTITY",
+        ),
+        (
+            Answers::With(b"\x20\x02\x00\x09"),
+            "AT refused \"d/m\": CONNACK 9 (no return code of MQTT 3.1.1: is it a broker, and does it \
+             speak 3.1.1?); see HOST, PORT",
+        ),
+        (
+            Answers::With(b"\x20\x02\x00\x84"),
+            &format!("AT refused \"d/m\": CONNACK 0x84 ({NO_MQTT_5}"),
+        ),
+        (
+            Answers::With(b"\x20\x03\x00\x84\x00"),
+            &format!("AT refused \"d/m\": CONNACK 0x84 ({NO_MQTT_5}"),
+        ),
+        (
+            Answers::With(b"\x20\x03\x00\x85\x00"),
+            "AT refused \"d/m\": CONNACK 0x85 (identifier rejected: the module must be in the \
+             deployment, this client id allowed, and a keep-alive of 60 s no longer than it takes); \
+             see CLIENT-ID, KEEP-ALIVE",
+        ),
+        (
+            Answers::With(b"\x20\x03\x00\x87\x00"),
+            "AT refused \"d/m\": CONNACK 0x87 (not authorized: check who may connect; for a hub, \
+             device, module, shared access key and this clock); see IDENTITY",
+        ),
+        (
+            Answers::With(b"\x20\x03\x00\x00\x00"),
+            "AT answered CONNECT with a CONNACK that MQTT 3.1.1 does not have: it may speak MQTT 5 \
+             alone; allow 3.1.1 there, or use another broker; see PORT, WAY",
+        ),
+        (
+            Answers::With(b"\x15\x03\x01\x00\x02\x02\x46"),
+            "AT answered CONNECT in TLS: this port wants TLS; connect with TLS, or to the port \
+             without; see PORT, WAY",
+        ),
+        (
+            Answers::With(HTTP),
+            "AT answered CONNECT with HTTP status 400: a web server, a proxy or MQTT over WebSocket \
+             is at this port; use the port of MQTT, or connect over WebSocket; see PORT, WAY",
+        ),
+        (
+            Answers::With(b"HTTP/1.1 hunter2"),
+            "AT answered CONNECT with HTTP: a web server, a proxy or MQTT over WebSocket is at this \
+             port; use the port of MQTT, or connect over WebSocket; see PORT, WAY",
+        ),
+        (
+            Answers::With(b"\xd0\x00"),
+            "AT answered CONNECT with something else than CONNACK (first byte 0xd0): another program \
+             is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
+        ),
+        (
+            Answers::With(b"SSH-2.0-OpenSSH\r\n"),
+            "AT answered CONNECT with something else than CONNACK (first byte 0x53): another program \
+             is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
+        ),
+        (
+            Answers::Echo,
+            "AT answered CONNECT with something else than CONNACK (first byte 0x10): another program \
+             is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
+        ),
+        (
+            Answers::With(b""),
+            "AT closed the connection at CONNECT without a word: it speaks no MQTT without TLS at \
+             this port, or refuses \"d/m\" or a keep-alive of 60 s; see PORT, WAY, IDENTITY, \
+             KEEP-ALIVE",
+        ),
+        (
+            Answers::With(b"\x20\x02"),
+            "AT closed the connection at CONNECT without a word: it speaks no MQTT without TLS at \
+             this port, or refuses \"d/m\" or a keep-alive of 60 s; see PORT, WAY, IDENTITY, \
+             KEEP-ALIVE",
+        ),
+    ];
+    for (answers, expected) in rows {
+        assert_eq!(sentence_of(answers, Route::Tcp).await, expected);
+    }
+}
+
+/// TLS asked for at a port without: plain MQTT, which hangs up or answers, and HTTP.
+#[tokio::test]
+async fn of_ports_without_tls() {
+    const NO_TLS: &str = "TLS handshake with AT failed: what answers there is no TLS, but plain MQTT, \
+         HTTP or something else; use the port with TLS, or connect without (received corrupt message \
+         of type InvalidContentType); see PORT, WAY";
+    let rows = [
+        (Answers::With(b"HTTP/1.1 400 Bad Request\r\n\r\n"), NO_TLS),
+        (Answers::With(b"\x20\x02\x00\x01\x00"), NO_TLS),
+        (
+            Answers::With(b""),
+            "TLS handshake with AT failed: it closed the connection: it takes no TLS at this port, or \
+             no connections now (tls handshake eof); see PORT, WAY",
+        ),
+        (
+            Answers::With(b"\x15\x03\x03\x00\x02\x02\x46"),
+            "TLS handshake with AT failed: it ended the handshake: it must allow TLS 1.2 or 1.3, and \
+             know this host name (received fatal alert: ProtocolVersion); see PORT, WAY",
+        ),
+    ];
+    for (answers, expected) in rows {
+        for route in [Route::Direct, Route::WebSocket { proxy: None }] {
+            assert_eq!(sentence_of(answers, route).await, expected);
+        }
+    }
+}
+
+/// What speaks TLS, but not what was asked for; and a certificate that proves nothing.
+#[tokio::test]
+async fn of_ports_with_tls() {
+    let named = async |manner, route, tls: Option<Arc<rustls::ClientConfig>>| {
+        let mut gateway = Gateway::start(manner).await;
+        gateway.endpoint.route = route;
+        gateway.endpoint.names = &NAMES;
+        gateway.endpoint.tls = tls.unwrap_or_else(|| Arc::clone(&gateway.endpoint.tls));
+        sentence(&gateway.endpoint).await
+    };
+    let websocket = Route::WebSocket { proxy: None };
+    let stranger = Some(crate::trust::trusting([]).unwrap());
+    let untrusted = named(Manner::Mqtt, Route::Direct, stranger).await;
+    assert_eq!(
+        untrusted,
+        "TLS handshake with AT failed: its certificate is not signed by a trusted root: check the \
+         roots, and whether a proxy answers in its place (invalid peer certificate: UnknownIssuer); \
+         see ROOTS"
+    );
+    // MQTT asked for where WebSocket is.
+    assert_eq!(
+        named(Manner::NoWebSocket, Route::Direct, None).await,
+        "AT closed the connection at CONNECT without a word: it speaks no MQTT over TLS at this port, \
+         or refuses \"d/m\" or a keep-alive of 60 s; see PORT, WAY, IDENTITY, KEEP-ALIVE"
+    );
+    // And the reverse.
+    assert_eq!(
+        named(Manner::Mqtt, websocket.clone(), None).await,
+        "no WebSocket with AT: what it answered is no WebSocket handshake (WebSocket protocol error: \
+         httparse error: invalid HTTP version); does it serve MQTT over WebSocket?; see PORT, WAY"
+    );
+    assert_eq!(
+        named(Manner::NoWebSocket, websocket, None).await,
+        "no WebSocket with AT: it answered 404 Not Found; does it serve MQTT over WebSocket?; see \
+         PORT, WAY"
+    );
+    // MQTT without TLS asked for where TLS is.
+    assert_eq!(
+        named(Manner::Mqtt, Route::Tcp, None).await,
+        "AT answered CONNECT in TLS: this port wants TLS; connect with TLS, or to the port without; \
+         see PORT, WAY"
+    );
+}
+
+/// Nobody is there, at the peer's address or at the proxy's.
+#[tokio::test]
+async fn of_nobody() {
+    let gone = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
+    let mut gateway = Gateway::start(Manner::Mqtt).await;
+    gateway.endpoint.port = gone;
+    gateway.endpoint.names = &NAMES;
+    assert_eq!(
+        sentence(&gateway.endpoint).await,
+        "cannot connect to AT: Connection refused (os error 111); is the hub or broker running and \
+         the port open?; see HOST, PORT"
+    );
+    let url = format!("http://us:{SECRET}@127.0.0.1:{gone}");
+    let proxy = Proxy::to("localhost", &url, "").unwrap();
+    gateway.endpoint.route = Route::WebSocket { proxy };
+    assert_eq!(
+        sentence(&gateway.endpoint).await,
+        format!(
+            "cannot connect to the proxy 127.0.0.1:{gone}: Connection refused (os error 111); is it \
+             running, and is that its address?; see PROXY"
+        )
+    );
+}
