@@ -187,9 +187,10 @@ fn broken(source: &io::Error) -> String {
 /// What the peer answered an attempt to connect: how long to wait is judged by that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Nobody answered: no address, or nothing takes the TCP connection.
+    /// Nobody answered: no address, no TCP connection, or one that ended or stayed silent before its
+    /// peer had said a word, as behind a proxy whose broker is away.
     Nothing,
-    /// Somebody took the TCP connection, and there is no MQTT connection all the same. It may pass.
+    /// Somebody answered, and there is no MQTT connection all the same. It may pass.
     Refusal,
     /// The identity was refused: only a person can mend that.
     Identity,
@@ -203,7 +204,14 @@ impl ConnectError {
             | Failure::NotLoopback { .. }
             | Failure::HostName { .. }
             | Failure::Tcp { .. }
-            | Failure::ProxyAway { .. } => Answer::Nothing,
+            | Failure::ProxyAway { .. }
+            | Failure::Timeout { .. }
+            | Failure::Closed { .. } => Answer::Nothing,
+            Failure::Tls { ref source, .. } | Failure::Broken { ref source, .. }
+                if words::tls_error(source).is_none() =>
+            {
+                Answer::Nothing
+            }
             _ if self.is_authentication() || self.asks_for_certificate() => Answer::Identity,
             _ => Answer::Refusal,
         }
