@@ -17,7 +17,6 @@ use clap::Args;
 
 pub mod arch;
 pub mod baseline;
-mod child;
 mod count;
 mod facts;
 pub mod judge;

@@ -15,6 +15,7 @@ pub mod record;
 pub mod trend;
 
 mod cargo;
+mod child;
 #[cfg(test)]
 mod example;
 mod instrument;

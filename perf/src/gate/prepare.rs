@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::arch::Arch;
-use super::child::{self, Bounds};
 use super::measure::Counter;
 use super::tools::Tools;
 use super::{PROGRAM, Places, uncounted};
 use crate::cargo;
+use crate::child::{self, Bounds};
 use crate::failure::Failure;
 use crate::stop::Stop;
 
