@@ -22,3 +22,4 @@ mod runtime;
 mod sensor;
 mod shutdown;
 mod twin;
+mod version;
