@@ -102,8 +102,8 @@ pub(crate) fn workspace(root: &Path) {
     fs::write(definition, DEFINITION).unwrap();
 }
 
-/// The line with which a script tells that it was built, as program of `package`, from the workspace
-/// as it is now.
+/// The line with which a script tells that it was built, as program of `package`, from the
+/// workspace as it is now.
 pub(crate) fn says_version(root: &Path, package: &str) -> String {
     let text = Build::of(root, package).unwrap().text("0.1.0").unwrap();
     format!("[ \"$1\" != --version ] || {{ echo '{package} {}'; exit; }}", text.trim_end())

@@ -62,8 +62,8 @@ impl Sources {
         Ok(Self { package, digest: digest.map_err(Failure::unavailable)?, root })
     }
 
-    /// Whether `program` was built from them, and they are still the same. `emulator` is what stands
-    /// before a program to run it.
+    /// Whether `program` was built from them, and they are still the same. `emulator` is what
+    /// stands before a program to run it.
     ///
     /// # Errors
     /// It was not, or does not tell.
@@ -101,8 +101,8 @@ impl Sources {
 
     fn advice(&self) -> String {
         format!(
-            ". Build it again; where Cargo takes it for fresh, 'cargo clean --release --package {}' \
-             first, with the same --target and target folder",
+            ". Build it again; where Cargo takes it for fresh, 'cargo clean --release --package \
+             {}' first, with the same --target and target folder",
             self.package
         )
     }

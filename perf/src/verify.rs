@@ -3,21 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use crate::failure::Failure;
 use crate::provenance::Sources;
 use crate::stop::Stop;
 
 const PROGRAMS: [&str; 3] = ["sluicegate", "loadgen", "perf"];
-const AFTER_HELP: &str = "Exit codes: 0 they were; 64 wrong usage; 69 one was not, or is missing; 70 \
-    stopped or an internal error";
+const AFTER_HELP: &str = "Exit codes: 0 they were; 64 wrong usage; 69 one was not, or is missing; \
+    70 stopped or an internal error";
 
 /// Which programs.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct VerifyArgs {
     /// sluicegate, loadgen, perf [default: all of them]
-    #[arg(value_name = "PROGRAM", value_parser = clap::builder::PossibleValuesParser::new(PROGRAMS))]
+    #[arg(value_name = "PROGRAM", value_parser = PossibleValuesParser::new(PROGRAMS))]
     programs: Vec<String>,
     /// Folder of the release programs
     #[arg(long, value_name = "DIR", default_value = "target/release")]

@@ -1,5 +1,5 @@
-//! The fault planted: Cargo takes programs for fresh that were not built from the tree. Each command
-//! that measures refuses them, and says what to do.
+//! The fault planted: Cargo takes programs for fresh that were not built from the tree. Each
+//! command that measures refuses them, and says what to do.
 #![cfg(test)]
 
 use std::fs;
@@ -58,8 +58,8 @@ impl Tree {
         self.git(&["commit", "-q", "-m", "a commit"]);
     }
 
-    /// Written by another process: a file that this one has open for writing, or a child that a test
-    /// beside this one is just starting, cannot be executed.
+    /// Written by another process: a file that this one has open for writing, or a child that a
+    /// test beside this one is just starting, cannot be executed.
     fn program(&self, name: &str, script: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -69,14 +69,15 @@ impl Tree {
         assert!(command.status().unwrap().success());
     }
 
-    /// Puts programs of the tree as it is now into a folder. All that they can is to tell so, and to
-    /// note that they were started for something else.
+    /// Puts programs of the tree as it is now into a folder. All that they can is to tell so, and
+    /// to note that they were started for something else.
     fn build(&self, folder: &str, programs: &[&str]) {
         for name in programs {
             let package = name.trim_end_matches("-heap");
             let text = Build::of(self.0.path(), package).unwrap().text("0.1.0").unwrap();
             let script = format!(
-                "[ \"$1\" != --version ] || {{ echo '{name} {}'; exit; }}; echo {name} >>{}; exit 1",
+                "[ \"$1\" != --version ] || {{ echo '{name} {}'; exit; }}
+                 echo {name} >>{}; exit 1",
                 text.trim_end(),
                 self.path("started").display()
             );

@@ -21,5 +21,6 @@ mod renewal;
 mod runtime;
 mod sensor;
 mod shutdown;
+mod tests_run;
 mod twin;
 mod version;

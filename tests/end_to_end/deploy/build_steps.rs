@@ -52,8 +52,8 @@ impl Tree {
         fs::write(path, text).unwrap();
     }
 
-    /// Written by another process: a file that this one has open for writing, or a child that a test
-    /// beside this one is just starting, cannot be executed.
+    /// Written by another process: a file that this one has open for writing, or a child that a
+    /// test beside this one is just starting, cannot be executed.
     fn program(&self, name: &str, script: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
