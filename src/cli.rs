@@ -25,9 +25,10 @@ pub const EXIT_START: u8 = 71;
 /// The sensor was stopped and had never connected to a hub (`EX_UNAVAILABLE`).
 pub const EXIT_NEVER_CONNECTED: u8 = 69;
 
-/// Runs the command that `args` (program name first) ask for, and returns its exit code.
-pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match command().try_get_matches_from(args) {
+/// Runs the command that `args` (program name first) ask for, and returns its exit code. `version` is
+/// what `--version` tells behind the name.
+pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match command().version(version).try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(refused) => {
             // Help and version are not errors; printing fails only where nobody reads.
@@ -56,7 +57,6 @@ fn command() -> Command {
         .about("Run the IoT Central environmental sensor until q and Enter or a signal to stop");
     Command::new("sluicegate")
         .about("Forwards only the sensor messages that exceed a live threshold")
-        .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(settings::add_flags(run))

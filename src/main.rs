@@ -9,5 +9,5 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    sluicegate::cli::main_from(std::env::args_os())
+    sluicegate::cli::main_from(build_info_macro::version!().trim_end(), std::env::args_os())
 }

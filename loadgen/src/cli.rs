@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod calibrate;
 mod capacity;
@@ -57,7 +57,7 @@ const EXIT_CODES_LOAD: &str = "64 wrong usage; 69 the program or the broker did 
 
 /// Local development hub, simulated sensors and demo for sluicegate
 #[derive(Debug, Parser)]
-#[command(name = "loadgen", version, after_help = EXIT_CODES)]
+#[command(name = "loadgen", after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -102,8 +102,10 @@ enum Command {
 }
 
 /// Runs the command line `args`, the program's name first, and gives the exit code to end with.
-pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+/// `version` is what `--version` tells behind the name.
+pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = Cli::command().version(version).try_get_matches_from(args);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Nothing can be done about a closed terminal.
@@ -125,7 +127,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Enrol(args) => requests::enrol(args),
         Command::Sink(args) => sink::run(&args),
         Command::Report(args) => report::run(&args),
-        Command::Module { args } => return demo::be_module(args),
+        Command::Module { args } => return demo::be_module(version, args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    loadgen::cli::main_from(std::env::args_os())
+    loadgen::cli::main_from(build_info_macro::version!().trim_end(), std::env::args_os())
 }

@@ -47,7 +47,7 @@ const AFTER_HELP: &str = "First A, the commit, runs against itself: where that d
     the ratios of CPU time a message is above 1.03, a permutation test gives p < 0.01, and both hold \
     again, with p < 0.001, when another set of pairs is added.\n\n\
     Exit codes: 0 the same or faster; 1 slower; 2 too noisy or no figure; 64 wrong usage; 69 a \
-    program cannot be built; 70 stopped or an internal error";
+    program cannot be built or is not of its tree; 70 stopped or an internal error";
 
 /// What to compare.
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 //! for the pipeline. [`record`]: measures every figure that is promised and writes it down. [`ab`]:
 //! compares two states of the tree by the CPU time of the pipeline. [`trend`]: draws the record.
 //! [`gate`]: counts what repeats exactly and fails when it grew. [`budgets`]: what may be counted.
+//! [`verify`]: whether programs were built from this tree, which all but [`bare`] look at themselves.
 #![forbid(unsafe_code)]
 
 pub mod ab;
@@ -13,10 +14,13 @@ pub mod failure;
 pub mod gate;
 pub mod record;
 pub mod trend;
+pub mod verify;
 
 mod cargo;
+mod child;
 #[cfg(test)]
 mod example;
 mod instrument;
 mod job;
+mod provenance;
 mod stop;

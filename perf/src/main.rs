@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use perf::ab::{self, AbArgs};
 use perf::bare::{self, BareSettings};
@@ -14,6 +14,7 @@ use perf::failure::Failure;
 use perf::gate::{self, GateArgs};
 use perf::record::{self, RecordArgs};
 use perf::trend::{self, TrendArgs};
+use perf::verify::{self, VerifyArgs};
 use sluicegate::threshold::Threshold;
 use stages::core::{Core, Tally, alerts_prefix, traffic};
 
@@ -51,6 +52,8 @@ enum Command {
     Ab(AbArgs),
     /// Draw the history of every recorded figure as one HTML page
     Trend(TrendArgs),
+    /// Verify that programs were built from this tree
+    Verify(VerifyArgs),
 }
 
 /// What to do with the table.
@@ -62,7 +65,9 @@ struct BudgetArgs {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let version = build_info_macro::version!().trim_end();
+    let matches = Arguments::command().version(version).try_get_matches();
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(refused) => {
             // Help is not an error; printing fails only where nobody reads.
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
         Command::Budgets(args) => budgets(&args),
         Command::Record(args) => return told("record", record::run(&args)),
         Command::Ab(args) => return told("ab", ab::run(&args)),
+        Command::Verify(args) => return told("verify", verify::run(&args)),
         Command::Trend(args) => return told("trend", trend::run(&args)),
     };
     match result {

@@ -33,6 +33,7 @@ use scenario::{Run, Scenario};
 use crate::cargo;
 use crate::failure::Failure;
 use crate::job;
+use crate::provenance::Sources;
 use crate::stop::Stop;
 
 /// Every run is made once more when nothing can be read from it.
@@ -49,7 +50,7 @@ const FOOT: &str = "Ratios to the Python SDK, rumqttc's EventLoop and rumqttc-v4
 const AFTER_HELP: &str = "Each scenario is run --times times, all scenarios once before any of them \
     again; medians count. A run that gives no figure is made once more.\n\n\
     Exit codes: 0 every floor holds; 1 a floor was missed; 2 a run gave no figure; 64 wrong usage; \
-    69 a program is missing or cannot be built; 70 stopped or an internal error: nothing is recorded";
+    69 a program is missing, cannot be built or is not of this tree; 70 stopped or an internal error: nothing is recorded";
 
 /// What to record.
 #[derive(Debug, Args)]
@@ -82,12 +83,19 @@ pub struct RecordArgs {
 /// Nothing could be measured or written.
 pub fn run(args: &RecordArgs) -> Result<u8, Failure> {
     let stop = Stop::on_signals().map_err(Failure::internal)?;
-    record(args, &stop, &mut io::stdout())
+    record(args, Path::new("."), &stop, &mut io::stdout())
 }
 
-fn record(args: &RecordArgs, stop: &Stop, out: &mut impl Write) -> Result<u8, Failure> {
+fn record(
+    args: &RecordArgs,
+    root: &Path,
+    stop: &Stop,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
     let scenarios = scenario::select(&args.only).map_err(Failure::usage)?;
     prepare_folder(&args.record_dir)?;
+    let sources: Vec<Sources> =
+        PROGRAMS.iter().map(|name| Sources::of(root, name)).collect::<Result<_, _>>()?;
     if args.build {
         build(stop)?;
     }
@@ -97,6 +105,9 @@ fn record(args: &RecordArgs, stop: &Stop, out: &mut impl Write) -> Result<u8, Fa
             args.bin_dir.join(lacking).display(),
             BUILD.join(" ")
         )));
+    }
+    for (name, sources) in PROGRAMS.iter().zip(&sources) {
+        sources.verify(&args.bin_dir.join(name), &[], stop)?;
     }
     let facts = facts::gather(args.build);
     let bench = Bench::new(&args.bin_dir, stop.clone()).map_err(Failure::internal)?;

@@ -9,6 +9,8 @@ use loadgen::simulator::{OUTPUT, Simulator, SimulatorSettings};
 use serde_json::{Value, json};
 use sluicegate::azure::Properties;
 
+mod build_steps;
+
 use crate::harness::{MODULE, Scene, property};
 
 /// The sensor's module in the template.

@@ -7,6 +7,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use core_tests::readings::THRESHOLD;
 use loadgen::load::outcome::{Counts, Outcome, Standing};
 use loadgen::load::run;
 use loadgen::load::settings::{
@@ -70,12 +71,13 @@ fn hostile_messages_have_the_verdicts_they_must() {
 /// 22,695 real readings, over and over, at a threshold that the twin sets.
 #[test]
 fn real_readings_are_filtered_lap_after_lap() {
+    let file = real_data::file();
     let profile = Profile::Replay {
-        file: real_data::path(),
+        file: file.path().to_owned(),
         time_column: "timestamp".to_owned(),
         value_column: "value".to_owned(),
     };
-    let threshold = real_data::THRESHOLD.into();
+    let threshold = THRESHOLD.into();
     check_both(&TrafficSettings { profile, threshold, sensors: 1, ..TrafficSettings::default() });
 }
 

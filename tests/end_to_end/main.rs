@@ -23,4 +23,6 @@ mod renewal;
 mod runtime;
 mod sensor;
 mod shutdown;
+mod tests_run;
 mod twin;
+mod version;

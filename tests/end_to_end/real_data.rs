@@ -1,36 +1,24 @@
-//! 22,695 readings of a machine that ends in failure, through hub and module.
+//! 22,695 readings of a machine that ends in failure, through hub and module. Where their file is
+//! absent, made ones with the same figures.
 
-use std::path::{Path, PathBuf};
+use std::io::Write;
 
+use core_tests::readings::{ALERTS, READINGS, Readings, THRESHOLD};
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use crate::harness::{Scene, message, property, reading};
 
-const FILE: &str = "machine_temperature_system_failure.csv";
-const READINGS: usize = 22_695;
-/// Readings above 95, counted in the file.
-const ALERTS: usize = 4_896;
-pub(crate) const THRESHOLD: u32 = 95;
-
-/// The file, which must be there.
-pub(crate) fn path() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = std::env::var_os("SLUICEGATE_TEST_DATA")
-        .map_or_else(|| root.join("../shared/data"), PathBuf::from);
-    let path = folder.join(FILE);
-    assert!(
-        path.is_file(),
-        "{} is missing. Put {FILE} of the Numenta Anomaly Benchmark (its folder \
-         data/realKnownCause) there, or name its folder in SLUICEGATE_TEST_DATA",
-        path.display()
-    );
-    path
+/// A file of the readings.
+pub(crate) fn file() -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(Readings::load().text.as_bytes()).unwrap();
+    file
 }
 
-/// The temperature texts of the file, as written there.
+/// The temperature texts, as written there.
 pub(crate) fn temperatures() -> Vec<String> {
-    let text = std::fs::read_to_string(path()).unwrap();
-    text.lines().skip(1).map(|line| line.split_once(',').unwrap().1.to_owned()).collect()
+    Readings::load().rows().map(|(_, temperature)| temperature.to_owned()).collect()
 }
 
 /// At threshold 95 exactly the 4,896 readings above it are forwarded, in order, byte for byte.

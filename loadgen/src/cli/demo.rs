@@ -76,12 +76,12 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 /// Is the module that a demo started: runs the filter's own command line in this process.
-pub(crate) fn be_module(args: Vec<OsString>) -> ExitCode {
+pub(crate) fn be_module(version: &'static str, args: Vec<OsString>) -> ExitCode {
     // A demo that is killed takes its module with it.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
         note(format_args!("the module would outlive its demo: {error}"));
     }
-    sluicegate::cli::main_from(std::iter::once(OsString::from("sluicegate")).chain(args))
+    sluicegate::cli::main_from(version, std::iter::once(OsString::from("sluicegate")).chain(args))
 }
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {

@@ -4,7 +4,7 @@
 //! Both are kept, so that the next comparison with the same commit builds nothing, and with another
 //! one the module alone; a target folder that has grown past [`TARGET_BYTES_MAX`] is begun anew. The
 //! repository is only read. Cargo's settings of the work tree hold for the commit as well, because its
-//! files lie below.
+//! files lie below. What comes out of a build is not believed to be of its tree, but verified.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -12,9 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use build_info::TEXT_BYTES;
+
 use crate::cargo;
 use crate::failure::Failure;
 use crate::job;
+use crate::provenance::{self, Sources};
 use crate::stop::Stop;
 
 /// Built anew past this.
@@ -64,25 +67,29 @@ impl Workshop {
     /// Builds the module of `commit`; the program.
     ///
     /// # Errors
-    /// It cannot be built.
+    /// It cannot be built, or is not of this commit.
     pub(super) fn build_commit(&self, commit: &str) -> Result<PathBuf, Failure> {
         let (tree, target) = (self.folder.join("tree"), self.folder.join("target"));
         self.check_out(commit, &tree)?;
         if bytes_of(&target) > TARGET_BYTES_MAX {
             fs::remove_dir_all(&target).map_err(Failure::unavailable)?;
         }
-        self.build(&tree, &target, "sluicegate")
+        // A commit from before programs told what they are made of can be compared with, too.
+        let sources = Sources::of_any(&tree, "sluicegate")?;
+        self.build(&tree, &target, "sluicegate", &sources)
     }
 
     /// Builds a program of the work tree.
     ///
     /// # Errors
-    /// It cannot be built.
-    pub(super) fn build_work_tree(&self, package: &str) -> Result<PathBuf, Failure> {
-        self.build(&self.root, &self.root.join("target"), package)
+    /// It cannot be built, or is not of the work tree.
+    pub(super) fn build_work_tree(&self, package: &'static str) -> Result<PathBuf, Failure> {
+        let sources = Sources::of(&self.root, package)?;
+        self.build(&self.root, &self.root.join("target"), package, &sources)
     }
 
-    /// Whether two programs are the same but for what tells where they were built.
+    /// Whether two programs are the same but for what tells where, and of which commit, they were
+    /// built.
     pub(super) fn are_alike(&self, a: &Path, b: &Path) -> bool {
         let bare = |program: &Path| -> Result<Vec<u8>, String> {
             let bare = program.with_extension("bare");
@@ -90,7 +97,9 @@ impl Workshop {
             command.args(["--strip-all", "--remove-section=.note.gnu.build-id", "-o"]);
             command.arg(&bare).arg(program);
             job::succeed(command, COPY_MAX, &self.stop)?;
-            fs::read(bare).map_err(|error| error.to_string())
+            let bytes = fs::read(bare).map_err(|error| error.to_string())?;
+            let version = provenance::version(program, &[], &self.stop);
+            Ok(without_build(bytes, &version.map_err(|failure| failure.text)?))
         };
         match (fs::read(a), fs::read(b)) {
             (Ok(a), Ok(b)) if a == b => true,
@@ -129,14 +138,23 @@ impl Workshop {
     }
 
     /// Each package alone: what others ask of a dependency must not make the two programs differ.
-    fn build(&self, tree: &Path, target: &Path, package: &str) -> Result<PathBuf, Failure> {
+    fn build(
+        &self,
+        tree: &Path,
+        target: &Path,
+        package: &str,
+        sources: &Sources,
+    ) -> Result<PathBuf, Failure> {
         let mut command = cargo::command(&self.cargo);
         command.args(["build", "-q", "--release", "-p", package, "--target-dir"]);
         command.arg(target).current_dir(tree);
         self.succeed(command, BUILD_MAX)?;
         let program = target.join("release").join(package);
-        let lacking = || Failure::unavailable(format!("{} is missing", program.display()));
-        program.is_file().then(|| program.clone()).ok_or_else(lacking)
+        if !program.is_file() {
+            return Err(Failure::unavailable(format!("{} is missing", program.display())));
+        }
+        sources.verify(&program, &[], &self.stop)?;
+        Ok(program)
     }
 
     fn succeed(&self, command: Command, limit: Duration) -> Result<(), Failure> {
@@ -150,6 +168,18 @@ impl Workshop {
     }
 }
 
+/// A program's bytes without what it tells of its build, which has the same length in each.
+fn without_build(mut bytes: Vec<u8>, version: &str) -> Vec<u8> {
+    let text = version.split_once(' ').map_or("", |(_, text)| text);
+    let text = format!("{text:TEXT_BYTES$}").into_bytes();
+    let mut from = 0;
+    while let Some(at) = bytes[from..].windows(text.len()).position(|window| window == text) {
+        bytes[from + at..from + at + text.len()].fill(b' ');
+        from += at + text.len();
+    }
+    bytes
+}
+
 /// Of all files below a folder; what cannot be looked at counts nothing.
 fn bytes_of(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -158,4 +188,22 @@ fn bytes_of(folder: &Path) -> u64 {
         _ => entry.metadata().map_or(0, |facts| facts.len()),
     };
     entries.map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the same sources, within git and without.
+    #[test]
+    fn programs_that_differ_in_their_commit_alone_are_alike() {
+        let bytes =
+            |text: &str| format!("code {text:TEXT_BYTES$}{text:TEXT_BYTES$} data").into_bytes();
+        let told =
+            ["0.1.0 (sources 0123456789abcdef)", "0.1.0 (ab, dirty, sources 0123456789abcdef)"];
+        let [a, b] = told.map(|text| without_build(bytes(text), &format!("sluicegate {text}")));
+        assert_eq!(a, b);
+        assert!(a.starts_with(b"code  ") && a.ends_with(b"  data"));
+        assert_eq!(without_build(bytes("else"), "sluicegate 0.1.0"), bytes("else"));
+    }
 }

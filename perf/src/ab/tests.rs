@@ -17,6 +17,7 @@ const CARGO: &str = r#"
 
 /// What stands for the instrument: it gives the module what the module costs, as its file says.
 const LOADGEN: &str = r#"#!/bin/sh
+    $VERSION
     while [ "$1" != --json ]; do shift; done
     file=$2; shift 2; program=$2
     . "$program"
@@ -35,7 +36,10 @@ impl Repository {
         let passed = example::outcome(Standing::Passed, None, 2e6);
         fs::write(&outcome, example::document(Finding::Run(Box::new(passed)))).unwrap();
         fs::create_dir_all(repository.path("tree/parts")).unwrap();
+        example::workspace(&repository.path("tree"));
         let loadgen = LOADGEN.replace("$OUTCOME", &outcome.display().to_string());
+        let version = example::says_version(&repository.path("tree"), "loadgen");
+        let loadgen = loadgen.replace("$VERSION", &version);
         fs::write(repository.path("tree/parts/loadgen"), loadgen).unwrap();
         fs::write(repository.path("tree/.gitignore"), "target\n").unwrap();
         repository.set_module(cost);
@@ -56,7 +60,9 @@ impl Repository {
 
     /// `cost` may be a command: each run works it out anew.
     fn set_module(&self, cost: &str) {
-        fs::write(self.path("tree/parts/sluicegate"), format!("cost={cost}\n")).unwrap();
+        let version = example::says_version(&self.path("tree"), "sluicegate");
+        let module = format!("#!/bin/sh\n{version}\ncost={cost}\n");
+        fs::write(self.path("tree/parts/sluicegate"), module).unwrap();
     }
 
     fn commit(&self) {

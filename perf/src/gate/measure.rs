@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use super::arch::Arch;
 use super::baseline::Row;
-use super::child::{self, Bounds, Said};
 use super::count;
 use crate::budgets::Unit;
+use crate::child::{self, Bounds, Said};
 
 /// Children at a time.
 const CHILDREN: usize = 2;

@@ -6,12 +6,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::arch::Arch;
-use super::child::{self, Bounds};
 use super::measure::Counter;
 use super::tools::Tools;
 use super::{PROGRAM, Places, uncounted};
 use crate::cargo;
+use crate::child::{self, Bounds};
 use crate::failure::Failure;
+use crate::provenance::Sources;
 use crate::stop::Stop;
 
 /// The counting plugin; its text travels with this program.
@@ -24,7 +25,7 @@ const SCRIPT: &str = ": deploy/cross: ";
 /// Everything ready to count programs of `arch`.
 ///
 /// # Errors
-/// Something is missing or does not build.
+/// Something is missing, does not build, or was built from something else than this tree.
 pub(super) fn counter(
     arch: Arch,
     tools: &Tools,
@@ -32,22 +33,28 @@ pub(super) fn counter(
     no_build: bool,
     stop: &Stop,
 ) -> Result<Counter, Failure> {
+    let (stages, module) =
+        (Sources::of(&places.root, "stages")?, Sources::of(&places.root, PROGRAM)?);
     if !no_build {
         build(arch, places, stop)?;
     }
     let programs = programs(arch, places);
-    for name in ["stages", "stages-heap", PROGRAM] {
+    let counted = [("stages", &stages), ("stages-heap", &stages), (PROGRAM, &module)];
+    for (name, _) in counted {
         let file = programs.join(name);
         if !file.is_file() {
             let text = format!("{} is missing: leave out --no-build", file.display());
             return Err(Failure::unavailable(text));
         }
     }
+    let path = &tools[arch.counter()];
+    for (name, sources) in counted {
+        sources.verify(&programs.join(name), &arch.run_prefix(path), stop)?;
+    }
     let plugin = match arch {
         Arch::Amd64 => PathBuf::new(),
         Arch::Arm32 => plugin(&tools["cc"], places, stop)?,
     };
-    let path = &tools[arch.counter()];
     let count = arch.count_prefix(path, &plugin);
     Ok(Counter { arch, programs, run: arch.run_prefix(path), count })
 }
@@ -112,6 +119,7 @@ fn plugin(cc: &Path, places: &Places, stop: &Stop) -> Result<PathBuf, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::example;
     use crate::gate::tools;
 
     /// The plugin is C that compiles without a warning.
@@ -128,6 +136,7 @@ mod tests {
     #[test]
     fn programs_that_are_not_there_are_named() {
         let folder = tempfile::tempdir().unwrap();
+        example::workspace(folder.path());
         let places = Places { root: folder.path().to_owned(), target: "target".into() };
         let why = counter(Arch::Amd64, &Tools::new(), &places, true, &Stop::default()).unwrap_err();
         assert_eq!(why.code, 69);

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::arch::Arch;
 use super::baseline::{self, Baseline, Entry, Facts, Row};
-use super::child::Bounds;
 use super::judge::{self, Expected, Judged};
 use super::measure::{self, CHILD_MAX, Counter, Subject, Uncounted};
 use super::{BLESS_TIMES, GateArgs, PROGRAM, Places, facts, is_asked, table, uncounted};
 use crate::budgets::Unit;
+use crate::child::Bounds;
 use crate::failure::Failure;
 
 /// What is to be counted, how, and what for.

@@ -16,6 +16,8 @@ impl Stage {
     /// With one result for each of these.
     fn new(results: &[(Standing, f64)]) -> Self {
         let stage = Self { folder: tempfile::tempdir().unwrap() };
+        example::workspace(stage.folder.path());
+        fs::create_dir(stage.path("bin")).unwrap();
         for (index, (standing, rate)) in results.iter().enumerate() {
             let outcome = example::outcome(*standing, None, *rate);
             let text = example::document(Finding::Run(Box::new(outcome)));
@@ -48,7 +50,8 @@ impl Stage {
     fn program(&self, name: &str, script: &str) {
         let write = "printf '%s\\n' '#!/bin/sh' \"$1\" >\"$0\" && chmod 755 \"$0\"";
         let mut command = Command::new("sh");
-        command.arg("-c").arg(write).arg(self.path(name)).arg(script);
+        let script = format!("{}\n{script}", example::says_version(self.folder.path(), name));
+        command.arg("-c").arg(write).arg(self.path("bin").join(name)).arg(script);
         assert!(command.status().unwrap().success());
     }
 
@@ -63,7 +66,7 @@ impl Stage {
             times,
             only: only.iter().map(|name| (*name).to_owned()).collect(),
             build: false,
-            bin_dir: self.folder.path().to_owned(),
+            bin_dir: self.path("bin"),
             record_dir: self.path("record"),
         }
     }
@@ -71,7 +74,9 @@ impl Stage {
     /// Exit code and table, and the lines recorded in all.
     fn record(&self, only: &[&str], times: u32) -> (u8, String, Vec<serde_json::Value>) {
         let mut out = Vec::new();
-        let code = record(&self.arguments(only, times), &Stop::default(), &mut out).unwrap();
+        let code =
+            record(&self.arguments(only, times), self.folder.path(), &Stop::default(), &mut out)
+                .unwrap();
         let file = self.path(&format!("record/{}.jsonl", std::env::consts::ARCH));
         let text = fs::read_to_string(file).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -90,7 +95,7 @@ fn runs_are_interleaved_and_recorded() {
     let calls = stage.calls();
     let is_plain: Vec<bool> = calls.iter().map(|call| call.contains("--plain")).collect();
     assert_eq!(is_plain, [true, false, true, false], "{calls:#?}");
-    let ends = format!("-- {}/sluicegate run", stage.folder.path().display());
+    let ends = format!("-- {}/bin/sluicegate run", stage.folder.path().display());
     assert!(calls.iter().all(|call| call.contains("--for 1000ms") && call.ends_with(&ends)));
     let figures: Vec<_> = lines.iter().map(|line| (&line["scenario"], &line["median"])).collect();
     assert_eq!(format!("{figures:?}").matches("4000000").count(), 2, "{figures:?}");
@@ -120,7 +125,7 @@ fn an_invalid_run_is_made_once_more() {
 fn what_cannot_be_is_refused_at_once() {
     let stage = Stage::new(&[(Standing::Passed, 4e6)]);
     let refused = |args: &RecordArgs, stop: &Stop| {
-        let error = record(args, stop, &mut io::sink()).unwrap_err();
+        let error = record(args, stage.folder.path(), stop, &mut io::sink()).unwrap_err();
         (error.code, error.text)
     };
     let never = Stop::default();

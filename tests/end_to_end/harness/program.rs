@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use build_info::sources;
+
 /// Where `deploy/cross arm32 build --release` leaves the program.
 const ARM32: &str = "target/cross/armv7-unknown-linux-gnueabihf/release/sluicegate";
 /// What runs it here: system calls are this machine's, every instruction is emulated.
@@ -28,7 +30,23 @@ impl Program {
             path.display()
         );
         let words = ARM32_EMULATOR.iter().map(|word| (*word).to_owned());
-        Self(words.chain([path.to_str().expect("a path in UTF-8").to_owned()]).collect())
+        let program =
+            Self(words.chain([path.to_str().expect("a path in UTF-8").to_owned()]).collect());
+        assert_eq!(
+            program.sources(),
+            Self::host().sources(),
+            "{} was built from other sources than these tests: run `deploy/cross arm32 build --release`",
+            path.display()
+        );
+        program
+    }
+
+    /// The digest of what it was built from.
+    #[track_caller]
+    fn sources(&self) -> String {
+        let output = self.command().arg("--version").output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        sources(&said).unwrap_or_else(|| panic!("it tells no sources: {said}")).to_owned()
     }
 
     /// The words of the program's command line that stand before its own arguments.

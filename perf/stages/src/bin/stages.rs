@@ -10,7 +10,7 @@ use stages::STAGES;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, messages] = &arguments[..] else { return ExitCode::from(64) };
+    let [name, messages] = &arguments[..] else { return told(&arguments) };
     let stage = STAGES.iter().find(|stage| stage.name == *name);
     let (Some(stage), Ok(messages)) = (stage, messages.parse()) else { return ExitCode::from(64) };
     match (stage.prepare)()(messages) {
@@ -20,4 +20,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Apart from the version, for which the gate asks, nothing can be told.
+fn told(arguments: &[String]) -> ExitCode {
+    if arguments != ["--version"] {
+        return ExitCode::from(64);
+    }
+    println!("stages {}", build_info_macro::version!().trim_end());
+    ExitCode::SUCCESS
 }

@@ -1,11 +1,11 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use core_tests::readings::{ALERTS, READINGS, Readings};
+
 use super::*;
 use crate::load::settings::Profile;
 use crate::load::traffic::tests::build_and_check;
-
-const REAL: &str = "machine_temperature_system_failure.csv";
 
 fn settings(file: PathBuf, threshold: f64) -> TrafficSettings {
     let (time_column, value_column) = ("timestamp".to_owned(), "value".to_owned());
@@ -25,24 +25,22 @@ fn read(content: &[u8], size: Option<usize>) -> Result<Replay, TrafficError> {
     Replay::read(file.path(), ["timestamp", "value"], &settings)
 }
 
-/// Readings of a machine that ends in failure: all rows, and exactly the alerts counted there.
+/// Readings of a machine that ends in failure (made ones where the file is absent): all rows, and
+/// exactly the alerts counted there.
 #[test]
 fn real_readings() {
-    let folder = std::env::var_os("SLUICEGATE_TEST_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
-    let path = folder.join(REAL);
-    assert!(
-        path.exists(),
-        "{} is missing. Put {REAL} of the Numenta Anomaly Benchmark (its folder \
-         data/realKnownCause) there, or name its folder in SLUICEGATE_TEST_DATA",
-        path.display()
-    );
+    let readings = Readings::load();
+    let file = file(readings.text.as_bytes());
+    let path = file.path().to_owned();
     let traffic = build_and_check(&settings(path.clone(), 95.0));
-    assert_eq!((traffic.slots(), traffic.alerts()), (22_695, 4_896));
-    let first = br#"{"machine":{"temperature":73.96732207},"recorded":"2013-12-02 21:15:00","timeCreated":"2026-01-01T00:00:00.0000000Z"}"#;
-    assert_eq!(traffic.body(0), first);
+    let counts = [traffic.slots(), traffic.alerts()].map(|count| count as usize);
+    assert_eq!(counts, [READINGS, ALERTS]);
+    let (_, temperature) = readings.rows().next().unwrap();
+    assert!(!readings.are_real || temperature == "73.96732207");
+    let first = format!(
+        r#"{{"machine":{{"temperature":{temperature}}},"recorded":"2013-12-02 21:15:00","timeCreated":"2026-01-01T00:00:00.0000000Z"}}"#
+    );
+    assert_eq!(traffic.body(0), first.as_bytes());
 
     // More sensors: whole rounds, the first rows once more at the end.
     let settings = TrafficSettings { sensors: 100, ..settings(path, 95.0) };

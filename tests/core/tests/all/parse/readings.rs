@@ -1,43 +1,77 @@
-//! The real readings of a machine that ends in failure: the recorded verdicts, on every architecture.
+//! The readings of a machine that ends in failure: the recorded verdicts, on every architecture.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use core_tests::readings::{ABOVE, ALERTS, READINGS, Readings};
 
 use super::digest::Digest;
 use super::*;
 
-const FILE: &str = "machine_temperature_system_failure.csv";
-const READINGS: usize = 22_695;
-/// Readings above 95, counted in the file.
-const ALERTS: usize = 4_896;
-
-/// The file's text; it must be there.
-fn text() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = std::env::var_os("SLUICEGATE_TEST_DATA")
-        .map_or_else(|| root.join("../../../shared/data"), PathBuf::from);
-    let path = folder.join(FILE);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}; name its folder in SLUICEGATE_TEST_DATA", path.display())
-    })
-}
-
-/// For all readings: at threshold 95 exactly those above it are alerts, with the recorded bits.
-#[test]
-fn the_readings_have_the_recorded_verdicts() {
-    let text = text();
+/// At threshold 95 exactly those above it are alerts, with the recorded bits.
+#[track_caller]
+fn check(readings: &Readings, recorded: u32) {
     let threshold = Threshold::new(95.0).unwrap();
     let (mut parser, mut digest) = (Parser::default(), Digest::default());
-    let (mut readings, mut alerts) = (0, 0);
-    for line in text.lines().skip(1) {
-        let (time, temperature) = line.split_once(',').unwrap();
+    let (mut count, mut alerts) = (0, 0);
+    for (time, temperature) in readings.rows() {
         let body = format!(
             r#"{{"machine":{{"temperature":{temperature},"pressure":1.5}},"ambient":{{"temperature":20.7,"humidity":25}},"timeCreated":"{time}"}}"#
         );
         let verdict = parser.judge(body.as_bytes(), threshold);
-        readings += 1;
+        count += 1;
         alerts += usize::from(matches!(verdict, Alert(_)));
         digest.add(verdict);
     }
-    assert_eq!((readings, alerts), (READINGS, ALERTS));
-    assert_eq!(digest.value(), 0x2895_874a);
+    assert_eq!((count, alerts), (READINGS, ALERTS));
+    let found = digest.value();
+    assert_eq!(found, recorded, "{found:#x}");
+}
+
+/// Those of the file, or where it is absent made ones.
+#[test]
+fn the_readings_have_the_recorded_verdicts() {
+    let readings = Readings::load();
+    check(&readings, if readings.are_real { 0x2895_874a } else { MADE });
+}
+
+/// Of the readings made with their seed.
+const MADE: u32 = 0x6c28_7619;
+
+/// Where the file is absent, as on every machine but the first, tests find the same figures.
+#[test]
+fn made_readings_have_the_figures_of_the_real_ones() {
+    let made = Readings::from_folder(Path::new("/no/such/folder"));
+    assert!(!made.are_real);
+    check(&made, MADE);
+    assert_figures(&made);
+    let loaded = Readings::load();
+    assert_figures(&loaded);
+    assert_eq!(made.text.lines().next(), loaded.text.lines().next());
+    let times = |readings: &Readings| -> Vec<String> {
+        readings.rows().map(|(time, _)| time.to_owned()).collect()
+    };
+    assert!(times(&made) == times(&loaded), "one has another clock");
+}
+
+/// Counted by the standard library's own reading of numbers.
+#[track_caller]
+fn assert_figures(readings: &Readings) {
+    let values: Vec<f64> = readings.rows().map(|(_, value)| value.parse().unwrap()).collect();
+    assert_eq!(values.len(), READINGS);
+    for (degrees, above) in ABOVE {
+        let limit = f64::from(u32::try_from(degrees).unwrap());
+        assert_eq!(values.iter().filter(|&&value| value > limit).count(), above, "{degrees}");
+    }
+    let hundredths = |value: f64| format!("{value:.2}");
+    let coldest = values.iter().copied().fold(f64::MAX, f64::min);
+    let hottest = values.iter().copied().fold(f64::MIN, f64::max);
+    assert_eq!((hundredths(coldest), hundredths(hottest)), ("2.08".into(), "108.51".into()));
+    // No text twice, many lengths, and hot and cold in turns.
+    let texts: BTreeSet<&str> = readings.rows().map(|(_, value)| value).collect();
+    assert_eq!(texts.len(), READINGS);
+    let lengths: BTreeSet<usize> = texts.iter().map(|text| text.len()).collect();
+    assert!(lengths.len() >= 7, "{lengths:?}");
+    let turns = values.windows(2).filter(|pair| (pair[0] > 95.0) != (pair[1] > 95.0)).count();
+    assert!((400..900).contains(&turns), "{turns}");
 }

@@ -1,0 +1,145 @@
+use super::*;
+
+/// A workspace with everything that `sluicegate` and `loadgen` are made of.
+struct Workspace(tempfile::TempDir);
+
+impl Workspace {
+    fn new() -> Self {
+        let workspace = Self(tempfile::tempdir().unwrap());
+        for file in PRODUCT.iter().chain(&LOADGEN).filter(|part| part.contains('.')) {
+            workspace.put(file, "");
+        }
+        workspace.put(DEFINITION_FILE, "");
+        workspace.put("src/main.rs", "fn main() {}");
+        workspace.put("loadgen/src/main.rs", "fn main() {}");
+        workspace
+    }
+
+    fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn put(&self, file: &str, text: &str) {
+        let path = self.root().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn digest(&self, package: &str) -> String {
+        digest(self.root(), package).unwrap()
+    }
+
+    fn text(&self) -> String {
+        Build::of(self.root(), "sluicegate").unwrap().text("0.1.0").unwrap()
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
+        git(self.root(), &[&who[..], arguments].concat()).unwrap()
+    }
+}
+
+#[test]
+fn a_digest_changes_with_each_source_and_with_nothing_else() {
+    let workspace = Workspace::new();
+    let mut seen = vec![workspace.digest("sluicegate")];
+    // Also the same text in another file, and a file that nothing names yet.
+    for (file, text) in [
+        ("src/main.rs", "fn main() {} "),
+        ("Cargo.lock", "x"),
+        ("Cargo.toml", "x"),
+        ("build-info/macro/src/lib.rs", ""),
+        ("src/cli.rs", ""),
+        ("src/cli/text.css", ""),
+    ] {
+        workspace.put(file, text);
+        let digest = workspace.digest("sluicegate");
+        assert!(!seen.contains(&digest), "{file}");
+        seen.push(digest);
+    }
+    let last = seen.last().unwrap().clone();
+    for file in
+        ["src/tests.rs", "src/cli/tests/a.rs", "src/.main.rs.swp", "src/main.rs~", "README.md"]
+    {
+        workspace.put(file, "x");
+        assert_eq!(workspace.digest("sluicegate"), last, "{file}");
+    }
+    let loadgen = workspace.digest("loadgen");
+    workspace.put("loadgen/src/main.rs", "");
+    assert_ne!(workspace.digest("loadgen"), loadgen);
+    assert_eq!(workspace.digest("sluicegate"), last);
+    fs::remove_file(workspace.root().join("src/cli.rs")).unwrap();
+    assert_ne!(workspace.digest("sluicegate"), last);
+}
+
+#[test]
+fn what_is_no_package_with_programs_is_refused() {
+    let workspace = Workspace::new();
+    assert!(digest(workspace.root(), "core-tests").is_err());
+    assert!(Build::of(Path::new("/"), "sluicegate").is_err());
+    fs::remove_file(workspace.root().join("Cargo.lock")).unwrap();
+    assert!(digest(workspace.root(), "sluicegate").unwrap_err().starts_with("Cargo.lock: "));
+}
+
+/// The text has one length, whatever it says, and what it says is found again.
+#[test]
+fn without_git_the_digest_alone_is_told() {
+    let workspace = Workspace::new();
+    let (text, digest) = (workspace.text(), workspace.digest("sluicegate"));
+    assert_eq!(text.trim_end(), format!("0.1.0 (sources {digest})"));
+    assert_eq!((text.len(), sources(&text)), (TEXT_BYTES, Some(digest.as_str())));
+    assert_eq!(sources("sluicegate 0.1.0"), None);
+    assert_eq!(sources("sources 0123456789abcde"), None);
+    assert_eq!(sources("sources 0123456789abcdeé"), None);
+    let long = "1".repeat(TEXT_BYTES);
+    assert!(Build::of(workspace.root(), "sluicegate").unwrap().text(&long).is_err());
+}
+
+#[test]
+fn the_commit_is_told_and_whether_the_sources_are_its() {
+    let workspace = Workspace::new();
+    workspace.git(&["init", "-q"]);
+    workspace.git(&["add", "-A"]);
+    workspace.git(&["commit", "-q", "-m", "one"]);
+    let id = workspace.git(&["rev-parse", "--short=12", "HEAD"]);
+    let clean = format!("0.1.0 ({id}, sources {})", workspace.digest("sluicegate"));
+    assert_eq!(workspace.text().trim_end(), clean);
+    // What is no source does not matter, changed or new.
+    for file in ["README.md", "src/tests.rs", "src/.x", "loadgen/src/main.rs"] {
+        workspace.put(file, "changed");
+    }
+    assert_eq!(workspace.text().trim_end(), clean);
+    for file in ["src/cli.rs", "src/main.rs"] {
+        workspace.put(file, "changed");
+        let dirty = format!("0.1.0 ({id}, dirty, sources {})", workspace.digest("sluicegate"));
+        let text = workspace.text();
+        assert_eq!((text.trim_end(), text.len()), (dirty.as_str(), TEXT_BYTES));
+    }
+    // The next commit changes what is looked at.
+    let marks = Build::of(workspace.root(), "sluicegate").unwrap().tracked();
+    let read = || marks.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();
+    assert!(marks.contains(&workspace.root().join("src/cli.rs")), "{marks:?}");
+    let before = read();
+    workspace.git(&["add", "-A"]);
+    workspace.git(&["commit", "-q", "-m", "two"]);
+    assert_ne!(read(), before);
+    assert!(!workspace.text().contains("dirty") && !workspace.text().contains(&id));
+}
+
+/// As in `target/images`, where a copy of the tree is built within the tree.
+#[test]
+fn a_copy_within_a_work_tree_is_not_its_commit() {
+    let outer = Workspace::new();
+    outer.git(&["init", "-q"]);
+    outer.git(&["add", "-A"]);
+    outer.git(&["commit", "-q", "-m", "one"]);
+    let copy = outer.root().join("target/copy");
+    for file in &Build::of(outer.root(), "sluicegate").unwrap().files {
+        outer.put(
+            &format!("target/copy/{file}"),
+            &fs::read_to_string(outer.root().join(file)).unwrap(),
+        );
+    }
+    let text = Build::of(&copy, "sluicegate").unwrap().text("0.1.0").unwrap();
+    assert_eq!(text.trim_end(), format!("0.1.0 (sources {})", outer.digest("sluicegate")));
+}
