@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 /// Most publishes without PUBACK: every packet id there is (MQTT 3.1.1 §2.3.1).
 pub const WINDOW_MAX: usize = 65_535;
+/// An empty table that has room for more gives its memory back.
+const SLOTS_KEPT_MAX: usize = 16_384;
 
 #[derive(Debug)]
 enum Slot<T> {
@@ -34,6 +36,9 @@ impl<T> Default for Inflight<T> {
 }
 
 impl<T> Inflight<T> {
+    /// What one publish takes of the table.
+    pub const SLOT_BYTES: usize = size_of::<Slot<T>>();
+
     /// Packet ids that the next [`push`](Self::push) and its successors can take.
     pub fn room(&self) -> usize {
         WINDOW_MAX - self.slots.len()
@@ -129,6 +134,9 @@ impl<T> Inflight<T> {
         while matches!(self.slots.front(), Some(Slot::Done)) {
             self.slots.pop_front();
             self.first_id = following(self.first_id);
+        }
+        if self.slots.is_empty() && self.slots.capacity() > SLOTS_KEPT_MAX {
+            self.slots = VecDeque::new();
         }
     }
 }
