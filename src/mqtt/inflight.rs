@@ -145,3 +145,23 @@ impl<T> Inflight<T> {
 fn following(id: u16) -> u16 {
     if id == u16::MAX { 1 } else { id + 1 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table that a burst filled gives its memory back once it is empty, and goes on with its ids.
+    #[test]
+    fn an_empty_table_is_small_again() {
+        let mut table = Inflight::default();
+        for token in 0..WINDOW_MAX {
+            table.push(token).unwrap();
+        }
+        assert!(table.slots.capacity() > SLOTS_KEPT_MAX);
+        for id in 1..=u16::MAX {
+            assert!(table.complete(id).is_some());
+        }
+        assert!(table.slots.capacity() <= SLOTS_KEPT_MAX);
+        assert_eq!(table.push(7), Ok(1));
+    }
+}
