@@ -1,26 +1,16 @@
-//! What may be acknowledged to the source, and how much is held until then.
+//! What may be acknowledged to the source, and how many messages are held until then.
 //!
 //! - In: every input message as it is received, then the receipts that are settled: judged no
 //!   alert, or forwarded and acknowledged by the hub.
 //! - Out: packet ids to PUBACK, in order of receipt (MQTT 3.1.1 §4.6).
-//! - Bounded by the caller through [`Ledger::held`]; runs on the ingest thread.
+//! - Bounded by the caller through [`Ledger::messages`]; runs on the ingest thread.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Messages received and not yet acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Held {
-    /// Their number.
-    pub messages: usize,
-    /// Their topics and bodies.
-    pub bytes: usize,
-}
-
-/// Eight bytes: there is one for every message that is held.
+/// Four bytes: there is one for every message that is held.
 #[derive(Debug)]
 struct Entry {
-    bytes: u32,
     /// Zero: nothing to acknowledge (QoS 0, or received on a connection that is gone).
     packet_id: u16,
     settled: bool,
@@ -32,17 +22,15 @@ pub struct Ledger {
     entries: VecDeque<Entry>,
     /// Receipt of the first entry.
     first: u64,
-    bytes: usize,
 }
 
+const _: () = assert!(size_of::<Entry>() == 4);
+
 impl Ledger {
-    /// Opens a receipt. `packet_id` 0 stands for a message that needs no PUBACK; `bytes` is what
-    /// the message holds in memory.
-    pub fn receive(&mut self, packet_id: u16, bytes: usize) -> u64 {
+    /// Opens a receipt. `packet_id` 0 stands for a message that needs no PUBACK.
+    pub fn receive(&mut self, packet_id: u16) -> u64 {
         let receipt = self.next_receipt();
-        let bytes = u32::try_from(bytes).expect("a packet is far below 4 GiB");
-        self.entries.push_back(Entry { bytes, packet_id, settled: false });
-        self.bytes += Self::widen(bytes);
+        self.entries.push_back(Entry { packet_id, settled: false });
         receipt
     }
 
@@ -51,11 +39,9 @@ impl Ledger {
         self.first + self.entries.len() as u64
     }
 
-    /// Settles one receipt; settling twice is harmless.
-    pub fn settle(&mut self, receipt: u64) {
-        if let Some(entry) = self.entry(receipt) {
-            entry.settled = true;
-        }
+    /// Settles one receipt, and tells whether it was open; settling twice is harmless.
+    pub fn settle(&mut self, receipt: u64) -> bool {
+        self.entry(receipt).is_some_and(|entry| !std::mem::replace(&mut entry.settled, true))
     }
 
     /// Settles a range of open receipts, but for those in `open`.
@@ -81,7 +67,6 @@ impl Ledger {
         let before = self.first;
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.settled) {
             self.first += 1;
-            self.bytes -= Self::widen(entry.bytes);
             if entry.packet_id != 0 {
                 acknowledge(entry.packet_id);
             }
@@ -98,9 +83,9 @@ impl Ledger {
         }
     }
 
-    /// What is held now.
-    pub fn held(&self) -> Held {
-        Held { messages: self.entries.len(), bytes: self.bytes }
+    /// Messages received and not yet acknowledged.
+    pub fn messages(&self) -> usize {
+        self.entries.len()
     }
 
     fn entry(&mut self, receipt: u64) -> Option<&mut Entry> {
@@ -112,9 +97,5 @@ impl Ledger {
     fn index(&self, receipt: u64) -> Option<usize> {
         let index = usize::try_from(receipt.checked_sub(self.first)?).ok()?;
         (index <= self.entries.len()).then_some(index)
-    }
-
-    fn widen(bytes: u32) -> usize {
-        usize::try_from(bytes).expect("usize has at least 32 bits here")
     }
 }

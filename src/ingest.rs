@@ -4,13 +4,14 @@
 //! - Out: batches to be judged. Runs on the ingest thread.
 //! - Bounded: a batch has at most [`BATCH_MESSAGES_MAX`] messages; their number altogether is
 //!   bounded by what may be held ([`limits`](crate::limits)), so nothing is dropped here. Settled
-//!   batches come back for their memory, at most [`SPARE_BATCHES_MAX`] of them.
+//!   batches come back for their memory, at most [`SPARE_BATCHES_MAX`] of them, and
+//!   [`SPARE_BYTES_MAX`] in all.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::limits::{BATCH_MESSAGES_MAX, SPARE_BATCHES_MAX};
+use crate::limits::{BATCH_MESSAGES_MAX, SPARE_BATCHES_MAX, SPARE_BYTES_MAX};
 use crate::message::{Batch, Findings, Message, SourceId};
 use crate::threshold::Threshold;
 
@@ -21,12 +22,20 @@ pub struct Ingest {
     waiting: VecDeque<Batch>,
     next_sequence: u64,
     spare: Vec<Batch>,
+    /// What the lists of those take.
+    spare_bytes: usize,
 }
 
 impl Ingest {
     /// Gathers what comes from `source`.
     pub fn new(source: SourceId) -> Self {
-        Self { source, waiting: VecDeque::new(), next_sequence: 0, spare: Vec::new() }
+        Self {
+            source,
+            waiting: VecDeque::new(),
+            next_sequence: 0,
+            spare: Vec::new(),
+            spare_bytes: 0,
+        }
     }
 
     /// Adds a message of `block` that arrived while `threshold` was in force.
@@ -42,6 +51,16 @@ impl Ingest {
             }
             _ => self.open_batch(block.clone(), message, receipt, threshold),
         }
+    }
+
+    /// Nothing is judged for now: what came since this was last called is copied out of the chunks
+    /// that it was read into. Returns the bytes that it keeps.
+    pub fn gather(&mut self) -> usize {
+        let new = self.waiting.iter_mut().rev().take_while(|batch| batch.kept_bytes == 0);
+        new.fold(0, |bytes, batch| {
+            batch.detach();
+            bytes + batch.kept_bytes
+        })
     }
 
     /// What waits is judged by `threshold`, whatever was in force when it came: that was not known.
@@ -63,7 +82,9 @@ impl Ingest {
 
     /// Takes a settled batch back; its memory serves again.
     pub fn recycle(&mut self, mut batch: Batch) {
-        if self.spare.len() < SPARE_BATCHES_MAX {
+        let bytes = batch.lists_bytes();
+        if self.spare.len() < SPARE_BATCHES_MAX && self.spare_bytes + bytes <= SPARE_BYTES_MAX {
+            self.spare_bytes += bytes;
             batch.block = Bytes::new();
             batch.messages.clear();
             batch.findings.clear();
@@ -79,7 +100,10 @@ impl Ingest {
         threshold: Threshold,
     ) {
         let (mut messages, findings) = match self.spare.pop() {
-            Some(batch) => (batch.messages, batch.findings),
+            Some(batch) => {
+                self.spare_bytes -= batch.lists_bytes();
+                (batch.messages, batch.findings)
+            }
             None => (Vec::new(), Findings::default()),
         };
         messages.push(message);
@@ -93,6 +117,7 @@ impl Ingest {
             block,
             messages,
             findings,
+            kept_bytes: 0,
         });
     }
 }

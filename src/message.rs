@@ -1,11 +1,17 @@
 //! What moves between the stages: batches of messages within one block of bytes, and alerts.
 //!
-//! A message is never copied on its way: it is two places in the block that one read brought.
+//! A message is two places in the block that one read brought, and is judged there. What stays longer
+//! than that is copied out, once: an alert into its source's [`arena`](crate::arena), and messages
+//! that wait for the first threshold into a block of their own. A block keeps all of the chunk that
+//! it was read into, so nothing small may keep it.
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
+use crate::arena::{Arena, Place};
+use crate::limits::ALERT_TABLES_BYTES;
+use crate::mqtt::connection::CHUNK_BYTES_MAX;
 use crate::parse::Malformed;
 use crate::threshold::Threshold;
 
@@ -81,9 +87,46 @@ pub struct Batch {
     pub messages: Vec<Message>,
     /// What the parser found in them.
     pub findings: Findings,
+    /// What it counts as held until it is settled: at least what it keeps alive.
+    pub kept_bytes: usize,
 }
 
 impl Batch {
+    /// What it keeps alive besides its block: itself and its two lists, all of which are in tables
+    /// that double; and what its messages will take once they are alerts, as all may be.
+    fn tables_bytes(&self) -> usize {
+        const MESSAGE_BYTES: usize =
+            2 * (size_of::<Message>() + size_of::<Finding>()) + ALERT_TABLES_BYTES;
+        2 * size_of::<Self>() + self.messages.len() * MESSAGE_BYTES
+    }
+
+    /// What its two lists take, filled or not.
+    pub fn lists_bytes(&self) -> usize {
+        self.messages.capacity() * size_of::<Message>()
+            + self.findings.alerts.capacity() * size_of::<Finding>()
+    }
+
+    /// What it keeps alive in all, at most, while its block is in a chunk.
+    pub fn bytes_in_chunk(&self) -> usize {
+        CHUNK_BYTES_MAX + self.block.len() + self.tables_bytes()
+    }
+
+    /// Copies its messages out of the chunk that they came in, into a block of their own.
+    pub fn detach(&mut self) {
+        let lengths = self.messages.iter().map(|message| message.origin.len() + message.body.len());
+        let mut own = BytesMut::with_capacity(lengths.sum());
+        for message in &mut self.messages {
+            let start = own.len();
+            own.extend_from_slice(message.origin.of(&self.block));
+            let middle = own.len();
+            own.extend_from_slice(message.body.of(&self.block));
+            *message =
+                Message { origin: Span::new(start..middle), body: Span::new(middle..own.len()) };
+        }
+        self.block = own.freeze();
+        self.kept_bytes = self.block.len() + self.tables_bytes();
+    }
+
     /// The receipts of its messages.
     pub fn receipts(&self) -> Range<u64> {
         self.first_receipt..self.first_receipt + self.messages.len() as u64
@@ -119,11 +162,13 @@ pub struct Finding {
     pub temperature: f64,
 }
 
-/// A message on its way out. It keeps its block until it is acknowledged.
+/// A message on its way out, with memory of its own until it is acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
     /// Where the message came from.
     pub source: SourceId,
+    /// Where its memory is in the source's arena.
+    pub place: Place,
     /// Its receipt there.
     pub receipt: u64,
     block: Bytes,
@@ -131,9 +176,29 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// The alert that a message within `block` raises.
+    /// The alert that a message within `block` raises, in no arena.
     pub fn new(source: SourceId, receipt: u64, block: Bytes, message: Message) -> Self {
-        Self { source, receipt, block, message }
+        Self { source, place: Place::ALONE, receipt, block, message }
+    }
+
+    /// The same, copied into an arena.
+    pub fn kept(
+        source: SourceId,
+        receipt: u64,
+        block: &[u8],
+        message: Message,
+        arena: &mut Arena,
+    ) -> Self {
+        let (origin, body) = (message.origin.of(block), message.body.of(block));
+        let (block, place) = arena.keep([origin, body]);
+        let origin = Span::new(0..origin.len());
+        let message = Message { origin, body: Span::new(origin.len()..block.len()) };
+        Self { source, place, receipt, block, message }
+    }
+
+    /// What it takes of its arena.
+    pub fn bytes(&self) -> usize {
+        self.block.len()
     }
 
     /// What its topic is made from, see [`Message::origin`].

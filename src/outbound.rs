@@ -28,6 +28,11 @@ enum Sent {
     Report { topic: String, body: Bytes },
 }
 
+const _: () = {
+    let places = size_of::<Alert>() + Inflight::<Sent>::SLOT_BYTES;
+    assert!(2 * places <= crate::limits::ALERT_TABLES_BYTES);
+};
+
 /// What a PUBACK was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acknowledged {

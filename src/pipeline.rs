@@ -16,10 +16,13 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tracing::{debug, error, warn};
 
-use crate::ack::{Held, Ledger};
+use crate::ack::Ledger;
+use crate::arena::Arena;
 use crate::forward::{Order, TooLarge};
 use crate::ingest::Ingest;
-use crate::limits::{HELD_MESSAGES_MAX, JUDGED_AT_ONCE_BYTES};
+use crate::limits::{
+    ALERT_TABLES_BYTES, HELD_MESSAGES_MAX, HELD_OVERDRAFT, HELD_RESERVE_SHARE, JUDGED_AT_ONCE_BYTES,
+};
 use crate::logging::{LineLimit, excerpt};
 use crate::message::{Alert, Batch, Message, SourceId};
 use crate::metrics::{Counters, Summary};
@@ -28,9 +31,27 @@ use crate::parse::{JsonPath, Parser};
 use crate::pool::{Pool, Wakes, judge};
 use crate::threshold::Threshold;
 
+/// An empty outbox that has room for more alerts gives its memory back.
+const OUTBOX_KEPT_MAX: usize = 16_384;
+
+/// What one source has in here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Messages received and not yet acknowledged.
+    pub messages: usize,
+    /// What is kept alive for them, at least: alerts with their tables, and what is not yet judged.
+    /// What the last read brought comes on top until [`Pipeline::advance`].
+    pub bytes: usize,
+}
+
 /// What is open of one source.
 struct Source {
     ledger: Ledger,
+    arena: Arena,
+    /// Alerts without PUBACK.
+    alerts: usize,
+    /// What batches keep that wait for the threshold, or for a parser thread.
+    unsettled_bytes: usize,
     ingest: Ingest,
     order: Order,
     /// Alerts that wait to be sent.
@@ -38,6 +59,14 @@ struct Source {
     wake: Arc<Notify>,
     /// Something was settled since its connection looked.
     is_due: bool,
+}
+
+impl Source {
+    fn held(&self) -> Held {
+        let bytes =
+            self.arena.kept_bytes() + self.alerts * ALERT_TABLES_BYTES + self.unsettled_bytes;
+        Held { messages: self.ledger.messages(), bytes }
+    }
 }
 
 /// The stages between the connections.
@@ -91,6 +120,9 @@ impl Pipeline {
     ) -> std::io::Result<Self> {
         let source = |id: SourceId| Source {
             ledger: Ledger::default(),
+            arena: Arena::new(held_bytes_max),
+            alerts: 0,
+            unsettled_bytes: 0,
             ingest: Ingest::new(id),
             order: Order::default(),
             outbox: VecDeque::new(),
@@ -125,17 +157,15 @@ impl Pipeline {
         self.counters.received += 1;
         self.counters.received_bytes += message.body.len() as u64;
         let Source { ledger, ingest, .. } = &mut self.sources[source as usize];
-        let bytes = message.origin.len() + message.body.len();
-        let receipt = ledger.receive(packet_id.unwrap_or(0), bytes);
+        let receipt = ledger.receive(packet_id.unwrap_or(0));
         ingest.push(block, message, receipt, threshold);
     }
 
     /// Takes a publish in that is no message to be judged: it is acknowledged behind all that was
-    /// received before it (MQTT 3.1.1 §4.6). Its `bytes` count as held until then, as they may be in
-    /// one block with an alert.
-    pub fn receive_settled(&mut self, source: SourceId, packet_id: Option<u16>, bytes: usize) {
+    /// received before it (MQTT 3.1.1 §4.6).
+    pub fn receive_settled(&mut self, source: SourceId, packet_id: Option<u16>) {
         let ledger = &mut self.sources[source as usize].ledger;
-        let receipt = ledger.receive(packet_id.unwrap_or(0), bytes);
+        let receipt = ledger.receive(packet_id.unwrap_or(0));
         ledger.settle(receipt);
     }
 
@@ -155,7 +185,7 @@ impl Pipeline {
                  sensor send less (and {suppressed} more bad messages)"
             );
         }
-        self.receive_settled(source, packet_id, 0);
+        self.receive_settled(source, packet_id);
     }
 
     /// Judges what can be judged, here or in the pool, and settles what was.
@@ -164,10 +194,18 @@ impl Pipeline {
             self.settle_batch(batch, now);
         }
         if self.holding {
+            for source in &mut self.sources {
+                source.unsettled_bytes += source.ingest.gather();
+            }
             return;
         }
-        for source in SourceId::ALL {
-            while let Some(batch) = self.sources[source as usize].ingest.next_batch() {
+        for id in SourceId::ALL {
+            let source = id as usize;
+            while let Some(mut batch) = self.sources[source].ingest.next_batch() {
+                if batch.kept_bytes == 0 {
+                    batch.kept_bytes = batch.bytes_in_chunk();
+                    self.sources[source].unsettled_bytes += batch.kept_bytes;
+                }
                 if let Some(mut batch) = self.delegate(batch) {
                     judge(&mut self.parser, &mut batch);
                     self.settle_batch(batch, now);
@@ -186,8 +224,17 @@ impl Pipeline {
 
     fn settle_batch(&mut self, batch: Batch, now: Instant) {
         let Self { sources, counters, bad_lines, path, .. } = self;
-        let Source { order, ledger, ingest, outbox, is_due, .. } =
-            &mut sources[batch.source as usize];
+        let Source {
+            order,
+            ledger,
+            ingest,
+            outbox,
+            arena,
+            alerts: open,
+            unsettled_bytes,
+            is_due,
+            ..
+        } = &mut sources[batch.source as usize];
         *is_due = true;
         order.accept(batch, |batch| {
             let alerts = &batch.findings.alerts;
@@ -200,8 +247,10 @@ impl Pipeline {
                 let (temperature, threshold) = (found.temperature, batch.threshold);
                 debug!("alert: {path} {temperature} exceeds {threshold}");
                 let (source, receipt) = (batch.source, receipt(found.index));
-                outbox.push_back(Alert::new(source, receipt, batch.block.clone(), message));
+                outbox.push_back(Alert::kept(source, receipt, &batch.block, message, arena));
             }
+            *open += alerts.len();
+            *unsettled_bytes -= batch.kept_bytes;
             if let Some((reason, body)) = &batch.findings.sample {
                 let count = batch.findings.malformed.iter().copied().map(u64::from).sum();
                 if let Some(suppressed) = bad_lines.allow(now, count) {
@@ -227,7 +276,12 @@ impl Pipeline {
 
     /// The next alert of one source.
     pub fn next_alert_of(&mut self, source: SourceId) -> Option<Alert> {
-        self.sources[source as usize].outbox.pop_front()
+        let outbox = &mut self.sources[source as usize].outbox;
+        let next = outbox.pop_front();
+        if next.is_none() && outbox.capacity() > OUTBOX_KEPT_MAX {
+            *outbox = VecDeque::new();
+        }
+        next
     }
 
     /// The alert is the receiver's now: its message is settled.
@@ -253,7 +307,10 @@ impl Pipeline {
 
     fn settle(&mut self, alert: &Alert) {
         let source = &mut self.sources[alert.source as usize];
-        source.ledger.settle(alert.receipt);
+        if source.ledger.settle(alert.receipt) {
+            source.arena.back(alert.place, alert.bytes());
+            source.alerts -= 1;
+        }
         source.is_due = true;
     }
 
@@ -298,22 +355,27 @@ impl Pipeline {
 
     /// What is held of one source.
     pub fn held(&self, source: SourceId) -> Held {
-        self.sources[source as usize].ledger.held()
+        self.sources[source as usize].held()
     }
 
     /// What is held of all of them.
     pub fn held_in_all(&self) -> Held {
         self.sources.iter().fold(Held::default(), |sum, source| {
-            let held = source.ledger.held();
+            let held = source.held();
             Held { messages: sum.messages + held.messages, bytes: sum.bytes + held.bytes }
         })
     }
 
-    /// Whether a source has `times` as much in here as it may.
+    /// Whether a source has as much in here as it may: at the first level, or at the last one, which
+    /// is [`HELD_OVERDRAFT`]. They are `times` the messages; the last one is all the bytes, and the
+    /// first one of a hub leaves a share of these.
     pub fn is_over_bound(&self, source: SourceId, times: usize) -> bool {
         let held = self.held(source);
-        held.messages >= HELD_MESSAGES_MAX * times
-            || held.bytes >= self.held_bytes_max.saturating_mul(times)
+        let reserve = match source {
+            SourceId::Hub if times < HELD_OVERDRAFT => self.held_bytes_max / HELD_RESERVE_SHARE,
+            SourceId::Hub | SourceId::Broker => 0,
+        };
+        held.messages >= HELD_MESSAGES_MAX * times || held.bytes >= self.held_bytes_max - reserve
     }
 
     /// Whether every message of a source was judged.

@@ -7,21 +7,18 @@ use std::hint::black_box;
 
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput};
-use sluicegate::ack::{Held, Ledger};
+use sluicegate::ack::Ledger;
 use sluicegate::mqtt::packet::PubAck;
 use sluicegate::mqtt::wire::write_puback;
 
 use crate::traffic::MESSAGES;
-
-/// Topic and body of a message.
-const MESSAGE_BYTES: usize = 240;
 
 pub(crate) fn acknowledge(criterion: &mut Criterion) {
     let (mut ledger, mut out, mut rumqttc_out) = (Ledger::default(), Vec::new(), BytesMut::new());
     by_ledger(&mut ledger, &mut out);
     by_rumqttc(&mut rumqttc_out);
     assert_eq!(out, rumqttc_out);
-    assert_eq!(ledger.held(), Held::default());
+    assert_eq!(ledger.messages(), 0);
     alone(&mut out);
     assert_eq!(out, rumqttc_out);
 
@@ -44,7 +41,7 @@ fn by_ledger(ledger: &mut Ledger, out: &mut Vec<u8>) {
     out.clear();
     let first = ledger.next_receipt();
     for id in 1..=MESSAGES {
-        ledger.receive(black_box(id), MESSAGE_BYTES);
+        ledger.receive(black_box(id));
     }
     ledger.settle_range(first..ledger.next_receipt(), []);
     ledger.release(|id| write_puback(out, id));

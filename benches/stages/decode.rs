@@ -45,11 +45,10 @@ fn verify(stream: &[u8]) {
     let mut packets = Vec::new();
     let decoded = wire::decode(stream, &mut packets, usize::MAX, PACKET_BYTES_MAX);
     assert_eq!(decoded.consumed, stream.len());
-    let block = stream.to_vec().into();
     let found: Vec<Publish> = packets
         .iter()
         .map(|packet| match packet {
-            Incoming::Publish(publish) => publish.to_publish(&block),
+            Incoming::Publish(publish) => publish.to_publish(stream),
             other => panic!("{other:?} in the stream"),
         })
         .collect();

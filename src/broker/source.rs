@@ -171,7 +171,7 @@ impl Source {
                 // Not acknowledged: the broker delivers it to the next instance.
                 Incoming::Publish(_) | Incoming::TooLarge { .. } if is_stopping => {}
                 Incoming::Publish(publish) if !self.filters.let_in(publish.topic(&block)) => {
-                    pipeline.receive_settled(BROKER, publish.packet_id(), publish.len());
+                    pipeline.receive_settled(BROKER, publish.packet_id());
                     self.foreign(publish.topic(&block), pipeline, now);
                 }
                 Incoming::Publish(publish) => {

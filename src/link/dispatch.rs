@@ -89,7 +89,7 @@ impl Link {
         }
         // Behind all that was received before it; a leaving link did not take all of that.
         if self.leaving.is_none() {
-            pipeline.receive_settled(HUB, place.packet_id(), place.len());
+            pipeline.receive_settled(HUB, place.packet_id());
         }
         Ok(())
     }

@@ -213,7 +213,7 @@ async fn a_refused_subscription_ends_the_connection() {
     assert!(matches!(end, Err(End::SubscriptionRefused(_))), "{end:?}");
 }
 
-/// The hub acknowledges no alert and sends on: what is held stays under twice the bound and a read,
+/// The hub acknowledges no alert and sends on: what is held stays under the bound and a read,
 /// nothing beyond is acknowledged. Once it acknowledges again, what is held is finished, none of it
 /// twice, and the link leaves for the hub to deliver the rest on a new connection.
 #[tokio::test]
@@ -244,13 +244,14 @@ async fn held_messages_are_bounded_when_the_output_stalls_and_then_finished() {
     let taken = counters.received;
     assert_eq!((settled, counters.forwarded, counters.resent), (taken, taken, 0));
     let taken_bytes = usize::try_from(counters.received_bytes).unwrap();
-    assert!((2 * HELD - 70_000..2 * HELD + 70_000).contains(&taken_bytes), "{taken_bytes}");
+    assert!((HELD / 2..HELD + 70_000).contains(&taken_bytes), "{taken_bytes}");
 }
 
 /// At the bound the twin's answer, which stands behind the inputs, is still found.
 #[tokio::test]
 async fn the_first_twin_document_is_found_behind_a_full_window_of_inputs() {
-    let (link, _stop, _wake) = link(10_000);
+    // The inputs pass the first level, and not the last one.
+    let (link, _stop, _wake) = link(22_000);
     let (_served, mut hub) = serve(link, 1 << 20);
     let body = format!("{{\"machine\":{{\"temperature\":50}},\"pad\":\"{}\"}}", "x".repeat(1000));
     for id in 1..=12 {
@@ -278,7 +279,7 @@ async fn at_most_once_inputs_are_dropped_at_the_bound_and_counted() {
     assert!(matches!(end, Err(End::Connection(_))), "the hub went away");
     let pipeline = link.pipeline.lock();
     assert!(pipeline.counters.dropped_at_most_once > 0);
-    assert!(pipeline.held(HUB).bytes < 2 * HELD + 70_000, "{:?}", pipeline.held(HUB));
+    assert!(pipeline.held(HUB).bytes < HELD + 100_000, "{:?}", pipeline.held(HUB));
 }
 
 /// What came back during a [`flood`].

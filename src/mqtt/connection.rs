@@ -4,7 +4,6 @@
 //! hands the packets over as one batch, with the block of bytes that they are in. Reading never waits for writing nor writing for reading,
 //! so a peer that is slow in one direction cannot block the other.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -22,8 +21,10 @@ use tracing::debug;
 
 use super::inbox::Inbox;
 use super::wire::{self, Incoming, Outgoing};
+use chunks::{CHUNK_BYTES, Chunks};
 use keep_alive::KeepAlive;
 
+mod chunks;
 mod keep_alive;
 
 /// Most bytes read in one turn.
@@ -38,13 +39,18 @@ pub const PACKET_BYTES_MAX: usize = 256 * 1024 + 64 * 1024 + 16;
 pub const TICK: Duration = Duration::from_millis(500);
 /// How long the peer may take to close after DISCONNECT, before we do.
 pub const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
-/// Size of the chunks that are read into.
-const CHUNK_BYTES: usize = 2 * READ_BYTES;
+/// What a block of packets keeps alive besides itself, at most: the chunk that it is in. One that is
+/// larger was made for a packet, which is then in the block.
+pub const CHUNK_BYTES_MAX: usize = CHUNK_BYTES + READ_BYTES;
 /// A fresh chunk is taken once less than this is left of the current one.
 const READ_BYTES_MIN: usize = 8 * 1024;
 
-/// Chunks kept for their memory.
-const USED_CHUNKS_MAX: usize = 64;
+/// Most packets that one turn hands over; the next one goes on behind them. Small packets alone would
+/// make lists of many times their size.
+pub const TURN_PACKETS_MAX: usize = 4096;
+/// A write buffer that has room for more gives its memory back once it is written: for alerts up to
+/// the high-water mark, one more packet, and acknowledgements.
+const WRITE_BYTES_KEPT: usize = 4 * WRITE_HIGH_WATER_BYTES;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -103,9 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for S {}
 pub struct Connection<S> {
     stream: S,
     read_buffer: BytesMut,
-    /// Chunks that were read before, oldest first. Their memory serves again once nothing refers to
-    /// what was read into it.
-    used: VecDeque<BytesMut>,
+    chunks: Chunks,
     /// The read buffer is larger than a chunk, for a large packet.
     is_large: bool,
     /// The read buffer may begin with a whole packet.
@@ -136,7 +140,7 @@ impl<S: ByteStream> Connection<S> {
         Self {
             stream,
             read_buffer: BytesMut::with_capacity(CHUNK_BYTES),
-            used: VecDeque::new(),
+            chunks: Chunks::default(),
             is_large: false,
             undecoded: false,
             oversized: None,
@@ -213,7 +217,7 @@ impl<S: ByteStream> Connection<S> {
             let mut failure = self.poll_write(cx).err();
             let mut done = was_full && self.is_writable();
             // What the peer said before it hung up comes first, whichever way it shows.
-            done |= read && self.poll_read(cx, inbox, usize::MAX)?;
+            done |= read && self.poll_read(cx, inbox, TURN_PACKETS_MAX)?;
             done |= notified.as_mut().poll(cx).is_ready();
             if failure.is_none() && self.tick.poll_tick(cx).is_ready() {
                 // Polled again so that the timer knows this task before it sleeps.
@@ -382,6 +386,9 @@ impl<S: ByteStream> Connection<S> {
         if self.written >= self.write_buffer.len() - self.written {
             self.write_buffer.drain(..self.written);
             self.written = 0;
+            if self.write_buffer.is_empty() && self.write_buffer.capacity() > WRITE_BYTES_KEPT {
+                self.write_buffer = Vec::new();
+            }
         }
     }
 
@@ -432,26 +439,28 @@ impl<S: ByteStream> Connection<S> {
         Ok(false)
     }
 
-    /// Goes on reading into another chunk, with what is left of an incomplete packet at its front:
-    /// into the oldest used one, if nothing refers to it any more, else into a new one. Their sizes
-    /// are multiples of [`READ_BYTES`].
+    /// Goes on reading into another chunk. Their sizes are multiples of [`READ_BYTES`].
     fn next_chunk(&mut self) {
-        let incomplete = self.read_buffer.split();
-        let used = std::mem::take(&mut self.read_buffer);
-        // One that was made for a large packet is not worth keeping.
-        if !std::mem::take(&mut self.is_large) && self.used.len() < USED_CHUNKS_MAX {
-            self.used.push_back(used);
-        }
-        self.is_large = incomplete.len() > CHUNK_BYTES - READ_BYTES;
-        self.read_buffer = if self.is_large {
-            BytesMut::with_capacity(READ_BYTES + incomplete.len())
+        let incomplete = self.read_buffer.len();
+        let is_large = incomplete > CHUNK_BYTES - READ_BYTES;
+        // What is large lacks no more than one read, or it would have memory of its own.
+        let next = if is_large {
+            BytesMut::with_capacity(READ_BYTES + incomplete)
         } else {
-            let is_free =
-                self.used.front_mut().is_some_and(|oldest| oldest.try_reclaim(CHUNK_BYTES));
-            let free = if is_free { self.used.pop_front() } else { None };
-            free.unwrap_or_else(|| BytesMut::with_capacity(CHUNK_BYTES))
+            self.chunks.next()
         };
-        self.read_buffer.extend_from_slice(&incomplete);
+        self.go_on_in(next, is_large);
+    }
+
+    /// Goes on reading into `next`, with what is left of an incomplete packet at its front.
+    fn go_on_in(&mut self, mut next: BytesMut, is_large: bool) {
+        next.extend_from_slice(&self.read_buffer);
+        let mut used = std::mem::replace(&mut self.read_buffer, next);
+        used.clear();
+        // One that was made for a large packet is not worth keeping.
+        if !std::mem::replace(&mut self.is_large, is_large) {
+            self.chunks.put(used);
+        }
     }
 
     /// Takes at most `limit` whole packets out of the read buffer, together with their bytes. A
@@ -473,8 +482,10 @@ impl<S: ByteStream> Connection<S> {
         match decoded.end {
             mqttbytes::Error::InsufficientBytes(0) => self.undecoded = true,
             mqttbytes::Error::InsufficientBytes(missing) if missing > READ_BYTES => {
-                self.read_buffer.reserve(missing);
-                self.is_large = true;
+                // Its own, hardly larger than itself: it is read to its end in there, and what
+                // comes behind it stands elsewhere.
+                let packet = self.read_buffer.len() + missing;
+                self.go_on_in(BytesMut::with_capacity(packet + READ_BYTES_MIN), true);
             }
             mqttbytes::Error::InsufficientBytes(_) => {}
             fault @ mqttbytes::Error::PayloadSizeLimitExceeded(_) => {

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 /// Most publishes without PUBACK: every packet id there is (MQTT 3.1.1 §2.3.1).
 pub const WINDOW_MAX: usize = 65_535;
+/// An empty table that has room for more gives its memory back.
+const SLOTS_KEPT_MAX: usize = 16_384;
 
 #[derive(Debug)]
 enum Slot<T> {
@@ -34,6 +36,9 @@ impl<T> Default for Inflight<T> {
 }
 
 impl<T> Inflight<T> {
+    /// What one publish takes of the table.
+    pub const SLOT_BYTES: usize = size_of::<Slot<T>>();
+
     /// Packet ids that the next [`push`](Self::push) and its successors can take.
     pub fn room(&self) -> usize {
         WINDOW_MAX - self.slots.len()
@@ -135,10 +140,33 @@ impl<T> Inflight<T> {
             self.slots.pop_front();
             self.first_id = following(self.first_id);
         }
+        if self.slots.is_empty() && self.slots.capacity() > SLOTS_KEPT_MAX {
+            self.slots = VecDeque::new();
+        }
     }
 }
 
 /// The next packet id in the circle, which has no 0.
 fn following(id: u16) -> u16 {
     if id == u16::MAX { 1 } else { id + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table that a burst filled gives its memory back once it is empty, and goes on with its ids.
+    #[test]
+    fn an_empty_table_is_small_again() {
+        let mut table = Inflight::default();
+        for token in 0..WINDOW_MAX {
+            table.push(token).unwrap();
+        }
+        assert!(table.slots.capacity() > SLOTS_KEPT_MAX);
+        for id in 1..=u16::MAX {
+            assert!(table.complete(id).is_some());
+        }
+        assert!(table.slots.capacity() <= SLOTS_KEPT_MAX);
+        assert_eq!(table.push(7), Ok(1));
+    }
 }

@@ -4,7 +4,7 @@
 //! its parts. Every other packet, and every fault, is left to rumqttc's codec, which is also the
 //! oracle of the tests.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::v4::Packet;
 use rumqttc::mqttbytes::{self, Error, QoS};
 
@@ -99,11 +99,11 @@ impl PublishAt {
         self.first & RETAIN != 0
     }
 
-    /// The packet of its own that the codec makes of it.
-    pub fn to_publish(self, block: &bytes::Bytes) -> mqttbytes::v4::Publish {
+    /// The packet of its own that the codec makes of it; it keeps nothing of the block.
+    pub fn to_publish(self, block: &[u8]) -> mqttbytes::v4::Publish {
         let topic = String::from_utf8_lossy(self.topic(block)).into_owned();
-        let mut publish =
-            mqttbytes::v4::Publish::from_bytes(topic, self.qos(), block.slice(self.body()));
+        let body = Bytes::copy_from_slice(&block[self.body()]);
+        let mut publish = mqttbytes::v4::Publish::from_bytes(topic, self.qos(), body);
         publish.dup = self.first & DUP != 0;
         publish.retain = self.is_retained();
         publish.pkid = self.packet_id;

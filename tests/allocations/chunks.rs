@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use allocation_counter::measure;
-use sluicegate::mqtt::connection::READ_BYTES;
+use sluicegate::mqtt::connection::{READ_BYTES, TURN_PACKETS_MAX};
 use sluicegate::mqtt::wire::Outgoing;
 use sluicegate::mqtt::{Connection, Inbox};
 use tokio::io::{AsyncRead, ReadBuf, join, sink};
@@ -33,14 +33,16 @@ impl AsyncRead for Pieces {
     }
 }
 
-/// Turns in which buffers grow and chunks come round.
+/// Reads in which buffers grow and chunks come round.
 const WARM_UP: usize = 60;
 
 /// Allocations of `turns` turns, of which every block is kept for `kept` turns, behind a warm-up.
 fn reading(body_bytes: usize, piece: usize, kept: usize, turns: usize) -> u64 {
     let body = vec![b' '; body_bytes];
     let mut bytes = Vec::new();
+    let mut packets: usize = 0;
     while bytes.len() < 4 * READ_BYTES {
+        packets += 1;
         let publish = Outgoing {
             topic: "sensors/7",
             packet_id: None,
@@ -50,6 +52,8 @@ fn reading(body_bytes: usize, piece: usize, kept: usize, turns: usize) -> u64 {
         };
         publish.write(&mut bytes).unwrap();
     }
+    // Of the smallest packets, one read takes several turns.
+    let warm_up = WARM_UP * (packets / 4).div_ceil(TURN_PACKETS_MAX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let stream = join(Pieces { bytes, at: 0, piece }, sink());
@@ -57,13 +61,13 @@ fn reading(body_bytes: usize, piece: usize, kept: usize, turns: usize) -> u64 {
         let (mut inbox, never) = (Inbox::default(), Notify::new());
         let mut blocks = std::collections::VecDeque::with_capacity(kept + 1);
         let mut used = 0;
-        for turn in 0..WARM_UP + turns {
+        for turn in 0..warm_up + turns {
             {
                 let mut future = std::pin::pin!(connection.turn(&mut inbox, &never, true));
                 let turned = std::future::poll_fn(|cx| {
                     let mut polled = Poll::Pending;
                     let info = measure(|| polled = future.as_mut().poll(cx));
-                    used += if turn < WARM_UP { 0 } else { info.count_total };
+                    used += if turn < warm_up { 0 } else { info.count_total };
                     polled
                 });
                 turned.await.unwrap();

@@ -1,11 +1,13 @@
 //! What a message costs in memory on the ingest thread: the whole way from the socket to the
 //! acknowledgement, connection and runtime included. Peers live on other threads, which the counter
-//! does not see.
+//! does not see. And what is resident in all ([`resident`]).
 #![cfg(test)]
 #![forbid(unsafe_code)]
 
 mod chunks;
+mod kept;
 mod peer;
+mod resident;
 
 use std::net::TcpListener;
 use std::sync::Arc;

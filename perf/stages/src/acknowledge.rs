@@ -1,10 +1,9 @@
 //! From receipts to PUBACKs, through the ledger: a read's worth of messages is received and judged,
 //! one in ten is an alert and is settled behind all others.
 
-use sluicegate::ack::{Held, Ledger};
+use sluicegate::ack::Ledger;
 use sluicegate::mqtt::wire::write_puback;
 
-use crate::body::SIZES;
 use crate::stage::{Runner, Work};
 
 /// Messages that one read brings.
@@ -26,7 +25,7 @@ fn over(batch: u32, write: fn(&mut Vec<u8>, u16)) -> Runner {
             let first = ledger.next_receipt();
             let mut id = next_id;
             for _ in 0..count {
-                ledger.receive(id, SIZES[0]);
+                ledger.receive(id);
                 id = following(id);
             }
             let receipts = first..ledger.next_receipt();
@@ -36,7 +35,7 @@ fn over(batch: u32, write: fn(&mut Vec<u8>, u16)) -> Runner {
                 ledger.settle(alert);
             }
             let released = ledger.release(|id| write(&mut written, id));
-            if (early, released) != (0, u64::from(count)) || ledger.held() != Held::default() {
+            if (early, released) != (0, u64::from(count)) || ledger.messages() != 0 {
                 return Err(format!("{early}, then {released} released of {count}"));
             }
             next_id = check(&written, next_id, count)?;

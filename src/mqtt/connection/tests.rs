@@ -247,6 +247,35 @@ async fn last_words_are_heard_although_writing_fails() {
     assert!(end.is_err());
 }
 
+/// What grew for a peer that took nothing for a while is given back once it took all.
+#[tokio::test]
+async fn a_write_buffer_gives_its_memory_back() {
+    let (mut connection, mut peer) = pair(1 << 16);
+    for _ in 0..WRITE_BYTES_KEPT / 2 {
+        connection.acknowledge(1);
+    }
+    assert!(connection.write_buffer.capacity() > WRITE_BYTES_KEPT);
+    let reading =
+        tokio::spawn(async move { tokio::io::copy(&mut peer, &mut tokio::io::sink()).await });
+    connection.flush().await.unwrap();
+    assert!(connection.write_buffer.capacity() <= WRITE_BYTES_KEPT);
+    reading.abort();
+}
+
+/// However small packets are, a turn hands over a bounded number of them, and the next one the rest.
+#[tokio::test]
+async fn a_turn_is_bounded_in_packets() {
+    let (mut connection, mut peer) = pair(1 << 16);
+    let count = READ_BYTES / 2;
+    peer.write_all(&[0xd0, 0].repeat(count)).await.unwrap();
+    let (mut inbox, never, mut packets) = (Inbox::default(), Notify::new(), 0);
+    while packets < count {
+        connection.turn(&mut inbox, &never, true).await.unwrap();
+        assert!((1..=TURN_PACKETS_MAX).contains(&inbox.len()), "{}", inbox.len());
+        packets += inbox.drain().1.count();
+    }
+}
+
 /// A peer that asks and asks and takes no answer is not answered for ever.
 #[tokio::test]
 async fn a_peer_that_takes_no_answers_is_left() {

@@ -2,8 +2,10 @@
 //! stays as it is for as long as anybody refers to it.
 
 use super::*;
+use crate::mqtt::connection::chunks::FREE_CHUNKS_MAX;
 use crate::mqtt::wire::{Incoming, PublishAt};
 use proptest::prelude::*;
+use std::collections::VecDeque;
 
 /// Largest body that a hub takes.
 const LARGE: usize = 256 * 1024;
@@ -95,6 +97,54 @@ async fn kept_chunks_are_not_read_into() {
     let sizes = vec![140; 8 * CHUNK_BYTES / 140];
     let chunks = read(&sizes, 1 << 20, || usize::MAX / 2).await;
     assert!((8..12).contains(&chunks), "{chunks}");
+}
+
+/// After a burst of which everything was kept, most of its chunks are freed, and none while it is.
+#[tokio::test]
+async fn chunks_of_a_burst_are_not_kept_for_ever() {
+    let (mut connection, mut peer) = pair(1 << 20);
+    let bytes = stream(&[8_000; 64]);
+    let (mut inbox, never, mut kept) = (Inbox::default(), Notify::new(), Vec::new());
+    for lap in 0..60 {
+        peer.write_all(&bytes).await.unwrap();
+        let mut packets = 0;
+        while packets < 64 {
+            connection.turn(&mut inbox, &never, true).await.unwrap();
+            let (block, incoming) = inbox.drain();
+            packets += incoming.count();
+            if lap < 10 {
+                kept.push(block);
+            }
+        }
+        if lap == 9 {
+            assert!(connection.chunks.len() > 30, "{}", connection.chunks.len());
+            kept.clear();
+        }
+    }
+    assert!(connection.chunks.len() <= FREE_CHUNKS_MAX + 1, "{}", connection.chunks.len());
+}
+
+/// A large packet has memory that is hardly larger than itself, and what follows stands elsewhere.
+#[tokio::test]
+async fn a_large_packet_has_memory_of_its_own() {
+    let (mut connection, mut peer) = pair(1 << 20);
+    let writing = tokio::spawn(async move {
+        peer.write_all(&stream(&[9, LARGE, 9, 9])).await.unwrap();
+        peer
+    });
+    let (mut inbox, never, mut packets) = (Inbox::default(), Notify::new(), 0);
+    while packets < 4 {
+        connection.turn(&mut inbox, &never, true).await.unwrap();
+        let (mut block, incoming) = inbox.drain();
+        packets += incoming.count();
+        if block.len() > LARGE {
+            // What is left of its chunk, behind it.
+            let room = connection.read_buffer.capacity();
+            assert!(connection.is_large && room <= READ_BYTES_MIN, "{room}");
+            block.clear();
+        }
+    }
+    drop(writing.await.unwrap());
 }
 
 /// Sizes as they come, most small, some larger than a chunk.

@@ -49,6 +49,7 @@ proptest! {
                 block: Bytes::new(),
                 messages: Vec::new(),
                 findings: Findings::default(),
+                kept_bytes: 0,
             };
             order.accept(batch, |batch| settled.push(batch.sequence));
             prop_assert_eq!(order.next_sequence(), settled.len() as u64);

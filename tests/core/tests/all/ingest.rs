@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sluicegate::ingest::Ingest;
-use sluicegate::limits::BATCH_MESSAGES_MAX;
+use sluicegate::limits::{BATCH_MESSAGES_MAX, SPARE_BYTES_MAX};
 use sluicegate::message::{Finding, Findings, Message, SourceId, Span};
 use sluicegate::threshold::Threshold;
 
@@ -60,6 +60,52 @@ fn what_waits_for_the_threshold_is_judged_by_it() {
     ingest.push(&block, message(), 0, threshold(25.0));
     ingest.judge_by(threshold(90.0));
     assert_eq!(shapes(&mut ingest), [(0, threshold(90.0), 0..1)]);
+}
+
+/// Large lists are not kept beyond a bound in bytes, however few batches they are of.
+#[test]
+fn memory_that_is_kept_is_bounded() {
+    let mut ingest = Ingest::new(SourceId::Broker);
+    let block = Bytes::from(vec![0; 9]);
+    let lists = BATCH_MESSAGES_MAX * size_of::<Message>();
+    let many = SPARE_BYTES_MAX / lists + 2;
+    for receipt in 0..(many * BATCH_MESSAGES_MAX) as u64 {
+        ingest.push(&block, message(), receipt, threshold(25.0));
+    }
+    let batches: Vec<_> = std::iter::from_fn(|| ingest.next_batch()).collect();
+    assert_eq!(batches.len(), many);
+    batches.into_iter().for_each(|batch| ingest.recycle(batch));
+    let mut reused = 0;
+    for receipt in 0..many as u64 {
+        // Receipts that do not follow open a batch each.
+        ingest.push(&block, message(), 2 * receipt, threshold(25.0));
+    }
+    while let Some(batch) = ingest.next_batch() {
+        reused += batch.messages.capacity() * size_of::<Message>();
+    }
+    assert!((SPARE_BYTES_MAX - lists..=SPARE_BYTES_MAX + many * 64).contains(&reused), "{reused}");
+}
+
+/// What waits for the threshold is copied out of its block, and says the same; what was copied is
+/// left alone.
+#[test]
+fn what_is_gathered_does_not_keep_its_block() {
+    let mut ingest = Ingest::new(SourceId::Hub);
+    for receipt in [0, 1] {
+        let block = Bytes::from(b"..topic..body..".to_vec());
+        let message = Message { origin: Span::new(2..7), body: Span::new(9..13) };
+        ingest.push(&block, message, receipt, threshold(25.0));
+        let bytes = ingest.gather();
+        assert!(bytes > 9, "{bytes}");
+        assert_eq!(ingest.gather(), 0);
+        assert!(block.is_unique());
+    }
+    while let Some(batch) = ingest.next_batch() {
+        let [message] = batch.messages[..] else { panic!("{batch:?}") };
+        assert_eq!(message.origin.of(&batch.block), b"topic");
+        assert_eq!(message.body.of(&batch.block), b"body");
+        assert_eq!(batch.block.len(), 9);
+    }
 }
 
 /// Memory that comes back carries nothing of the old batch.

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod ack;
+mod arena;
 mod corpus;
 mod forward;
 mod inflight;

@@ -1,6 +1,6 @@
 //! rumqttc's codec is the oracle: the same packets, the same faults, at the same places.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use proptest::prelude::*;
 use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, SubAck, SubscribeReasonCode};
 use rumqttc::mqttbytes::{self, QoS};
@@ -27,9 +27,8 @@ fn by_codec(bytes: &[u8]) -> (Vec<Packet>, usize, String) {
 fn by_places(bytes: &[u8]) -> (Vec<Packet>, usize, String) {
     let mut incoming = Vec::new();
     let decoded = decode(bytes, &mut incoming, usize::MAX, PACKET_BYTES_MAX);
-    let block = Bytes::copy_from_slice(bytes);
     let packets = incoming.into_iter().map(|packet| match packet {
-        Incoming::Publish(publish) => Packet::Publish(publish.to_publish(&block)),
+        Incoming::Publish(publish) => Packet::Publish(publish.to_publish(bytes)),
         Incoming::PubAck(id) => Packet::PubAck(PubAck::new(id)),
         Incoming::TooLarge { .. } => unreachable!("only a connection makes these"),
         Incoming::Other(packet) => *packet,

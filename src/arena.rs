@@ -1,0 +1,183 @@
+//! Memory of one source for what outlives the turn that read it: alerts, until their PUBACK.
+//!
+//! A chunk that a connection reads into holds whatever came: one alert of 40 bytes that stayed in it
+//! would keep all of it. So an alert is copied out, once, to where only alerts are.
+//!
+//! - In: the parts of an alert. Out: one piece of memory with all of them, and a [`Place`] to give
+//!   back. Small pieces lie close together in chunks of one size; a large piece has memory of its own.
+//! - What is kept alive is what is counted ([`Arena::kept_bytes`]): a chunk whole for as long as one
+//!   piece of it is out, the chunk that is filled as far as it is, a large piece by itself.
+//! - Bounded by the caller through that count. Free chunks are kept to be filled again, at most
+//!   [`FREE_CHUNKS_MAX`], and only beside what is kept within the bound.
+//! - Pure; runs on the ingest thread.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::limits::HELD_BYTES_MIN;
+
+/// Size of a chunk, as a share of all that may be kept.
+const CHUNK_SHARE: usize = 64;
+/// Smallest chunk.
+const CHUNK_BYTES_MIN: usize = HELD_BYTES_MIN / CHUNK_SHARE;
+/// Largest chunk: beyond 128 KiB the allocator gives each its own pages back.
+const CHUNK_BYTES_MAX: usize = 256 * 1024;
+/// A piece that is larger than this share of a chunk has memory of its own, so that no more than
+/// this share of a full chunk is ever unused.
+const PIECE_SHARE: usize = 4;
+/// Free chunks that are kept for their memory.
+pub const FREE_CHUNKS_MAX: usize = 16;
+
+const _: () = assert!(CHUNK_BYTES_MIN * FREE_CHUNKS_MAX <= HELD_BYTES_MIN / 4);
+
+/// Where a piece is, to be given back once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u32);
+
+impl Place {
+    /// In memory of its own.
+    pub const ALONE: Self = Self(u32::MAX);
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    /// Its part behind the last piece. Empty, once all pieces are back and it is not kept.
+    rest: BytesMut,
+    /// Pieces that are out.
+    pieces: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Arena {
+    chunk_bytes: usize,
+    bytes_max: usize,
+    chunks: Vec<Chunk>,
+    /// The chunk that is filled; there is none before the first piece.
+    filling: usize,
+    /// Chunks with memory and no piece.
+    free: Vec<usize>,
+    /// Places in `chunks` without memory.
+    vacant: Vec<usize>,
+    /// Chunks that are full and have pieces out, and large pieces.
+    full_bytes: usize,
+}
+
+impl Arena {
+    /// For one who keeps about `bytes_max` and no more.
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            chunk_bytes: (bytes_max / CHUNK_SHARE).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX),
+            bytes_max,
+            chunks: Vec::new(),
+            filling: 0,
+            free: Vec::new(),
+            vacant: Vec::new(),
+            full_bytes: 0,
+        }
+    }
+
+    /// Copies `parts` behind one another. The place is to be given [`back`](Self::back) when
+    /// the piece is dropped.
+    pub fn keep(&mut self, parts: [&[u8]; 2]) -> (Bytes, Place) {
+        let [first, second] = parts;
+        let bytes = first.len() + second.len();
+        if bytes > self.chunk_bytes / PIECE_SHARE {
+            return (self.keep_alone(parts), Place::ALONE);
+        }
+        if !self.chunks.get_mut(self.filling).is_some_and(|chunk| chunk.has_room(bytes)) {
+            self.next_chunk();
+        }
+        let chunk = &mut self.chunks[self.filling];
+        chunk.rest.extend_from_slice(first);
+        chunk.rest.extend_from_slice(second);
+        chunk.pieces += 1;
+        let index = u32::try_from(self.filling).expect("memory has fewer chunks");
+        (chunk.rest.split().freeze(), Place(index))
+    }
+
+    /// A piece of so many bytes is dropped, now or soon.
+    pub fn back(&mut self, place: Place, bytes: usize) {
+        if place == Place::ALONE {
+            self.full_bytes -= bytes;
+            return;
+        }
+        let index = usize::try_from(place.0).expect("usize has at least 32 bits here");
+        let chunk = &mut self.chunks[index];
+        chunk.pieces -= 1;
+        if chunk.pieces == 0 && index != self.filling {
+            self.full_bytes -= self.chunk_bytes;
+            self.set_free(index);
+        }
+    }
+
+    /// Bytes that are kept alive.
+    pub fn kept_bytes(&self) -> usize {
+        let filled = match self.chunks.get(self.filling) {
+            Some(chunk) if chunk.pieces > 0 => {
+                self.chunk_bytes.saturating_sub(chunk.rest.capacity())
+            }
+            _ => 0,
+        };
+        self.full_bytes + filled
+    }
+
+    #[cold]
+    fn keep_alone(&mut self, parts: [&[u8]; 2]) -> Bytes {
+        let piece = parts.concat();
+        self.full_bytes += piece.len();
+        while self.kept_bytes() + self.free.len() * self.chunk_bytes > self.bytes_max
+            && let Some(index) = self.free.pop()
+        {
+            self.clear(index);
+        }
+        Bytes::from(piece)
+    }
+
+    /// Fills the same chunk from its start if nothing is in it any more, else another one.
+    #[cold]
+    fn next_chunk(&mut self) {
+        let chunk_bytes = self.chunk_bytes;
+        if let Some(chunk) = self.chunks.get_mut(self.filling) {
+            if chunk.pieces > 0 {
+                self.full_bytes += chunk_bytes;
+            } else if chunk.rest.try_reclaim(chunk_bytes) {
+                return;
+            } else {
+                // Somebody still reads in it.
+                self.clear(self.filling);
+            }
+        }
+        // The one that was used last is still in the processor's cache.
+        let index = self.free.pop().or_else(|| self.vacant.pop()).unwrap_or(self.chunks.len());
+        if index == self.chunks.len() {
+            self.chunks.push(Chunk::default());
+        }
+        let rest = &mut self.chunks[index].rest;
+        if !rest.try_reclaim(chunk_bytes) {
+            *rest = BytesMut::with_capacity(chunk_bytes);
+        }
+        self.filling = index;
+    }
+
+    fn set_free(&mut self, index: usize) {
+        let free_bytes = (self.free.len() + 1) * self.chunk_bytes;
+        if self.free.len() < FREE_CHUNKS_MAX && self.kept_bytes() + free_bytes <= self.bytes_max {
+            self.free.push(index);
+        } else {
+            self.clear(index);
+        }
+    }
+
+    fn clear(&mut self, index: usize) {
+        self.chunks[index].rest = BytesMut::new();
+        self.vacant.push(index);
+    }
+}
+
+impl Chunk {
+    /// Whether a piece of so many bytes is to be put behind the last one.
+    fn has_room(&self, bytes: usize) -> bool {
+        // What is empty is filled from its start.
+        bytes <= self.rest.capacity() && self.pieces > 0
+    }
+}

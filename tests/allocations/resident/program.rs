@@ -1,0 +1,77 @@
+//! The program as a process of its own, and its far ends.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use sluicegate::mqtt::QoS;
+use tokio::time::timeout;
+
+use super::far_end::{Acknowledge, Hub, Item, Outlet, Source};
+
+/// How long one mix may take.
+const PATIENCE: Duration = Duration::from_secs(100);
+const IDENTITY: &str =
+    "HostName=h.net;GatewayHostName=127.0.0.1;DeviceId=d;ModuleId=m;SharedAccessKey=a2V5";
+
+/// Who the messages come from, and where alerts go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way {
+    Hub,
+    Broker,
+}
+
+/// Ends with the test, however that ends.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Most bytes that the program had resident until it had sent every alert of the mix.
+pub(super) fn peak_bytes(
+    way: Way,
+    qos: QoS,
+    held_bytes: usize,
+    items: &[Item],
+    alerts: usize,
+    acknowledge: Acknowledge,
+) -> usize {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    listener.set_nonblocking(true).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+    command.args(["run", "--held-bytes", &held_bytes.to_string(), "--log-level", "error"]);
+    match way {
+        Way::Hub => command
+            .args(["--plain", "--gateway-port", &port])
+            .env("EdgeHubConnectionString", IDENTITY),
+        Way::Broker => command.args(["--broker", &format!("mqtt://127.0.0.1:{port}")]),
+    };
+    let program = Program(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let done = runtime.block_on(async {
+        timeout(PATIENCE, async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let source = Source::new(qos, items, alerts);
+            match way {
+                Way::Hub => Hub::new(source, acknowledge).run(&listener).await,
+                Way::Broker => Outlet::new(acknowledge).run(&listener, source).await,
+            }
+        })
+        .await
+    });
+    done.unwrap_or_else(|_| panic!("{way:?} {qos:?} {items:?}: not all came in {PATIENCE:?}"));
+    peak_of(program.0.id())
+}
+
+/// `VmHWM` of the kernel's account.
+fn peak_of(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    let kib = line.split_whitespace().next().expect("a number of KiB");
+    kib.parse::<usize>().unwrap() * 1024
+}
