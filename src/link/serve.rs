@@ -114,7 +114,7 @@ impl Link {
                 }
                 // Not taken by a connection that is left, like all that comes on it.
                 Incoming::TooLarge { .. } if self.leaving => {}
-                Incoming::TooLarge { packet_id, bytes } => {
+                Incoming::TooLarge { packet_id, bytes, .. } => {
                     pipeline.receive_too_large(HUB, packet_id, bytes, now);
                 }
                 Incoming::Other(packet) => match *packet {
