@@ -19,6 +19,7 @@ pub mod connection_string;
 pub mod conventions;
 pub mod dps;
 pub mod identity;
+pub mod members;
 mod percent;
 pub mod properties;
 pub mod request_ids;

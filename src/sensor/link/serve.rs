@@ -13,7 +13,7 @@ use crate::logging::excerpt;
 use crate::mqtt::packet::{
     Packet, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
-use crate::mqtt::wire::Outgoing;
+use crate::mqtt::wire::{Incoming, Outgoing};
 use crate::mqtt::{Connection, ConnectionError, Inbox, QoS, Stream};
 use crate::sensor::twin::Wanted;
 
@@ -64,15 +64,25 @@ impl Link {
         let mut leave_by = None;
         let mut inbox = Inbox::default();
         loop {
-            for packet in inbox.packets() {
+            let (block, packets) = inbox.drain();
+            for packet in packets {
                 match packet {
-                    Packet::Publish(publish) => self.received(&mut session, &publish)?,
-                    Packet::PubAck(ack) => {
-                        let acknowledged = self.inflight.complete(ack.pkid).is_some();
+                    Incoming::Publish(publish) => {
+                        self.received(&mut session, &publish.to_publish(&block))?;
+                    }
+                    Incoming::TooLarge { packet_id, bytes, topic } => {
+                        self.received_too_large(&session, &topic, bytes);
+                        packet_id.into_iter().for_each(|id| session.connection.acknowledge(id));
+                    }
+                    Incoming::PubAck(id) => {
+                        let acknowledged = self.inflight.complete(id).is_some();
                         self.counters.telemetry_acknowledged += u64::from(acknowledged);
                     }
-                    Packet::SubAck(ack) => self.subscribed(&mut session, &ack)?,
-                    _ => {}
+                    Incoming::Other(packet) => {
+                        if let Packet::SubAck(ack) = *packet {
+                            self.subscribed(&mut session, &ack)?;
+                        }
+                    }
                 }
             }
             let now = Instant::now();
@@ -164,6 +174,15 @@ impl Link {
             session.connection.acknowledge(publish.pkid);
         }
         Ok(())
+    }
+
+    /// A publish came that was passed over. What is of the twin can be asked for.
+    fn received_too_large(&mut self, session: &Session<'_>, topic: &[u8], bytes: usize) {
+        let topic = String::from_utf8_lossy(topic);
+        warn!("publish of {bytes} bytes passed over: \"{}\"", excerpt(topic.as_bytes()));
+        let received = topics::parse_received(session.identity, &topic);
+        let wanted = self.twin.too_large(&received, bytes, Instant::now());
+        self.take(wanted);
     }
 
     /// QoS 0: an answer that is lost with the connection is of no use to a caller who was told 504
