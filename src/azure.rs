@@ -1,8 +1,8 @@
 //! The Azure IoT wire as text and types: identities, keys and tokens, property bags, topics.
 //!
 //! Shared by the module, the sensor and the development hub. Nothing here does I/O, reads a clock
-//! or the environment, or keeps state (but for one [`dps::Registration`], whose clock is its
-//! caller's); all input is outside input, so nothing here panics on it. What a value costs is
+//! or the environment, or keeps state (but for [`request_ids`], and one [`dps::Registration`], whose
+//! clock is its caller's); all input is outside input, so nothing here panics on it. What a value costs is
 //! bounded by the length of the text that it was read from.
 //!
 //! ```text
@@ -19,8 +19,10 @@ pub mod connection_string;
 pub mod conventions;
 pub mod dps;
 pub mod identity;
+pub mod members;
 mod percent;
 pub mod properties;
+pub mod request_ids;
 pub mod sas;
 pub mod size;
 pub mod topics;

@@ -40,8 +40,13 @@ pub const FIRST_TWIN_WAIT: Duration = Duration::from_secs(5);
 /// How long after its answer to a PINGREQ a broker may still tell what it had retained, before a
 /// control topic that was set is taken for cleared: some send retained messages at their leisure.
 pub const RETAINED_WAIT: Duration = Duration::from_secs(2);
-/// How long a twin request may stay without answer before it is sent again.
+/// How long a twin request may stay without answer before it is sent again for the first time.
 pub const TWIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// The longest such wait: each time it is twice the last one.
+pub const TWIN_ANSWER_WAIT_MAX: Duration = Duration::from_secs(160);
+/// Largest `$version` that is taken for one: a report repeats it, and a hub refuses a report with a
+/// larger integer (IoT Hub: tags and properties format). Versions count changes, so none gets there.
+pub const VERSION_MAX: u64 = (1 << 52) - 1;
 /// How long SUBACK may take.
 pub const SUBACK_WAIT: Duration = Duration::from_secs(10);
 /// How long the oldest publish may be without PUBACK before a PINGREQ asks whether the peer is

@@ -4,8 +4,10 @@
 //!   cell, twin requests and reported properties to publish.
 //! - Runs on the ingest thread, in the order of arrival: a message that was read before a patch is
 //!   judged by the old threshold, one read after it by the new one.
-//! - Bounded: one outstanding GET and one outstanding report; a newer report replaces the older.
-//!   Both are sent again after [`TWIN_ANSWER_WAIT`] without answer, and after a reconnect.
+//! - What a document says is in force, whatever was before, unless a patch on this connection is
+//!   newer. A patch takes effect at once when its version is above the known one, or when it has
+//!   none; unless it is the next one, the document is asked for, and decides.
+//! - Bounded: see [`requests`](self::requests).
 //!
 //! Source: Azure IoT Hub over MQTT, "Retrieving a device twin's properties", "Update reported
 //! properties", "Receiving desired properties update notifications"; IoT Plug and Play conventions
@@ -13,27 +15,21 @@
 
 mod answer;
 pub(crate) mod desired;
+pub(crate) mod requests;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::azure::topics;
-use crate::limits::TWIN_ANSWER_WAIT;
+use crate::azure::members::members;
+use crate::azure::topics::Received;
 use crate::threshold::{Threshold, ThresholdCell};
-use desired::Desired;
+use desired::{Change, Desired, PROPERTY, too_large};
+use requests::{Answer, Requests};
 
 pub(crate) use answer::put_in_force;
-
-/// Something to publish on a twin topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TwinRequest {
-    /// The topic, with the request id.
-    pub topic: String,
-    /// The body.
-    pub body: Vec<u8>,
-}
+pub use requests::TwinRequest;
 
 /// What a document or patch did, for the log and the counters.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,28 +48,16 @@ pub enum Outcome {
     RequestFailed(String),
 }
 
-/// A request that waits for its answer; `sent` is `None` while it is due.
-#[derive(Debug)]
-struct Pending<T> {
-    content: T,
-    rid: String,
-    sent: Option<Instant>,
-}
-
 /// The module's view of its twin.
 #[derive(Debug)]
 pub struct Twin {
     cell: Arc<ThresholdCell>,
     default: Threshold,
+    /// Of the desired properties, as far as it is known.
     version: Option<u64>,
     /// A document was applied since the process started.
     is_known: bool,
-    /// A patch came on this connection: a document that is older was overtaken by it.
-    patched_since_connect: bool,
-    get: Option<Pending<()>>,
-    report: Option<Pending<Value>>,
-    rid_prefix: u32,
-    rid_count: u64,
+    requests: Requests,
 }
 
 impl Twin {
@@ -81,17 +65,8 @@ impl Twin {
     /// `rid_prefix` tells this process's requests from those of an earlier one whose answers may
     /// still be stored in the session: give it a random number.
     pub fn new(cell: Arc<ThresholdCell>, default: Threshold, rid_prefix: u32) -> Self {
-        Self {
-            cell,
-            default,
-            version: None,
-            is_known: false,
-            patched_since_connect: false,
-            get: None,
-            report: None,
-            rid_prefix,
-            rid_count: 0,
-        }
+        let requests = Requests::new(rid_prefix);
+        Self { cell, default, version: None, is_known: false, requests }
     }
 
     /// Whether a twin document was applied yet.
@@ -102,137 +77,108 @@ impl Twin {
     /// The subscriptions of a new connection are in place: asks for the document, and sends a
     /// report again that has no answer yet.
     pub fn connected(&mut self) {
-        self.patched_since_connect = false;
-        self.ask();
-        if let Some(report) = &mut self.report {
-            report.sent = None;
-        }
+        self.requests.connected();
     }
 
     /// A desired patch arrived.
     pub fn patch(&mut self, topic_version: Option<u64>, body: &[u8]) -> Outcome {
-        let desired = Desired::from_patch(body, topic_version);
-        if let (Some(known), Some(new)) = (self.version, desired.version)
-            && new <= known
-        {
-            return Outcome::Stale;
-        }
-        let follows = match (self.version, desired.version) {
-            (Some(known), Some(new)) => new == known + 1,
-            _ => false,
-        };
-        if !follows && self.get.is_none() {
-            self.ask();
-        }
-        self.patched_since_connect = true;
-        self.apply(desired)
+        self.patched(Desired::from_patch(body, topic_version))
     }
 
     /// An answer to a GET or a report arrived.
     pub fn response(&mut self, status: u32, rid: &str, body: &[u8], now: Instant) -> Outcome {
-        if self.get.as_ref().is_some_and(|get| get.rid == rid) {
-            return self.document(status, body, now);
+        self.answered(status, rid, Ok(body), now)
+    }
+
+    /// Something arrived that was not read, as it is larger than is taken.
+    pub fn too_large(&mut self, received: &Received<'_>, bytes: usize, now: Instant) -> Outcome {
+        let problem = too_large(bytes);
+        match received {
+            Received::DesiredPatch { version } => {
+                // The document may be smaller.
+                self.requests.ask();
+                self.patched(Desired::bad(&problem, *version))
+            }
+            Received::TwinResponse { status, rid, .. } => {
+                self.answered(*status, rid, Err(format!("the document {problem}")), now)
+            }
+            _ => Outcome::Ignored,
         }
-        if self.report.as_ref().is_some_and(|report| report.rid == rid) {
-            return self.reported(status, now);
-        }
-        Outcome::Ignored
     }
 
     /// The next request to publish, if one is due.
     pub fn next_request(&mut self, now: Instant) -> Option<TwinRequest> {
-        let is_due = |sent: Option<Instant>| sent.is_none_or(|sent| now - sent >= TWIN_ANSWER_WAIT);
-        if self.get.as_ref().is_some_and(|get| is_due(get.sent)) {
-            let rid = self.next_rid();
-            let topic = topics::twin_get(&rid);
-            self.get = Some(Pending { content: (), rid, sent: Some(now) });
-            return Some(TwinRequest { topic, body: b" ".to_vec() });
-        }
-        if self.report.as_ref().is_some_and(|report| is_due(report.sent)) {
-            let rid = self.next_rid();
-            let report = self.report.as_mut()?;
-            report.sent = Some(now);
-            report.rid = rid;
-            let topic = topics::twin_reported(&report.rid);
-            return Some(TwinRequest { topic, body: report.content.to_string().into_bytes() });
-        }
-        None
+        self.requests.next(now)
     }
 
-    fn document(&mut self, status: u32, body: &[u8], now: Instant) -> Outcome {
-        let desired = match (status, Desired::from_document(body)) {
-            (200, Ok(desired)) => desired,
-            (200, Err(problem)) => return self.get_failed(problem, now),
-            _ => return self.get_failed(format!("the hub answered {status}"), now),
+    fn patched(&mut self, desired: Desired) -> Outcome {
+        match (self.version, desired.version) {
+            (Some(known), Some(new)) if new <= known => {
+                self.requests.passed();
+                return Outcome::Stale;
+            }
+            (Some(known), Some(new)) if new == known + 1 => {}
+            _ => self.requests.ask(),
+        }
+        self.requests.patched(desired.version);
+        self.version = desired.version.or(self.version);
+        match put_in_force(desired.change, &self.cell, self.default, desired.version) {
+            None => Outcome::Unrelated,
+            Some((outcome, report)) => {
+                self.requests.report(PROPERTY, report);
+                outcome
+            }
+        }
+    }
+
+    fn answered(
+        &mut self,
+        status: u32,
+        rid: &str,
+        body: Result<&[u8], String>,
+        now: Instant,
+    ) -> Outcome {
+        let number = match self.requests.response(status, rid, now) {
+            Answer::Document(number) => number,
+            Answer::Nothing => return Outcome::Ignored,
+            Answer::Failed(problem) => return Outcome::RequestFailed(problem),
         };
-        if self.patched_since_connect && desired.version < self.version {
-            return self.overtaken(desired.version, now);
+        match body.and_then(Desired::from_document) {
+            Ok((desired, reported)) => self.document(number, desired, reported),
+            Err(problem) => {
+                self.requests.put_off(now);
+                Outcome::RequestFailed(format!("twin GET: {problem}"))
+            }
         }
-        self.get = None;
-        let is_news = !self.is_known || desired.version != self.version;
+    }
+
+    fn document(&mut self, number: u64, desired: Desired, reported: Option<&str>) -> Outcome {
+        if !self.requests.counts(number, desired.version) {
+            return Outcome::Stale;
+        }
         self.is_known = true;
-        if is_news { self.apply(desired) } else { Outcome::Unrelated }
-    }
-
-    /// A patch that came on this connection is newer than the document. The hub's next document may
-    /// have caught up; one without a version (a hub that was offline all along) never will.
-    fn overtaken(&mut self, version: Option<u64>, now: Instant) -> Outcome {
-        match (&mut self.get, version) {
-            (Some(get), Some(_)) => {
-                get.sent = Some(now);
-                get.rid.clear();
-            }
-            _ => self.get = None,
+        if desired.change == Change::None {
+            return if self.version.is_some() { Outcome::Stale } else { Outcome::Unrelated };
         }
-        Outcome::Stale
-    }
-
-    /// The request stays pending, so it is sent again once [`TWIN_ANSWER_WAIT`] has passed.
-    fn get_failed(&mut self, problem: String, now: Instant) -> Outcome {
-        if let Some(get) = &mut self.get {
-            get.sent = Some(now);
-            get.rid.clear();
-        }
-        Outcome::RequestFailed(format!("twin GET: {problem}"))
-    }
-
-    fn reported(&mut self, status: u32, now: Instant) -> Outcome {
-        match status {
-            200..=299 => {
-                self.report = None;
-                Outcome::Ignored
-            }
-            400..=428 | 430..=499 => {
-                self.report = None;
-                Outcome::RequestFailed(format!("reported properties: the hub refused ({status})"))
-            }
-            _ => {
-                if let Some(report) = &mut self.report {
-                    report.sent = Some(now);
-                    report.rid.clear();
-                }
-                Outcome::RequestFailed(format!("reported properties: the hub answered {status}"))
-            }
-        }
-    }
-
-    fn apply(&mut self, desired: Desired) -> Outcome {
-        if desired.version.is_some() {
-            self.version = desired.version;
-        }
+        self.version = desired.version;
+        let before = self.cell.load();
         let answer = put_in_force(desired.change, &self.cell, self.default, self.version);
-        let Some((outcome, content)) = answer else { return Outcome::Unrelated };
-        self.report = Some(Pending { content, rid: String::new(), sent: None });
+        let Some((outcome, report)) = answer else { return Outcome::Unrelated };
+        if !self.is_acknowledged(reported, &report) {
+            self.requests.report(PROPERTY, report);
+        } else if self.cell.load() == before {
+            return Outcome::Unrelated;
+        }
         outcome
     }
 
-    fn ask(&mut self) {
-        self.get = Some(Pending { content: (), rid: String::new(), sent: None });
-    }
-
-    fn next_rid(&mut self) -> String {
-        self.rid_count += 1;
-        format!("{:08x}-{}", self.rid_prefix, self.rid_count)
+    /// Whether the twin has this report, by its reported properties; where the hub leaves them out,
+    /// by what it has taken.
+    fn is_acknowledged(&self, reported: Option<&str>, report: &Value) -> bool {
+        let Some(reported) = reported else { return self.requests.is_taken(PROPERTY, report) };
+        let told = members(reported.as_bytes(), [PROPERTY]).ok().and_then(|[told]| told);
+        told.and_then(|told| serde_json::from_str(told).ok())
+            .is_some_and(|told: Value| told == *report)
     }
 }
 

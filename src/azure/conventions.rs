@@ -11,7 +11,9 @@
 //! Source: Azure IoT Central, "Telemetry, property, and command payloads" and the tutorial
 //! "Connect a client application" of 2020; IoT Plug and Play conventions, "Writable properties".
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use super::members::members;
 
 /// The form in which a desired value came, and in which its acknowledgement goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +61,13 @@ pub fn acknowledgement(form: Form, value: &Value, verdict: &Verdict, version: u6
     }
 }
 
-/// The `$version` of the desired value that a reported property acknowledges, in either form.
-pub fn acknowledged_version(reported: &Map<String, Value>, property: &str) -> Option<u64> {
-    let report = reported.get(property)?;
-    let version = |name| report.get(name).and_then(Value::as_u64);
-    version("desiredVersion").max(version("av"))
+/// What the text of a reported property acknowledges, in either form: the `$version` of a desired
+/// value, and the text of that value where the report repeats it.
+pub fn acknowledged(report: &str) -> Option<(u64, Option<&str>)> {
+    let names = ["value", "desiredVersion", "av"];
+    let [value, wrapped, plain] = members(report.as_bytes(), names).ok()?;
+    let version = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
+    Some((version(wrapped).max(version(plain))?, value))
 }
 
 /// The object that a device reports for an asynchronous command that is done.
@@ -117,18 +121,15 @@ mod tests {
         for (form, verdict, wanted) in cases {
             let written = acknowledgement(form, &json!(10), verdict, 2);
             assert_eq!(written, wanted);
-            let reported = Map::from_iter([("p".to_owned(), written)]);
-            assert_eq!(acknowledged_version(&reported, "p"), Some(2), "read back");
+            assert_eq!(acknowledged(&written.to_string()), Some((2, Some("10"))), "read back");
         }
     }
 
     #[test]
     fn a_report_without_version_acknowledges_nothing() {
         for report in [json!("true"), json!({"value": 1}), json!({"av": "2"}), json!({"av": -1})] {
-            let reported = Map::from_iter([("p".to_owned(), report)]);
-            assert_eq!(acknowledged_version(&reported, "p"), None);
+            assert_eq!(acknowledged(&report.to_string()), None);
         }
-        assert_eq!(acknowledged_version(&Map::new(), "p"), None);
     }
 
     #[test]

@@ -195,7 +195,8 @@ impl Outlet {
             match packet {
                 Incoming::Publish(publish) => {
                     if publish.topic(&block) == self.control_topic.as_bytes() {
-                        self.told(&block[publish.body()], pipeline, now);
+                        let is_retained = publish.is_retained();
+                        self.told(&block[publish.body()], is_retained, pipeline, now);
                     } else {
                         pipeline.counters.unexpected += 1;
                     }
@@ -203,8 +204,12 @@ impl Outlet {
                         connection.acknowledge(packet_id);
                     }
                 }
-                Incoming::TooLarge { packet_id, .. } => {
-                    pipeline.counters.unexpected += 1;
+                Incoming::TooLarge { packet_id, bytes, topic } => {
+                    if **topic == *self.control_topic.as_bytes() {
+                        self.told_too_large(bytes, pipeline, now);
+                    } else {
+                        pipeline.counters.unexpected += 1;
+                    }
                     packet_id.into_iter().for_each(|id| connection.acknowledge(id));
                 }
                 Incoming::PubAck(id) => {

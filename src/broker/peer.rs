@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::{Context, Login, Outlet, Source};
 use crate::message::Alert;
+use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::mqtt::packet::{
     Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode as Code,
 };
@@ -207,6 +208,14 @@ impl Peer {
         let mut publish = Publish::new(topic, qos, body);
         (publish.pkid, publish.retain) = (id, retain);
         self.send(Packet::Publish(publish)).await;
+    }
+
+    /// A publish with one byte more than is taken, and then some.
+    pub(super) async fn publish_too_large(&mut self, topic: &str, id: u16, retain: bool) {
+        let mut publish = Publish::new(topic, QoS::AtLeastOnce, vec![b' '; PACKET_BYTES_MAX]);
+        (publish.pkid, publish.retain) = (id, retain);
+        self.connection.publish(&publish).unwrap();
+        self.connection.flush().await.unwrap();
     }
 
     pub(super) async fn subscribe(&mut self) -> Subscribe {

@@ -193,7 +193,7 @@ impl Source {
                     Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
                 },
-                Incoming::TooLarge { packet_id, bytes } => {
+                Incoming::TooLarge { packet_id, bytes, .. } => {
                     pipeline.receive_too_large(BROKER, packet_id, bytes, now);
                 }
                 Incoming::PubAck(_) => pipeline.counters.unexpected += 1,

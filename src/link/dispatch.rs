@@ -94,6 +94,29 @@ impl Link {
         Ok(())
     }
 
+    /// A publish came that was passed over. What is of the twin is no loss: it can be asked for.
+    #[cold]
+    pub(super) fn received_too_large(
+        &mut self,
+        topic: &[u8],
+        packet_id: Option<u16>,
+        bytes: usize,
+        pipeline: &mut Pipeline,
+        now: Instant,
+    ) {
+        let topic = String::from_utf8_lossy(topic);
+        let received = topics::parse_received(&self.settings.identity, &topic);
+        match &received {
+            Received::DesiredPatch { .. } => pipeline.counters.twin_callbacks += 1,
+            Received::TwinResponse { .. } => {}
+            _ => return pipeline.receive_too_large(HUB, packet_id, bytes, now),
+        }
+        pipeline.counters.oversized += 1;
+        let outcome = self.twin.too_large(&received, bytes, now);
+        self.log_twin(&outcome, topic.as_bytes(), pipeline);
+        pipeline.receive_settled(HUB, packet_id, 0);
+    }
+
     /// A message for `input1`, unless the module stops: then it is not acknowledged, so that the hub
     /// delivers it to the next instance. Its topic ends with a bag of `bag_len` bytes.
     fn input(

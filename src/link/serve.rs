@@ -139,8 +139,8 @@ impl Link {
                 }
                 // Not taken by a connection that is left, like all that comes on it.
                 Incoming::TooLarge { .. } if self.leaving.is_some() => {}
-                Incoming::TooLarge { packet_id, bytes } => {
-                    pipeline.receive_too_large(HUB, packet_id, bytes, now);
+                Incoming::TooLarge { packet_id, bytes, topic } => {
+                    self.received_too_large(&topic, packet_id, bytes, pipeline, now);
                 }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {

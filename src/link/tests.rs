@@ -18,6 +18,7 @@ use crate::trust::trusting;
 mod beside_a_broker;
 mod login;
 mod renewal;
+mod too_large;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const HOT: &str = r#"{"machine":{"temperature":99}}"#;

@@ -490,8 +490,9 @@ impl<S: ByteStream> Connection<S> {
             mqttbytes::Error::InsufficientBytes(_) => {}
             fault @ mqttbytes::Error::PayloadSizeLimitExceeded(_) => {
                 match wire::oversized(&self.read_buffer) {
-                    wire::Oversized::Publish { packet_id, bytes } => {
-                        self.oversized = Some((bytes, Incoming::TooLarge { packet_id, bytes }));
+                    wire::Oversized::Publish { packet_id, bytes, topic } => {
+                        let told = Incoming::TooLarge { packet_id, bytes, topic };
+                        self.oversized = Some((bytes, told));
                         self.undecoded = true;
                     }
                     wire::Oversized::Incomplete => {}

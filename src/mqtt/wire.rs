@@ -32,10 +32,15 @@ pub enum Incoming {
         packet_id: Option<u16>,
         /// Its length on the wire.
         bytes: usize,
+        /// Its topic, as it came.
+        topic: Box<Bytes>,
     },
     /// Any other packet; never a PUBLISH or PUBACK.
     Other(Box<Packet>),
 }
+
+// There is one for each message: what is rare is boxed.
+const _: () = assert!(size_of::<Incoming>() <= 24);
 
 /// Where the parts of a PUBLISH are, counted from the start of the buffer that it was found in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,7 +229,7 @@ fn other(packet: &[u8], packet_bytes_max: usize) -> Result<Incoming, Error> {
 }
 
 /// What a packet is that is longer than is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Oversized {
     /// A PUBLISH, of so many bytes on the wire.
     Publish {
@@ -232,6 +237,8 @@ pub enum Oversized {
         packet_id: Option<u16>,
         /// From its first byte to its last.
         bytes: usize,
+        /// Its topic, as it came.
+        topic: Box<Bytes>,
     },
     /// Not enough of it is there to say.
     Incomplete,
@@ -250,20 +257,17 @@ pub fn oversized(bytes: &[u8]) -> Oversized {
         1 | 2 => true,
         _ => return Oversized::Other,
     };
-    let bytes_in_all = header + length;
-    if !has_id {
-        return Oversized::Publish { packet_id: None, bytes: bytes_in_all };
-    }
-    let after_topic = bytes[header..]
-        .split_first_chunk::<2>()
-        .and_then(|(topic_len, rest)| rest.get(usize::from(u16::from_be_bytes(*topic_len))..));
-    match after_topic.and_then(<[u8]>::first_chunk::<2>) {
-        None => Oversized::Incomplete,
-        Some([0, 0]) => Oversized::Other,
-        Some(id) => {
-            Oversized::Publish { packet_id: Some(u16::from_be_bytes(*id)), bytes: bytes_in_all }
-        }
-    }
+    let rest = bytes[header..].split_first_chunk::<2>();
+    let topic = rest.and_then(|(len, rest)| rest.split_at_checked(u16::from_be_bytes(*len).into()));
+    let Some((topic, rest)) = topic else { return Oversized::Incomplete };
+    let packet_id = match rest.first_chunk::<2>() {
+        _ if !has_id => None,
+        None => return Oversized::Incomplete,
+        Some([0, 0]) => return Oversized::Other,
+        Some(id) => Some(u16::from_be_bytes(*id)),
+    };
+    let topic = Box::new(Bytes::copy_from_slice(topic));
+    Oversized::Publish { packet_id, bytes: header + length, topic }
 }
 
 /// Why no packet begins here.

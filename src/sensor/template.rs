@@ -33,7 +33,7 @@ impl Writable {
     }
 
     /// Its name in the template.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Name => "name",
             Self::Brightness => "brightness",

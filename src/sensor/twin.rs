@@ -3,32 +3,31 @@
 //!
 //! - In: twin documents, desired patches, answers, reports of the device. Out: desired values to act
 //!   on, requests to publish.
-//! - Every connection begins with a GET. A desired value of the document is acted on when its
-//!   version is newer than the one acknowledged, in the twin or by this process; so what changed
+//! - Every connection begins with a GET. A desired value of the document is acted on unless the twin
+//!   acknowledges it under the document's version, or this process has acted on it; so what changed
 //!   while the device was away is made up for, and nothing is done twice.
-//! - Bounded: one outstanding GET; one report per property of the template, the newest, as it holds
-//!   all that an older one said. Both are sent again after [`TWIN_ANSWER_WAIT`] without answer and
-//!   after a reconnect; a report that the hub calls invalid (4xx but 429) is given up and logged.
+//! - A patch is acted on when its version is above all known ones. Unless it is the next one, the
+//!   document is asked for, and decides: one with a lower version is of another twin.
+//! - Bounded: see [`requests`](crate::twin::requests); of each property of the template the last
+//!   value that was acted on.
 //!
 //! Source: Azure IoT Hub over MQTT, "Retrieving a device twin's properties", "Update reported
 //! properties", "Receiving desired properties update notifications".
 
 use std::time::Instant;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::template::Writable;
-use crate::azure::{conventions, topics};
-use crate::limits::TWIN_ANSWER_WAIT;
+use crate::azure::conventions;
+use crate::azure::members::members;
+use crate::azure::topics::Received;
+use crate::twin::TwinRequest;
+use crate::twin::desired::{VERSION, plausible, read_version, sections, too_large};
+use crate::twin::requests::{Answer, Requests};
 
-/// Something to publish on a twin topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The topic, with the request id.
-    pub topic: String,
-    /// The body.
-    pub body: String,
-}
+/// The members of a section that matter; [`Writable::ALL`] in its order.
+const MEMBERS: [&str; 3] = [VERSION, Writable::ALL[0].name(), Writable::ALL[1].name()];
 
 /// A desired value to act on.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,103 +40,53 @@ pub struct Wanted {
     pub version: u64,
 }
 
-/// A request that waits for its answer; `sent` is `None` while it is due.
-#[derive(Debug)]
-struct Pending<T> {
-    content: T,
-    rid: String,
-    sent: Option<Instant>,
-}
-
-impl<T> Pending<T> {
-    fn new(content: T) -> Self {
-        Self { content, rid: String::new(), sent: None }
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.sent.is_none_or(|sent| now.saturating_duration_since(sent) >= TWIN_ANSWER_WAIT)
-    }
-
-    fn is_answered_by(&self, rid: &str) -> bool {
-        self.is_waiting() && self.rid == rid
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.sent.is_some() && !self.rid.is_empty()
-    }
-
-    /// The answer was no: due again after [`TWIN_ANSWER_WAIT`], and no late answer counts.
-    fn put_off(&mut self, now: Instant) {
-        self.sent = Some(now);
-        self.rid.clear();
-    }
-}
-
 /// The device's view of its twin.
 #[derive(Debug)]
 pub struct Twin {
     /// Version of the desired properties that is known in full.
     version: Option<u64>,
-    /// By [`Writable`]: the version of the newest value acted on.
-    handled: [Option<u64>; Writable::ALL.len()],
-    /// A patch came on this connection: a document that is older was overtaken by it.
-    patched_since_connect: bool,
-    get: Option<Pending<()>>,
-    /// In the order in which their properties were first reported.
-    reports: Vec<Pending<(&'static str, Value)>>,
-    rid_prefix: u32,
-    rid_count: u64,
+    /// By [`Writable`]: the newest value acted on, and the version that it was known by last.
+    handled: [Option<(u64, Value)>; Writable::ALL.len()],
+    requests: Requests,
 }
 
 impl Twin {
     /// `rid_prefix` tells this process's requests from those of an earlier one whose answers may
     /// still be stored in the session: give it a random number.
     pub fn new(rid_prefix: u32) -> Self {
-        Self {
-            version: None,
-            handled: [None; Writable::ALL.len()],
-            patched_since_connect: false,
-            get: None,
-            reports: Vec::new(),
-            rid_prefix,
-            rid_count: 0,
-        }
+        let requests = Requests::new(rid_prefix);
+        Self { version: None, handled: Default::default(), requests }
     }
 
     /// The subscriptions of a new connection are in place: asks for the document, and sends reports
     /// again that have no answer yet.
     pub fn connected(&mut self) {
-        self.patched_since_connect = false;
-        self.get = Some(Pending::new(()));
-        for report in &mut self.reports {
-            report.sent = None;
-        }
+        self.requests.connected();
     }
 
     /// The device was assigned anew: the twin may be another, and nothing known of the old one holds.
     pub fn forget(&mut self) {
-        self.version = None;
-        self.handled = [None; Writable::ALL.len()];
+        (self.version, self.handled) = Default::default();
     }
 
     /// Reports a value, in place of an older one of this property that has no answer yet.
     pub fn report(&mut self, property: &'static str, value: Value) {
-        let report = Pending::new((property, value));
-        match self.reports.iter_mut().find(|report| report.content.0 == property) {
-            Some(older) => *older = report,
-            None => self.reports.push(report),
-        }
+        self.requests.report(property, value);
     }
 
     /// Whether a request that was sent has no answer yet.
     pub fn is_waiting(&self) -> bool {
-        self.get.as_ref().is_some_and(Pending::is_waiting)
-            || self.reports.iter().any(Pending::is_waiting)
+        self.requests.is_waiting()
     }
 
     /// Reports that wait for the hub.
     pub fn reports_waiting(&self) -> usize {
-        self.reports.len()
+        self.requests.reports_waiting()
+    }
+
+    /// The next request to publish, if one is due.
+    pub fn next_request(&mut self, now: Instant) -> Option<TwinRequest> {
+        self.requests.next(now)
     }
 
     /// A desired patch arrived; what is to be done about it.
@@ -149,28 +98,26 @@ impl Twin {
         topic_version: Option<u64>,
         body: &[u8],
     ) -> Result<Vec<Wanted>, String> {
-        let patch = match serde_json::from_slice(body) {
-            Ok(Value::Object(patch)) => patch,
-            Ok(_) => return self.ask_because("a desired patch that is no object"),
-            Err(error) => {
-                return self.ask_because(&format!("a desired patch that is not JSON: {error}"));
-            }
-        };
-        let Some(version) = version_of(&patch).or(topic_version) else {
-            return self.ask_because("a desired patch without $version");
-        };
-        if self.version.is_some_and(|known| version <= known) {
+        let section = Section::read(body).map_err(|problem| self.unread(&problem))?;
+        let version = section.version.or(plausible(topic_version));
+        let version = version.ok_or_else(|| self.unread("has no $version that can be one"))?;
+        if self.newest().is_some_and(|newest| version <= newest) {
+            self.requests.passed();
             return Ok(Vec::new());
         }
-        let follows = self.version.is_some_and(|known| version == known + 1);
-        if !follows && self.get.is_none() {
-            self.get = Some(Pending::new(()));
-        }
-        self.patched_since_connect = true;
-        if follows {
+        if self.version.is_some_and(|known| version == known + 1) {
             self.version = Some(version);
+        } else {
+            self.requests.ask();
         }
-        Ok(self.take(&patch, version, &Map::new()))
+        self.requests.patched(Some(version));
+        let values = Writable::ALL.into_iter().zip(&mut self.handled).zip(section.values);
+        let wanted = values.filter_map(|((property, handled), raw)| {
+            let raw = value(raw?);
+            *handled = Some((version, raw.clone()));
+            Some(Wanted { property, raw, version })
+        });
+        Ok(wanted.collect())
     }
 
     /// An answer to a GET or a report arrived; what is to be done about it.
@@ -184,128 +131,134 @@ impl Twin {
         body: &[u8],
         now: Instant,
     ) -> Result<Vec<Wanted>, String> {
-        if let Some(get) = self.get.as_mut().filter(|get| get.is_answered_by(rid)) {
-            let document =
-                if status == 200 { Document::read(body) } else { Err(format!("status {status}")) };
-            return match document {
-                Ok(document) => Ok(self.document(&document)),
-                Err(problem) => {
-                    get.put_off(now);
-                    Err(format!("no twin from the hub: {problem}"))
-                }
-            };
-        }
-        let answered = self.reports.iter().position(|report| report.is_answered_by(rid));
-        let Some(index) = answered else { return Ok(Vec::new()) };
-        match status {
-            200..=299 => {
-                self.reports.remove(index);
-                Ok(Vec::new())
+        self.answered(status, rid, Ok(body), now)
+    }
+
+    /// Something arrived that was not read, as it is larger than is taken.
+    ///
+    /// # Errors
+    /// When it is of the twin: says so.
+    pub fn too_large(
+        &mut self,
+        received: &Received<'_>,
+        bytes: usize,
+        now: Instant,
+    ) -> Result<Vec<Wanted>, String> {
+        let problem = too_large(bytes);
+        match received {
+            Received::DesiredPatch { .. } => Err(self.unread(&problem)),
+            Received::TwinResponse { status, rid, .. } => {
+                self.answered(*status, rid, Err(format!("the document {problem}")), now)
             }
-            400..=428 | 430..=499 => {
-                let (property, _) = self.reports.remove(index).content;
-                Err(format!("the hub refused the report of {property} ({status}): given up"))
-            }
-            _ => {
-                let report = &mut self.reports[index];
-                report.put_off(now);
-                let property = report.content.0;
-                Err(format!("the hub did not take the report of {property} ({status}): put off"))
-            }
+            _ => Ok(Vec::new()),
         }
     }
 
-    /// The next request to publish, if one is due.
-    pub fn next_request(&mut self, now: Instant) -> Option<Request> {
-        let rid = format!("{:08x}-{}", self.rid_prefix, self.rid_count + 1);
-        let request = if let Some(get) = self.get.as_mut().filter(|get| get.is_due(now)) {
-            *get = Pending { content: (), rid: rid.clone(), sent: Some(now) };
-            Request { topic: topics::twin_get(&rid), body: " ".to_owned() }
-        } else {
-            let report = self.reports.iter_mut().find(|report| report.is_due(now))?;
-            report.rid.clone_from(&rid);
-            report.sent = Some(now);
-            let (property, value) = &report.content;
-            let body = json!({ *property: value }).to_string();
-            Request { topic: topics::twin_reported(&rid), body }
+    fn answered(
+        &mut self,
+        status: u32,
+        rid: &str,
+        body: Result<&[u8], String>,
+        now: Instant,
+    ) -> Result<Vec<Wanted>, String> {
+        let number = match self.requests.response(status, rid, now) {
+            Answer::Document(number) => number,
+            Answer::Nothing => return Ok(Vec::new()),
+            Answer::Failed(problem) => return Err(problem),
         };
-        self.rid_count += 1;
-        Some(request)
+        body.and_then(Document::read).map(|document| self.document(number, &document)).map_err(
+            |problem| {
+                self.requests.put_off(now);
+                format!("twin GET: {problem}")
+            },
+        )
     }
 
-    fn document(&mut self, document: &Document) -> Vec<Wanted> {
+    /// The values that are neither acknowledged in the twin nor acted on.
+    fn document(&mut self, number: u64, document: &Document<'_>) -> Vec<Wanted> {
         let version = document.version;
-        self.get = None;
-        let newest = self.handled.iter().copied().flatten().chain(self.version).max();
-        if newest.is_some_and(|newest| version < newest) {
-            if self.patched_since_connect {
-                // A patch overtook the document.
-                self.get = Some(Pending::new(()));
-                return Vec::new();
-            }
+        if !self.requests.counts(number, Some(version)) {
+            return Vec::new();
+        }
+        if self.newest().is_some_and(|newest| version < newest) {
             // Versions only grow: this is another twin, made under the same name.
             self.forget();
         }
-        if self.version == Some(version) {
-            return Vec::new();
-        }
-        self.version = Some(version);
-        self.take(&document.desired, version, &document.reported)
-    }
-
-    /// The values of `section` that are newer than what was acted on or acknowledged.
-    fn take(
-        &mut self,
-        section: &Map<String, Value>,
-        version: u64,
-        reported: &Map<String, Value>,
-    ) -> Vec<Wanted> {
+        let is_same = self.version.replace(version) == Some(version);
         let mut wanted = Vec::new();
-        for (property, handled) in Writable::ALL.into_iter().zip(&mut self.handled) {
-            let Some(raw) = section.get(property.name()) else { continue };
-            let acknowledged = conventions::acknowledged_version(reported, property.name());
-            if (*handled).max(acknowledged).is_some_and(|known| version <= known) {
-                continue;
+        let values = document.desired.into_iter().zip(document.reported);
+        for ((property, handled), (raw, report)) in
+            Writable::ALL.into_iter().zip(&mut self.handled).zip(values)
+        {
+            let Some(raw) = raw.map(value) else { continue };
+            let is_handled = handled
+                .as_ref()
+                .is_some_and(|(known, last)| (is_same || *known == version) && *last == raw);
+            if !is_handled && !is_acknowledged(report, &raw, version) {
+                wanted.push(Wanted { property, raw: raw.clone(), version });
             }
-            *handled = Some(version);
-            wanted.push(Wanted { property, raw: raw.clone(), version });
+            *handled = Some((version, raw));
         }
         wanted
     }
 
-    fn ask_because(&mut self, problem: &str) -> Result<Vec<Wanted>, String> {
-        if self.get.is_none() {
-            self.get = Some(Pending::new(()));
-        }
-        Err(problem.to_owned())
+    fn newest(&self) -> Option<u64> {
+        let handled = self.handled.iter().flatten().map(|(version, _)| *version);
+        handled.chain(self.version).max()
+    }
+
+    /// A patch that cannot be read: the document tells what it said. Gives the problem.
+    fn unread(&mut self, problem: &str) -> String {
+        self.requests.passed();
+        format!("a desired patch {problem}: the twin is asked for")
     }
 }
 
-fn version_of(section: &Map<String, Value>) -> Option<u64> {
-    section.get("$version").and_then(Value::as_u64)
+/// Whether a reported property says that this value of this version was settled. A version alone
+/// proves nothing where the report is of another twin's value.
+fn is_acknowledged(report: Option<&str>, raw: &Value, version: u64) -> bool {
+    report.and_then(conventions::acknowledged).is_some_and(|(acknowledged, settled)| {
+        let (_, wanted) = conventions::desired(raw);
+        acknowledged == version && settled.is_none_or(|settled| value(settled) == *wanted)
+    })
 }
 
-/// A twin as the hub sends it.
-struct Document {
-    desired: Map<String, Value>,
-    reported: Map<String, Value>,
+/// The value of this text. What cannot be held (a nesting beyond 127 levels, `1e999`) stands as an
+/// empty object, which no property of the template takes.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!({}))
+}
+
+/// The desired properties, or a patch of them.
+struct Section<'a> {
+    version: Option<u64>,
+    values: [Option<&'a str>; Writable::ALL.len()],
+}
+
+impl<'a> Section<'a> {
+    fn read(text: &'a [u8]) -> Result<Self, String> {
+        let [version, values @ ..] = members(text, MEMBERS)?;
+        Ok(Self { version: read_version(version).ok().flatten(), values })
+    }
+}
+
+/// A twin as the hub sends it: of each property its text.
+struct Document<'a> {
+    desired: [Option<&'a str>; Writable::ALL.len()],
+    reported: [Option<&'a str>; Writable::ALL.len()],
     /// Of the desired properties.
     version: u64,
 }
 
-impl Document {
-    fn read(body: &[u8]) -> Result<Self, String> {
-        let mut document: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let Some(Value::Object(desired)) = document.remove("desired") else {
-            return Err("the document has no object \"desired\"".to_owned());
-        };
-        let reported = match document.remove("reported") {
-            Some(Value::Object(reported)) => reported,
-            _ => Map::new(),
-        };
-        let version = version_of(&desired).ok_or("the desired properties have no $version")?;
-        Ok(Self { desired, reported, version })
+impl<'a> Document<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, String> {
+        let (desired, reported) = sections(body)?;
+        let Section { version, values } = Section::read(desired.as_bytes())
+            .map_err(|problem| format!("\"desired\" {problem}"))?;
+        let version = version.ok_or("the desired properties have no $version that can be one")?;
+        let reported = reported.and_then(|text| Section::read(text.as_bytes()).ok());
+        let reported = reported.map_or_else(Default::default, |reported| reported.values);
+        Ok(Self { desired: values, reported, version })
     }
 }
 

@@ -4,12 +4,13 @@
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::desired::{Change, PROPERTY};
+use super::desired::Change;
 use crate::threshold::{Setting, Threshold, ThresholdCell};
 
 /// Stores what `change` asks for into `cell`, under `version`; a removed property means `default`.
-/// The outcome comes with the reported property that acknowledges it (IoT Plug and Play conventions:
-/// `value` is what is in force now, `av` is 0 without a version). `None` when there is nothing to say.
+/// The outcome comes with the value of the reported property that acknowledges it (IoT Plug and Play
+/// conventions: `value` is what is in force now, `av` is 0 without a version). `None` when there is
+/// nothing to say.
 pub(crate) fn put_in_force(
     change: Change,
     cell: &ThresholdCell,
@@ -29,9 +30,7 @@ pub(crate) fn put_in_force(
         Change::Bad(problem) => (Outcome::Refused(problem.clone()), 400, problem),
     };
     let value = number(cell.load().threshold.value());
-    let report = json!({
-        PROPERTY: { "value": value, "ac": code, "av": version.unwrap_or(0), "ad": text }
-    });
+    let report = json!({ "value": value, "ac": code, "av": version.unwrap_or(0), "ad": text });
     Some((outcome, report))
 }
 

@@ -1,5 +1,6 @@
-use super::desired::PROPERTY;
 use super::*;
+use crate::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX, VERSION_MAX};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -7,6 +8,8 @@ struct Bench {
     twin: Twin,
     cell: Arc<ThresholdCell>,
     now: Instant,
+    /// What the hub has been told, for its documents.
+    reported: Value,
 }
 
 fn threshold(value: f64) -> Threshold {
@@ -17,7 +20,7 @@ fn bench() -> Bench {
     let cell = Arc::new(ThresholdCell::default());
     let mut twin = Twin::new(cell.clone(), threshold(25.0), 7);
     twin.connected();
-    Bench { twin, cell, now: Instant::now() }
+    Bench { twin, cell, now: Instant::now(), reported: json!({"$version": 1}) }
 }
 
 impl Bench {
@@ -27,7 +30,7 @@ impl Bench {
 
     fn request(&mut self) -> Option<(String, Value)> {
         let request = self.twin.next_request(self.now)?;
-        let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let body = serde_json::from_str(&request.body).unwrap_or(Value::Null);
         Some((request.topic, body))
     }
 
@@ -43,8 +46,17 @@ impl Bench {
 
     fn document(&mut self, desired: &str) -> Outcome {
         let rid = self.get_rid();
-        let body = format!("{{\"desired\":{desired},\"reported\":{{\"$version\":1}}}}");
-        self.twin.response(200, &rid, body.as_bytes(), self.now)
+        self.answer(&rid, desired)
+    }
+
+    /// Answers this GET.
+    fn answer(&mut self, rid: &str, desired: &str) -> Outcome {
+        let body = format!("{{\"desired\":{desired},\"reported\":{}}}", self.reported);
+        self.twin.response(200, rid, body.as_bytes(), self.now)
+    }
+
+    fn patch(&mut self, body: &str) -> Outcome {
+        self.twin.patch(None, body.as_bytes())
     }
 
     fn report(&mut self) -> Value {
@@ -52,6 +64,7 @@ impl Bench {
         assert!(topic.starts_with("$iothub/twin/PATCH/properties/reported/?$rid="), "{topic}");
         let rid = Self::rid(&topic);
         assert_eq!(self.twin.response(204, &rid, b"", self.now), Outcome::Ignored);
+        self.reported[PROPERTY] = body[PROPERTY].clone();
         body[PROPERTY].clone()
     }
 }
@@ -100,7 +113,8 @@ fn a_patch_applies_at_once_and_only_when_newer() {
         assert_eq!(bench.twin.patch(Some(version), patch.as_bytes()), Outcome::Stale);
     }
     assert_eq!(bench.in_force(), 40.0);
-    assert_eq!(bench.request(), None);
+    bench.document(r#"{"TemperatureThreshold":40,"$version":5}"#);
+    assert_eq!((bench.in_force(), bench.request()), (40.0, None), "the document says the same");
 }
 
 #[test]
@@ -133,11 +147,10 @@ fn an_overtaken_document_is_asked_for_again() {
     let old = br#"{"desired":{"TemperatureThreshold":31,"$version":8}}"#;
     assert_eq!(bench.twin.response(200, &rid, old, bench.now), Outcome::Stale);
     assert_eq!(bench.in_force(), 50.0);
-    bench.report();
-    assert_eq!(bench.request(), None, "not at once");
-    bench.now += TWIN_ANSWER_WAIT;
     bench.document(r#"{"TemperatureThreshold":51,"$version":10}"#);
     assert_eq!(bench.in_force(), 51.0);
+    bench.report();
+    assert_eq!(bench.request(), None);
 }
 
 /// edgeHub answers with an empty twin before it has ever seen the cloud: that removes nothing, and
@@ -213,14 +226,16 @@ fn a_get_without_answer_and_one_refused_are_sent_again_later() {
     bench.now += TWIN_ANSWER_WAIT;
     let second = bench.get_rid();
     assert_ne!(first, second);
-    assert_eq!(bench.twin.response(200, &first, b"{}", bench.now), Outcome::Ignored, "too late");
     let outcome = bench.twin.response(429, &second, b"", bench.now);
     assert!(matches!(outcome, Outcome::RequestFailed(_)));
-    assert_eq!(bench.request(), None, "not at once");
+    assert_eq!(bench.twin.response(200, &first, b"{}", bench.now), Outcome::Ignored, "older");
     bench.now += TWIN_ANSWER_WAIT;
+    assert_eq!(bench.request(), None, "not so soon");
+    bench.now += TWIN_ANSWER_WAIT_MAX;
     let third = bench.get_rid();
     let outcome = bench.twin.response(200, &third, b"[]", bench.now);
     assert!(matches!(outcome, Outcome::RequestFailed(_)), "a document that is none: {outcome:?}");
+    assert_eq!(bench.request(), None, "not at once");
     assert!(!bench.twin.is_known());
 }
 
@@ -254,4 +269,238 @@ fn a_report_holds_no_integer_that_a_twin_cannot() {
         assert!(body[PROPERTY]["value"].is_f64(), "{body}");
         assert_eq!(body[PROPERTY]["value"].as_f64(), text.parse().ok());
     }
+}
+
+/// For every delay of the hub's answers: the document counts, by the first answer that comes, and
+/// so does every newer one; the GETs come ever more rarely.
+#[test]
+fn a_document_that_always_comes_late_counts() {
+    for delay in [12, 35, 100, 600] {
+        let mut bench = bench();
+        let start = bench.now;
+        let mut asked = Vec::new();
+        while bench.now < start + Duration::from_secs(delay) {
+            asked.extend(bench.request().map(|(topic, _)| (bench.now, Bench::rid(&topic))));
+            bench.now += Duration::from_secs(1);
+        }
+        let waits: Vec<u64> =
+            asked.windows(2).map(|pair| (pair[1].0 - pair[0].0).as_secs()).collect();
+        let expected: Vec<u64> = [10, 20, 40, 80, 160, 160, 160][..waits.len()].to_vec();
+        assert_eq!(waits, expected, "{delay}");
+        for ((_, rid), version) in asked.iter().zip(4..) {
+            let desired = format!(r#"{{"TemperatureThreshold":{version},"$version":{version}}}"#);
+            bench.answer(rid, &desired);
+            assert_eq!(bench.in_force(), f64::from(version), "{delay}");
+            assert_eq!(bench.report()["av"], json!(version));
+        }
+        assert_eq!(bench.request(), None, "{delay}");
+    }
+}
+
+/// A late answer to an earlier GET is older than the answer to a later one.
+#[test]
+fn of_two_documents_the_one_asked_for_last_counts() {
+    let mut bench = bench();
+    let first = bench.get_rid();
+    bench.now += TWIN_ANSWER_WAIT;
+    let second = bench.get_rid();
+    bench.answer(&second, r#"{"TemperatureThreshold":2,"$version":2}"#);
+    assert_eq!(
+        bench.answer(&first, r#"{"TemperatureThreshold":1,"$version":1}"#),
+        Outcome::Ignored
+    );
+    assert_eq!(bench.in_force(), 2.0);
+    bench.twin.connected();
+    let third = bench.get_rid();
+    bench.twin.connected();
+    let of_another = bench.answer(&third, r#"{"TemperatureThreshold":3,"$version":3}"#);
+    assert_eq!((of_another, bench.in_force()), (Outcome::Ignored, 2.0), "of another connection");
+}
+
+/// For every version that the twin made anew has reached, at a reconnect and on a live connection:
+/// what its document says is in force and reported.
+#[test]
+fn a_twin_made_anew_counts_whatever_its_version() {
+    for version in [1, 39, 40, 41, 100] {
+        for value in ["12", "\"bad\"", "31"] {
+            let mut bench = started(r#"{"TemperatureThreshold":31,"$version":40}"#);
+            bench.twin.connected();
+            bench.reported = json!({"$version": 1});
+            bench.document(&format!(r#"{{"TemperatureThreshold":{value},"$version":{version}}}"#));
+            let (in_force, code) = if value == "12" { (12, 200) } else { (31, 200) };
+            let code = if value == "\"bad\"" { 400 } else { code };
+            assert_eq!(bench.in_force(), f64::from(in_force), "{version} {value}");
+            let report = bench.report();
+            let told = (&report["value"], &report["ac"], &report["av"]);
+            assert_eq!(told, (&json!(in_force), &json!(code), &json!(version)), "{value}");
+            // The next version follows on it.
+            let next = format!(r#"{{"TemperatureThreshold":13,"$version":{}}}"#, version + 1);
+            assert_eq!(bench.patch(&next), Outcome::Applied(threshold(13.0)), "{version}");
+            bench.report();
+            assert_eq!(bench.request(), None);
+        }
+    }
+}
+
+/// What the twin acknowledges is not reported again, not even by a process that has just begun.
+#[test]
+fn a_document_that_holds_the_report_asks_for_none() {
+    let mut bench = bench();
+    bench.reported[PROPERTY] = json!({"value": 31, "ac": 200, "av": 4, "ad": "applied"});
+    let outcome = bench.document(r#"{"TemperatureThreshold":31,"$version":4}"#);
+    assert_eq!((outcome, bench.request()), (Outcome::Applied(threshold(31.0)), None));
+    for other in [json!(null), json!({"value": 31, "ac": 200, "av": 3, "ad": "applied"}), json!(1)]
+    {
+        bench.reported[PROPERTY] = other;
+        bench.twin.connected();
+        bench.document(r#"{"TemperatureThreshold":31,"$version":4}"#);
+        assert_eq!(bench.report()["av"], json!(4));
+    }
+}
+
+/// For every version that does not follow on the known one: the document is asked for and decides,
+/// and patches that follow on it count.
+#[test]
+fn any_version_that_does_not_follow_makes_the_document_decide() {
+    let odd = [
+        "1",
+        "39",
+        "40",
+        "42",
+        "4503599627370495",
+        "4503599627370496",
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-1",
+        "1.5",
+        "41.0",
+        "\"41\"",
+        "null",
+        "{}",
+    ];
+    for version in odd {
+        let mut bench = started(r#"{"TemperatureThreshold":31,"$version":40}"#);
+        let patch = format!(r#"{{"TemperatureThreshold":50,"$version":{version}}}"#);
+        bench.twin.patch(version.parse().ok(), patch.as_bytes());
+        assert_eq!(
+            bench.document(r#"{"TemperatureThreshold":3,"$version":7}"#),
+            Outcome::Applied(threshold(3.0)),
+            "{version}"
+        );
+        assert_eq!(bench.in_force(), 3.0, "{version}");
+        assert_eq!(bench.report()["av"], json!(7), "{version}");
+        let next = bench.patch(r#"{"TemperatureThreshold":4,"$version":8}"#);
+        assert_eq!(next, Outcome::Applied(threshold(4.0)), "{version}");
+        bench.report();
+        assert_eq!(bench.request(), None, "{version}");
+    }
+}
+
+/// A patch of a twin made anew comes while its document is asked for already: the answer may be
+/// older than the patch, so it is put in force and asked for once more.
+#[test]
+fn a_patch_that_was_passed_over_is_made_up_for() {
+    let mut bench = started(r#"{"TemperatureThreshold":31,"$version":40}"#);
+    bench.twin.connected();
+    let rid = bench.get_rid();
+    assert_eq!(bench.patch(r#"{"TemperatureThreshold":2,"$version":2}"#), Outcome::Stale);
+    assert_eq!(bench.request(), None, "one GET at a time");
+    assert_eq!(
+        bench.answer(&rid, r#"{"TemperatureThreshold":1,"$version":1}"#),
+        Outcome::Applied(threshold(1.0))
+    );
+    assert_eq!(
+        bench.document(r#"{"TemperatureThreshold":2,"$version":2}"#),
+        Outcome::Applied(threshold(2.0))
+    );
+    assert_eq!(bench.report()["av"], json!(2));
+    assert_eq!(bench.request(), None);
+}
+
+/// The largest version that can be one is reported as it is; a hub takes it.
+#[test]
+fn the_largest_version_is_one() {
+    let mut bench = bench();
+    bench.document(&format!(r#"{{"TemperatureThreshold":3,"$version":{VERSION_MAX}}}"#));
+    assert_eq!(bench.report()["av"], json!(VERSION_MAX));
+    bench.twin.connected();
+    bench.document(r#"{"TemperatureThreshold":3,"$version":18446744073709551615}"#);
+    assert_eq!(bench.report()["av"], json!(0), "no version");
+}
+
+/// For every depth, wherever it is: what is needed is read.
+#[test]
+fn depth_elsewhere_is_no_matter() {
+    for depth in [130, 1_000, 100_000] {
+        let deep = format!("{}1{}", "{\"a\":[".repeat(depth / 2), "]}".repeat(depth / 2));
+        let mut bench = bench();
+        let rid = bench.get_rid();
+        let document = format!(
+            r#"{{"desired":{{"x":{deep},"TemperatureThreshold":31,"$version":4,"$metadata":{deep}}},
+                "reported":{{"x":{deep},"TemperatureThreshold":{deep}}},"y":{deep}}}"#
+        );
+        let outcome = bench.twin.response(200, &rid, document.as_bytes(), bench.now);
+        assert_eq!(outcome, Outcome::Applied(threshold(31.0)), "{depth}");
+        assert_eq!(bench.report()["av"], json!(4));
+        let patch = format!(r#"{{"x":{deep},"TemperatureThreshold":32,"$version":5}}"#);
+        assert_eq!(bench.patch(&patch), Outcome::Applied(threshold(32.0)), "{depth}");
+        bench.report();
+        let patch = format!(r#"{{"TemperatureThreshold":{deep},"$version":6}}"#);
+        assert!(matches!(bench.patch(&patch), Outcome::Refused(_)), "{depth}");
+        assert_eq!((bench.in_force(), &bench.report()["av"]), (32.0, &json!(6)));
+        assert_eq!(bench.request(), None);
+    }
+}
+
+/// A patch larger than is taken is refused and reported, and the document decides; one of these that
+/// is too large is asked for again, ever more rarely.
+#[test]
+fn what_is_too_large_is_refused_and_the_document_asked_for() {
+    let mut bench = started(r#"{"TemperatureThreshold":31,"$version":4}"#);
+    let patch = Received::DesiredPatch { version: Some(5) };
+    let outcome = bench.twin.too_large(&patch, 400_000, bench.now);
+    assert!(
+        matches!(&outcome, Outcome::Refused(problem) if problem.contains("400000")),
+        "{outcome:?}"
+    );
+    let mut wait = TWIN_ANSWER_WAIT;
+    for _ in 0..8 {
+        let rid = bench.get_rid();
+        if wait == TWIN_ANSWER_WAIT {
+            let report = bench.report();
+            let told = (&report["value"], &report["ac"], &report["av"]);
+            assert_eq!(told, (&json!(31), &json!(400), &json!(5)));
+        }
+        let answer = Received::TwinResponse { status: 200, rid: rid.into(), version: None };
+        let outcome = bench.twin.too_large(&answer, 400_000, bench.now);
+        assert!(matches!(&outcome, Outcome::RequestFailed(problem) if problem.contains("400000")));
+        bench.now += wait - Duration::from_millis(1);
+        assert_eq!(bench.request(), None, "{wait:?}");
+        bench.now += Duration::from_millis(1);
+        wait = (wait * 2).min(TWIN_ANSWER_WAIT_MAX);
+    }
+    assert_eq!(bench.in_force(), 31.0);
+    bench.document(r#"{"TemperatureThreshold":6,"$version":5}"#);
+    assert_eq!((bench.in_force(), &bench.report()["ac"]), (6.0, &json!(200)));
+    let other = Received::Method { name: "m".into(), rid: "1".into() };
+    assert_eq!(bench.twin.too_large(&other, 400_000, bench.now), Outcome::Ignored);
+}
+
+/// A report whose answer always comes late is answered all the same; what is put off waits longer
+/// each time.
+#[test]
+fn a_late_answer_to_a_report_counts() {
+    let mut bench = bench();
+    bench.document(r#"{"TemperatureThreshold":31,"$version":4}"#);
+    let (first, _) = bench.request().expect("the report");
+    bench.now += TWIN_ANSWER_WAIT;
+    let (second, _) = bench.request().expect("the report again");
+    let outcome = bench.twin.response(503, &Bench::rid(&first), b"", bench.now);
+    assert!(matches!(outcome, Outcome::RequestFailed(_)));
+    bench.now += TWIN_ANSWER_WAIT;
+    assert_eq!(bench.request(), None, "not so soon");
+    assert_eq!(bench.twin.response(204, &Bench::rid(&second), b"", bench.now), Outcome::Ignored);
+    bench.now += TWIN_ANSWER_WAIT_MAX;
+    assert_eq!(bench.request(), None, "it was taken");
 }

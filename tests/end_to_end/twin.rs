@@ -146,3 +146,31 @@ fn a_change_while_away_is_applied_on_return() {
     scene.deliver(vec![numbered(0, 80), numbered(1, 81)]);
     assert_eq!(numbers(&scene.take(1)), [1]);
 }
+
+/// A twin that was deleted and made anew, and has come to the same version with another value, is
+/// obeyed after a reconnect; one that has come to a lower version, at its next patch.
+#[test]
+fn a_twin_made_anew_is_obeyed() {
+    let scene = Scene::start(10);
+    let _module = scene.filter();
+    let version = scene.hub.set_desired(MODULE, json!({"TemperatureThreshold": 60})).unwrap();
+    assert_eq!(scene.wait_for_report(version)["value"], 60);
+
+    scene.hub.remake_twin(MODULE, json!({"TemperatureThreshold": 70}), version).unwrap();
+    assert!(scene.hub.drop_connection(MODULE));
+    assert_eq!(scene.wait_for_report(version)["value"], 70);
+    scene.deliver(vec![numbered(0, 70), numbered(1, 71)]);
+    assert_eq!(numbers(&scene.take(1)), [1]);
+
+    let connects = scene.hub.counters().connects;
+    scene.hub.remake_twin(MODULE, json!({"TemperatureThreshold": 10}), 1).unwrap();
+    for value in [80, 90] {
+        let version =
+            scene.hub.set_desired(MODULE, json!({"TemperatureThreshold": value})).unwrap();
+        assert_eq!(scene.wait_for_report(version)["value"], value);
+    }
+    scene.deliver(vec![numbered(2, 90), numbered(3, 91)]);
+    assert_eq!(numbers(&scene.take(1)), [3]);
+    assert_eq!(scene.hub.counters().connects, connects, "on the same connection");
+    scene.assert_nothing_more_upstream();
+}

@@ -22,6 +22,7 @@ use super::session::InputInterest;
 use super::state::{HubState, Peer};
 use super::telemetry::{HubMessage, UpstreamMessage};
 use super::transcript::Exchange;
+use super::twin_document::TwinDocument;
 
 mod identities;
 
@@ -140,6 +141,23 @@ impl HubHandle {
         self.ask(move |hub| match hub.peer_of_name(&name) {
             Some(peer) => hub.set_desired(peer, &patch).map_err(HubError::Twin),
             None => Err(unknown),
+        })?
+    }
+
+    /// Deletes a twin and makes it anew with these desired properties, which have come to `version`.
+    /// Nobody is told: whoever is connected learns of it by the next patch or GET.
+    ///
+    /// # Errors
+    /// `UnknownModule`, `Twin` when the properties are not acceptable, `Stopped`.
+    pub fn remake_twin(&self, name: &str, desired: Value, version: u64) -> Result<(), HubError> {
+        let twin = TwinDocument::at_version(&desired, version).map_err(HubError::Twin)?;
+        let unknown = HubError::UnknownModule(name.to_owned());
+        let name = name.to_owned();
+        self.ask(move |hub| {
+            let peer = hub.peer_of_name(&name).ok_or(unknown)?;
+            hub.peers[peer].twin = twin;
+            hub.folder.twins_changed = true;
+            Ok(())
         })?
     }
 

@@ -87,6 +87,16 @@ impl TwinDocument {
         Ok(twin)
     }
 
+    /// The twin of another module of the same name whose desired properties have come to `version`.
+    ///
+    /// # Errors
+    /// [`TwinError`] when a limit is exceeded.
+    pub fn at_version(desired: &Value, version: u64) -> Result<Self, TwinError> {
+        let mut twin = Self::new(desired)?;
+        twin.desired.version = version;
+        Ok(twin)
+    }
+
     /// The answer to a twin GET: `{"desired":{…,"$version":n},"reported":{…,"$version":m}}`.
     pub fn document(&self) -> Value {
         let section = |s: &Section| with_version(s.properties.clone(), s.version);

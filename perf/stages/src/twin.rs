@@ -121,7 +121,7 @@ impl Module {
         let Some(request) = self.twin.next_request(self.now) else {
             return if expected.is_some() { Err("no report".to_owned()) } else { Ok(()) };
         };
-        let (topic, body) = (request.topic.as_str(), request.body.as_slice());
+        let (topic, body) = (request.topic.as_str(), request.body.as_bytes());
         self.written.clear();
         let publish = Outgoing { topic, packet_id: None, dup: false, retain: false, body };
         publish.write(&mut self.written).map_err(|error| error.to_string())?;

@@ -3,13 +3,14 @@
 //!
 //! - In: the topics and bodies of answers, and the time. Out: requests, and an assignment or an
 //!   error.
-//! - Bounded: one request outstanding, sent again after [`ANSWER_WAIT`]; at most [`REQUESTS_MAX`]
-//!   requests in at most [`REGISTRATION_TIME_MAX`]; waits between [`RETRY_AFTER_MIN`] and
+//! - Bounded: one request at a time, sent again after [`ANSWER_WAIT`], and whichever of its answers
+//!   comes first counts; at most [`REQUESTS_MAX`] requests in at most [`REGISTRATION_TIME_MAX`]; waits between [`RETRY_AFTER_MIN`] and
 //!   [`RETRY_AFTER_MAX`] whatever the service says. At a bound it fails, and its owner decides when
 //!   to begin anew.
 
 use std::time::{Duration, Instant};
 
+use super::super::request_ids::{Outstanding, RequestIds};
 use super::{Assignment, Body, parse_response, poll, register, register_body, shortened};
 
 /// Longest wait for the answer to a request.
@@ -100,24 +101,18 @@ fn advice(status: u32) -> &'static str {
     }
 }
 
-#[derive(Debug)]
-enum Next {
-    /// A request is due at this time.
-    Send(Instant),
-    /// An answer with this request id is awaited until this time.
-    Answer(String, Instant),
-}
-
 /// One registration.
 #[derive(Debug)]
 pub struct Registration {
     body: String,
     started: Instant,
-    next: Next,
+    /// When the next request is due, or the last one again.
+    due: Instant,
     /// Known once the service began to assign: from then on it is polled.
     operation_id: Option<String>,
     requests: u32,
-    rid_prefix: u32,
+    ids: RequestIds,
+    outstanding: Outstanding,
 }
 
 impl Registration {
@@ -132,19 +127,17 @@ impl Registration {
         Self {
             body: register_body(registration_id, model_id),
             started: now,
-            next: Next::Send(now),
+            due: now,
             operation_id: None,
             requests: 0,
-            rid_prefix,
+            ids: RequestIds::new(rid_prefix),
+            outstanding: Outstanding::default(),
         }
     }
 
     /// When [`next_request`](Self::next_request) has something to say.
     pub fn deadline(&self) -> Instant {
-        let due = match &self.next {
-            Next::Send(at) | Next::Answer(_, at) => *at,
-        };
-        due.min(self.started + REGISTRATION_TIME_MAX)
+        self.due.min(self.started + REGISTRATION_TIME_MAX)
     }
 
     /// The next request, if one is due.
@@ -163,12 +156,13 @@ impl Registration {
             return Err(RegistrationError::Exhausted { requests: self.requests, time });
         }
         self.requests += 1;
-        let rid = format!("{:08x}-{}", self.rid_prefix, self.requests);
+        let rid = self.ids.make();
+        self.outstanding.sent(self.ids.last());
         let (topic, body) = match &self.operation_id {
             None => (register(&rid), self.body.clone()),
             Some(operation_id) => (poll(&rid, operation_id), " ".to_owned()),
         };
-        self.next = Next::Answer(rid, now + ANSWER_WAIT);
+        self.due = now + ANSWER_WAIT;
         Ok(Some(Request { topic, body }))
     }
 
@@ -183,14 +177,16 @@ impl Registration {
         now: Instant,
     ) -> Result<Progress, RegistrationError> {
         let Some(response) = parse_response(topic) else { return Ok(Progress::Ignored) };
-        if !matches!(&self.next, Next::Answer(rid, _) if *rid == response.rid) {
+        let number = self.ids.number(&response.rid);
+        if !number.is_some_and(|number| self.outstanding.answered(number)) {
             return Ok(Progress::Ignored);
         }
+        self.outstanding.clear();
         let wait = response.retry_after.unwrap_or(RETRY_AFTER_DEFAULT);
         let wait = wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
         match response.status {
             429 | 500.. => {
-                self.next = Next::Send(now + wait);
+                self.due = now + wait;
                 Ok(Progress::Busy(response.status, wait))
             }
             200..=299 => self.answered(body, now, wait),
@@ -224,7 +220,7 @@ impl Registration {
                 if self.operation_id.is_none() {
                     return Err(malformed("no operation id"));
                 }
-                self.next = Next::Send(now + wait);
+                self.due = now + wait;
                 Ok(Progress::Assigning(wait))
             }
             Some("failed") => Err(RegistrationError::Failed {

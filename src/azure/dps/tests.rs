@@ -163,8 +163,27 @@ fn without_an_answer_the_request_is_sent_again() {
     let (topic, second) = bench.request();
     assert!(topic.contains("/PUT/"), "{topic}");
     assert_ne!(first, second);
-    assert_eq!(bench.answer(200, &first, None, ASSIGNED), Ok(Progress::Ignored), "too late");
     assert!(matches!(bench.answer(200, &second, None, ASSIGNED), Ok(Progress::Assigned(_))));
+}
+
+/// A service whose every answer takes longer than is waited for assigns all the same: each answer
+/// counts once, whichever of the same requests it answers.
+#[test]
+fn an_answer_that_is_always_late_counts() {
+    let mut bench = bench();
+    let (_, first) = bench.request();
+    bench.passes(ANSWER_WAIT);
+    let (_, second) = bench.request();
+    bench.now += Duration::from_secs(5);
+    let wait = Duration::from_secs(3);
+    assert_eq!(bench.answer(202, &first, Some(3), ASSIGNING), Ok(Progress::Assigning(wait)));
+    assert_eq!(bench.answer(202, &second, Some(9), ASSIGNING), Ok(Progress::Ignored), "again");
+    bench.passes(wait);
+    let (topic, first) = bench.request();
+    assert!(topic.contains("/GET/"), "{topic}");
+    bench.passes(ANSWER_WAIT);
+    bench.request();
+    assert!(matches!(bench.answer(200, &first, None, ASSIGNED), Ok(Progress::Assigned(_))));
 }
 
 #[test]

@@ -44,7 +44,8 @@ pub enum Received<'a> {
 ///
 /// Ids must match exactly. A bag ends at the first raw `/`, as with the Python SDK; input topics
 /// without a bag or its slash are fine. A twin or method topic with a query that has a part
-/// without `=` is [`Received::Other`], as it is an error to the Python SDK.
+/// without `=` is [`Received::Other`], as it is an error to the Python SDK. A `$version` that is none
+/// takes nothing from the rest: a patch must not be missed for it.
 pub fn parse_received<'a>(identity: &Identity, topic: &'a str) -> Received<'a> {
     received_input(identity, topic).or_else(|| received_control(topic)).unwrap_or(Received::Other)
 }
@@ -162,7 +163,7 @@ impl<'a> Query<'a> {
             let (name, value) = pair.split_once('=')?;
             match &*percent_decode(name) {
                 "$rid" => query.rid = Some(percent_decode(value)),
-                "$version" => query.version = Some(number(value)?),
+                "$version" => query.version = number(value),
                 _ => {}
             }
         }

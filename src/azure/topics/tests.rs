@@ -217,7 +217,12 @@ fn received_control_topics() {
         ("twin/res/200", Received::Other),
         ("twin/PATCH/properties/desired/?$version=7", Received::DesiredPatch { version: Some(7) }),
         ("twin/PATCH/properties/desired/", Received::DesiredPatch { version: None }),
-        ("twin/PATCH/properties/desired/?$version=x", Received::Other),
+        ("twin/PATCH/properties/desired/?$version=x", Received::DesiredPatch { version: None }),
+        (
+            "twin/PATCH/properties/desired/?$version=18446744073709551616",
+            Received::DesiredPatch { version: None },
+        ),
+        ("twin/res/204/?$rid=1&$version=-1", twin(204, "1", None)),
         ("twin/PATCH/properties/desired/x", Received::Other),
         ("methods/POST/do%20it/?$rid=7f", method("do it")),
         ("methods/POST/do it/?$rid=7f", method("do it")),

@@ -171,6 +171,44 @@ async fn a_patch_that_was_cleared_meanwhile_is_gone() {
     served.abort();
 }
 
+/// A retained patch that is larger than is taken clears nothing: it is refused and reported, on each
+/// connection, and the old value stays.
+#[tokio::test(start_paused = true)]
+async fn a_retained_patch_that_is_too_large_is_refused() {
+    let rig = Rig::holding(1 << 20);
+    let (mut peer, served) = serve(rig.outlet());
+    peer.grant(None).await;
+    peer.publish(CONTROL, 0, r#"{"TemperatureThreshold":60}"#, true).await;
+    let report = published(&mut peer).await;
+    peer.puback(report.pkid).await;
+    let mut outlet = hang_up(peer, served).await;
+    for _ in 0..2 {
+        let (mut peer, served) = serve(outlet);
+        peer.grant(None).await;
+        peer.publish_too_large(CONTROL, 7, true).await;
+        peer.publish_too_large("other", 8, false).await;
+        let (mut acknowledged, mut reports) = (Vec::new(), Vec::new());
+        while acknowledged.len() < 2 || reports.is_empty() {
+            match peer.next().await {
+                Packet::PubAck(ack) => acknowledged.push(ack.pkid),
+                Packet::Publish(report) => reports.push(report),
+                Packet::PingReq => peer.send(Packet::PingResp).await,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((&*acknowledged, reports.len()), (&[7, 8][..], 1));
+        let report = &reports[0];
+        let body: Value = serde_json::from_slice(&report.payload).unwrap();
+        assert_eq!((reported(report), &body["TemperatureThreshold"]["ac"]), (60.0, &400.into()));
+        peer.puback(report.pkid).await;
+        tokio::time::sleep(RETAINED_WAIT * 2).await;
+        assert_eq!(rig.threshold().value(), 60.0);
+        outlet = hang_up(peer, served).await;
+    }
+    let counters = rig.pipeline.lock().counters.clone();
+    assert_eq!((counters.twin_refused, counters.unexpected), (2, 2));
+}
+
 /// An alert at which the broker hangs up, however it is sent, is given up and settled; those around
 /// it arrive, in their order.
 #[tokio::test(start_paused = true)]

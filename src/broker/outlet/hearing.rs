@@ -38,16 +38,32 @@ impl Outlet {
     }
 
     /// A payload came on the control topic.
-    pub(super) fn told(&mut self, payload: &[u8], pipeline: &mut Pipeline, now: Instant) {
+    pub(super) fn told(
+        &mut self,
+        payload: &[u8],
+        is_retained: bool,
+        pipeline: &mut Pipeline,
+        now: Instant,
+    ) {
+        let outcome = self.control.told(payload, is_retained);
+        self.heard(outcome, &excerpt(payload), pipeline, now);
+    }
+
+    /// A payload came on the control topic that is larger than is taken.
+    pub(super) fn told_too_large(&mut self, bytes: usize, pipeline: &mut Pipeline, now: Instant) {
+        let outcome = self.control.told_too_large(bytes);
+        self.heard(outcome, &format!("({bytes} bytes)"), pipeline, now);
+    }
+
+    fn heard(&mut self, outcome: Outcome, text: &str, pipeline: &mut Pipeline, now: Instant) {
         pipeline.counters.twin_callbacks += 1;
-        let outcome = self.control.told(payload);
         match &outcome {
             Outcome::Applied(_) => self.hold.known(),
             Outcome::Refused(_) => pipeline.counters.twin_refused += 1,
             _ => {}
         }
         let Some(suppressed) = self.patch_lines.allow(now, 1) else { return };
-        let (number, text) = (pipeline.counters.twin_callbacks, excerpt(payload));
+        let number = pipeline.counters.twin_callbacks;
         info!("control topic, patch {number}: \"{text}\" (and {suppressed} more before it)");
         match outcome {
             Outcome::Applied(threshold) => info!("threshold in force: {threshold}"),
@@ -55,6 +71,10 @@ impl Outlet {
                 let kept = self.context.cell.load().threshold;
                 warn!("control patch refused: {problem}; the threshold stays {kept}");
             }
+            Outcome::Stale => info!(
+                "control patch passed over: its $version is not above that of the patch in force; \
+                 clear the topic to count anew"
+            ),
             _ => {}
         }
     }

@@ -17,7 +17,7 @@ use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::session::{
     Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
 };
-use crate::mqtt::wire::Outgoing;
+use crate::mqtt::wire::{Incoming, Outgoing};
 use crate::mqtt::{ByteStream, Connection, QoS};
 use crate::sensor::twin::Wanted;
 
@@ -134,18 +134,28 @@ impl Link {
     fn take<S: ByteStream>(&mut self, session: &mut Session<S>, now: Instant) -> Result<(), End> {
         let Session { connection, inbox, subscription, .. } = session;
         let mut has_worked = false;
-        for packet in inbox.packets() {
+        let (block, packets) = inbox.drain();
+        for packet in packets {
             match packet {
-                Packet::Publish(publish) => self.received(connection, &publish, now)?,
-                Packet::PubAck(ack) => {
-                    let is_acknowledged = self.inflight.complete(ack.pkid).is_some();
+                Incoming::Publish(publish) => {
+                    self.received(connection, &publish.to_publish(&block), now)?;
+                }
+                Incoming::TooLarge { packet_id, bytes, topic } => {
+                    self.received_too_large(&topic, bytes, now);
+                    packet_id.into_iter().for_each(|id| connection.acknowledge(id));
+                }
+                Incoming::PubAck(id) => {
+                    let is_acknowledged = self.inflight.complete(id).is_some();
                     self.counters.telemetry_acknowledged += u64::from(is_acknowledged);
                     has_worked |= is_acknowledged;
                 }
-                Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
-                    self.subscribed(ack.pkid, now);
+                Incoming::Other(packet) => {
+                    if let Packet::SubAck(ack) = *packet
+                        && subscription.acknowledged(&ack)?
+                    {
+                        self.subscribed(ack.pkid, now);
+                    }
                 }
-                _ => {}
             }
         }
         if has_worked {
@@ -192,6 +202,16 @@ impl Link {
             connection.acknowledge(publish.pkid);
         }
         Ok(())
+    }
+
+    /// A publish came that was passed over. What is of the twin can be asked for.
+    fn received_too_large(&mut self, topic: &[u8], bytes: usize, now: Instant) {
+        let Some(identity) = &self.identity else { return };
+        let topic = String::from_utf8_lossy(topic);
+        warn!("publish of {bytes} bytes passed over: \"{}\"", excerpt(topic.as_bytes()));
+        let received = topics::parse_received(identity, &topic);
+        let wanted = self.twin.too_large(&received, bytes, now);
+        self.change(wanted, now);
     }
 
     /// QoS 0: an answer that is lost with the connection is of no use to a caller who was told 504

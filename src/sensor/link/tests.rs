@@ -24,6 +24,8 @@ use crate::mqtt::packet::{
     ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode,
 };
 
+mod too_large;
+
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 /// Longest wait for anything that is expected.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,5 +1,7 @@
 use super::*;
+use crate::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX};
 use proptest::prelude::*;
+use serde_json::Map;
 
 struct Bench {
     twin: Twin,
@@ -89,6 +91,8 @@ fn patches_are_acted_on_once_and_in_order() {
     assert_eq!(bench.patch(r#"{"name":"a","$version":2}"#), [name(json!("a"), 2)]);
     assert_eq!(bench.patch(r#"{"name":"a","$version":2}"#), [], "again");
     assert_eq!(bench.patch(r#"{"name":"b","$version":1}"#), [], "older");
+    let document = r#"{"desired":{"name":"a","$version":2},"reported":{}}"#;
+    assert_eq!(bench.document(document), [], "what does not follow is asked for");
     assert_eq!(bench.patch(r#"{"fan":1,"$version":3}"#), [], "not of the template");
     assert_eq!(bench.request(), None, "no gap, no question");
     let wanted = bench.twin.patch(Some(4), br#"{"name":null}"#);
@@ -174,7 +178,7 @@ fn a_get_without_answer_or_with_a_bad_one_is_sent_again() {
         let problem = bench.twin.response(status, &rid, body.as_bytes(), bench.now);
         assert!(problem.is_err(), "{status} {body}");
         assert_eq!(bench.request(), None, "not at once");
-        bench.now += TWIN_ANSWER_WAIT;
+        bench.now += TWIN_ANSWER_WAIT_MAX;
     }
     assert_eq!(bench.document(r#"{"desired":{"$version":1}}"#), [], "reported may be absent");
 }
@@ -235,6 +239,123 @@ fn reports_survive_a_reconnect_and_a_busy_hub() {
     let (rid, _) = bench.report();
     assert!(bench.answer(400, &rid).unwrap_err().contains("state"));
     assert_eq!(bench.twin.reports_waiting(), 0, "what is invalid stays so");
+}
+
+/// For every version that the twin made anew has reached: its values are acted on.
+#[test]
+fn a_twin_made_anew_counts_whatever_its_version() {
+    for version in [2, 8, 9, 10, 40] {
+        let mut bench = started();
+        for version in 2..10 {
+            bench.patch(&format!(r#"{{"name":"a","brightness":1,"$version":{version}}}"#));
+        }
+        bench.twin.connected();
+        let document = |reported| {
+            let desired = format!(r#"{{"name":"z","brightness":1,"$version":{version}}}"#);
+            format!(r#"{{"desired":{desired},"reported":{reported}}}"#)
+        };
+        // A report about the old twin may have come to the new one.
+        let stale =
+            format!(r#"{{"name":{{"value":"a","av":{version}}},"brightness":{{"av":{version}}}}}"#);
+        assert_eq!(bench.document(&document(&*stale)), [name(json!("z"), version)], "{version}");
+        bench.twin.connected();
+        assert_eq!(bench.document(&document("{}")), [], "{version}: it is under way");
+        let next = format!(r#"{{"name":"y","$version":{}}}"#, version + 1);
+        assert_eq!(bench.patch(&next), [name(json!("y"), version + 1)]);
+        assert_eq!(bench.request(), None);
+    }
+}
+
+/// For every version that does not follow on the known one: the document is asked for and decides,
+/// and patches that follow on it count.
+#[test]
+fn any_version_that_does_not_follow_makes_the_document_decide() {
+    let odd = [
+        "1",
+        "4",
+        "5",
+        "7",
+        "4503599627370495",
+        "4503599627370496",
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-1",
+        "1.5",
+        "6.0",
+        "\"6\"",
+        "null",
+        "{}",
+    ];
+    for version in odd {
+        let mut bench = bench();
+        bench.document(r#"{"desired":{"name":"a","$version":5}}"#);
+        let patch = format!(r#"{{"name":"b","$version":{version}}}"#);
+        let _ = bench.twin.patch(version.parse().ok(), patch.as_bytes());
+        let document = r#"{"desired":{"name":"c","$version":3},"reported":{}}"#;
+        assert_eq!(bench.document(document), [name(json!("c"), 3)], "{version}");
+        assert_eq!(bench.patch(r#"{"name":"d","$version":4}"#), [name(json!("d"), 4)], "{version}");
+        assert_eq!(bench.request(), None, "{version}");
+    }
+}
+
+/// A document counts by the first answer that comes, whichever GET it answers, and no older one
+/// does after it.
+#[test]
+fn a_document_that_always_comes_late_counts() {
+    let mut bench = bench();
+    let first = bench.get();
+    bench.now += TWIN_ANSWER_WAIT;
+    let second = bench.get();
+    bench.now += TWIN_ANSWER_WAIT;
+    assert_eq!(bench.request(), None, "the wait has grown");
+    let answer = |bench: &mut Bench, rid: &str, version: u64| {
+        let document = format!(r#"{{"desired":{{"name":"{version}","$version":{version}}}}}"#);
+        bench.twin.response(200, rid, document.as_bytes(), bench.now)
+    };
+    assert_eq!(answer(&mut bench, &first, 2), Ok(vec![name(json!("2"), 2)]));
+    assert!(!bench.twin.is_waiting(), "nothing keeps the device from leaving");
+    assert_eq!(answer(&mut bench, &first, 3), Ok(vec![]), "twice");
+    assert_eq!(answer(&mut bench, &second, 3), Ok(vec![name(json!("3"), 3)]), "newer");
+    bench.now += TWIN_ANSWER_WAIT_MAX;
+    assert_eq!(bench.request(), None);
+}
+
+/// For every depth, wherever it is: what is needed is read. A value too deep is refused by the
+/// template, whatever it is for.
+#[test]
+fn depth_elsewhere_is_no_matter() {
+    for depth in [130, 1_000, 100_000] {
+        let deep = format!("{}1{}", "{\"a\":[".repeat(depth / 2), "]}".repeat(depth / 2));
+        let mut bench = bench();
+        let document = format!(
+            r#"{{"desired":{{"x":{deep},"name":"n","brightness":{deep},"$version":4}},
+                "reported":{{"x":{deep},"brightness":{deep},"name":{{"av":4,"ad":{deep}}}}}}}"#
+        );
+        assert_eq!(bench.document(&document), [brightness(json!({}), 4)], "{depth}");
+        assert!(Writable::Brightness.check(&json!({})).is_err());
+        let patch = format!(r#"{{"x":{deep},"name":"o","$version":5}}"#);
+        assert_eq!(bench.patch(&patch), [name(json!("o"), 5)], "{depth}");
+        assert_eq!(bench.request(), None);
+    }
+}
+
+/// What is too large is said, and the document is asked for.
+#[test]
+fn what_is_too_large_makes_the_document_decide() {
+    let mut bench = started();
+    let patch = Received::DesiredPatch { version: Some(2) };
+    let problem = bench.twin.too_large(&patch, 400_000, bench.now).unwrap_err();
+    assert!(problem.contains("400000"), "{problem}");
+    let rid = bench.get();
+    let answer = Received::TwinResponse { status: 200, rid: rid.into(), version: None };
+    let problem = bench.twin.too_large(&answer, 400_000, bench.now).unwrap_err();
+    assert!(problem.contains("400000"), "{problem}");
+    assert_eq!(bench.request(), None, "not at once");
+    bench.now += TWIN_ANSWER_WAIT;
+    let document = r#"{"desired":{"name":"b","$version":2},"reported":{}}"#;
+    assert_eq!(bench.document(document), [name(json!("b"), 2)]);
+    assert_eq!(bench.twin.too_large(&Received::Other, 400_000, bench.now), Ok(vec![]));
 }
 
 /// A hub's side of the twin, and a device that acknowledges at once.
@@ -350,7 +471,7 @@ proptest! {
             if let Some((topic, _)) = bench.request() {
                 let _ = bench.twin.response(200, &Bench::rid(&topic), &body, bench.now);
             }
-            bench.now += TWIN_ANSWER_WAIT;
+            bench.now += TWIN_ANSWER_WAIT_MAX;
         }
         bench.twin.connected();
         let wanted = bench.document(r#"{"desired":{"name":"a","$version":2}}"#);

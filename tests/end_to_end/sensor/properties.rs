@@ -121,6 +121,28 @@ fn missed_values_are_made_up_for() {
     assert!(summary.contains("0 property changes"), "{summary}");
 }
 
+/// A twin that was deleted and made anew, and has come to the same version with another value, is
+/// acted on after a reconnect; one that has come to a lower version, at its next patch.
+#[test]
+fn a_twin_made_anew_is_acted_on() {
+    let scene = Scene::start(1);
+    let _sensor = start(&scene, &[]);
+    let version = set_desired(&scene, json!({ "name": "one" }));
+    wait_for_report(&scene, "name", &plain(json!("one"), version));
+
+    scene.hub.remake_twin(DEVICE, json!({ "name": "two" }), version).unwrap();
+    assert!(scene.hub.drop_connection(DEVICE));
+    wait_for_report(&scene, "name", &plain(json!("two"), version));
+
+    let connects = scene.hub.counters().connects;
+    scene.hub.remake_twin(DEVICE, json!({ "name": "zero" }), 0).unwrap();
+    for value in ["three", "four"] {
+        let version = set_desired(&scene, json!({ "name": value }));
+        wait_for_report(&scene, "name", &plain(json!(value), version));
+    }
+    assert_eq!(scene.hub.counters().connects, connects, "on the same connection");
+}
+
 /// A sensor that has read its twin: it has sent telemetry since, and the twin came first.
 fn connected(scene: &Scene) -> Process {
     let gets = scene.hub.counters().twin_gets;

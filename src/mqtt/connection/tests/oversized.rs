@@ -18,7 +18,9 @@ async fn told(sent: &[u8]) -> Result<Vec<String>, ConnectionError> {
             Incoming::Publish(publish) => {
                 String::from_utf8_lossy(publish.topic(&block)).into_owned()
             }
-            Incoming::TooLarge { packet_id, bytes } => format!("{packet_id:?} of {bytes}"),
+            Incoming::TooLarge { packet_id, bytes, topic } => {
+                format!("{packet_id:?} of {bytes} on {} bytes of topic", topic.len())
+            }
             other => format!("{other:?}"),
         }));
     }
@@ -36,7 +38,14 @@ async fn an_oversized_publish_is_passed_over() {
         }
         let wire_bytes = publish("large", 2, size).size();
         let told = told(&sent).await.unwrap();
-        assert_eq!(told, ["one".to_owned(), format!("Some(2) of {wire_bytes}"), "end".to_owned()]);
+        assert_eq!(
+            told,
+            [
+                "one".to_owned(),
+                format!("Some(2) of {wire_bytes} on 5 bytes of topic"),
+                "end".to_owned()
+            ]
+        );
     }
 }
 
@@ -52,6 +61,7 @@ async fn an_oversized_publish_with_a_long_topic_is_passed_over() {
     publish("end", 3, 9).write(&mut sent).unwrap();
     let told = told(&sent).await.unwrap();
     assert!(told[0].starts_with("Some(9) of ") && told[1].starts_with("None of "), "{told:?}");
+    assert!(told[..2].iter().all(|told| told.ends_with(" on 65535 bytes of topic")), "{told:?}");
 }
 
 /// Any other packet of such a length is an attack, and ends the connection before it is read.

@@ -57,12 +57,13 @@ fn tokens_outlive_32_bits() {
 fn the_longest_packet_is_counted() {
     let header = |first: u8| vec![first, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff];
     let bytes = 5 + 268_435_455;
-    assert_eq!(oversized(&header(0x30)), Oversized::Publish { packet_id: None, bytes });
-    assert_eq!(oversized(&header(0x32)), Oversized::Incomplete, "its id stands behind 64 KB");
-    let mut whole = header(0x32);
-    whole.extend(vec![b't'; 65_535]);
-    whole.extend([0x12, 0x34]);
-    assert_eq!(oversized(&whole), Oversized::Publish { packet_id: Some(0x1234), bytes });
+    let topic = vec![b't'; 65_535];
+    for (first, id) in [(0x30, None), (0x32, Some(0x1234))] {
+        assert_eq!(oversized(&header(first)), Oversized::Incomplete, "64 KB of topic follow");
+        let whole = [header(first), topic.clone(), vec![0x12, 0x34]].concat();
+        let topic = Box::new(topic.clone().into());
+        assert_eq!(oversized(&whole), Oversized::Publish { packet_id: id, bytes, topic });
+    }
 }
 
 /// A wait that no clock reaches is read as it stands: who waits has a bound of his own.
