@@ -24,6 +24,8 @@ pub struct Counters {
     pub too_large: u64,
     /// Alerts given up, as a broker hung up at each attempt to send them.
     pub refused: u64,
+    /// Connections that were replaced, as a PUBACK did not come.
+    pub puback_timeouts: u64,
     /// Alerts sent again after a reconnect.
     pub resent: u64,
     /// Valid messages that are no alert.

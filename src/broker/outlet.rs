@@ -31,7 +31,7 @@ use crate::mqtt::session::{
     self, Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
-use crate::mqtt::{ByteStream, Connection};
+use crate::mqtt::{ByteStream, Connection, Stream};
 use crate::outbound::{Acknowledged, Outbound};
 use crate::pipeline::Pipeline;
 use crate::settings::Standalone;
@@ -83,6 +83,8 @@ impl Outlet {
 }
 
 impl Client for Outlet {
+    type Stream = Stream;
+
     fn client_id(&self) -> &str {
         &self.hello.client_id
     }
@@ -121,10 +123,11 @@ impl Client for Outlet {
     }
 
     fn lost(&mut self, end: &End) -> bool {
+        let pipeline = &mut *self.context.pipeline.lock();
+        pipeline.counters.puback_timeouts += u64::from(matches!(end, End::NoPubAck(_)));
         if !end.is_hang_up() {
             return false;
         }
-        let pipeline = &mut *self.context.pipeline.lock();
         match self.outbound.hung_up(pipeline) {
             Acknowledged::Nothing => return false,
             Acknowledged::Report => self.control.acknowledged(),

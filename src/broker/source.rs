@@ -28,7 +28,7 @@ use crate::mqtt::session::{
     self, Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
-use crate::mqtt::{ByteStream, Connection};
+use crate::mqtt::{ByteStream, Connection, Stream};
 use crate::pipeline::Pipeline;
 use filters::Filters;
 
@@ -81,6 +81,8 @@ impl Source {
 }
 
 impl Client for Source {
+    type Stream = Stream;
+
     fn client_id(&self) -> &str {
         self.login.client_id()
     }

@@ -1,5 +1,7 @@
 //! What a received publish is, and where it goes.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use serde_json::json;
 use tracing::{debug, info, warn};
@@ -114,7 +116,7 @@ impl Link {
         pipeline.counters.oversized += 1;
         let outcome = self.twin.too_large(&received, bytes, now);
         self.log_twin(&outcome, topic.as_bytes(), pipeline);
-        pipeline.receive_settled(HUB, packet_id, 0);
+        pipeline.receive_settled(HUB, packet_id);
     }
 
     /// A message for `input1`, unless the module stops: then it is not acknowledged, so that the hub

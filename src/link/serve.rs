@@ -16,7 +16,7 @@ use crate::mqtt::session::{
     self, Ask, Client, Connected, Failure, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
-use crate::mqtt::{ByteStream, QoS};
+use crate::mqtt::{ByteStream, QoS, Stream};
 use crate::pipeline::Pipeline;
 
 /// Why a connection is left in good order.
@@ -30,6 +30,8 @@ pub(crate) enum Leave {
 }
 
 impl Client for Link {
+    type Stream = Stream;
+
     fn client_id(&self) -> &str {
         &self.client_id
     }
@@ -52,8 +54,9 @@ impl Client for Link {
         true
     }
 
-    fn lost(&mut self, _end: &End) -> bool {
+    fn lost(&mut self, end: &End) -> bool {
         self.renewal = None;
+        self.pipeline.lock().counters.puback_timeouts += u64::from(matches!(end, End::NoPubAck(_)));
         false
     }
 }

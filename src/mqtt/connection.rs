@@ -67,8 +67,8 @@ pub enum ConnectionError {
     /// No answer to a PINGREQ (MQTT 3.1.1 §3.1.2.10).
     #[error("no answer to PINGREQ within {0:?}")]
     KeepAlive(Duration),
-    /// A publish waits for its PUBACK, and no PINGRESP came either, whatever else did.
-    #[error("neither the PUBACK of a publish nor a PINGRESP within {0:?}")]
+    /// Something was sent, and neither that nor the PINGREQ behind it has an answer.
+    #[error("no answer to what was sent, nor to the PINGREQ behind it within {0:?}")]
     Unanswered(Duration),
     /// The peer goes on sending and takes no answers.
     #[error("the peer takes no answers: {0} bytes wait for it")]
@@ -328,7 +328,7 @@ impl<S: ByteStream> Connection<S> {
         self.keep_alive.answers_within(wait);
     }
 
-    /// Asks the peer for a PINGRESP, with the next [`TICK`], as a publish waits for its PUBACK.
+    /// Asks the peer for a sign of life, with the next [`TICK`], as a publish waits for its PUBACK.
     pub fn ask(&mut self) {
         self.keep_alive.ask();
     }
@@ -475,8 +475,8 @@ impl<S: ByteStream> Connection<S> {
         } else {
             self.read_buffer.split_to(decoded.consumed).freeze()
         };
-        if self.keep_alive.wants_ping_resp() && inbox.has_ping_resp() {
-            self.keep_alive.ping_resp();
+        if self.keep_alive.wants_answer() && inbox.has_answer() {
+            self.keep_alive.answered();
         }
         self.undecoded = false;
         match decoded.end {

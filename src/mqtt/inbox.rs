@@ -24,13 +24,13 @@ impl Inbox {
         self.incoming.len()
     }
 
-    /// Whether a PINGRESP is among them.
-    pub(super) fn has_ping_resp(&self) -> bool {
-        let is_ping_resp = |packet: &Incoming| match packet {
-            Incoming::Other(packet) => **packet == Packet::PingResp,
-            _ => false,
-        };
-        self.incoming.iter().any(is_ping_resp)
+    /// Whether a packet is among them that answers one of ours.
+    pub(super) fn has_answer(&self) -> bool {
+        self.incoming.iter().any(|packet| match packet {
+            Incoming::PubAck(_) => true,
+            Incoming::Other(packet) => matches!(**packet, Packet::PingResp | Packet::SubAck(_)),
+            Incoming::Publish(_) | Incoming::TooLarge { .. } => false,
+        })
     }
 
     /// Takes everything out: the block, and the packets with their places in it.

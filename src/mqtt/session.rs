@@ -171,6 +171,9 @@ pub(crate) trait Serve {
 
 /// A client that connects again and again.
 pub(crate) trait Client: Serve {
+    /// What its connections run on.
+    type Stream: ByteStream;
+
     /// Its name in the log.
     fn client_id(&self) -> &str;
 
@@ -179,7 +182,7 @@ pub(crate) trait Client: Serve {
     fn stop(&self) -> &watch::Receiver<bool>;
 
     /// Makes a connection. May be dropped at any await.
-    async fn connect(&mut self) -> Result<Connected, Failure>;
+    async fn connect(&mut self) -> Result<Connected<Self::Stream>, Failure>;
 
     /// Lets `work` come to its end, and does meanwhile what is due without a connection.
     async fn idle<T>(&mut self, work: impl Future<Output = T>) -> T {
@@ -194,9 +197,9 @@ pub(crate) trait Client: Serve {
 }
 
 /// A connection that was made.
-pub(crate) struct Connected {
+pub(crate) struct Connected<S = Stream> {
     /// The connection.
-    pub(crate) connection: Connection<Stream>,
+    pub(crate) connection: Connection<S>,
     /// Whether the peer had kept the session.
     pub(crate) session_present: bool,
     /// Where to, and how.
@@ -345,3 +348,6 @@ async fn turns<C: Serve, S: ByteStream>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,7 +161,7 @@ impl Rig {
                         let (id, threshold) = (publish.packet_id(), Threshold::DEFAULT);
                         pipeline.receive(BROKER, &block, message, id, threshold);
                     }
-                    Incoming::TooLarge { packet_id, bytes } => {
+                    Incoming::TooLarge { packet_id, bytes, .. } => {
                         pipeline.receive_too_large(BROKER, packet_id, bytes, Instant::now());
                     }
                     Incoming::PubAck(_) | Incoming::Other(_) => {}

@@ -8,8 +8,8 @@
 //!   and at once when its owner [asks](KeepAlive::ask), who waits for a PUBACK while other packets
 //!   come. So a link on which work is under way is found dead within seconds; an idle one stays with
 //!   the keep-alive.
-//! - Any packet answers a PINGREQ, but for that of the owner: it wants its PINGRESP, as a link may be
-//!   dead in one direction alone.
+//! - Any packet answers a PINGREQ, but for that of the owner: only a packet that answers one of ours
+//!   does (PINGRESP, PUBACK), as a link may be dead in one direction alone.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(super) struct KeepAlive {
     ping: Option<(Instant, Duration)>,
     /// The owner wants to ask.
     is_wanted: bool,
-    /// The owner's PINGREQ, which waits for its PINGRESP.
+    /// The owner's PINGREQ, which waits for an answer to anything of ours.
     asked: Option<Instant>,
 }
 
@@ -71,14 +71,14 @@ impl KeepAlive {
         self.is_wanted = true;
     }
 
-    /// Whether a PINGRESP is waited for, and nothing else will do.
+    /// Whether nothing but an answer will do.
     #[inline]
-    pub(super) fn wants_ping_resp(&self) -> bool {
+    pub(super) fn wants_answer(&self) -> bool {
         self.asked.is_some()
     }
 
-    /// A PINGRESP came.
-    pub(super) fn ping_resp(&mut self) {
+    /// A packet came that answers one of ours.
+    pub(super) fn answered(&mut self) {
         self.asked = None;
     }
 
@@ -129,7 +129,11 @@ impl KeepAlive {
         if let Some((since, wait)) = self.ping
             && now - since > wait
         {
-            return Err(ConnectionError::KeepAlive(wait));
+            return Err(if wait < self.interval / 2 {
+                ConnectionError::Unanswered(wait)
+            } else {
+                ConnectionError::KeepAlive(wait)
+            });
         }
         if let Some(since) = self.asked
             && now - since > self.answer_wait

@@ -105,7 +105,12 @@ impl Client for Once {
         let peer = Peer { connection, at: tokio::time::Instant::now() };
         self.peers.send(peer).await.expect("the test takes every connection");
         let connection = Connection::new(ours, KEEP_ALIVE);
-        Ok(Connected { connection, session_present: false, endpoint: "memory".to_owned(), names: &Names::NONE })
+        Ok(Connected {
+            connection,
+            session_present: false,
+            endpoint: "memory".to_owned(),
+            names: &Names::NONE,
+        })
     }
 
     fn left(&mut self, (): ()) -> bool {

@@ -18,7 +18,7 @@ use crate::mqtt::session::{
     Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::{Incoming, Outgoing};
-use crate::mqtt::{ByteStream, Connection, QoS};
+use crate::mqtt::{ByteStream, Connection, QoS, Stream};
 use crate::sensor::twin::Wanted;
 
 /// What a device listens to.
@@ -34,6 +34,8 @@ pub(crate) enum Leave {
 }
 
 impl Client for Link {
+    type Stream = Stream;
+
     fn client_id(&self) -> &str {
         &self.client_id
     }

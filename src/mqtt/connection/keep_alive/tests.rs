@@ -61,9 +61,9 @@ async fn a_link_on_which_both_talk_is_not_asked() {
     assert_eq!((pings.len(), end), (0, None));
 }
 
-/// The owner's question wants its PINGRESP: other packets are no answer to it.
+/// The owner's question wants an answer to something of ours: other packets are none.
 #[tokio::test(start_paused = true)]
-async fn a_question_is_answered_by_a_ping_resp_alone() {
+async fn a_question_is_answered_by_an_answer_alone() {
     for answer in [None, Some(seconds(4))] {
         let mut keep_alive = KeepAlive::new(INTERVAL);
         keep_alive.ask();
@@ -73,8 +73,8 @@ async fn a_question_is_answered_by_a_ping_resp_alone() {
         for tick in 1..=seconds(20) {
             tokio::time::advance(TICK).await;
             if answer_due.take_if(|due| *due <= tick).is_some() {
-                assert!(keep_alive.wants_ping_resp());
-                keep_alive.ping_resp();
+                assert!(keep_alive.wants_answer());
+                keep_alive.answered();
             }
             match keep_alive.tick(false, true, true) {
                 Ok(ping) => pings += u32::from(ping),
