@@ -2,6 +2,7 @@
 
 mod client;
 mod delivery;
+mod exactly_once;
 mod pressure;
 mod refused;
 mod security;

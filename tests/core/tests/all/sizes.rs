@@ -6,6 +6,7 @@ use clap::Command;
 use sluicegate::azure::dps::parse_response;
 use sluicegate::azure::{Key, Token, sign_token};
 use sluicegate::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
+use sluicegate::mqtt::QoS;
 use sluicegate::mqtt::wire::{Oversized, oversized};
 use sluicegate::settings::{Settings, add_flags};
 
@@ -57,12 +58,15 @@ fn tokens_outlive_32_bits() {
 fn the_longest_packet_is_counted() {
     let header = |first: u8| vec![first, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff];
     let bytes = 5 + 268_435_455;
-    assert_eq!(oversized(&header(0x30)), Oversized::Publish { packet_id: None, bytes });
+    let qos = QoS::AtMostOnce;
+    assert_eq!(oversized(&header(0x30)), Oversized::Publish { qos, packet_id: None, bytes });
     assert_eq!(oversized(&header(0x32)), Oversized::Incomplete, "its id stands behind 64 KB");
-    let mut whole = header(0x32);
-    whole.extend(vec![b't'; 65_535]);
-    whole.extend([0x12, 0x34]);
-    assert_eq!(oversized(&whole), Oversized::Publish { packet_id: Some(0x1234), bytes });
+    for (first, qos) in [(0x32, QoS::AtLeastOnce), (0x3c, QoS::ExactlyOnce)] {
+        let mut whole = header(first);
+        whole.extend(vec![b't'; 65_535]);
+        whole.extend([0x12, 0x34]);
+        assert_eq!(oversized(&whole), Oversized::Publish { qos, packet_id: Some(0x1234), bytes });
+    }
 }
 
 /// A wait that no clock reaches is read as it stands: who waits has a bound of his own.
