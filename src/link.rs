@@ -96,6 +96,8 @@ pub struct Link {
     overrun: bool,
     /// Until then inputs wait for the first twin document.
     hold_until: Instant,
+    /// Whether the hub had kept the session when it accepted the connection.
+    session_present: bool,
     started: Instant,
 }
 
@@ -119,6 +121,7 @@ impl Link {
             leaving: false,
             overrun: false,
             hold_until: Instant::now(),
+            session_present: false,
             started: Instant::now(),
             settings,
             pipeline,

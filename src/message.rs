@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::ack::Content;
 use crate::parse::Malformed;
 use crate::threshold::Threshold;
 
@@ -84,6 +85,14 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Origin and body of the message with this receipt, which must be one of its own.
+    pub fn content(&self, receipt: u64) -> Content<'_> {
+        let index = usize::try_from(receipt - self.first_receipt).ok();
+        let message = index.and_then(|index| self.messages.get(index));
+        let message = message.map(|m| [m.origin, m.body].map(|at| at.of(&self.block)));
+        message.unwrap_or_default()
+    }
+
     /// The receipts of its messages.
     pub fn receipts(&self) -> Range<u64> {
         self.first_receipt..self.first_receipt + self.messages.len() as u64
@@ -134,6 +143,11 @@ impl Alert {
     /// The alert that a message within `block` raises.
     pub fn new(source: SourceId, receipt: u64, block: Bytes, message: Message) -> Self {
         Self { source, receipt, block, message }
+    }
+
+    /// Origin and body.
+    pub fn content(&self) -> Content<'_> {
+        [self.origin().as_bytes(), self.body()]
     }
 
     /// What its topic is made from, see [`Message::origin`].

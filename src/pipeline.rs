@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tracing::{debug, error, warn};
 
-use crate::ack::{Held, Ledger};
+use crate::ack::{Content, Held, Ledger, Redelivery, Rule};
 use crate::forward::{Order, TooLarge};
 use crate::ingest::Ingest;
 use crate::limits::{HELD_MESSAGES_MAX, JUDGED_AT_ONCE_BYTES};
@@ -31,6 +31,7 @@ use crate::threshold::Threshold;
 /// What is open of one source.
 struct Source {
     ledger: Ledger,
+    redelivery: Redelivery,
     ingest: Ingest,
     order: Order,
     /// Alerts that wait to be sent.
@@ -91,6 +92,10 @@ impl Pipeline {
     ) -> std::io::Result<Self> {
         let source = |id: SourceId| Source {
             ledger: Ledger::default(),
+            redelivery: Redelivery::new(match id {
+                SourceId::Hub => Rule::Content,
+                SourceId::Broker => Rule::PacketId,
+            }),
             ingest: Ingest::new(id),
             order: Order::default(),
             outbox: VecDeque::new(),
@@ -186,10 +191,13 @@ impl Pipeline {
 
     fn settle_batch(&mut self, batch: Batch, now: Instant) {
         let Self { sources, counters, bad_lines, path, .. } = self;
-        let Source { order, ledger, ingest, outbox, is_due, .. } =
+        let Source { order, ledger, redelivery, ingest, outbox, is_due, .. } =
             &mut sources[batch.source as usize];
         *is_due = true;
         order.accept(batch, |batch| {
+            if redelivery.has_claims() {
+                redelivery.compare(batch.receipts(), |receipt| batch.content(receipt));
+            }
             let alerts = &batch.findings.alerts;
             let receipt = |index: u32| batch.first_receipt + u64::from(index);
             ledger.settle_range(batch.receipts(), alerts.iter().map(|alert| receipt(alert.index)));
@@ -253,15 +261,23 @@ impl Pipeline {
 
     fn settle(&mut self, alert: &Alert) {
         let source = &mut self.sources[alert.source as usize];
+        if source.redelivery.has_claims() {
+            let receipts = alert.receipt..alert.receipt + 1;
+            source.redelivery.compare(receipts, |_| alert.content());
+        }
         source.ledger.settle(alert.receipt);
         source.is_due = true;
     }
 
     /// Hands `acknowledge` the packet ids that may be acknowledged, in order of receipt.
     pub fn release(&mut self, source: SourceId, acknowledge: impl FnMut(u16)) {
-        let source = &mut self.sources[source as usize];
-        source.is_due = false;
-        self.counters.settled += source.ledger.release(acknowledge);
+        let Source { ledger, redelivery, is_due, .. } = &mut self.sources[source as usize];
+        *is_due = false;
+        self.counters.settled += if redelivery.has_claims() {
+            redelivery.release(ledger, acknowledge)
+        } else {
+            ledger.release(acknowledge)
+        };
     }
 
     /// Wakes the connections that have something to do now, but for the one that `own` wakes.
@@ -329,9 +345,50 @@ impl Pipeline {
         self.is_idle(source) && self.sources[source as usize].outbox.is_empty()
     }
 
-    /// A source's connection is gone: its packet ids mean nothing on the next one.
-    pub fn forget_packet_ids(&mut self, source: SourceId) {
-        self.sources[source as usize].ledger.forget_packet_ids();
+    /// A source has a new connection: the packet ids of the last one mean nothing on it. What is
+    /// still open comes again, if the source has kept the session. The hub's is recognised where it
+    /// is an alert that waits here or is among those `in_flight`.
+    pub fn connected<'a>(
+        &mut self,
+        source: SourceId,
+        session_present: bool,
+        in_flight: impl Iterator<Item = &'a Alert>,
+    ) {
+        let Source { ledger, redelivery, ingest, outbox, .. } = &mut self.sources[source as usize];
+        let content = |alert: &'a Alert| (alert.receipt, alert.content());
+        let in_flight = in_flight.filter(|alert| alert.source == source).map(content);
+        let here = outbox.iter().map(|alert| (alert.receipt, alert.content()));
+        let open = in_flight.chain(here.chain(ingest.waiting()));
+        redelivery.connected(ledger, session_present, open);
+    }
+
+    /// Whether a message of a source may be one that came on an earlier connection and is still
+    /// open: then ask [`redelivered`](Self::redelivered).
+    #[inline]
+    pub fn is_expecting(&self, source: SourceId) -> bool {
+        self.sources[source as usize].redelivery.is_expecting()
+    }
+
+    /// Whether a message that needs an acknowledgement is such a one. Then it is acknowledged once
+    /// its first delivery is settled, and must not be received again.
+    #[cold]
+    pub fn redelivered(
+        &mut self,
+        source: SourceId,
+        packet_id: u16,
+        dup: bool,
+        content: Content<'_>,
+    ) -> bool {
+        let Source { ledger, redelivery, .. } = &mut self.sources[source as usize];
+        let is_known = redelivery.recognise(ledger, packet_id, dup, content);
+        self.counters.redelivered += u64::from(is_known);
+        is_known
+    }
+
+    /// Whether a message of a source was taken for another: its connection must end, so that the
+    /// message comes again. (A hub's never is: its content is known.)
+    pub fn is_mistaken(&self, source: SourceId) -> bool {
+        self.sources[source as usize].redelivery.is_mistaken()
     }
 
     /// Ends the pool, and tells what was done.

@@ -25,6 +25,11 @@ pub(super) enum End {
     SubscriptionRefused(String),
     #[error("all packet ids are taken by alerts without PUBACK")]
     NoPacketId,
+    #[error(
+        "the broker delivered another message again than it had delivered under that packet id (has \
+         another program the same client id?): a new connection brings it once more"
+    )]
+    Mistaken,
 }
 
 impl End {

@@ -27,7 +27,7 @@ use super::{Context, Login, TopicFilter};
 use crate::linger::{self, Linger};
 use crate::logging::{LineLimit, excerpt};
 use crate::message::{Message, SourceId, Span};
-use crate::mqtt::wire::Incoming;
+use crate::mqtt::wire::{Incoming, PublishAt};
 use crate::mqtt::{ByteStream, Connection, Inbox};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::threshold::ThresholdCell;
@@ -92,7 +92,7 @@ impl Source {
         session_present: bool,
     ) -> Result<(), End> {
         let shared = self.pipeline.clone();
-        shared.lock().forget_packet_ids(BROKER);
+        shared.lock().connected(BROKER, session_present, std::iter::empty());
         self.filters.connected(session_present);
         let filters = self.filters.texts();
         let mut subscription = Subscription::ask(&mut connection, SUBSCRIBE_ID, filters)?;
@@ -110,6 +110,9 @@ impl Source {
                 subscription.check(now, read)?;
                 pipeline.advance(now);
                 pipeline.release(BROKER, |id| connection.acknowledge(id));
+                if pipeline.is_mistaken(BROKER) {
+                    return Err(End::Mistaken);
+                }
                 pipeline.wake_others(&self.wake);
                 let held = pipeline.held(BROKER).messages;
                 if is_stopping && until.is_none() {
@@ -153,6 +156,9 @@ impl Source {
             match packet {
                 // Not acknowledged: the broker delivers it to the next instance.
                 Incoming::Publish(_) | Incoming::TooLarge { .. } if is_stopping => {}
+                Incoming::Publish(publish)
+                    if pipeline.is_expecting(BROKER)
+                        && is_redelivered(publish, &block, pipeline) => {}
                 Incoming::Publish(publish) if !self.filters.let_in(publish.topic(&block)) => {
                     pipeline.receive_settled(BROKER, publish.packet_id(), publish.len());
                     self.foreign(publish.topic(&block), pipeline, now);
@@ -214,6 +220,16 @@ impl Source {
     }
 }
 
+/// Whether it came on an earlier connection and is still open.
+#[cold]
+fn is_redelivered(publish: PublishAt, block: &[u8], pipeline: &mut Pipeline) -> bool {
+    let content = [publish.topic(block), &block[publish.body()]];
+    let is_known = |id| pipeline.redelivered(BROKER, id, publish.is_dup(), content);
+    publish.packet_id().is_some_and(is_known)
+}
+
+#[cfg(test)]
+mod redelivery_tests;
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]

@@ -157,6 +157,7 @@ impl Link {
                 self.settings.trust.doubt();
             }
         })?;
+        self.session_present = acknowledged.session_present;
         self.pipeline.lock().counters.connections += 1;
         info!(
             "connected to {endpoint} as {}, session present: {}",

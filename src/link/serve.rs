@@ -174,7 +174,7 @@ impl Link {
         self.leaving = false;
         self.overrun = false;
         self.hold_until = Instant::now() + FIRST_TWIN_WAIT;
-        pipeline.forget_packet_ids(HUB);
+        pipeline.connected(HUB, self.session_present, self.outbound.alerts());
         let filters = [
             topics::TWIN_RESPONSES.to_owned(),
             topics::DESIRED_PATCHES.to_owned(),

@@ -100,6 +100,11 @@ impl PublishAt {
         }
     }
 
+    /// Whether it was sent before, or tried to be.
+    pub fn is_dup(&self) -> bool {
+        self.first & DUP != 0
+    }
+
     /// Whether the broker kept it from before the subscription.
     pub fn is_retained(&self) -> bool {
         self.first & RETAIN != 0
@@ -110,7 +115,7 @@ impl PublishAt {
         let topic = String::from_utf8_lossy(self.topic(block)).into_owned();
         let mut publish =
             mqttbytes::v4::Publish::from_bytes(topic, self.qos(), block.slice(self.body()));
-        publish.dup = self.first & DUP != 0;
+        publish.dup = self.is_dup();
         publish.retain = self.is_retained();
         publish.pkid = self.packet_id;
         publish
