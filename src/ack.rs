@@ -5,8 +5,12 @@
 //! - Out: packet ids to PUBACK, in order of receipt (MQTT 3.1.1 §4.6).
 //! - Bounded by the caller through [`Ledger::messages`]; runs on the ingest thread.
 
+mod redelivery;
+
 use std::collections::VecDeque;
 use std::ops::Range;
+
+pub use redelivery::{Content, Redelivery, Rule};
 
 /// Four bytes: there is one for every message that is held.
 #[derive(Debug)]
@@ -72,6 +76,39 @@ impl Ledger {
             }
         }
         self.first - before
+    }
+
+    /// [`release`](Self::release) for the receipts before `end` alone.
+    pub fn release_before(&mut self, end: u64, mut acknowledge: impl FnMut(u16)) -> u64 {
+        let before = self.first;
+        while self.first < end
+            && let Some(entry) = self.entries.pop_front_if(|entry| entry.settled)
+        {
+            self.first += 1;
+            if entry.packet_id != 0 {
+                acknowledge(entry.packet_id);
+            }
+        }
+        self.first - before
+    }
+
+    /// The oldest receipt that was not released, or the one that the next message will get.
+    pub fn first_receipt(&self) -> u64 {
+        self.first
+    }
+
+    /// Whether a receipt is not settled yet.
+    pub fn is_open(&self, receipt: u64) -> bool {
+        let entry = self.index(receipt).and_then(|index| self.entries.get(index));
+        entry.is_some_and(|entry| !entry.settled)
+    }
+
+    /// The receipts that are not settled yet, oldest first, with their packet ids where they have
+    /// some.
+    pub fn open_ids(&self) -> impl Iterator<Item = (u64, u16)> {
+        let open = |entry: &Entry| !entry.settled && entry.packet_id != 0;
+        let entries = (self.first..).zip(&self.entries).filter(move |(_, entry)| open(entry));
+        entries.map(|(receipt, entry)| (receipt, entry.packet_id))
     }
 
     /// The connection is gone: its packet ids mean nothing on the next one, where the source

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::ack::Content;
 use crate::limits::{BATCH_MESSAGES_MAX, SPARE_BATCHES_MAX, SPARE_BYTES_MAX};
 use crate::message::{Batch, Findings, Message, SourceId};
 use crate::threshold::Threshold;
@@ -68,6 +69,13 @@ impl Ingest {
         for batch in &mut self.waiting {
             batch.threshold = threshold;
         }
+    }
+
+    /// The messages that wait to be judged, by receipt.
+    pub fn waiting(&self) -> impl Iterator<Item = (u64, Content<'_>)> {
+        self.waiting
+            .iter()
+            .flat_map(|batch| batch.receipts().map(|receipt| (receipt, batch.content(receipt))))
     }
 
     /// The next batch to be judged.

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::ack::Content;
 use crate::arena::{Arena, Place};
 use crate::limits::ALERT_TABLES_BYTES;
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
@@ -92,6 +93,14 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Origin and body of the message with this receipt, which must be one of its own.
+    pub fn content(&self, receipt: u64) -> Content<'_> {
+        let index = usize::try_from(receipt - self.first_receipt).ok();
+        let message = index.and_then(|index| self.messages.get(index));
+        let message = message.map(|m| [m.origin, m.body].map(|at| at.of(&self.block)));
+        message.unwrap_or_default()
+    }
+
     /// What it keeps alive besides its block: itself and its two lists, all of which are in tables
     /// that double; and what its messages will take once they are alerts, as all may be.
     fn tables_bytes(&self) -> usize {
@@ -199,6 +208,11 @@ impl Alert {
     /// What it takes of its arena.
     pub fn bytes(&self) -> usize {
         self.block.len()
+    }
+
+    /// Origin and body.
+    pub fn content(&self) -> Content<'_> {
+        [self.origin().as_bytes(), self.body()]
     }
 
     /// What its topic is made from, see [`Message::origin`].

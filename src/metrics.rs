@@ -8,10 +8,12 @@ use crate::parse::Malformed;
 /// Counters since the process started. Plain numbers: the ingest thread alone counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
-    /// Messages received for `input1`, redeliveries included.
+    /// Messages received for `input1` and judged.
     pub received: u64,
     /// Bytes of their bodies.
     pub received_bytes: u64,
+    /// Messages that came again while their first delivery was still open: not judged again.
+    pub redelivered: u64,
     /// Messages received for other inputs: acknowledged and ignored.
     pub other_inputs: u64,
     /// Messages that exceeded the threshold.

@@ -136,6 +136,14 @@ impl<N: Naming> Outbound<N> {
         }
     }
 
+    /// Alerts without PUBACK.
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.inflight.iter().filter_map(|sent| match sent {
+            Sent::Alert(alert) => Some(alert),
+            Sent::Report { .. } => None,
+        })
+    }
+
     /// Publishes without PUBACK.
     pub fn waiting(&self) -> usize {
         self.inflight.waiting()

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tracing::{debug, error, warn};
 
-use crate::ack::Ledger;
+use crate::ack::{Content, Ledger, Redelivery, Rule};
 use crate::arena::Arena;
 use crate::forward::{Order, TooLarge};
 use crate::ingest::Ingest;
@@ -47,6 +47,7 @@ pub struct Held {
 /// What is open of one source.
 struct Source {
     ledger: Ledger,
+    redelivery: Redelivery,
     arena: Arena,
     /// Alerts without PUBACK.
     alerts: usize,
@@ -120,6 +121,10 @@ impl Pipeline {
     ) -> std::io::Result<Self> {
         let source = |id: SourceId| Source {
             ledger: Ledger::default(),
+            redelivery: Redelivery::new(match id {
+                SourceId::Hub => Rule::Content,
+                SourceId::Broker => Rule::PacketId,
+            }),
             arena: Arena::new(held_bytes_max),
             alerts: 0,
             unsettled_bytes: 0,
@@ -227,6 +232,7 @@ impl Pipeline {
         let Source {
             order,
             ledger,
+            redelivery,
             ingest,
             outbox,
             arena,
@@ -237,6 +243,9 @@ impl Pipeline {
         } = &mut sources[batch.source as usize];
         *is_due = true;
         order.accept(batch, |batch| {
+            if redelivery.has_claims() {
+                redelivery.compare(batch.receipts(), |receipt| batch.content(receipt));
+            }
             let alerts = &batch.findings.alerts;
             let receipt = |index: u32| batch.first_receipt + u64::from(index);
             ledger.settle_range(batch.receipts(), alerts.iter().map(|alert| receipt(alert.index)));
@@ -307,6 +316,10 @@ impl Pipeline {
 
     fn settle(&mut self, alert: &Alert) {
         let source = &mut self.sources[alert.source as usize];
+        if source.redelivery.has_claims() {
+            let receipts = alert.receipt..alert.receipt + 1;
+            source.redelivery.compare(receipts, |_| alert.content());
+        }
         if source.ledger.settle(alert.receipt) {
             source.arena.back(alert.place, alert.bytes());
             source.alerts -= 1;
@@ -317,9 +330,13 @@ impl Pipeline {
     /// Hands `acknowledge` the packet ids that may be acknowledged, in order of receipt. Returns how
     /// many messages were done with.
     pub fn release(&mut self, source: SourceId, acknowledge: impl FnMut(u16)) -> u64 {
-        let source = &mut self.sources[source as usize];
-        source.is_due = false;
-        let settled = source.ledger.release(acknowledge);
+        let Source { ledger, redelivery, is_due, .. } = &mut self.sources[source as usize];
+        *is_due = false;
+        let settled = if redelivery.has_claims() {
+            redelivery.release(ledger, acknowledge)
+        } else {
+            ledger.release(acknowledge)
+        };
         self.counters.settled += settled;
         settled
     }
@@ -394,9 +411,50 @@ impl Pipeline {
         self.is_idle(source) && self.sources[source as usize].outbox.is_empty()
     }
 
-    /// A source's connection is gone: its packet ids mean nothing on the next one.
-    pub fn forget_packet_ids(&mut self, source: SourceId) {
-        self.sources[source as usize].ledger.forget_packet_ids();
+    /// A source has a new connection: the packet ids of the last one mean nothing on it. What is
+    /// still open comes again, if the source has kept the session. The hub's is recognised where it
+    /// is an alert that waits here or is among those `in_flight`.
+    pub fn connected<'a>(
+        &mut self,
+        source: SourceId,
+        session_present: bool,
+        in_flight: impl Iterator<Item = &'a Alert>,
+    ) {
+        let Source { ledger, redelivery, ingest, outbox, .. } = &mut self.sources[source as usize];
+        let content = |alert: &'a Alert| (alert.receipt, alert.content());
+        let in_flight = in_flight.filter(|alert| alert.source == source).map(content);
+        let here = outbox.iter().map(|alert| (alert.receipt, alert.content()));
+        let open = in_flight.chain(here.chain(ingest.waiting()));
+        redelivery.connected(ledger, session_present, open);
+    }
+
+    /// Whether a message of a source may be one that came on an earlier connection and is still
+    /// open: then ask [`redelivered`](Self::redelivered).
+    #[inline]
+    pub fn is_expecting(&self, source: SourceId) -> bool {
+        self.sources[source as usize].redelivery.is_expecting()
+    }
+
+    /// Whether a message that needs an acknowledgement is such a one. Then it is acknowledged once
+    /// its first delivery is settled, and must not be received again.
+    #[cold]
+    pub fn redelivered(
+        &mut self,
+        source: SourceId,
+        packet_id: u16,
+        dup: bool,
+        content: Content<'_>,
+    ) -> bool {
+        let Source { ledger, redelivery, .. } = &mut self.sources[source as usize];
+        let is_known = redelivery.recognise(ledger, packet_id, dup, content);
+        self.counters.redelivered += u64::from(is_known);
+        is_known
+    }
+
+    /// Whether a message of a source was taken for another: its connection must end, so that the
+    /// message comes again. (A hub's never is: its content is known.)
+    pub fn is_mistaken(&self, source: SourceId) -> bool {
+        self.sources[source as usize].redelivery.is_mistaken()
     }
 
     /// Ends the pool, and tells what was done.

@@ -27,7 +27,7 @@ use crate::message::{Message, SourceId, Span};
 use crate::mqtt::session::{
     self, Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
 };
-use crate::mqtt::wire::Incoming;
+use crate::mqtt::wire::{Incoming, PublishAt};
 use crate::mqtt::{ByteStream, Connection, Stream};
 use crate::pipeline::Pipeline;
 use filters::Filters;
@@ -116,7 +116,7 @@ impl Serve for Source {
     }
 
     fn open(&mut self, session_present: bool, _now: Instant) -> Result<Ask, End> {
-        self.context.pipeline.lock().forget_packet_ids(BROKER);
+        self.context.pipeline.lock().connected(BROKER, session_present, std::iter::empty());
         self.filters.connected(session_present);
         self.leaving = None;
         self.linger = Linger::new(self.longest_pause);
@@ -137,6 +137,9 @@ impl Serve for Source {
         let connection = &mut session.connection;
         if pipeline.release(BROKER, |id| connection.acknowledge(id)) > 0 {
             session.worked();
+        }
+        if pipeline.is_mistaken(BROKER) {
+            return Err(End::Mistaken);
         }
         pipeline.wake_others(&self.wake);
         let held = pipeline.held(BROKER).messages;
@@ -172,6 +175,9 @@ impl Source {
             match packet {
                 // Not acknowledged: the broker delivers it to the next instance.
                 Incoming::Publish(_) | Incoming::TooLarge { .. } if is_stopping => {}
+                Incoming::Publish(publish)
+                    if pipeline.is_expecting(BROKER)
+                        && is_redelivered(publish, &block, pipeline) => {}
                 Incoming::Publish(publish) if !self.filters.let_in(publish.topic(&block)) => {
                     pipeline.receive_settled(BROKER, publish.packet_id());
                     self.foreign(publish.topic(&block), pipeline, now);
@@ -233,6 +239,16 @@ impl Source {
     }
 }
 
+/// Whether it came on an earlier connection and is still open.
+#[cold]
+fn is_redelivered(publish: PublishAt, block: &[u8], pipeline: &mut Pipeline) -> bool {
+    let content = [publish.topic(block), &block[publish.body()]];
+    let is_known = |id| pipeline.redelivered(BROKER, id, publish.is_dup(), content);
+    publish.packet_id().is_some_and(is_known)
+}
+
+#[cfg(test)]
+mod redelivery_tests;
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]

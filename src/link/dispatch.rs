@@ -142,6 +142,12 @@ impl Link {
         let topic_end = publish.topic_end();
         let origin = Span::new(topic_end - bag_len..topic_end);
         let message = Message { origin, body: Span::new(publish.body()) };
+        if pipeline.is_expecting(HUB)
+            && let Some(id) = packet_id
+            && pipeline.redelivered(HUB, id, false, [origin, message.body].map(|at| at.of(block)))
+        {
+            return;
+        }
         debug!(
             "message {}: {} bytes, data \"{}\", properties \"{}\"",
             pipeline.counters.received + 1,

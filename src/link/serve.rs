@@ -74,12 +74,12 @@ impl Serve for Link {
 
     /// Nothing of the last connection is acknowledged on this one, everything unacknowledged is due
     /// again, and the subscriptions are made, whatever the hub says that it has kept.
-    fn open(&mut self, _session_present: bool, now: Instant) -> Result<Ask, End> {
+    fn open(&mut self, session_present: bool, now: Instant) -> Result<Ask, End> {
         self.leaving = None;
         self.hold_until = now + FIRST_TWIN_WAIT;
         self.linger = Linger::new(self.settings.linger);
         self.renewal = Some(Renewal::start(&self.settings, self.renew_at, &self.wake));
-        self.pipeline.lock().forget_packet_ids(HUB);
+        self.pipeline.lock().connected(HUB, session_present, self.outbound.alerts());
         let filters = vec![
             topics::TWIN_RESPONSES.to_owned(),
             topics::DESIRED_PATCHES.to_owned(),

@@ -133,12 +133,17 @@ impl std::fmt::Debug for Leave {
     }
 }
 
+/// Starts to serve one connection to a hub that knows nothing of an earlier one.
+fn serve(link: Link, buffer: usize) -> (Served, Hub) {
+    serve_again(link, false, buffer)
+}
+
 /// Starts to serve one connection.
-fn serve(mut link: Link, buffer: usize) -> (Served, Hub) {
+fn serve_again(mut link: Link, session_present: bool, buffer: usize) -> (Served, Hub) {
     let (ours, theirs) = duplex(buffer);
     let connection = Connection::new(ours, Duration::from_secs(60));
     let served = tokio::spawn(async move {
-        let end = session::serve(&mut link, connection, true).await.end;
+        let end = session::serve(&mut link, connection, session_present).await.end;
         (link, end)
     });
     (served, Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() })
@@ -191,6 +196,44 @@ async fn a_new_connection_begins_with_what_the_old_one_left() {
     hub.send(Packet::PubAck(PubAck::new(again.pkid))).await;
     hub.input(1, COLD).await;
     assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)), "and none for 7");
+}
+
+/// A hub that has kept the session delivers again what is open. Its alert is made once, and sent
+/// again under its id. One that has lost the session may deliver a new message that is equal.
+#[tokio::test]
+async fn an_open_input_that_comes_again_is_not_judged_again() {
+    let (link, _stop, _wake) = link(1 << 20);
+    let pipeline = link.pipeline.clone();
+    let (mut served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    hub.input(1, HOT).await;
+    let alert = hub.next_publish().await;
+    let mut unacknowledged = Vec::new();
+    for (session_present, alerts) in [(true, 1), (true, 1), (true, 1), (false, 2), (true, 2)] {
+        drop(hub);
+        let (link, _) = end_of(served).await;
+        (served, hub) = serve_again(link, session_present, 1 << 16);
+        hub.subscribe().await;
+        hub.input(1, HOT).await;
+        hub.input(2, COLD).await;
+        let again = hub.next_publish().await;
+        assert_eq!((again.pkid, again.dup), (alert.pkid, true));
+        if alerts == 2 {
+            let second = hub.next_publish().await;
+            assert_eq!((second.dup, &second.payload), (session_present, &Bytes::from(HOT)));
+            unacknowledged = vec![alert.pkid, second.pkid];
+        }
+        assert_eq!(pipeline.lock().counters.alerts, alerts);
+    }
+    for id in unacknowledged {
+        hub.send(Packet::PubAck(PubAck::new(id))).await;
+    }
+    assert_eq!(
+        [hub.next().await, hub.next().await],
+        [1, 2].map(|id| Packet::PubAck(PubAck::new(id)))
+    );
+    assert_eq!(pipeline.lock().held(HUB).messages, 0);
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use rumqttc::mqttbytes;
 use rumqttc::mqttbytes::v4::Packet;
+use rumqttc::mqttbytes::{self, QoS};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -22,9 +22,11 @@ use tracing::debug;
 use super::inbox::Inbox;
 use super::wire::{self, Incoming, Outgoing};
 use chunks::{CHUNK_BYTES, Chunks};
+use exactly_once::ExactlyOnce;
 use keep_alive::KeepAlive;
 
 mod chunks;
+mod exactly_once;
 mod keep_alive;
 
 /// Most bytes read in one turn.
@@ -73,6 +75,9 @@ pub enum ConnectionError {
     /// The peer goes on sending and takes no answers.
     #[error("the peer takes no answers: {0} bytes wait for it")]
     Deaf(usize),
+    /// The peer uses packet ids of QoS 2 messages again, and again, before we are done with them.
+    #[error("the peer has more QoS 2 messages open than there are packet ids")]
+    ExactlyOnceOverrun,
 }
 
 impl ConnectionError {
@@ -115,9 +120,10 @@ pub struct Connection<S> {
     /// The read buffer may begin with a whole packet.
     undecoded: bool,
     /// Bytes still to come of a packet that is too large, and what is told once they are passed.
-    oversized: Option<(usize, Incoming)>,
+    oversized: Option<(usize, QoS, Incoming)>,
     /// The end of the stream, until what came before it is taken.
     end: Option<ConnectionError>,
+    exactly_once: ExactlyOnce,
     write_buffer: Vec<u8>,
     /// Bytes of `write_buffer` that the socket has taken.
     written: usize,
@@ -145,6 +151,7 @@ impl<S: ByteStream> Connection<S> {
             undecoded: false,
             oversized: None,
             end: None,
+            exactly_once: ExactlyOnce::default(),
             write_buffer: Vec::with_capacity(4096),
             written: 0,
             needs_flush: false,
@@ -177,10 +184,15 @@ impl<S: ByteStream> Connection<S> {
         Ok(())
     }
 
-    /// Adds a PUBACK to the next write.
+    /// Adds the acknowledgement of a message to the next write: PUBACK, or PUBREC where it came at
+    /// QoS 2. To be called in order of receipt (MQTT 3.1.1 §4.6).
     #[inline]
     pub fn acknowledge(&mut self, packet_id: u16) {
-        wire::write_puback(&mut self.write_buffer, packet_id);
+        if self.exactly_once.is_idle() {
+            wire::write_puback(&mut self.write_buffer, packet_id);
+        } else {
+            self.exactly_once.acknowledge(packet_id, &mut self.write_buffer);
+        }
     }
 
     /// The keep-alive that was announced.
@@ -393,7 +405,8 @@ impl<S: ByteStream> Connection<S> {
     }
 
     /// Reads until the socket is empty or the turn's share is full, and decodes at most `limit`
-    /// packets. True when packets arrived, or `inbox` holds some from before.
+    /// packets. True when packets arrived, or `inbox` holds some from before, or when some were
+    /// answered here and the answers are to be written.
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -424,12 +437,16 @@ impl<S: ByteStream> Connection<S> {
             }
         }
         self.heard |= bytes > 0;
+        let waiting = self.write_buffer.len();
         self.decode(inbox, limit);
         if !inbox.is_empty() {
             return Ok(true);
         }
         if let Some(end) = self.end.take() {
             return Err(end);
+        }
+        if self.write_buffer.len() > waiting {
+            return Ok(true);
         }
         if !is_drained {
             // The turn's share is used up and no packet is whole yet: no new readiness event is
@@ -479,6 +496,11 @@ impl<S: ByteStream> Connection<S> {
             self.keep_alive.answered();
         }
         self.undecoded = false;
+        if (decoded.has_exactly_once || !self.exactly_once.is_idle())
+            && let Err(end) = self.exactly_once.sort(inbox, &mut self.write_buffer)
+        {
+            self.end.get_or_insert(end);
+        }
         match decoded.end {
             mqttbytes::Error::InsufficientBytes(0) => self.undecoded = true,
             mqttbytes::Error::InsufficientBytes(missing) if missing > READ_BYTES => {
@@ -490,9 +512,9 @@ impl<S: ByteStream> Connection<S> {
             mqttbytes::Error::InsufficientBytes(_) => {}
             fault @ mqttbytes::Error::PayloadSizeLimitExceeded(_) => {
                 match wire::oversized(&self.read_buffer) {
-                    wire::Oversized::Publish { packet_id, bytes, topic } => {
+                    wire::Oversized::Publish { qos, packet_id, bytes, topic } => {
                         let told = Incoming::TooLarge { packet_id, bytes, topic };
-                        self.oversized = Some((bytes, told));
+                        self.oversized = Some((bytes, qos, told));
                         self.undecoded = true;
                     }
                     wire::Oversized::Incomplete => {}
@@ -507,15 +529,23 @@ impl<S: ByteStream> Connection<S> {
     /// first on every connection, and nothing behind it would ever come. False while more of it is
     /// to come.
     fn skip_oversized(&mut self, inbox: &mut Inbox) -> bool {
-        let Some((bytes, told)) = self.oversized.take() else { return true };
+        let Some((bytes, qos, told)) = self.oversized.take() else { return true };
         let skipped = bytes.min(self.read_buffer.len());
         self.read_buffer.advance(skipped);
         if skipped < bytes {
-            self.oversized = Some((bytes - skipped, told));
+            self.oversized = Some((bytes - skipped, qos, told));
             self.undecoded = false;
             return false;
         }
-        inbox.incoming.push(told);
+        let is_new = match told {
+            Incoming::TooLarge { packet_id: Some(id), .. } => {
+                self.exactly_once.received(id, qos, &mut self.write_buffer)
+            }
+            _ => true,
+        };
+        if is_new {
+            inbox.incoming.push(told);
+        }
         true
     }
 }

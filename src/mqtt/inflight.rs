@@ -120,6 +120,14 @@ impl<T> Inflight<T> {
         }
     }
 
+    /// The publishes that wait, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Waiting(publish) => Some(publish),
+            Slot::Reserved | Slot::Done => None,
+        })
+    }
+
     /// The packet id that the next [`push`](Self::push) gives.
     pub fn next_id(&self) -> u16 {
         let length = u32::try_from(self.slots.len()).expect("at most WINDOW_MAX slots");

@@ -66,6 +66,12 @@ pub enum End {
     /// None is left for the SUBSCRIBE.
     #[error("all packet ids are taken by publishes without PUBACK")]
     NoPacketId,
+    /// What came again under a packet id was another message than the one that it was taken for.
+    #[error(
+        "the peer delivered another message again than it had delivered under that packet id (has \
+         another program the same client id?): a new connection brings it once more"
+    )]
+    Mistaken,
     /// The oldest publish has waited too long.
     #[error("no PUBACK for the oldest publish within {0:?}, although the peer is there")]
     NoPubAck(Duration),

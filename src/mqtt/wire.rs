@@ -12,10 +12,16 @@ use rumqttc::mqttbytes::{self, Error, QoS};
 const PUBLISH: u8 = 0x30;
 /// First byte of a PUBACK.
 const PUBACK: u8 = 0x40;
+/// First byte of a PUBREC.
+const PUBREC: u8 = 0x50;
+/// First byte of a PUBCOMP.
+const PUBCOMP: u8 = 0x70;
 /// The flag of a publish that was sent before (MQTT 3.1.1 §3.3.1.1).
 const DUP: u8 = 0x08;
 /// The flags of QoS 1 (MQTT 3.1.1 §3.3.1.2).
 const AT_LEAST_ONCE: u8 = 0x02;
+/// The flags of QoS 2.
+const EXACTLY_ONCE: u8 = 0x04;
 /// The flag of a publish that the broker kept (MQTT 3.1.1 §3.3.1.3).
 const RETAIN: u8 = 0x01;
 
@@ -99,6 +105,11 @@ impl PublishAt {
         }
     }
 
+    /// Whether it was sent before, or tried to be.
+    pub fn is_dup(&self) -> bool {
+        self.first & DUP != 0
+    }
+
     /// Whether the broker kept it from before the subscription.
     pub fn is_retained(&self) -> bool {
         self.first & RETAIN != 0
@@ -109,7 +120,7 @@ impl PublishAt {
         let topic = String::from_utf8_lossy(self.topic(block)).into_owned();
         let body = Bytes::copy_from_slice(&block[self.body()]);
         let mut publish = mqttbytes::v4::Publish::from_bytes(topic, self.qos(), body);
-        publish.dup = self.first & DUP != 0;
+        publish.dup = self.is_dup();
         publish.retain = self.is_retained();
         publish.pkid = self.packet_id;
         publish
@@ -132,6 +143,8 @@ pub struct Decoded {
     /// Why it ends there: [`Error::InsufficientBytes`] with what is missing of the next packet, or
     /// a fault that no further byte can mend.
     pub end: Error,
+    /// Whether a QoS 2 PUBLISH or a PUBREL is among the packets.
+    pub has_exactly_once: bool,
 }
 
 /// Appends at most `limit` of the whole packets at the start of `bytes` to `packets`; none is taken
@@ -143,21 +156,27 @@ pub fn decode(
     packet_bytes_max: usize,
 ) -> Decoded {
     let mut at = 0;
+    let mut has_exactly_once = false;
     for _ in 0..limit {
-        match next(bytes, at, packet_bytes_max) {
+        match next(bytes, at, packet_bytes_max, &mut has_exactly_once) {
             Ok((packet, end)) => {
                 packets.push(packet);
                 at = end;
             }
-            Err(end) => return Decoded { consumed: at, end },
+            Err(end) => return Decoded { consumed: at, end, has_exactly_once },
         }
     }
-    Decoded { consumed: at, end: Error::InsufficientBytes(0) }
+    Decoded { consumed: at, end: Error::InsufficientBytes(0), has_exactly_once }
 }
 
 /// The packet at `at`, and where it ends.
 #[inline]
-fn next(bytes: &[u8], at: usize, packet_bytes_max: usize) -> Result<(Incoming, usize), Error> {
+fn next(
+    bytes: &[u8],
+    at: usize,
+    packet_bytes_max: usize,
+    has_exactly_once: &mut bool,
+) -> Result<(Incoming, usize), Error> {
     let (start, end) = match frame(&bytes[at..]) {
         Some((header, length)) if length <= packet_bytes_max => (at + header, at + header + length),
         // Incomplete, too long or not a length: the codec says which.
@@ -175,7 +194,16 @@ fn next(bytes: &[u8], at: usize, packet_bytes_max: usize) -> Result<(Incoming, u
     if let (PUBACK, [high, low]) = (first & 0xf0, &bytes[start..end]) {
         return Ok((Incoming::PubAck(u16::from_be_bytes([*high, *low])), end));
     }
-    other(&bytes[at..end], packet_bytes_max).map(|packet| (packet, end))
+    let packet = match exactly_once(bytes, first, start, end) {
+        Some(publish) => Incoming::Publish(publish),
+        None => other(&bytes[at..end], packet_bytes_max)?,
+    };
+    *has_exactly_once |= match &packet {
+        Incoming::Publish(_) => true,
+        Incoming::Other(packet) => matches!(**packet, Packet::PubRel(_)),
+        Incoming::PubAck(_) | Incoming::TooLarge { .. } => false,
+    };
+    Ok((packet, end))
 }
 
 /// Length of the fixed header and remaining length (MQTT 3.1.1 §2.2.3); `None` when the header is
@@ -193,7 +221,7 @@ fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// The PUBLISH whose variable header begins at `start`; `None` when it is faulty.
+/// The PUBLISH at QoS 0 or 1 whose variable header begins at `start`; `None` when it is faulty.
 #[inline]
 fn publish(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishAt> {
     let rest = &bytes[start..end];
@@ -205,7 +233,7 @@ fn publish(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishA
     }
     let (packet_id, header) = match first >> 1 & 3 {
         0 => (0, 0),
-        1 | 2 => (u16::from_be_bytes(*rest.first_chunk::<2>()?), 2),
+        1 => (u16::from_be_bytes(*rest.first_chunk::<2>()?), 2),
         _ => return None,
     };
     if packet_id == 0 && header != 0 {
@@ -215,6 +243,16 @@ fn publish(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishA
     let body = topic + usize::from(topic_len) + header;
     let (topic, body, end) = (narrow(topic), narrow(body), narrow(end));
     Some(PublishAt { topic, body, end, topic_len, packet_id, first })
+}
+
+/// The PUBLISH at QoS 2, which nobody asks for; its parts are where they are at QoS 1.
+#[cold]
+fn exactly_once(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishAt> {
+    if first & (0xf0 | EXACTLY_ONCE | AT_LEAST_ONCE) != PUBLISH | EXACTLY_ONCE {
+        return None;
+    }
+    publish(bytes, first ^ (EXACTLY_ONCE | AT_LEAST_ONCE), start, end)
+        .map(|publish| PublishAt { first, ..publish })
 }
 
 /// A whole packet of another kind.
@@ -233,6 +271,8 @@ fn other(packet: &[u8], packet_bytes_max: usize) -> Result<Incoming, Error> {
 pub enum Oversized {
     /// A PUBLISH, of so many bytes on the wire.
     Publish {
+        /// Its quality of service.
+        qos: QoS,
         /// Its packet id; `None` at QoS 0.
         packet_id: Option<u16>,
         /// From its first byte to its last.
@@ -251,23 +291,24 @@ pub fn oversized(bytes: &[u8]) -> Oversized {
     let (Some(&first), Some((header, length))) = (bytes.first(), frame(bytes)) else {
         return Oversized::Incomplete;
     };
-    let has_id = match first >> 1 & 3 {
+    let qos = match first >> 1 & 3 {
         _ if first & 0xf0 != PUBLISH => return Oversized::Other,
-        0 => false,
-        1 | 2 => true,
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        2 => QoS::ExactlyOnce,
         _ => return Oversized::Other,
     };
     let rest = bytes[header..].split_first_chunk::<2>();
     let topic = rest.and_then(|(len, rest)| rest.split_at_checked(u16::from_be_bytes(*len).into()));
     let Some((topic, rest)) = topic else { return Oversized::Incomplete };
     let packet_id = match rest.first_chunk::<2>() {
-        _ if !has_id => None,
+        _ if qos == QoS::AtMostOnce => None,
         None => return Oversized::Incomplete,
         Some([0, 0]) => return Oversized::Other,
         Some(id) => Some(u16::from_be_bytes(*id)),
     };
     let topic = Box::new(Bytes::copy_from_slice(topic));
-    Oversized::Publish { packet_id, bytes: header + length, topic }
+    Oversized::Publish { qos, packet_id, bytes: header + length, topic }
 }
 
 /// Why no packet begins here.
@@ -350,6 +391,21 @@ impl<'a> From<&'a mqttbytes::v4::Publish> for Outgoing<'a> {
 /// Appends a PUBACK to `out`.
 #[inline]
 pub fn write_puback(out: &mut Vec<u8>, packet_id: u16) {
+    write_answer(out, PUBACK, packet_id);
+}
+
+/// Appends a PUBREC to `out` (MQTT 3.1.1 §3.5).
+pub fn write_pubrec(out: &mut Vec<u8>, packet_id: u16) {
+    write_answer(out, PUBREC, packet_id);
+}
+
+/// Appends a PUBCOMP to `out` (MQTT 3.1.1 §3.7).
+pub fn write_pubcomp(out: &mut Vec<u8>, packet_id: u16) {
+    write_answer(out, PUBCOMP, packet_id);
+}
+
+#[inline]
+fn write_answer(out: &mut Vec<u8>, first: u8, packet_id: u16) {
     let [high, low] = packet_id.to_be_bytes();
-    out.extend_from_slice(&[PUBACK, 2, high, low]);
+    out.extend_from_slice(&[first, 2, high, low]);
 }

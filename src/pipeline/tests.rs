@@ -255,7 +255,7 @@ fn a_lost_connections_packet_ids_are_never_released() {
     rig.receive(SourceId::Broker, &[(7, 99)], 0);
     rig.receive(SourceId::Hub, &[(7, 9)], 0);
     rig.advance();
-    rig.pipeline.forget_packet_ids(SourceId::Broker);
+    rig.pipeline.connected(SourceId::Broker, false, std::iter::empty());
     rig.receive(SourceId::Broker, &[(1, 9)], 0);
     rig.advance();
     let alert = rig.alert();

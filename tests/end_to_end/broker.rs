@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 mod delivery;
+mod exactly_once;
 mod pressure;
 mod refused;
 mod security;

@@ -3,7 +3,8 @@
 use super::*;
 use crate::broker::peer::{COLD, HOT, Peer, Rig, until};
 use crate::limits::SUBACK_WAIT;
-use crate::mqtt::packet::PubAck;
+use crate::mqtt::QoS;
+use crate::mqtt::packet::{PubAck, PubComp, PubRec, PubRel, Publish};
 use tokio::task::JoinHandle;
 
 /// Serves a connection, on which the broker says whether it had a session.
@@ -54,6 +55,36 @@ async fn messages_for_an_earlier_run_are_not_judged() {
         assert_eq!((counters().alerts, counters().unexpected), (alerts, unexpected));
         served.abort();
     }
+}
+
+/// A session may hold filters of QoS 2: what comes by them is recorded when it is settled, in its
+/// order among the others, and a message that comes again before its release is judged once.
+#[tokio::test(start_paused = true)]
+async fn messages_at_qos_2_are_recorded_in_order_when_settled() {
+    let rig = Rig::new(1 << 20);
+    let (mut peer, _served) = serve(&rig, true);
+    peer.grant(None).await;
+    for (topic, id, body) in
+        [("sensors/a", 1, HOT), ("other/a", 2, HOT), ("sensors/a", 1, HOT), ("sensors/a", 3, COLD)]
+    {
+        let mut publish = Publish::new(topic, QoS::ExactlyOnce, body);
+        publish.pkid = id;
+        peer.send(Packet::Publish(publish)).await;
+    }
+    peer.publish("sensors/a", 4, COLD, false).await;
+    let alert = rig.alert().await;
+    until(|| rig.pipeline.lock().counters.not_alerts == 2).await;
+    rig.forwarded(&alert);
+    for id in 1..=3 {
+        assert_eq!(peer.next().await, Packet::PubRec(PubRec::new(id)));
+        peer.send(Packet::PubRel(PubRel::new(id))).await;
+    }
+    assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(4)));
+    for id in 1..=3 {
+        assert_eq!(peer.next().await, Packet::PubComp(PubComp::new(id)));
+    }
+    let counters = rig.pipeline.lock().counters.clone();
+    assert_eq!((counters.alerts, counters.unexpected), (1, 1));
 }
 
 /// A connection that is made while as much is held as may be reads nothing, so it does not see its

@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
 mod chunks;
+mod exactly_once;
 
 fn publish(topic: &str, id: u16, size: usize) -> Publish {
     let mut publish = Publish::new(topic, QoS::AtLeastOnce, vec![b'x'; size]);

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::{
-    Connect, ConnectReturnCode, Packet, PubAck, Publish, Subscribe, SubscribeReasonCode,
+    Connect, ConnectReturnCode, Packet, PubAck, PubComp, PubRec, PubRel, Publish, Subscribe,
+    SubscribeReasonCode,
 };
 use rumqttc::mqttbytes::{Error, QoS};
 use serde_json::Value;
@@ -57,15 +58,20 @@ impl Client {
     }
 
     /// Subscribes at QoS 1, and gives itself.
-    pub(crate) fn subscribed(mut self, filter: &str) -> Self {
-        let mut subscribe = Subscribe::new(filter, QoS::AtLeastOnce);
+    pub(crate) fn subscribed(self, filter: &str) -> Self {
+        self.subscribed_at(QoS::AtLeastOnce, filter)
+    }
+
+    /// Subscribes, and gives itself.
+    pub(super) fn subscribed_at(mut self, qos: QoS, filter: &str) -> Self {
+        let mut subscribe = Subscribe::new(filter, qos);
         subscribe.pkid = self.next_id();
         self.send(&[Packet::Subscribe(subscribe)]);
         let ack = self.wait_for(|packet| match packet {
             Packet::SubAck(ack) => Some(ack),
             _ => None,
         });
-        assert_eq!(ack.return_codes, [SubscribeReasonCode::Success(QoS::AtLeastOnce)]);
+        assert_eq!(ack.return_codes, [SubscribeReasonCode::Success(qos)]);
         self
     }
 
@@ -91,6 +97,17 @@ impl Client {
                 self.wait_for_puback();
             }
         }
+    }
+
+    /// Publishes at QoS 2, and waits until the broker is done with it.
+    pub(super) fn publish_exactly_once(&mut self, topic: &str, body: impl Into<Vec<u8>>) {
+        let mut publish = Publish::new(topic, QoS::ExactlyOnce, body.into());
+        publish.pkid = self.next_id();
+        let id = publish.pkid;
+        self.send(&[Packet::Publish(publish)]);
+        self.wait_for(|packet| (packet == Packet::PubRec(PubRec::new(id))).then_some(()));
+        self.send(&[Packet::PubRel(PubRel::new(id))]);
+        self.wait_for(|packet| (packet == Packet::PubComp(PubComp::new(id))).then_some(()));
     }
 
     /// Publishes at QoS 0. When this returns, the broker has taken all of them.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::client::Client;
 use super::tap::{Hold, Tap};
-use super::{ALERTS, assert_at_least_once, copies, half_hot, is_hot, numbers, standalone, stop};
+use super::{
+    ALERTS, assert_at_least_once, copies, figure, half_hot, is_hot, numbers, standalone, stop,
+};
 use crate::harness::{Mosquitto, Process, wait_until};
 
 const FLAGS: [&str; 2] = ["--client-id", "w"];
@@ -148,6 +150,47 @@ fn a_broker_with_a_memory_loses_nothing() {
     }
     assert_eq!(came, hot, "only hot messages come back");
     assert!(module.is_running());
+}
+
+/// The source's connection is cut again and again while nobody acknowledges the alerts: none of
+/// them comes a second time, and in the end all readings are acknowledged.
+#[test]
+fn cuts_make_no_copies_of_alerts_without_acknowledgement() {
+    const CUTS: usize = 8;
+    let mosquitto = Mosquitto::start();
+    let tap = Tap::on(&mosquitto);
+    let module = standalone(&mosquitto, &tap.url(), &FLAGS);
+    let mut alerts = Client::connect(&mosquitto).subscribed(ALERTS);
+    tap.hold(Hold::Acknowledgements);
+    Client::connect(&mosquitto).publish_all(half_hot(0..2 * IN_FLIGHT));
+    let mut came = numbers(&alerts.take(IN_FLIGHT));
+    for cuts in 1..=CUTS {
+        tap.cut_off("w");
+        tap.wait_for_ends("w", cuts);
+        // Behind what comes again, so it has come when this one has.
+        let n = 2 * (IN_FLIGHT + cuts);
+        Client::connect(&mosquitto).publish_all(half_hot(n..n + 1));
+        wait_until("the new reading's alert came", || {
+            came.extend(numbers(&alerts.drain()));
+            came.contains(&n)
+        });
+    }
+    tap.hold(Hold::Nothing);
+    wait_until("every message is acknowledged", || {
+        let (delivered, acknowledged) = tap.passed("w");
+        delivered - acknowledged == tap.unacknowledged().values().sum::<usize>()
+    });
+    let summary = stop(module);
+    came.extend(numbers(&alerts.drain()));
+    came.sort_unstable();
+    assert_eq!(
+        came,
+        (0..=2 * (IN_FLIGHT + CUTS))
+            .filter(|n| is_hot(*n) && *n != 2 * IN_FLIGHT)
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(figure(&summary, "alerts"), came.len() as u64, "{summary}");
+    tap.assert_acknowledged_in_order();
 }
 
 /// Without a client id there is no session: what is published while the module is away is not for

@@ -107,6 +107,16 @@ impl Tap {
         }
     }
 
+    /// Cuts the connections of clients of this id.
+    pub(super) fn cut_off(&self, client_id: &str) {
+        let state = self.shared.state();
+        for (course, [module, _]) in state.courses.iter().zip(&state.sockets) {
+            if course.client_id == client_id {
+                let _ = module.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
     /// How many messages were on their way to clients of this id, and how many of them came back
     /// acknowledged.
     pub(super) fn passed(&self, client_id: &str) -> (usize, usize) {

@@ -6,6 +6,7 @@ use clap::Command;
 use sluicegate::azure::dps::parse_response;
 use sluicegate::azure::{Key, Token, sign_token};
 use sluicegate::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
+use sluicegate::mqtt::QoS;
 use sluicegate::mqtt::wire::{Oversized, oversized};
 use sluicegate::settings::{Settings, add_flags};
 
@@ -58,11 +59,15 @@ fn the_longest_packet_is_counted() {
     let header = |first: u8| vec![first, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff];
     let bytes = 5 + 268_435_455;
     let topic = vec![b't'; 65_535];
-    for (first, id) in [(0x30, None), (0x32, Some(0x1234))] {
+    for (first, qos, id) in [
+        (0x30, QoS::AtMostOnce, None),
+        (0x32, QoS::AtLeastOnce, Some(0x1234)),
+        (0x3c, QoS::ExactlyOnce, Some(0x1234)),
+    ] {
         assert_eq!(oversized(&header(first)), Oversized::Incomplete, "64 KB of topic follow");
         let whole = [header(first), topic.clone(), vec![0x12, 0x34]].concat();
         let topic = Box::new(topic.clone().into());
-        assert_eq!(oversized(&whole), Oversized::Publish { packet_id: id, bytes, topic });
+        assert_eq!(oversized(&whole), Oversized::Publish { qos, packet_id: id, bytes, topic });
     }
 }
 

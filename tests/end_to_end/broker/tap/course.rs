@@ -33,20 +33,26 @@ impl Course {
     pub(super) fn sent(&mut self, packet: Packet) {
         match packet {
             Packet::Connect(connect) => self.client_id = connect.client_id,
-            Packet::PubAck(ack) => {
-                if let Some(place) = self.by_id.remove(&ack.pkid) {
-                    self.deliveries[place].is_acknowledged = true;
-                    self.acknowledgements.push(place);
-                }
-            }
+            Packet::PubAck(ack) => self.acknowledged(ack.pkid, QoS::AtLeastOnce),
+            Packet::PubRec(ack) => self.acknowledged(ack.pkid, QoS::ExactlyOnce),
             _ => {}
+        }
+    }
+
+    /// Another packet than the one that belongs to the message acknowledges nothing.
+    fn acknowledged(&mut self, id: u16, qos: QoS) {
+        if let Some(place) = self.by_id.remove(&id)
+            && self.deliveries[place].qos == qos
+        {
+            self.deliveries[place].is_acknowledged = true;
+            self.acknowledgements.push(place);
         }
     }
 
     /// Notes what the module is about to receive.
     pub(super) fn received(&mut self, packet: &Packet) {
         let Packet::Publish(publish) = packet else { return };
-        if publish.qos == QoS::AtLeastOnce {
+        if publish.qos != QoS::AtMostOnce {
             self.by_id.insert(publish.pkid, self.deliveries.len());
         }
         let is_acknowledged = publish.qos == QoS::AtMostOnce;
@@ -70,11 +76,12 @@ impl Course {
         open.filter_map(|delivery| delivery.number)
     }
 
-    /// Fails unless the acknowledged messages are the first of those at QoS 1, in their order.
+    /// Fails unless the acknowledged messages are the first of those at QoS 1 and 2, in their
+    /// order.
     pub(super) fn assert_acknowledged_in_order(&self) {
-        let at_least_once = (0..self.deliveries.len())
-            .filter(|place| self.deliveries[*place].qos == QoS::AtLeastOnce);
-        let first: Vec<usize> = at_least_once.take(self.acknowledgements.len()).collect();
+        let acknowledgeable = (0..self.deliveries.len())
+            .filter(|place| self.deliveries[*place].qos != QoS::AtMostOnce);
+        let first: Vec<usize> = acknowledgeable.take(self.acknowledgements.len()).collect();
         assert_eq!(self.acknowledgements, first, "{}", self.client_id);
     }
 }
