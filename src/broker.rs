@@ -25,7 +25,8 @@ pub mod source;
 mod subscription;
 pub mod topics;
 
-pub use address::{Address, AddressProblem, Password};
+pub use crate::url::Password;
+pub use address::Address;
 pub use control::Control;
 pub use login::Login;
 pub use outlet::Outlet;

@@ -64,3 +64,4 @@ pub mod metrics;
 pub mod module;
 pub mod settings;
 pub mod signals;
+pub mod url;

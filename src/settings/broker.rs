@@ -87,7 +87,7 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
         return None;
     }
     let address: Option<Address> =
-        layers.optional(&BROKER, |text| text.trim().parse().map_err(values::text));
+        layers.optional(&BROKER, |text| text.parse().map_err(values::text));
     let password = password::resolve(layers, address.as_ref());
     let tls = tls::resolve(layers, address.as_ref());
     let client_id = match layers.source(&CLIENT_ID) {
@@ -104,11 +104,11 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
     };
     let address = address?;
     Some(BrokerSettings {
-        route: if address.is_tls { Route::Direct } else { Route::Tcp },
-        host: address.host,
-        port: address.port,
+        route: if address.is_tls() { Route::Direct } else { Route::Tcp },
+        host: address.host().to_owned(),
+        port: address.port(),
         tls: tls?,
-        user: address.user,
+        user: address.user().map(str::to_owned),
         password: password?,
         client_id: client_id?,
         filters: filters?,

@@ -13,7 +13,7 @@ const FILE_BYTES_MAX: u64 = 65_537;
 
 /// The password from the one place that has it.
 pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<Option<Password>> {
-    let in_url = address.and_then(|address| address.password.clone());
+    let in_url = address.and_then(Address::password).cloned();
     let url = in_url.is_some().then_some(&BROKER);
     let places: Vec<_> = url
         .into_iter()
@@ -27,7 +27,7 @@ pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<
         return None;
     }
     let [place] = places.as_slice() else { return Some(None) };
-    if address.is_some_and(|address| address.user.is_none()) {
+    if address.is_some_and(|address| address.user().is_none()) {
         layers.problem(format!(
             "{place}: MQTT has no password without a user name: write mqtt://user@host"
         ));

@@ -18,7 +18,7 @@ const OF_TLS: [Spec; 3] = [BROKER_CA, BROKER_CERT, BROKER_KEY];
 /// The settings of TLS; without TLS nothing is trusted and nothing may be set. Whatever is given is
 /// checked even when the address could not be read.
 pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<Arc<ClientConfig>> {
-    if address.is_some_and(|address| !address.is_tls) {
+    if address.is_some_and(|address| !address.is_tls()) {
         refuse(layers, OF_TLS.iter(), "mqtt:// has no TLS: write mqtts://, or leave it out");
         return client_config(RootCertStore::empty()).ok();
     }

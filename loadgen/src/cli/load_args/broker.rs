@@ -124,11 +124,7 @@ impl BrokerArgs {
                 None => return Ok(None),
             },
         };
-        match text.len() {
-            0 => Err(format!("{source} holds no password")),
-            1..=PASSWORD_BYTES_MAX => Ok(Some(Password::new(text))),
-            _ => Err(format!("{source}: a password has at most {PASSWORD_BYTES_MAX} bytes")),
-        }
+        Password::new(text).map(Some).map_err(|problem| format!("{source}: {problem}"))
     }
 }
 
