@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod connection;
 pub mod inbox;
 pub mod inflight;
+pub mod text;
 pub mod transport;
 pub mod wire;
 

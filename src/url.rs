@@ -10,6 +10,8 @@ use std::net::Ipv6Addr;
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::ServerName;
 
+use crate::mqtt::text::is_refused;
+
 /// Most bytes of a user name or password (MQTT 3.1.1 §1.5.3, §3.1.3.5).
 pub const LOGIN_BYTES_MAX: usize = 65_535;
 
@@ -137,7 +139,7 @@ fn read_login(text: &str) -> Result<(String, Option<Password>), UrlProblem> {
         None => (text, None),
     };
     let user = decode(user)?;
-    let is_user = (1..=LOGIN_BYTES_MAX).contains(&user.len()) && !user.contains(char::is_control);
+    let is_user = (1..=LOGIN_BYTES_MAX).contains(&user.len()) && !user.contains(is_refused);
     if !is_user {
         return Err(UrlProblem::User);
     }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use sluicegate::broker::TopicFilter;
+use sluicegate::broker::topics::check_topic;
+use sluicegate::mqtt::text::is_refused;
 
 use super::output::note;
 use super::text::parse_duration;
@@ -114,6 +117,8 @@ fn settings(
             DEFAULT_THRESHOLD
         }
     };
+    let (client_id, username) = (read(ENV_CLIENT_ID), read(ENV_USERNAME).unwrap_or_default());
+    problems.extend(unspeakable(&subscribe, &publish, client_id.as_deref(), &username));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -121,9 +126,8 @@ fn settings(
         host,
         port,
         ca_file: read(ENV_CA_FILE).map(Into::into),
-        client_id: read(ENV_CLIENT_ID)
-            .unwrap_or_else(|| format!("loadgen-sink-{}", std::process::id())),
-        username: read(ENV_USERNAME).unwrap_or_default(),
+        client_id: client_id.unwrap_or_else(|| format!("loadgen-sink-{}", std::process::id())),
+        username,
         password: read(ENV_PASSWORD).unwrap_or_default(),
         subscribe,
         publish,
@@ -131,6 +135,25 @@ fn settings(
         keep_alive: KEEP_ALIVE,
         faults: args.faults(),
     })
+}
+
+/// What MQTT has no way to say, or brokers hang up on. What is missing was told before.
+fn unspeakable(
+    subscribe: &str,
+    publish: &str,
+    client_id: Option<&str>,
+    username: &str,
+) -> Vec<String> {
+    let filter = Some(subscribe).filter(|text| !text.is_empty());
+    let filter = filter.and_then(|text| text.parse::<TopicFilter>().err());
+    let topic = Some(publish).filter(|text| !text.is_empty());
+    let topic = topic.and_then(|text| check_topic(text).err());
+    let topics = [(ENV_SUBSCRIBE, filter), (ENV_PUBLISH, topic)].into_iter();
+    let topics = topics.filter_map(|(name, problem)| Some(format!("{name}: {}", problem?)));
+    let texts = [(ENV_CLIENT_ID, client_id.unwrap_or_default()), (ENV_USERNAME, username)];
+    let texts = texts.into_iter().filter(|(_, text)| text.contains(is_refused));
+    let texts = texts.map(|(name, _)| format!("{name} holds a control character: take it out"));
+    topics.chain(texts).collect()
 }
 
 impl SinkArgs {

@@ -346,12 +346,44 @@ fn without_tls_there_are_no_certificates() {
 #[test]
 fn a_client_id_that_cannot_be_used_is_refused() {
     let long = "x".repeat(65_532);
-    for bad in ["", "a\tb", &long] {
+    for bad in ["", "a\tb", "a\u{9f}", "a\u{fffe}", "\u{fdef}", &long] {
         check(&["--broker", URL, "--client-id", bad], &[], &["flag --client-id", "leave it out"]);
     }
     let longest = &long[..65_531];
     let broker = broker(&["--broker", URL, "--client-id", longest], &[]);
     assert_eq!(broker.client_id.as_deref(), Some(longest));
+}
+
+/// Wherever a text of MQTT is set, a character at which brokers hang up is refused.
+#[test]
+fn characters_that_mqtt_has_no_place_for_are_refused() {
+    let flags = ["--subscribe", "--alerts-topic", "--control-topic", "--reported-topic"];
+    for bad in ['\0', '\u{1}', '\t', '\n', '\u{7f}', '\u{9f}', '\u{fdd0}', '\u{fffe}', '\u{10ffff}']
+    {
+        for flag in flags {
+            let text = format!("x/{bad}y");
+            check(
+                &["--broker", URL, flag, &text],
+                &[],
+                &[flag, "control character", "take it out"],
+            );
+        }
+        let text = format!("$share/g{bad}/x");
+        check(&["--broker", URL, "--subscribe", &text], &[], &["control character"]);
+        let code = percent_encoding::utf8_percent_encode(
+            bad.encode_utf8(&mut [0; 4]),
+            percent_encoding::NON_ALPHANUMERIC,
+        )
+        .to_string();
+        check(&["--broker", &format!("mqtt://u{code}@h")], &[], &["control characters"]);
+        if bad != '\0' {
+            check(
+                &["--broker", URL, "--client-id", &format!("x{bad}")],
+                &[],
+                &["control characters"],
+            );
+        }
+    }
 }
 
 #[test]
