@@ -57,6 +57,7 @@ pub mod azure;
 pub mod sensor;
 
 pub mod cli;
+pub mod files;
 pub mod limits;
 pub mod logging;
 pub mod message;

@@ -21,4 +21,5 @@ mod renewal;
 mod runtime;
 mod sensor;
 mod shutdown;
+mod start;
 mod twin;

@@ -1,8 +1,7 @@
 //! `loadgen hub`: the development hub, its simulated sensors and its control socket.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use sluicegate::azure::Key;
+use sluicegate::files;
 use sluicegate::signals::StopSignals;
 use tokio::runtime::Runtime;
 
@@ -184,9 +184,7 @@ fn read_key(path: &Path) -> Result<Key, CommandError> {
         let text = format!("--enrol-group-key-file {}: {reason}", path.display());
         CommandError { code: EXIT_USAGE, text }
     };
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| refused(&error))?;
-    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| refused(&error))?;
+    let text = files::read_text(path, KEY_FILE_BYTES_MAX).map_err(|problem| refused(&problem))?;
     Key::from_base64(text.trim()).map_err(|error| refused(&error))
 }
 

@@ -231,7 +231,7 @@ fn a_password_that_cannot_be_used_is_refused() {
         (b"\n", "the password is empty"),
         (b"hunter2\xff", "not UTF-8"),
         (&[b'h'; 65_536], "longer than 65535"),
-        (&[b'h'; 100_000], "longer than 65535"),
+        (&[b'h'; 100_000], "larger than 65537"),
     ] {
         let file = file(content);
         check(&flags, &[(name, path(&file))], &[name, path(&file), expected]);
