@@ -83,7 +83,10 @@ fn with<T>(settings: Result<T, SettingsError>, then: impl FnOnce(T) -> ExitCode)
 }
 
 fn run(settings: Settings) -> ExitCode {
-    logging::start(settings.log_level);
+    let _log = match logging::start(settings.log_level) {
+        Ok(log) => log,
+        Err(refused) => return no_log(&refused),
+    };
     info!("sluicegate {} starts: {}", env!("CARGO_PKG_VERSION"), effective(&settings));
     warnings(&settings).iter().for_each(|line| warn!("{line}"));
     match module::run(settings) {
@@ -96,6 +99,12 @@ fn run(settings: Settings) -> ExitCode {
             EXIT_START.into()
         }
     }
+}
+
+fn no_log(refused: &io::Error) -> ExitCode {
+    let _ =
+        writeln!(io::stderr(), "sluicegate: cannot start: the system refused a thread: {refused}");
+    EXIT_START.into()
 }
 
 /// What the settings allow and is worth a word all the same.
@@ -171,7 +180,10 @@ fn summary_line(summary: &Summary) -> String {
 }
 
 fn sense(settings: sensor::settings::Settings) -> ExitCode {
-    logging::start(settings.log_level);
+    let _log = match logging::start(settings.log_level) {
+        Ok(log) => log,
+        Err(refused) => return no_log(&refused),
+    };
     info!(
         "sluicegate {} sensor starts: {} at {}:{}, telemetry every {:?}, token lifetime {:?}",
         env!("CARGO_PKG_VERSION"),

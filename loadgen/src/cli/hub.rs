@@ -1,8 +1,10 @@
 //! `loadgen hub`: the development hub, its simulated sensors and its control socket.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +14,17 @@ use clap::Args;
 use serde_json::Value;
 use sluicegate::azure::Key;
 use sluicegate::files;
-use sluicegate::signals::StopSignals;
+use sluicegate::logging::Log;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use super::control::server::{CONNECTIONS_MAX, ControlServer};
 use super::control::socket::ControlSocket;
 use super::control::socket_path;
-use super::output::{note, print};
+use super::output::{note, note_in, print};
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::text::parse_duration;
-use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, shell};
+use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, shell, signals};
 use crate::hub::manifest::{Manifest, Module, ModuleStatus};
 use crate::hub::{GroupKey, Hub, HubConfig, HubError, HubHandle, HubMessage, ProvisioningConfig};
 use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
@@ -77,13 +80,7 @@ pub(crate) struct HubArgs {
 }
 
 pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
-    // Connections, refusals and dropped messages, with their reasons.
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::INFO)
-        .with_target(false)
-        .with_ansi(false)
-        .with_writer(io::stderr)
-        .init();
+    let _log = start_log().map_err(|error| CommandError::internal(&error))?;
     let manifest = read_manifest(args.manifest.as_deref())?;
     let group_key = args.enrol_group_key_file.as_deref().map(read_key).transpose()?;
     let provisioning = ProvisioningConfig {
@@ -97,10 +94,13 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         .max_blocking_threads(CONNECTIONS_MAX)
         .build()
         .map_err(|error| CommandError::internal(&error))?;
-    let mut signals = {
-        let _context = runtime.enter();
-        StopSignals::new().map_err(|error| CommandError::internal(&error))?
+    // In a thread of its own: this one may wait for whoever reads the greeting.
+    let (stop, stopped) = oneshot::channel();
+    let on_stop = move || {
+        // Nobody is there to listen when the hub ends already.
+        let _ = stop.send(());
     };
+    signals::on_stop(on_stop).map_err(|error| CommandError::internal(&error))?;
     let modules = describe_modules(&manifest, &sensors);
     let example = example_module(&manifest, &sensors);
     // Before anything in the folder is touched: another hub's folder is the likeliest mistake.
@@ -130,7 +130,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     let pump = server.start_pump(Arc::clone(&stop_pump)).map_err(failed)?;
     // A reader that has gone is as good as a signal: stopped in order, and no error.
     let served = greet(&hub, &args.state, &modules, &example)
-        .and_then(|()| serve(&runtime, &server, &socket, &mut signals).map_err(failed))
+        .and_then(|()| serve(&runtime, &server, &socket, stopped).map_err(failed))
         .and_then(|()| print("stopping"));
     drop(socket);
     runtime.shutdown_timeout(REQUESTS_WAIT);
@@ -151,16 +151,33 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     served.and(told)
 }
 
+/// Connections, refusals and dropped messages, with their reasons; the hub waits for no reader.
+fn start_log() -> io::Result<Log> {
+    let errors = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let log = Log::start(errors, |count| format!("loadgen: {count} lines of this log dropped\n"))?;
+    note_in(log.lines());
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_target(false)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(log.lines())
+        .finish();
+    // Fails only when a subscriber is set: in tests, and then that one is wanted.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    Ok(log)
+}
+
 /// Serves the control socket until a signal comes.
 fn serve(
     runtime: &Runtime,
     server: &ControlServer,
     socket: &ControlSocket,
-    signals: &mut StopSignals,
+    stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     runtime.block_on(async {
         tokio::select! {
-            _ = signals.wait() => Ok(()),
+            _ = stopped => Ok(()),
             served = server.serve(socket) => served,
         }
     })

@@ -6,6 +6,8 @@ use crossbeam_channel::{Receiver, bounded};
 use sluicegate::signals::StopSignals;
 use tokio::runtime::Builder;
 
+use super::output;
+
 /// The signals as a value in a channel: from now on they do not end the process by themselves. The
 /// thread that waits for them ends with the first signal or with the process.
 ///
@@ -33,6 +35,7 @@ pub(crate) fn on_stop(action: impl FnOnce() + Send + 'static) -> io::Result<()> 
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(signals.wait());
+        output::stopping();
         action();
     })?;
     Ok(())

@@ -7,5 +7,6 @@ mod demo;
 mod hub;
 mod measure;
 mod sink;
+mod stuck;
 mod support;
 mod template;

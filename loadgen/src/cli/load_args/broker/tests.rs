@@ -78,7 +78,7 @@ fn passwords_come_from_the_environment_or_a_file() {
     let error = read_with("hush", "--broker mqtt://a").unwrap_err();
     assert!(error.contains("no user") && !error.contains("hush"), "{error}");
     for (text, part) in
-        [("\n", "the password is empty"), (&*"x".repeat(70_000), "longer than 65535")]
+        [("\n", "the password is empty"), (&*"x".repeat(70_000), "larger than 65537")]
     {
         std::fs::write(&file, text).unwrap();
         refused(&line, part);
