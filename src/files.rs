@@ -138,12 +138,11 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
     use std::process::Command;
-    use std::sync::mpsc;
     use std::time::Duration;
 
     /// What is said of `path`, in bounded time: whoever waits for a FIFO or an end waits for ever.
     fn problem(path: &Path, bytes_max: u64) -> String {
-        let (told, hear) = mpsc::channel();
+        let (told, hear) = crossbeam_channel::bounded(1);
         let path = path.to_owned();
         std::thread::spawn(move || told.send(read(&path, bytes_max).map(|_| ())));
         let outcome = hear.recv_timeout(Duration::from_secs(30)).expect("reading does not end");
@@ -180,10 +179,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        let (told, hear) = mpsc::channel();
-        std::thread::spawn(move || told.send(open(&fifo).map(|file| file.metadata())));
+        let (told, hear) = crossbeam_channel::bounded(1);
+        std::thread::spawn(move || told.send(open(&fifo)));
         let opened = hear.recv_timeout(Duration::from_secs(30)).expect("opening does not end");
-        let kind = opened.unwrap().unwrap().file_type();
+        let kind = opened.unwrap().metadata().unwrap().file_type();
         assert_eq!(Kind::of(kind), Some(Kind::Fifo));
     }
 

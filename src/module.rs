@@ -16,7 +16,7 @@ use crate::metrics::Summary;
 use crate::mqtt::Route;
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{HubSettings, Proof, Settings};
-use crate::signals::StopSignals;
+use crate::signals::{self, StopSignals};
 use crate::threshold::{Setting, ThresholdCell};
 use crate::trust::{Trust, trusting};
 
@@ -174,7 +174,7 @@ fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, 
 }
 
 fn runtime() -> io::Result<Runtime> {
-    RuntimeBuilder::new_current_thread().enable_io().enable_time().build()
+    signals::runtime(RuntimeBuilder::new_current_thread().enable_io().enable_time())
 }
 
 /// Runs `future` to its end. A name look-up under way is left behind: dropping the runtime would

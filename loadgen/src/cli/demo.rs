@@ -89,7 +89,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {
     let start = Instant::now();
     let plan = Plan::new(args.time, args.rate);
     // Before the first line: its reader may take nothing.
-    let stop = stop_channel().map_err(internal)?;
+    let stop = stop_channel().map_err(CommandError::no_start)?;
     print(format_args!(
         "sluicegate demo: {} sensors, {} messages a second; hotter than the threshold is an alert",
         plan.sensors,

@@ -80,7 +80,7 @@ pub(crate) struct HubArgs {
 }
 
 pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
-    let _log = start_log().map_err(|error| CommandError::internal(&error))?;
+    let _log = start_log().map_err(CommandError::no_start)?;
     let manifest = read_manifest(args.manifest.as_deref())?;
     let group_key = args.enrol_group_key_file.as_deref().map(read_key).transpose()?;
     let provisioning = ProvisioningConfig {
@@ -89,18 +89,16 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     };
     let sensors =
         if args.no_simulator { Vec::new() } else { sensors(&manifest, args.message_delay)? };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(CONNECTIONS_MAX)
-        .build()
-        .map_err(|error| CommandError::internal(&error))?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(CONNECTIONS_MAX);
+    let runtime = sluicegate::signals::runtime(&mut builder).map_err(CommandError::no_start)?;
     // In a thread of its own: this one may wait for whoever reads the greeting.
     let (stop, stopped) = oneshot::channel();
     let on_stop = move || {
         // Nobody is there to listen when the hub ends already.
         let _ = stop.send(());
     };
-    signals::on_stop(on_stop).map_err(|error| CommandError::internal(&error))?;
+    signals::on_stop(on_stop).map_err(CommandError::no_start)?;
     let modules = describe_modules(&manifest, &sensors);
     let example = example_module(&manifest, &sensors);
     // Before anything in the folder is touched: another hub's folder is the likeliest mistake.
@@ -121,7 +119,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     let hub = Arc::new(hub);
     let socket =
         ControlSocket::bind(&socket_path(&args.state)).map_err(CommandError::unavailable)?;
-    let failed = |error: io::Error| CommandError::internal(&error);
+    let failed = CommandError::no_start;
     let thread =
         SensorThread::start(sensors, HubDestination { hub: Arc::clone(&hub), failing: false })
             .map_err(failed)?;

@@ -3,7 +3,7 @@
 use std::io;
 
 use crossbeam_channel::{Receiver, bounded};
-use sluicegate::signals::StopSignals;
+use sluicegate::signals::{StopSignals, runtime};
 use tokio::runtime::Builder;
 
 use super::output;
@@ -28,7 +28,7 @@ pub(crate) fn stop_channel() -> io::Result<Receiver<()>> {
 /// # Errors
 /// The system refuses the handlers or the thread.
 pub(crate) fn on_stop(action: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime(Builder::new_current_thread().enable_all())?;
     let mut signals = {
         let _context = runtime.enter();
         StopSignals::new()?

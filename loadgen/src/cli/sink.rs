@@ -82,7 +82,7 @@ pub(crate) fn run(args: &SinkArgs) -> Result<(), CommandError> {
         .map_err(|problems| CommandError { code: EXIT_USAGE, text: problems.join("; ") })?;
     let stop = Arc::new(Stop::default());
     let stopper = Arc::clone(&stop);
-    signals::on_stop(move || stopper.stop()).map_err(|error| CommandError::internal(&error))?;
+    signals::on_stop(move || stopper.stop()).map_err(CommandError::no_start)?;
     let (counts, ended) = sink::run(&settings, &stop);
     let counts = serde_json::to_string(&counts).map_err(|error| CommandError::internal(&error))?;
     note(counts);

@@ -5,6 +5,7 @@ mod commands;
 mod control;
 mod demo;
 mod hub;
+mod limits;
 mod measure;
 mod sink;
 mod stuck;
