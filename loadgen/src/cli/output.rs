@@ -1,5 +1,5 @@
-//! Printing where a reader may go away (`| head`): that is the end, not a fault. A reader that takes
-//! nothing holds a command up, but not its end: see [`stopping`].
+//! Printing where a reader may go away (`| head`): that is the end, not a fault. A reader that
+//! takes nothing holds a command up, but not its end: see [`stopping`].
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -38,8 +38,8 @@ pub(super) fn note_in(lines: Lines) {
 /// Prints one line on standard output.
 ///
 /// # Errors
-/// [`CommandError::silent`] when the reader has gone, or takes nothing although the process was asked
-/// to end; otherwise that writing failed.
+/// [`CommandError::silent`] when the reader has gone, or takes nothing although the process was
+/// asked to end; otherwise that writing failed.
 pub(crate) fn print(text: impl Display) -> Result<(), CommandError> {
     match write_line(io::stdout().lock(), &format!("{text}\n")) {
         Ok(()) => Ok(()),

@@ -4,7 +4,7 @@ use super::*;
 use crate::broker::{Password, TopicFilter};
 use crate::mqtt::Route;
 
-const URL: &str = "mqtt://broker";
+pub(super) const URL: &str = "mqtt://broker";
 
 fn broker(flags: &[&str], env: &[(&str, &str)]) -> BrokerSettings {
     let settings = resolve(flags, env).unwrap_or_else(|problems| panic!("{flags:?}: {problems}"));
@@ -17,7 +17,7 @@ fn refused(flags: &[&str], env: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// The one problem that there is says all of `parts`.
-fn check(flags: &[&str], env: &[(&str, &str)], parts: &[&str]) {
+pub(super) fn check(flags: &[&str], env: &[(&str, &str)], parts: &[&str]) {
     let problems = refused(flags, env);
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert!(parts.iter().all(|part| problem.contains(part)), "{parts:?}: {problem}");
@@ -352,38 +352,6 @@ fn a_client_id_that_cannot_be_used_is_refused() {
     let longest = &long[..65_531];
     let broker = broker(&["--broker", URL, "--client-id", longest], &[]);
     assert_eq!(broker.client_id.as_deref(), Some(longest));
-}
-
-/// Wherever a text of MQTT is set, a character at which brokers hang up is refused.
-#[test]
-fn characters_that_mqtt_has_no_place_for_are_refused() {
-    let flags = ["--subscribe", "--alerts-topic", "--control-topic", "--reported-topic"];
-    for bad in ['\0', '\u{1}', '\t', '\n', '\u{7f}', '\u{9f}', '\u{fdd0}', '\u{fffe}', '\u{10ffff}']
-    {
-        for flag in flags {
-            let text = format!("x/{bad}y");
-            check(
-                &["--broker", URL, flag, &text],
-                &[],
-                &[flag, "control character", "take it out"],
-            );
-        }
-        let text = format!("$share/g{bad}/x");
-        check(&["--broker", URL, "--subscribe", &text], &[], &["control character"]);
-        let code = percent_encoding::utf8_percent_encode(
-            bad.encode_utf8(&mut [0; 4]),
-            percent_encoding::NON_ALPHANUMERIC,
-        )
-        .to_string();
-        check(&["--broker", &format!("mqtt://u{code}@h")], &[], &["control characters"]);
-        if bad != '\0' {
-            check(
-                &["--broker", URL, "--client-id", &format!("x{bad}")],
-                &[],
-                &["control characters"],
-            );
-        }
-    }
 }
 
 #[test]
