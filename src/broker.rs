@@ -23,7 +23,8 @@ mod peer;
 pub mod source;
 pub mod topics;
 
-pub use address::{Address, AddressProblem, Password};
+pub use crate::url::Password;
+pub use address::Address;
 pub use control::Control;
 pub use login::Login;
 pub use outlet::Outlet;

@@ -41,6 +41,9 @@ pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>
         Some(("check", matches)) => with(module_settings(matches), |settings| {
             // The exit code is the verdict: a reader that has gone changes nothing about it.
             let _ = writeln!(io::stdout(), "{}", effective(&settings));
+            for line in warnings(&settings) {
+                let _ = writeln!(io::stdout(), "warning: {line}");
+            }
             ExitCode::SUCCESS
         }),
         Some(("sensor", matches)) => {
@@ -80,14 +83,12 @@ fn with<T>(settings: Result<T, SettingsError>, then: impl FnOnce(T) -> ExitCode)
 }
 
 fn run(settings: Settings) -> ExitCode {
-    logging::start(settings.log_level);
+    let _log = match logging::start(settings.log_level) {
+        Ok(log) => log,
+        Err(refused) => return no_log(&refused),
+    };
     info!("sluicegate {} starts: {}", env!("CARGO_PKG_VERSION"), effective(&settings));
-    if settings.broker.as_ref().is_some_and(BrokerSettings::sends_password_in_clear) {
-        warn!(
-            "the broker's password crosses the network in clear, and so do all messages: mqtts:// \
-             encrypts them"
-        );
-    }
+    warnings(&settings).iter().for_each(|line| warn!("{line}"));
     match module::run(settings) {
         Ok(summary) => {
             info!("{}", summary_line(&summary));
@@ -98,6 +99,17 @@ fn run(settings: Settings) -> ExitCode {
             EXIT_START.into()
         }
     }
+}
+
+fn no_log(refused: &io::Error) -> ExitCode {
+    let _ =
+        writeln!(io::stderr(), "sluicegate: cannot start: the system refused a thread: {refused}");
+    EXIT_START.into()
+}
+
+/// What the settings allow and is worth a word all the same.
+fn warnings(settings: &Settings) -> Vec<String> {
+    settings.broker.as_ref().map_or_else(Vec::new, BrokerSettings::warnings)
 }
 
 /// One line, without secrets.
@@ -168,7 +180,10 @@ fn summary_line(summary: &Summary) -> String {
 }
 
 fn sense(settings: sensor::settings::Settings) -> ExitCode {
-    logging::start(settings.log_level);
+    let _log = match logging::start(settings.log_level) {
+        Ok(log) => log,
+        Err(refused) => return no_log(&refused),
+    };
     info!(
         "sluicegate {} sensor starts: {} at {}:{}, telemetry every {:?}, token lifetime {:?}",
         env!("CARGO_PKG_VERSION"),
@@ -210,12 +225,16 @@ mod tests {
     use super::*;
 
     fn shown(variables: &[(&str, &str)]) -> String {
+        effective(&resolved(variables))
+    }
+
+    fn resolved(variables: &[(&str, &str)]) -> Settings {
         let matches = command().try_get_matches_from(["sluicegate", "check"]).unwrap();
         let (_, matches) = matches.subcommand().expect("a subcommand");
         let settings = Settings::resolve(matches, |name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
         });
-        effective(&settings.unwrap_or_else(|problems| panic!("{problems}")))
+        settings.unwrap_or_else(|problems| panic!("{problems}"))
     }
 
     /// Each part is shown, and neither user nor password.
@@ -239,6 +258,31 @@ mod tests {
         }
         assert!(!line.contains("jane") && !line.contains("hunter2"), "{line}");
         assert!(!line.contains('\n'), "{line}");
+    }
+
+    /// An overlap of filters is told at the start and by `check`, by one line that names both.
+    #[test]
+    fn an_overlap_of_filters_is_told_once() {
+        let told = |filters: &str| {
+            let variables = [("SLUICEGATE_BROKER", "mqtt://h"), ("SLUICEGATE_SUBSCRIBE", filters)];
+            warnings(&resolved(&variables))
+        };
+        assert_eq!(told("a/#,b/#,$SYS/#,a/#"), [""; 0]);
+        for filters in ["a/#,b/1,a/+", "$share/g/a/+,x,a/1", "$share/g/a,$share/h/a"] {
+            let lines = told(filters);
+            let [line] = lines.as_slice() else { panic!("{lines:?}") };
+            let ends = [filters.split(',').next(), filters.rsplit(',').next()];
+            for filter in ends.into_iter().flatten() {
+                assert!(line.contains(&format!("{filter:?}")), "{filter}: {line}");
+            }
+            for part in ["--subscribe", "overlap", "once for each", "3.3.5", "forwarded"] {
+                assert!(line.contains(part), "{part}: {line}");
+            }
+        }
+        let many: Vec<_> = (0..8).map(|n| format!("a/{}#", "+/".repeat(n))).collect();
+        let lines = told(&many.join(","));
+        assert_eq!(lines.len(), 11);
+        assert!(lines[10].contains("18 more pairs"), "{}", lines[10]);
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub mod azure;
 pub mod sensor;
 
 pub mod cli;
+pub mod files;
 pub mod limits;
 pub mod logging;
 pub mod message;
@@ -66,3 +67,4 @@ pub mod metrics;
 pub mod module;
 pub mod settings;
 pub mod signals;
+pub mod url;

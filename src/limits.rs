@@ -75,6 +75,10 @@ pub const RENEWAL_DRAIN_MAX: Duration = Duration::from_secs(1);
 pub const LOG_LINES_MAX: u32 = 10;
 /// See [`LOG_LINES_MAX`].
 pub const LOG_WINDOW: Duration = Duration::from_secs(10);
+/// Most bytes of log lines that wait for a reader; some thousand lines. Beyond it lines are counted.
+pub const LOG_QUEUE_BYTES_MAX: usize = 256 * 1024;
+/// How long the end may wait for a reader of the last log lines.
+pub const LOG_FLUSH_MAX: Duration = Duration::from_millis(500);
 
 const _: () = assert!(HELD_MESSAGES_MAX <= crate::mqtt::inflight::WINDOW_MAX);
 const _: () = assert!(HELD_BYTES_DEFAULT < HELD_BYTES_MAX);

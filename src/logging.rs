@@ -1,9 +1,13 @@
 //! Log lines in the form that edgeAgent's log upload reads, and a limit on repeated ones.
 //!
 //! `<severity> yyyy-MM-dd HH:mm:ss.fff zzz [LVL] - message`, with syslog severities, to standard
-//! output, where container engines collect logs.
+//! output, where container engines collect logs. Whoever logs never waits for its reader: see
+//! [`queue`].
+
+pub mod queue;
 
 use std::fmt;
+use std::io;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -15,6 +19,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::limits::{LOG_LINES_MAX, LOG_WINDOW};
+pub use queue::Log;
 
 /// The names of `RuntimeLogLevel`, and the level each stands for.
 pub const LEVELS: [(&str, LevelFilter); 6] = [
@@ -26,18 +31,36 @@ pub const LEVELS: [(&str, LevelFilter); 6] = [
     ("verbose", LevelFilter::TRACE),
 ];
 
-/// Starts logging for the process. A second call changes nothing.
-pub fn start(level: LevelFilter) {
+/// Starts logging for the process, until what it returns is dropped. A second call changes nothing.
+///
+/// # Errors
+/// The system refuses the thread that writes.
+pub fn start(level: LevelFilter) -> io::Result<Log> {
+    let log = Log::start(io::stdout(), |count| {
+        format!("{} {count} log lines dropped: nobody took them in time\n", Head(Level::WARN))
+    })?;
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         // Where nobody reads standard output any more, as behind `head`, nobody may read standard
         // error either, and a failed complaint there would end the process.
         .log_internal_errors(false)
         .event_format(EdgeAgentFormat)
-        .with_writer(std::io::stdout)
+        .with_writer(log.lines())
         .finish();
     // Fails only when a subscriber is set: in tests, and then that one is wanted.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    Ok(log)
+}
+
+/// What stands before a message.
+struct Head(Level);
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (severity, name) = severity(self.0);
+        let time = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f +00:00");
+        write!(f, "<{severity}> {time} [{name}] -")
+    }
 }
 
 struct EdgeAgentFormat;
@@ -53,9 +76,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let (severity, name) = severity(*event.metadata().level());
-        let time = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f +00:00");
-        write!(writer, "<{severity}> {time} [{name}] - ")?;
+        write!(writer, "{} ", Head(*event.metadata().level()))?;
         let mut message = Message(writer.by_ref(), Ok(()));
         event.record(&mut message);
         message.1?;

@@ -16,7 +16,7 @@ use crate::metrics::Summary;
 use crate::mqtt::{Peers, Route};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{HubSettings, Proof, Settings};
-use crate::signals::StopSignals;
+use crate::signals::{self, StopSignals};
 use crate::threshold::{Setting, ThresholdCell};
 use crate::trust::{Trust, trusting};
 
@@ -178,7 +178,7 @@ fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, 
 }
 
 fn runtime() -> io::Result<Runtime> {
-    RuntimeBuilder::new_current_thread().enable_io().enable_time().build()
+    signals::runtime(RuntimeBuilder::new_current_thread().enable_io().enable_time())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod inbox;
 pub mod inflight;
 pub mod session;
+pub mod text;
 pub mod transport;
 pub mod wire;
 

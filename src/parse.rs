@@ -17,8 +17,9 @@
 //! # What counts
 //! The whole body must be UTF-8 and JSON (RFC 8259), whatever stands after the temperature. Of equal
 //! keys the last wins, at every level. A body that is no object, or an object on the path that is
-//! something else or missing, is simply not an alert. Numbers compare exactly: integers of any size,
-//! floats correctly rounded, `1e999` as infinity.
+//! something else or missing, is simply not an alert. Integers of any size compare exactly. Numbers
+//! with a fraction or an exponent compare as the nearest `f64`, as in Python: `25.0000000000000017` is
+//! 25, and `1e999` is infinity.
 //!
 //! # Where Python's `json` module decides otherwise
 //! - `NaN`, `Infinity` and `-Infinity` are not JSON: malformed here, numbers there.

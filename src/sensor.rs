@@ -29,6 +29,7 @@ use tokio::sync::{Notify, watch};
 use tracing::info;
 
 use crate::module::StartError;
+use crate::signals;
 use link::{Link, Summary};
 use settings::Settings;
 
@@ -45,7 +46,7 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
         .with_root_certificates(settings.roots.clone())
         .with_no_client_auth();
     let link = Link::new(settings, Arc::new(tls), Arc::clone(&wake), stopped, fastrand::u64(..));
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime = signals::runtime(Builder::new_current_thread().enable_io().enable_time())?;
     runtime.block_on(async {
         let signals = quit::Signals::new()?;
         let link = std::pin::pin!(link.run());

@@ -1,9 +1,29 @@
-//! SIGTERM, SIGINT and SIGHUP, as one event that can be waited for.
+//! SIGTERM, SIGINT and SIGHUP, as one event that can be waited for, and the runtimes that hear them.
 
 use std::future::pending;
 use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Builds a runtime. The first that can handle signals makes a pair of sockets for the process, and
+/// panics where the system refuses them: so there must be room for all that it opens.
+///
+/// # Errors
+/// The system refuses descriptors.
+pub fn runtime(builder: &mut Builder) -> io::Result<Runtime> {
+    static HAS_PAIR: OnceLock<()> = OnceLock::new();
+    if HAS_PAIR.get().is_none() {
+        // The poll and what wakes it, the pair, and a copy of one end.
+        let (one, _other) = UnixStream::pair()?;
+        let _copies = [one.try_clone()?, one.try_clone()?, one.try_clone()?];
+    }
+    let runtime = builder.build()?;
+    HAS_PAIR.get_or_init(|| ());
+    Ok(runtime)
+}
 
 /// The signals that ask a process to end in order. From its creation on they no longer end the
 /// process by themselves.

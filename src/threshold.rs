@@ -45,7 +45,8 @@ impl fmt::Display for Threshold {
     }
 }
 
-/// Whether `number` is strictly greater than `threshold`, decided on their exact values.
+/// Whether `number` is strictly greater than `threshold`: an integer by its exact value, any other
+/// number by the nearest `f64`, which is all that [`Number::Float`] holds.
 ///
 /// Rounding an integer to `f64` first would lose alerts: 9007199254740993 exceeds
 /// 9007199254740992.0, although both are the same `f64`.

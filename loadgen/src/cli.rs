@@ -166,6 +166,13 @@ impl CommandError {
         Self { code: EXIT_UNAVAILABLE, text }
     }
 
+    /// The system refused what a command cannot start without.
+    fn no_start(error: std::io::Error) -> Self {
+        Self::unavailable(format!(
+            "cannot start: the system refused a thread, a descriptor or a signal handler: {error}"
+        ))
+    }
+
     fn internal(error: &dyn fmt::Display) -> Self {
         Self { code: EXIT_INTERNAL, text: error.to_string() }
     }

@@ -216,10 +216,9 @@ impl Hub {
         let (commands, taken) = crossbeam_channel::bounded(config::COMMANDS_MAX);
         let wake = Arc::new(Notify::new());
         let woken = Arc::clone(&wake);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(HubError::Thread)?;
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime =
+            sluicegate::signals::runtime(builder.enable_all()).map_err(HubError::Thread)?;
         let doors = [(listener, Door::Mqtt)].into_iter();
         let doors = doors.chain(websocket.map(|(listener, _)| (listener, Door::WebSocket)));
         let tls = TlsAcceptor::from(certificates.server);

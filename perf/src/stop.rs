@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sluicegate::signals::StopSignals;
+use sluicegate::signals::{StopSignals, runtime};
 use tokio::runtime::Builder;
 
 /// Whether this process was asked to end.
@@ -21,7 +21,7 @@ impl Stop {
     /// The system refuses the handlers or the thread.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let stop = Self::default();
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime(Builder::new_current_thread().enable_all())?;
         let mut signals = {
             let _context = runtime.enter();
             StopSignals::new()?

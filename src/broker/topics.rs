@@ -1,5 +1,7 @@
-//! Topic filters, topic names and the template of alert topics (MQTT 3.1.1 §4.7), and whether what is
-//! published could come back through a subscription.
+//! Topic filters, topic names and the template of alert topics (MQTT 3.1.1 §4.7), whether what is
+//! published could come back through a subscription, and whether two of them overlap.
+
+use crate::mqtt::text::is_refused;
 
 mod alerts;
 mod filter;
@@ -7,7 +9,7 @@ mod overlap;
 
 pub use alerts::{AlertsTopic, PLACEHOLDER};
 pub use filter::TopicFilter;
-pub use overlap::could_match;
+pub use overlap::{could_match, overlap};
 
 /// Most bytes of a topic or filter (MQTT 3.1.1 §1.5.3).
 pub const TOPIC_BYTES_MAX: usize = 65_535;
@@ -21,9 +23,12 @@ pub enum TopicProblem {
     /// More than [`TOPIC_BYTES_MAX`].
     #[error("it is longer than {TOPIC_BYTES_MAX} bytes, the most that MQTT has room for")]
     TooLong,
-    /// U+0000 (MQTT 3.1.1 §4.7.3).
-    #[error("it holds the character NUL, which MQTT forbids: take it out")]
-    Nul,
+    /// U+0000, a control character, or a code point that is no character (MQTT 3.1.1 §1.5.3).
+    #[error(
+        "it holds a control character, or one that Unicode has not, at which brokers hang up: take \
+         it out"
+    )]
+    Character,
     /// `#` before the end, or not alone in its level.
     #[error("'#' stands alone in the last level, as in sensors/#")]
     Hash,
@@ -57,7 +62,7 @@ fn check_text(text: &str) -> Result<(), TopicProblem> {
     if text.len() > TOPIC_BYTES_MAX {
         return Err(TopicProblem::TooLong);
     }
-    if text.contains('\0') { Err(TopicProblem::Nul) } else { Ok(()) }
+    if text.contains(is_refused) { Err(TopicProblem::Character) } else { Ok(()) }
 }
 
 #[cfg(test)]

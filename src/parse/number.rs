@@ -1,4 +1,4 @@
-//! A JSON number that has lost nothing which a comparison could notice.
+//! A JSON number, as a comparison takes it: integers exactly, others as the nearest `f64`.
 
 /// A JSON number, as exact as Python reads it.
 #[derive(Clone, Copy, Debug, PartialEq)]

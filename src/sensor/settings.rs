@@ -13,6 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::azure::Key;
 use crate::azure::dps::Enrollment;
+use crate::files::{self, pem};
 use crate::mqtt::Names;
 use crate::settings::layers::{self, Layers};
 use crate::settings::{SettingsError, Spec, row, values};
@@ -254,29 +255,17 @@ fn parse_key(text: &str) -> Result<Key, String> {
 }
 
 fn read_key(path: &str) -> Result<Key, String> {
-    use std::io::Read;
-    let mut text = String::new();
-    let file = std::fs::File::open(Path::new(path));
-    let read = file.and_then(|file| file.take(KEY_FILE_BYTES_MAX + 1).read_to_string(&mut text));
-    match read {
-        Err(error) => Err(format!("cannot read the key from {path}: {error}")),
-        Ok(bytes) if bytes as u64 > KEY_FILE_BYTES_MAX => {
-            Err(format!("{path} is longer than a key: more than {KEY_FILE_BYTES_MAX} bytes"))
-        }
-        Ok(_) => parse_key(&text).map_err(|problem| format!("{path}: {problem}")),
-    }
+    let text = files::read_text(Path::new(path), KEY_FILE_BYTES_MAX)
+        .map_err(|problem| format!("cannot read the key from {path}: {problem}"))?;
+    parse_key(&text).map_err(|problem| format!("{path}: {problem}"))
 }
 
 /// What the given file holds, or else what the system trusts.
 fn roots(layers: &mut Layers) -> Option<RootCertStore> {
-    let mut roots = RootCertStore::empty();
     if layers.source(&CA_FILE).is_some() {
-        let found = layers.optional(&CA_FILE, |path| values::certificates(Path::new(path)))?;
-        let (added, _) = roots.add_parsable_certificates(found);
-        debug_assert!(added > 0, "checked when it was read");
-        return Some(roots);
+        return layers.optional(&CA_FILE, |path| pem::roots(Path::new(path)));
     }
-    values::system_roots(CA_FILE.env).map_err(|problem| layers.problem(problem)).ok()
+    pem::system_roots(CA_FILE.env).map_err(|problem| layers.problem(problem)).ok()
 }
 
 fn id_scope(text: &str) -> Result<String, String> {

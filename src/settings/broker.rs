@@ -16,8 +16,10 @@ use super::table::{
     BROKER_PASSWORD_FILE, CLIENT_ID, CONTROL_TOPIC, REPORTED_TOPIC, SUBSCRIBE,
 };
 use super::{Spec, identity, values};
+use crate::broker::topics::overlap;
 use crate::broker::{Address, AlertsTopic, Password, TopicFilter};
 use crate::mqtt::Route;
+use crate::mqtt::text::is_refused;
 
 /// What a broker is needed for.
 const OF_BROKER: [Spec; 7] = [
@@ -33,6 +35,8 @@ const OF_BROKER: [Spec; 7] = [
 const OF_STANDALONE: [Spec; 3] = [ALERTS_TOPIC, CONTROL_TOPIC, REPORTED_TOPIC];
 /// Longest client id: with the outlet's ending it still fits into MQTT (3.1.1 §1.5.3).
 const CLIENT_ID_BYTES_MAX: usize = 65_535 - OUTLET_ENDING.len();
+/// Most pairs of overlapping filters that are told one by one.
+const OVERLAPS_TOLD_MAX: usize = 10;
 /// What the client id of the second connection ends with, on which alerts leave.
 pub(crate) const OUTLET_ENDING: &str = "-out";
 
@@ -77,6 +81,19 @@ impl BrokerSettings {
             || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         matches!(self.route, Route::Tcp) && self.password.is_some() && !is_here
     }
+
+    /// What is worth a word although it is allowed, one line each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut lines = overlaps(&self.filters);
+        if self.sends_password_in_clear() {
+            lines.push(
+                "the broker's password crosses the network in clear, and so do all messages: \
+                 mqtts:// encrypts them"
+                    .to_owned(),
+            );
+        }
+        lines
+    }
 }
 
 /// `None` when there is no broker, or a problem, which is noted.
@@ -87,7 +104,7 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
         return None;
     }
     let address: Option<Address> =
-        layers.optional(&BROKER, |text| text.trim().parse().map_err(values::text));
+        layers.optional(&BROKER, |text| text.parse().map_err(values::text));
     let password = password::resolve(layers, address.as_ref());
     let tls = tls::resolve(layers, address.as_ref());
     let client_id = match layers.source(&CLIENT_ID) {
@@ -104,16 +121,44 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
     };
     let address = address?;
     Some(BrokerSettings {
-        route: if address.is_tls { Route::Direct } else { Route::Tcp },
-        host: address.host,
-        port: address.port,
+        route: if address.is_tls() { Route::Direct } else { Route::Tcp },
+        host: address.host().to_owned(),
+        port: address.port(),
         tls: tls?,
-        user: address.user,
+        user: address.user().map(str::to_owned),
         password: password?,
         client_id: client_id?,
         filters: filters?,
         standalone: standalone?,
     })
+}
+
+/// A line for each two of `filters` that overlap, up to [`OVERLAPS_TOLD_MAX`].
+fn overlaps(filters: &[TopicFilter]) -> Vec<String> {
+    let pairs = filters.iter().enumerate().flat_map(|(index, one)| {
+        let overlapping = filters[index + 1..].iter().filter(|other| overlap(one, other));
+        overlapping.map(move |other| (one, other))
+    });
+    let mut lines = Vec::new();
+    let mut untold = 0;
+    for (one, other) in pairs {
+        if lines.len() == OVERLAPS_TOLD_MAX {
+            untold += 1;
+            continue;
+        }
+        lines.push(format!(
+            "--{}: {:?} and {:?} overlap: a broker may deliver a message once for each filter that \
+             it matches (MQTT 3.1.1 §3.3.5), and then it is judged and forwarded as often: leave \
+             one of them out, or make them disjoint",
+            SUBSCRIBE.name,
+            one.as_str(),
+            other.as_str(),
+        ));
+    }
+    if untold > 0 {
+        lines.push(format!("--{}: {untold} more pairs of filters overlap", SUBSCRIBE.name));
+    }
+    lines
 }
 
 /// A setting without effect is a mistake of somebody who counts on it.
@@ -127,7 +172,7 @@ fn refuse<'a>(layers: &mut Layers, specs: impl Iterator<Item = &'a Spec>, advice
 }
 
 fn client_id(text: &str) -> Result<String, String> {
-    let is_id = (1..=CLIENT_ID_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+    let is_id = (1..=CLIENT_ID_BYTES_MAX).contains(&text.len()) && !text.contains(is_refused);
     is_id.then(|| text.to_owned()).ok_or_else(|| {
         format!(
             "{text:?} is not a client id: up to {CLIENT_ID_BYTES_MAX} bytes without control \

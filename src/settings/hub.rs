@@ -118,7 +118,7 @@ fn websocket_route(layers: &mut Layers, host: &str) -> Option<Route> {
     if layers.source(&PROXY).is_none() {
         return Some(Route::WebSocket { proxy: None });
     }
-    let proxy = layers
-        .optional(&PROXY, |url| Proxy::to(host, url.trim(), &exceptions).map_err(values::text))?;
+    let proxy =
+        layers.optional(&PROXY, |url| Proxy::to(host, url, &exceptions).map_err(values::text))?;
     Some(Route::WebSocket { proxy })
 }

@@ -1,6 +1,6 @@
 //! Who the module is: by the variables of the edge runtime, else by a connection string.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 
@@ -12,6 +12,7 @@ use super::table::{
 use super::{Spec, values};
 use crate::azure::identity::{ID_LEN_MAX, is_host_name, is_id};
 use crate::azure::{ConnectionString, Identity, Key};
+use crate::files::pem;
 use crate::workload::Workload;
 
 /// What an edge device sets for each of its modules; the API version may be missing.
@@ -115,7 +116,7 @@ fn pair(layers: &mut Layers, is_plain: bool) -> Option<(Identity, Proof)> {
     let roots = if is_plain {
         Some(Vec::new())
     } else {
-        layers.optional(&CA_FILE, |path| values::certificates(&PathBuf::from(path)))
+        layers.optional(&CA_FILE, |path| pem::certificates(Path::new(path)))
     };
     let ConnectionString { identity, key } = connection?;
     Some((identity, Proof::Key { key, roots: roots? }))

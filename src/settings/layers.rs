@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::table::SWITCH;
 use super::{SettingsError, Spec};
+use crate::files::{self, SETTINGS_BYTES_MAX};
 
 /// Adds a flag for each row of `table` that may have one.
 pub(crate) fn add_flags(command: Command, table: &[Spec]) -> Command {
@@ -89,9 +90,12 @@ impl Layers {
 
     fn read_file(&mut self, path: &Path, config: &Spec) {
         let shown = path.display();
-        let text = match std::fs::read_to_string(path) {
+        let text = match files::read_text(path, SETTINGS_BYTES_MAX) {
             Ok(text) => text,
-            Err(error) => return self.problems.push(format!("cannot read {shown}: {error}")),
+            Err(problem) => {
+                let source = self.source_or_default(config);
+                return self.problem(format!("{source}: cannot read {shown}: {problem}"));
+            }
         };
         let table: toml::Table = match text.parse() {
             Ok(table) => table,

@@ -5,6 +5,7 @@ use std::io::Write;
 use tempfile::NamedTempFile;
 
 mod broker;
+mod characters;
 mod identity;
 mod route;
 

@@ -2,13 +2,9 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::logging::LEVELS;
@@ -90,66 +86,6 @@ pub(crate) fn log_level(text: &str) -> Result<LevelFilter, String> {
         let names: Vec<_> = LEVELS.iter().map(|(name, _)| *name).collect();
         format!("{text:?} is none of {}", names.join(", "))
     })
-}
-
-/// The certificates in a file, each of which can be a root.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found = certificate_chain(path)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in &found {
-        roots.add(certificate.clone()).map_err(|error| {
-            format!("{} holds a certificate that cannot be a root: {error}", path.display())
-        })?;
-    }
-    Ok(found)
-}
-
-/// The certificates in a file, in their order; at least one.
-pub(crate) fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let shown = path.display();
-    let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    match certificates {
-        Err(error) => Err(format!("cannot read certificates from {shown}: {}", pem(&error))),
-        Ok(found) if found.is_empty() => {
-            Err(format!("{shown} holds no PEM certificate (-----BEGIN CERTIFICATE-----)"))
-        }
-        Ok(found) => Ok(found),
-    }
-}
-
-/// The first private key in a file.
-pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let shown = path.display();
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => {
-            format!("{shown} holds no PEM key that is not encrypted (-----BEGIN PRIVATE KEY-----)")
-        }
-        error => format!("cannot read the key from {shown}: {}", pem(&error)),
-    })
-}
-
-/// What is wrong with a PEM file. The error's own text may show a piece of it, which may be a key.
-fn pem(error: &rustls::pki_types::pem::Error) -> String {
-    match error {
-        rustls::pki_types::pem::Error::Io(error) => error.to_string(),
-        _ => "it is not PEM, or is cut off".to_owned(),
-    }
-}
-
-/// What the system trusts. `instead` names the setting that would replace it.
-pub(crate) fn system_roots(instead: &str) -> Result<RootCertStore, String> {
-    let system = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    // Stores carry a few that rustls cannot use; the others do.
-    let (added, _) = roots.add_parsable_certificates(system.certs);
-    if added > 0 {
-        return Ok(roots);
-    }
-    let cause = system.errors.first().map_or_else(String::new, |error| format!(": {error}"));
-    Err(format!(
-        "the system has no root certificates{cause}; install ca-certificates or set {instead}"
-    ))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod renewal;
 mod runtime;
 mod sensor;
 mod shutdown;
+mod start;
 mod tests_run;
 mod twin;
 mod version;

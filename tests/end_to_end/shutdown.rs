@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Scene, number, numbered, take_until_seen, wait_until};
+use crate::harness::{Process, Scene, number, numbered, take_until_seen, wait_until};
 
 /// The time a container is given to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -98,4 +98,49 @@ fn sigterm_while_disconnected_exits_zero() {
     module.wait_for_line(&["refused"]);
     module.signal("TERM");
     assert_eq!(module.wait_for_exit().code(), Some(0));
+}
+
+/// Nobody reads the module's output, into which it logs every message: it judges and acknowledges all
+/// the same, and on SIGTERM it ends within its drain time and 2 s, although its hub takes nothing more.
+#[test]
+fn a_log_that_nobody_reads_stops_neither_the_messages_nor_the_end() {
+    const STREAM: usize = 3_000;
+    const DRAIN: Duration = Duration::from_secs(3);
+    let scene = Scene::start_with(|config| {
+        config.window = STREAM;
+        config.upstream_messages_max = 50;
+    });
+    let mut command = scene.command();
+    command.env("RuntimeLogLevel", "verbose").env("SLUICEGATE_DRAIN_TIMEOUT", "3s");
+    let (mut module, _reader) = Process::spawn_into_full_pipe("sluicegate", &mut command);
+    scene.wait_until_subscribed(&module);
+    scene.deliver((0..STREAM).map(|n| numbered(n, n % 100)).collect());
+    let expected: BTreeSet<usize> = (0..STREAM).filter(|n| n % 100 > 25).collect();
+    assert_eq!(take_until_seen(&scene, &expected).len(), expected.len());
+    scene.wait_until_all_acknowledged();
+    assert_eq!(scene.counter("received"), STREAM as u64);
+    scene.deliver((0..STREAM).map(|n| numbered(n, 99)).collect());
+    wait_until("the upstream queue is full", || scene.hub.upstream().is_full());
+    let start = Instant::now();
+    module.signal("TERM");
+    assert_eq!(module.wait_for_exit().code(), Some(0));
+    assert!(start.elapsed() < DRAIN + Duration::from_secs(2), "took {:?}", start.elapsed());
+}
+
+/// The same with nothing in flight, and without a hub: it ends at once.
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_an_idle_end() {
+    let scene = Scene::start(10);
+    let (mut module, _reader) = Process::spawn_into_full_pipe("sluicegate", &mut scene.command());
+    scene.wait_until_subscribed(&module);
+    let start = Instant::now();
+    module.signal("TERM");
+    assert_eq!(module.wait_for_exit().code(), Some(0));
+    let mut command = crate::harness::sluicegate();
+    command.args(["run", "--broker", "mqtt://127.0.0.1:1"]);
+    let (mut module, _reader) = Process::spawn_into_full_pipe("sluicegate", &mut command);
+    wait_until("the signals are taken", || module.catches_sigterm());
+    module.signal("TERM");
+    assert_eq!(module.wait_for_exit().code(), Some(0));
+    assert!(start.elapsed() < GRACE, "took {:?}", start.elapsed());
 }

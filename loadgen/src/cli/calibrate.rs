@@ -28,7 +28,7 @@ pub(crate) struct CalibrateArgs {
 
 pub(crate) fn run(args: CalibrateArgs) -> Result<(), CommandError> {
     let beginning = Beginning::now(args.json)?;
-    let stop = stop_channel().map_err(|error| CommandError::internal(&error))?;
+    let stop = stop_channel().map_err(CommandError::no_start)?;
     let program = std::env::current_exe().map_err(|error| CommandError::internal(&error))?;
     let sink = [program.to_string_lossy().into_owned(), "sink".to_owned()];
     let mut interrupted = false;

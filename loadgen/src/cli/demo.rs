@@ -88,12 +88,13 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {
     let internal = |error: std::io::Error| CommandError::internal(&error);
     let start = Instant::now();
     let plan = Plan::new(args.time, args.rate);
+    // Before the first line: its reader may take nothing.
+    let stop = stop_channel().map_err(CommandError::no_start)?;
     print(format_args!(
         "sluicegate demo: {} sensors, {} messages a second; hotter than the threshold is an alert",
         plan.sensors,
         thousands(args.rate.into())
     ))?;
-    let stop = stop_channel().map_err(internal)?;
     // Removed when it goes out of scope, whatever happens below.
     let temporary = match args.state {
         Some(_) => None,

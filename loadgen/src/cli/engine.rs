@@ -27,7 +27,7 @@ impl Engine {
     /// # Errors
     /// The system refuses the handlers.
     pub(super) fn new() -> Result<Self, CommandError> {
-        let stop = stop_channel().map_err(|error| CommandError::internal(&error))?;
+        let stop = stop_channel().map_err(CommandError::no_start)?;
         Ok(Self { stop, interrupted: Cell::new(false) })
     }
 

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +13,18 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use sluicegate::azure::Key;
-use sluicegate::signals::StopSignals;
+use sluicegate::files;
+use sluicegate::logging::Log;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use super::control::server::{CONNECTIONS_MAX, ControlServer};
 use super::control::socket::ControlSocket;
 use super::control::socket_path;
-use super::output::{note, print};
+use super::output::{note, note_in, print};
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::text::parse_duration;
-use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, descriptors, shell};
+use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, descriptors, shell, signals};
 use crate::hub::manifest::{Manifest, Module, ModuleStatus};
 use crate::hub::{
     GroupKey, Hub, HubConfig, HubError, HubFault, HubHandle, HubMessage, ProvisioningConfig,
@@ -83,13 +86,7 @@ pub(crate) struct HubArgs {
 }
 
 pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
-    // Connections, refusals and dropped messages, with their reasons.
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::INFO)
-        .with_target(false)
-        .with_ansi(false)
-        .with_writer(io::stderr)
-        .init();
+    let _log = start_log().map_err(CommandError::no_start)?;
     descriptors::raise_limit();
     let manifest = read_manifest(args.manifest.as_deref())?;
     let group_key = args.enrol_group_key_file.as_deref().map(read_key).transpose()?;
@@ -99,15 +96,16 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     };
     let sensors =
         if args.no_simulator { Vec::new() } else { sensors(&manifest, args.message_delay)? };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(CONNECTIONS_MAX)
-        .build()
-        .map_err(|error| CommandError::internal(&error))?;
-    let mut signals = {
-        let _context = runtime.enter();
-        StopSignals::new().map_err(|error| CommandError::internal(&error))?
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(CONNECTIONS_MAX);
+    let runtime = sluicegate::signals::runtime(&mut builder).map_err(CommandError::no_start)?;
+    // In a thread of its own: this one may wait for whoever reads the greeting.
+    let (stop, stopped) = oneshot::channel();
+    let on_stop = move || {
+        // Nobody is there to listen when the hub ends already.
+        let _ = stop.send(());
     };
+    signals::on_stop(on_stop).map_err(CommandError::no_start)?;
     let modules = describe_modules(&manifest, &sensors);
     let example = example_module(&manifest, &sensors);
     // Before anything in the folder is touched: another hub's folder is the likeliest mistake.
@@ -129,7 +127,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     let hub = Arc::new(hub);
     let socket =
         ControlSocket::bind(&socket_path(&args.state)).map_err(CommandError::unavailable)?;
-    let failed = |error: io::Error| CommandError::internal(&error);
+    let failed = CommandError::no_start;
     let thread =
         SensorThread::start(sensors, HubDestination { hub: Arc::clone(&hub), failing: false })
             .map_err(failed)?;
@@ -138,7 +136,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     let pump = server.start_pump(Arc::clone(&stop_pump)).map_err(failed)?;
     // A reader that has gone is as good as a signal: stopped in order, and no error.
     let served = greet(&hub, &args.state, &modules, &example)
-        .and_then(|()| serve(&runtime, &server, &socket, &mut signals).map_err(failed))
+        .and_then(|()| serve(&runtime, &server, &socket, stopped).map_err(failed))
         .and_then(|()| print("stopping"));
     drop(socket);
     runtime.shutdown_timeout(REQUESTS_WAIT);
@@ -159,16 +157,33 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     served.and(told)
 }
 
+/// Connections, refusals and dropped messages, with their reasons; the hub waits for no reader.
+fn start_log() -> io::Result<Log> {
+    let errors = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let log = Log::start(errors, |count| format!("loadgen: {count} lines of this log dropped\n"))?;
+    note_in(log.lines());
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_target(false)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(log.lines())
+        .finish();
+    // Fails only when a subscriber is set: in tests, and then that one is wanted.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    Ok(log)
+}
+
 /// Serves the control socket until a signal comes.
 fn serve(
     runtime: &Runtime,
     server: &ControlServer,
     socket: &ControlSocket,
-    signals: &mut StopSignals,
+    stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     runtime.block_on(async {
         tokio::select! {
-            _ = signals.wait() => Ok(()),
+            _ = stopped => Ok(()),
             served = server.serve(socket) => served,
         }
     })
@@ -192,9 +207,7 @@ fn read_key(path: &Path) -> Result<Key, CommandError> {
         let text = format!("--enrol-group-key-file {}: {reason}", path.display());
         CommandError { code: EXIT_USAGE, text }
     };
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| refused(&error))?;
-    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| refused(&error))?;
+    let text = files::read_text(path, KEY_FILE_BYTES_MAX).map_err(|problem| refused(&problem))?;
     Key::from_base64(text.trim()).map_err(|error| refused(&error))
 }
 

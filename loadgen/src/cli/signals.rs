@@ -3,8 +3,10 @@
 use std::io;
 
 use crossbeam_channel::{Receiver, bounded};
-use sluicegate::signals::StopSignals;
+use sluicegate::signals::{StopSignals, runtime};
 use tokio::runtime::Builder;
+
+use super::output;
 
 /// The signals as a value in a channel: from now on they do not end the process by themselves. The
 /// thread that waits for them ends with the first signal or with the process.
@@ -26,13 +28,14 @@ pub(crate) fn stop_channel() -> io::Result<Receiver<()>> {
 /// # Errors
 /// The system refuses the handlers or the thread.
 pub(crate) fn on_stop(action: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime(Builder::new_current_thread().enable_all())?;
     let mut signals = {
         let _context = runtime.enter();
         StopSignals::new()?
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(signals.wait());
+        output::stopping();
         action();
     })?;
     Ok(())

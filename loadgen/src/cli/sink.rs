@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use sluicegate::broker::TopicFilter;
+use sluicegate::broker::topics::check_topic;
+use sluicegate::mqtt::text::is_refused;
 
 use super::output::note;
 use super::text::parse_duration;
@@ -79,7 +82,7 @@ pub(crate) fn run(args: &SinkArgs) -> Result<(), CommandError> {
         .map_err(|problems| CommandError { code: EXIT_USAGE, text: problems.join("; ") })?;
     let stop = Arc::new(Stop::default());
     let stopper = Arc::clone(&stop);
-    signals::on_stop(move || stopper.stop()).map_err(|error| CommandError::internal(&error))?;
+    signals::on_stop(move || stopper.stop()).map_err(CommandError::no_start)?;
     let (counts, ended) = sink::run(&settings, &stop);
     let counts = serde_json::to_string(&counts).map_err(|error| CommandError::internal(&error))?;
     note(counts);
@@ -119,6 +122,8 @@ fn settings(
             DEFAULT_THRESHOLD
         }
     };
+    let (client_id, username) = (read(ENV_CLIENT_ID), read(ENV_USERNAME).unwrap_or_default());
+    problems.extend(unspeakable(&subscribe, &publish, client_id.as_deref(), &username));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -126,9 +131,8 @@ fn settings(
         host,
         port,
         ca_file: read(ENV_CA_FILE).map(Into::into),
-        client_id: read(ENV_CLIENT_ID)
-            .unwrap_or_else(|| format!("loadgen-sink-{}", std::process::id())),
-        username: read(ENV_USERNAME).unwrap_or_default(),
+        client_id: client_id.unwrap_or_else(|| format!("loadgen-sink-{}", std::process::id())),
+        username,
         password: read(ENV_PASSWORD).unwrap_or_default(),
         subscribe,
         publish,
@@ -136,6 +140,25 @@ fn settings(
         keep_alive: KEEP_ALIVE,
         faults: args.faults(),
     })
+}
+
+/// What MQTT has no way to say, or brokers hang up on. What is missing was told before.
+fn unspeakable(
+    subscribe: &str,
+    publish: &str,
+    client_id: Option<&str>,
+    username: &str,
+) -> Vec<String> {
+    let filter = Some(subscribe).filter(|text| !text.is_empty());
+    let filter = filter.and_then(|text| text.parse::<TopicFilter>().err());
+    let topic = Some(publish).filter(|text| !text.is_empty());
+    let topic = topic.and_then(|text| check_topic(text).err());
+    let topics = [(ENV_SUBSCRIBE, filter), (ENV_PUBLISH, topic)].into_iter();
+    let topics = topics.filter_map(|(name, problem)| Some(format!("{name}: {}", problem?)));
+    let texts = [(ENV_CLIENT_ID, client_id.unwrap_or_default()), (ENV_USERNAME, username)];
+    let texts = texts.into_iter().filter(|(_, text)| text.contains(is_refused));
+    let texts = texts.map(|(name, _)| format!("{name} holds a control character: take it out"));
+    topics.chain(texts).collect()
 }
 
 impl SinkArgs {

@@ -2,12 +2,18 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sluicegate::files;
 
 use super::HubError;
+
+/// Largest file of the state folder: a thousand devices and their twins have a tenth of it.
+const STATE_BYTES_MAX: u64 = 256 << 20;
 
 /// File whose lock says that a hub is using the folder.
 const LOCK_FILE: &str = "hub.lock";
@@ -24,6 +30,8 @@ pub(super) fn lock_folder(state_dir: &Path) -> Result<File, HubError> {
         .create(true)
         .truncate(false)
         .write(true)
+        // What is no file must not hold the hub up.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(&path)
         .map_err(|error| HubError::state(&path, format!("cannot be opened: {error}")))?;
     match file.try_lock() {
@@ -39,8 +47,8 @@ pub(super) fn lock_folder(state_dir: &Path) -> Result<File, HubError> {
 
 /// The whole text of a file.
 pub(super) fn read(path: &Path) -> Result<String, HubError> {
-    std::fs::read_to_string(path)
-        .map_err(|error| HubError::state(path, format!("cannot be read: {error}")))
+    files::read_text(path, STATE_BYTES_MAX)
+        .map_err(|problem| HubError::state(path, format!("cannot be read: {problem}")))
 }
 
 /// The JSON value of a file, or the default when there is no such file.
@@ -48,11 +56,10 @@ pub(super) fn read(path: &Path) -> Result<String, HubError> {
 /// # Errors
 /// Names the file when it is not what a hub wrote.
 pub(super) fn read_json<T: DeserializeOwned + Default>(path: &Path) -> Result<T, HubError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(T::default()),
-        Err(error) => return Err(HubError::state(path, format!("cannot be read: {error}"))),
-    };
+    if !path.try_exists().unwrap_or(true) {
+        return Ok(T::default());
+    }
+    let text = read(path)?;
     serde_json::from_str(&text).map_err(|error| {
         // The parser's message names a place, never the text: keys stay out of it.
         HubError::state(path, format!("is damaged ({error}): repair or remove it"))
@@ -103,7 +110,6 @@ fn temporary_name(path: &Path) -> PathBuf {
 
 #[cfg(unix)]
 fn create(path: &Path, mode: u32) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
     // A leftover may have other permissions, which opening would keep.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

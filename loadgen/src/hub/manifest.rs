@@ -163,18 +163,9 @@ impl Manifest {
 }
 
 fn read_bounded(path: &Path) -> Result<String, ManifestError> {
-    use std::io::Read;
-    let failed = |error: std::io::Error| {
-        ManifestError::single("", format!("cannot read {}: {error}", path.display()))
-    };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MANIFEST_BYTES_LIMIT + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > MANIFEST_BYTES_LIMIT {
-        let text = format!("{} is larger than {MANIFEST_BYTES_LIMIT} bytes", path.display());
-        return Err(ManifestError::single("", text));
-    }
-    Ok(text)
+    sluicegate::files::read_text(path, MANIFEST_BYTES_LIMIT).map_err(|problem| {
+        ManifestError::single("", format!("cannot read {}: {problem}", path.display()))
+    })
 }
 
 fn parse_root(

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use sluicegate::mqtt::text::is_refused;
 use thiserror::Error;
 
 /// Longest route text accepted, in bytes; a longer one is refused.
@@ -192,7 +193,9 @@ fn parse_sink(text: &str) -> Result<Sink, RouteError> {
             if modules.eq_ignore_ascii_case("modules")
                 && inputs.eq_ignore_ascii_case("inputs")
                 && !module.is_empty()
-                && !input.is_empty() =>
+                && !input.is_empty()
+                && !input.contains(['+', '#'])
+                && !input.contains(is_refused) =>
         {
             Ok(Sink::Input { module: module.to_owned(), input: input.to_owned() })
         }

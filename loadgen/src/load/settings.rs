@@ -7,10 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod broker_url;
-mod password;
 
 pub use broker_url::{BrokerUrl, UrlError};
-pub use password::Password;
+pub use sluicegate::url::Password;
 
 /// Most sensor streams.
 pub const SENSORS_MAX: u32 = 100_000;

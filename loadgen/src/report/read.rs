@@ -1,11 +1,10 @@
 //! Reading files that anybody may have written.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use sluicegate::files;
 
 use super::{Input, ReportError};
 use crate::load::outcome::{Document, FORMAT};
@@ -42,7 +41,8 @@ fn document(path: &Path) -> Result<Document, String> {
     struct Version {
         format: u32,
     }
-    let bytes = bounded(path)?;
+    let bytes = files::read(path, FILE_BYTES_MAX)
+        .map_err(|problem| format!("cannot be read: {problem}"))?;
     let no_result = |error| format!("is no result of loadgen: {error}");
     let version: Version = serde_json::from_slice(&bytes).map_err(no_result)?;
     if version.format != FORMAT {
@@ -50,16 +50,4 @@ fn document(path: &Path) -> Result<Document, String> {
         return Err(format!("has format {found}; this loadgen reads format {FORMAT}"));
     }
     serde_json::from_slice(&bytes).map_err(no_result)
-}
-
-fn bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let unreadable = |error| format!("cannot be read: {error}");
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    // What is read counts, not what the file system says: that may grow, or be a pipe.
-    let length = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if length as u64 > FILE_BYTES_MAX {
-        return Err(format!("is larger than {} MiB", FILE_BYTES_MAX >> 20));
-    }
-    Ok(bytes)
 }

@@ -29,6 +29,43 @@ fn wrong_usage_is_64_and_help_is_0() {
     assert!(!out.contains("module  "), "the child's own command is hidden: {out}");
 }
 
+/// For every flag and variable that names a file: what is no regular file is refused at once, by one
+/// line that names it, with the exit code of that command.
+#[test]
+fn a_file_that_is_none_is_refused_at_once() {
+    let (folder, _) = file("x", "");
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let state = folder.path().join("hub");
+    let state = state.to_str().unwrap();
+    let broker = "mqtts://me@127.0.0.1:1";
+    let load = ["run", "--rate", "1k", "--for", "1s"];
+    for (path, why) in [("/dev/zero", "a device"), (fifo.to_str().unwrap(), "a FIFO")] {
+        let cases = [
+            (65, vec!["hub", "--state", state, "--manifest", path]),
+            (64, vec!["hub", "--state", state, "--enrol-group-key-file", path]),
+            (65, vec!["report", path]),
+            (64, [&load[..], &["--broker", broker, "--broker-ca", path]].concat()),
+            (64, [&load[..], &["--broker", broker, "--broker-password-file", path]].concat()),
+            (64, [&load[..], &["--replay", path, "--", "true"]].concat()),
+        ];
+        for (expected, args) in cases {
+            let (code, _, err) = run(&args);
+            assert_eq!(code, expected, "{args:?}: {err}");
+            assert!(err.contains(path) && err.contains(&format!("it is {why}")), "{args:?}: {err}");
+        }
+    }
+    for name in ["keys.json", "sessions.json", "twins.json", "devices.json"] {
+        std::fs::create_dir_all(state).unwrap();
+        let planted = std::path::Path::new(state).join(name);
+        std::os::unix::fs::symlink("/dev/zero", &planted).unwrap();
+        let (code, _, err) = run(&["hub", "--listen", "127.0.0.1:0", "--state", state]);
+        assert_eq!(code, 69, "{name}: {err}");
+        assert!(err.contains(name) && err.contains("it is a device"), "{name}: {err}");
+        std::fs::remove_file(planted).unwrap();
+    }
+}
+
 #[test]
 fn without_a_hub_every_command_says_how_to_start_one() {
     let folder = tempfile::tempdir().unwrap();

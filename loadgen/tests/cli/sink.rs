@@ -99,6 +99,17 @@ fn nobody_there_is_69_and_wrong_usage_64() {
     for name in ["HOST", "PORT", "SUBSCRIBE", "PUBLISH"] {
         assert!(err.contains(&format!("LOADGEN_{name} is not set")), "{err}");
     }
+    for (name, value) in [
+        ("LOADGEN_SUBSCRIBE", "a/\u{7}"),
+        ("LOADGEN_SUBSCRIBE", "a#"),
+        ("LOADGEN_PUBLISH", "a\u{fffe}"),
+        ("LOADGEN_CLIENT_ID", "x\n"),
+        ("LOADGEN_USERNAME", "x\u{85}"),
+    ] {
+        let (code, _, err) = texts(sink(port, &[]).env(name, value).output().unwrap());
+        assert_eq!((code, err.lines().count()), (64, 1), "{err}");
+        assert!(err.contains(name), "{err}");
+    }
     let (code, _, err) = texts(sink(port, &[]).env("LOADGEN_THRESHOLD", "warm").output().unwrap());
     assert!(code == 64 && err.contains("LOADGEN_THRESHOLD is no number: warm"), "{code} {err}");
     for name in ["LOADGEN_SUBSCRIBE", "LOADGEN_PUBLISH"] {

@@ -1,13 +1,12 @@
 //! Records from files, line by line; a line that is none is a problem, not an end.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use loadgen::load::machine::Machine;
 use serde::de::{Deserialize, Deserializer, Error};
+use sluicegate::files;
 
 use crate::record::row::Status;
 
@@ -86,7 +85,8 @@ pub fn read(files: &[PathBuf]) -> Result<Records, String> {
     }
     let mut found = Records::default();
     for file in files {
-        let bytes = bounded(file).map_err(|why| format!("{}: {why}", file.display()))?;
+        let bytes = files::read(file, FILE_BYTES_MAX)
+            .map_err(|problem| format!("{}: {problem}", file.display()))?;
         found.add(file, &bytes);
     }
     Ok(found)
@@ -133,15 +133,4 @@ fn line(text: &[u8]) -> Result<Line, String> {
         return Err(format!("more than {VALUES_MAX} values"));
     }
     Ok(line)
-}
-
-fn bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read =
-        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-    let length = read.map_err(|error| error.to_string())?;
-    if length as u64 > FILE_BYTES_MAX {
-        return Err(format!("larger than {} MiB", FILE_BYTES_MAX >> 20));
-    }
-    Ok(bytes)
 }

@@ -37,7 +37,14 @@ fn filters_are_checked_as_the_standard_says() {
     }
     let bad = [
         ("", Empty),
-        ("a\0", Nul),
+        ("a\0", Character),
+        ("a\tb", Character),
+        ("a\n", Character),
+        ("\u{7f}", Character),
+        ("a/\u{85}", Character),
+        ("a/\u{fdd0}/b", Character),
+        ("a\u{fffe}", Character),
+        ("\u{10ffff}", Character),
         ("a#", Hash),
         ("#/a", Hash),
         ("a/#/b", Hash),
@@ -129,7 +136,14 @@ fn alert_topics_are_checked_and_written() {
         ("", Empty),
         ("alerts/#", Wildcard),
         ("+/{topic}", Wildcard),
-        ("a\0", Nul),
+        ("a\0", Character),
+        ("a\tb", Character),
+        ("a\n", Character),
+        ("\u{7f}", Character),
+        ("a/\u{85}", Character),
+        ("a/\u{fdd0}/b", Character),
+        ("a\u{fffe}", Character),
+        ("\u{10ffff}", Character),
         ("{topic}/{topic}", Repeated),
     ];
     for (text, problem) in bad {
@@ -181,6 +195,28 @@ fn a_loop_is_seen_and_nothing_else() {
     ];
     for (pattern, alerts) in safe {
         assert!(!could_match(&filter(pattern), &template(alerts)), "{pattern} {alerts}");
+    }
+}
+
+#[test]
+fn overlaps_are_seen() {
+    let cases = [
+        ("sensors/#", "sensors/hall/+", true),
+        ("sensors/#", "sensors", true),
+        ("sensors/+", "+/hall", true),
+        ("$share/g/sensors/#", "sensors/1", true),
+        ("$share/g/sensors/#", "$share/h/sensors/#", true),
+        ("$queue/a", "a", true),
+        ("#", "$SYS/#", false),
+        ("+/x", "$SYS/x", false),
+        ("sensors/+", "sensors", false),
+        ("sensors/+", "sensors/a/b", false),
+        ("a/+/c", "a/b/d", false),
+        ("a", "a/", false),
+    ];
+    for (one, other, expected) in cases {
+        assert_eq!(overlap(&filter(one), &filter(other)), expected, "{one} {other}");
+        assert_eq!(overlap(&filter(other), &filter(one)), expected, "{other} {one}");
     }
 }
 
@@ -251,6 +287,23 @@ proptest! {
         prop_assert_eq!(
             could_match(&filter, &template), witness.is_some(), "{} {} {:?}", filter, template, witness
         );
+    }
+
+    /// For every two filters of few characters: they overlap exactly when there is a topic that comes
+    /// through both, and whichever is named first.
+    #[test]
+    fn an_overlap_is_seen_and_nothing_else(
+        one in "[ab/+$]{1,3}(/#)?|#",
+        other in "[ab/+$]{1,3}(/#)?|#",
+        share in any::<bool>(),
+    ) {
+        let (Ok(one), Ok(other)) = (one.parse::<TopicFilter>(), other.parse::<TopicFilter>()) else {
+            return Ok(());
+        };
+        let one = if share { filter(&format!("$share/g/{one}")) } else { one };
+        let witness = all_topics(6).find(|topic| one.matches(topic) && other.matches(topic));
+        prop_assert_eq!(overlap(&one, &other), witness.is_some(), "{} {} {:?}", one, other, witness);
+        prop_assert_eq!(overlap(&one, &other), overlap(&other, &one));
     }
 
     /// Filters and topics without `$` match as the codec's own function says.

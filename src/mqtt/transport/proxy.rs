@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
@@ -12,6 +14,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{At, Failure};
+use crate::url::{Password, Schemes, ServerUrl, UrlProblem};
+
+/// The scheme of a proxy that is asked by CONNECT, with its port.
+const SCHEMES: Schemes = Schemes { known: &[("http", 80)], wanted: "http://" };
 
 /// Largest answer to CONNECT.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -29,8 +35,16 @@ pub struct Proxy {
 
 /// The text is no URL of a proxy that can be used. Does not repeat it: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the URL of an HTTP proxy: http://[user:password@]host[:port]")]
-pub struct ProxyUrlError;
+pub enum ProxyUrlError {
+    /// It cannot be read.
+    #[error("not the URL of an HTTP proxy, http://[user:password@]host[:port]: {0}")]
+    Url(#[from] UrlProblem),
+    /// Basic credentials end the user name at its first colon (RFC 7617 §2).
+    #[error(
+        "not the URL of an HTTP proxy: its user name holds a ':', which HTTP has no way to send"
+    )]
+    Colon,
+}
 
 impl Proxy {
     /// The proxy at `url`, unless `exceptions` (`NO_PROXY`, as curl reads it) name `host`.
@@ -38,23 +52,16 @@ impl Proxy {
     /// # Errors
     /// When `url` is none of an HTTP proxy. User and password are percent-decoded.
     pub fn to(host: &str, url: &str, exceptions: &str) -> Result<Option<Self>, ProxyUrlError> {
-        let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let target: Uri = format!("https://{authority}/").parse().map_err(|_| ProxyUrlError)?;
-        let all = Matcher::builder().https(url).build();
-        let proxy = all.intercept(&target).ok_or(ProxyUrlError)?;
-        let uri = proxy.uri();
-        let (Some("http"), Some(proxy_host)) = (uri.scheme_str(), uri.host()) else {
-            return Err(ProxyUrlError);
+        // As curl and others read it, the scheme may be missing.
+        let url = match url.contains("://") {
+            true => ServerUrl::read(url, &SCHEMES)?,
+            false => ServerUrl::read(&format!("http://{}", url.trim()), &SCHEMES)?,
         };
-        let excepted = Matcher::builder().https(url).no(exceptions).build();
-        if excepted.intercept(&target).is_none() {
+        let authorization = url.user.map(|user| basic(&user, url.password.as_ref())).transpose()?;
+        if is_excepted(host, exceptions) {
             return Ok(None);
         }
-        Ok(Some(Self {
-            host: proxy_host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(80),
-            authorization: proxy.basic_auth().cloned(),
-        }))
+        Ok(Some(Self { host: url.host, port: url.port, authorization }))
     }
 
     /// Asks the proxy at the other end of `tcp` for a way to `host` and `port`.
@@ -87,6 +94,26 @@ impl Proxy {
             other => other,
         }
     }
+}
+
+/// Basic credentials (RFC 7617).
+fn basic(user: &str, password: Option<&Password>) -> Result<HeaderValue, ProxyUrlError> {
+    if user.contains(':') {
+        return Err(ProxyUrlError::Colon);
+    }
+    let login = format!("{user}:{}", password.map_or("", Password::reveal));
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(login)))
+        .expect("Base64 is a header's text");
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Whether `exceptions` name `host`; which proxy it would be otherwise changes nothing about that.
+fn is_excepted(host: &str, exceptions: &str) -> bool {
+    let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let matcher = Matcher::builder().https("http://proxy").no(exceptions).build();
+    let target = format!("https://{authority}/").parse::<Uri>();
+    target.is_ok_and(|target| matcher.intercept(&target).is_none())
 }
 
 async fn converse(tcp: TcpStream, request: Request<Empty<Bytes>>) -> Result<TcpStream, String> {
@@ -170,11 +197,55 @@ mod tests {
         assert_eq!((v6.host.as_str(), v6.port), ("::1", 80));
     }
 
+    /// The login ends at the last `@`, and is sent as it was meant.
+    #[test]
+    fn a_login_is_decoded_as_a_broker_s_is() {
+        let cases = [
+            ("http://user:p@ss@proxy:3128", "user:p@ss"),
+            ("user:p@ss@proxy", "user:p@ss"),
+            ("http://user:p:q@proxy", "user:p:q"),
+            ("http://%C3%A9:%23%2F%3F%25%3A@proxy", "\u{e9}:#/?%:"),
+            ("http://user@proxy", "user:"),
+        ];
+        for (url, login) in cases {
+            let proxy = to("hub.net", url, "").expect("a proxy");
+            let expected = format!("Basic {}", STANDARD.encode(login));
+            assert_eq!(proxy.host, "proxy", "{url}");
+            assert_eq!(proxy.authorization.expect("credentials"), expected.as_str(), "{url}");
+        }
+    }
+
     #[test]
     fn other_urls_are_refused_without_repeating_them() {
-        for url in ["", "https://p:1", "socks5://p:1", "http://", "ftp://u:secret@p", "a b"] {
-            let error = Proxy::to("hub.net", url, "").expect_err(url);
-            assert!(!error.to_string().contains("secret"));
+        let urls = [
+            "",
+            "https://p:1",
+            "socks5://p:1",
+            "http://",
+            "ftp://u:secret@p",
+            "a b",
+            "http://u:sec#ret@p",
+            "http://u:sec/ret@p",
+            "http://u:sec?ret@p",
+            "u:sec#ret@p:1",
+            "http://u:secret%@p",
+            "http://u:%zzsecret@p",
+            "http://:secret@p",
+            "http://u:secret",
+            "http://secret%3Au:x@p",
+            "http://p:0",
+            "http://p:65536",
+            "http://p:+1",
+            "http://p:x",
+            "http://p:",
+            "http://[::1",
+            "http://::1",
+            "http://[::1]8",
+            "http://p/secret",
+        ];
+        for url in urls {
+            let error = Proxy::to("hub.net", url, "").expect_err(url).to_string();
+            assert!(!error.contains("sec") && error.contains("HTTP proxy"), "{url}: {error}");
         }
     }
 

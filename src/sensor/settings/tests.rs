@@ -92,7 +92,7 @@ fn bad_keys_are_described_and_never_shown() {
     assert!(text.contains("/nowhere/key"), "{text}");
     let long = file(&"A".repeat(5000));
     let text = problems(&["--key-file", long.path().to_str().unwrap()], &[]);
-    assert!(text.contains("longer than a key"), "{text}");
+    assert!(text.contains("larger than 4096 bytes"), "{text}");
     let empty = file("\n");
     let text = problems(&["--group-key-file", empty.path().to_str().unwrap()], &[]);
     assert!(text.contains("empty"), "{text}");

@@ -1,19 +1,19 @@
 //! The password, from the URL, a variable or a file.
 
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 
 use super::super::layers::Layers;
 use super::super::table::{BROKER, BROKER_PASSWORD, BROKER_PASSWORD_FILE};
 use super::super::values;
 use crate::broker::{Address, Password};
+use crate::files;
 
 /// Longest file that can hold a password and its newline.
 const FILE_BYTES_MAX: u64 = 65_537;
 
 /// The password from the one place that has it.
 pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<Option<Password>> {
-    let in_url = address.and_then(|address| address.password.clone());
+    let in_url = address.and_then(Address::password).cloned();
     let url = in_url.is_some().then_some(&BROKER);
     let places: Vec<_> = url
         .into_iter()
@@ -27,7 +27,7 @@ pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<
         return None;
     }
     let [place] = places.as_slice() else { return Some(None) };
-    if address.is_some_and(|address| address.user.is_none()) {
+    if address.is_some_and(|address| address.user().is_none()) {
         layers.problem(format!(
             "{place}: MQTT has no password without a user name: write mqtt://user@host"
         ));
@@ -39,12 +39,8 @@ pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<
 }
 
 fn read_password(path: &str) -> Result<Password, String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map(|file| file.take(FILE_BYTES_MAX + 1));
-    file.and_then(|mut file| file.read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot read the password from {path}: {error}"))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| format!("{path}: the password is not UTF-8; choose another one"))?;
+    let text = files::read_text(Path::new(path), FILE_BYTES_MAX)
+        .map_err(|problem| format!("cannot read the password from {path}: {problem}"))?;
     let text = text
         .strip_suffix('\n')
         .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));

@@ -10,6 +10,7 @@ use super::super::table::{BROKER_CA, BROKER_CERT, BROKER_KEY};
 use super::super::{Spec, values};
 use super::refuse;
 use crate::broker::Address;
+use crate::files::pem;
 use crate::trust::{client_config, client_config_as};
 
 /// What TLS is needed for.
@@ -18,25 +19,21 @@ const OF_TLS: [Spec; 3] = [BROKER_CA, BROKER_CERT, BROKER_KEY];
 /// The settings of TLS; without TLS nothing is trusted and nothing may be set. Whatever is given is
 /// checked even when the address could not be read.
 pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<Arc<ClientConfig>> {
-    if address.is_some_and(|address| !address.is_tls) {
+    if address.is_some_and(|address| !address.is_tls()) {
         refuse(layers, OF_TLS.iter(), "mqtt:// has no TLS: write mqtts://, or leave it out");
         return client_config(RootCertStore::empty()).ok();
     }
     let roots = if layers.source(&BROKER_CA).is_some() {
-        layers.optional(&BROKER_CA, |path| {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(values::certificates(Path::new(path))?);
-            Ok(roots)
-        })
+        layers.optional(&BROKER_CA, |path| pem::roots(Path::new(path)))
     } else if address.is_some() {
-        let roots = values::system_roots(BROKER_CA.env);
+        let roots = pem::system_roots(BROKER_CA.env);
         roots.map_err(|problem| layers.problem(problem)).ok()
     } else {
         None
     };
     let sources = [&BROKER_CERT, &BROKER_KEY].map(|spec| layers.source(spec).map(str::to_owned));
-    let chain = layers.optional(&BROKER_CERT, |path| values::certificate_chain(Path::new(path)));
-    let key = layers.optional(&BROKER_KEY, |path| values::private_key(Path::new(path)));
+    let chain = layers.optional(&BROKER_CERT, |path| pem::certificate_chain(Path::new(path)));
+    let key = layers.optional(&BROKER_KEY, |path| pem::private_key(Path::new(path)));
     match sources {
         [None, None] => client_config(roots?).map_err(values::text),
         [Some(certificate), Some(key_source)] => {

@@ -4,7 +4,7 @@ use super::*;
 use crate::broker::{Password, TopicFilter};
 use crate::mqtt::Route;
 
-const URL: &str = "mqtt://broker";
+pub(super) const URL: &str = "mqtt://broker";
 
 fn broker(flags: &[&str], env: &[(&str, &str)]) -> BrokerSettings {
     let settings = resolve(flags, env).unwrap_or_else(|problems| panic!("{flags:?}: {problems}"));
@@ -17,7 +17,7 @@ fn refused(flags: &[&str], env: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// The one problem that there is says all of `parts`.
-fn check(flags: &[&str], env: &[(&str, &str)], parts: &[&str]) {
+pub(super) fn check(flags: &[&str], env: &[(&str, &str)], parts: &[&str]) {
     let problems = refused(flags, env);
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert!(parts.iter().all(|part| problem.contains(part)), "{parts:?}: {problem}");
@@ -231,7 +231,7 @@ fn a_password_that_cannot_be_used_is_refused() {
         (b"\n", "the password is empty"),
         (b"hunter2\xff", "not UTF-8"),
         (&[b'h'; 65_536], "longer than 65535"),
-        (&[b'h'; 100_000], "longer than 65535"),
+        (&[b'h'; 100_000], "larger than 65537"),
     ] {
         let file = file(content);
         check(&flags, &[(name, path(&file))], &[name, path(&file), expected]);
@@ -346,7 +346,7 @@ fn without_tls_there_are_no_certificates() {
 #[test]
 fn a_client_id_that_cannot_be_used_is_refused() {
     let long = "x".repeat(65_532);
-    for bad in ["", "a\tb", &long] {
+    for bad in ["", "a\tb", "a\u{9f}", "a\u{fffe}", "\u{fdef}", &long] {
         check(&["--broker", URL, "--client-id", bad], &[], &["flag --client-id", "leave it out"]);
     }
     let longest = &long[..65_531];

@@ -66,6 +66,14 @@ fn a_bad_proxy_is_refused_without_its_password() {
     assert!(shown.contains("HTTPS_PROXY") && shown.contains("HTTP proxy"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(resolve_with(&[], &env).is_ok(), "other programs may use it");
+    for login in ["user:hun#ter2@", "user:hun/ter2@", "user:hun?ter2@", "user:hunter2%@", ":hun@"] {
+        let url = format!("http://{login}proxy:3128");
+        let shown = resolve_with(&["--websocket"], &[("https_proxy", &url)]);
+        let shown = shown.err().expect(login).to_string();
+        assert!(shown.contains("HTTP proxy") && !shown.contains("hun"), "{shown}");
+    }
+    let at = resolve_with(&["--websocket"], &[("HTTP_PROXY", "http://user:p@ss@proxy:3128")]);
+    assert_eq!(hub(&at.unwrap()).route.to_string(), "WebSocket through proxy proxy:3128");
 }
 
 fn connection_to(gateway: &str) -> String {

@@ -1,6 +1,6 @@
 //! A child process whose output a test can wait on, and which cannot outlive the test.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -39,10 +39,25 @@ impl Process {
 
     /// Starts `command` with both outputs going where nobody reads any more.
     pub(crate) fn spawn_unheard(name: &'static str, command: &mut Command) -> Self {
+        Self::spawn_into(name, command, [nobody(), nobody()])
+    }
+
+    /// Starts `command` with both outputs going into one pipe that is full: see [`full_pipe`].
+    pub(crate) fn spawn_into_full_pipe(
+        name: &'static str,
+        command: &mut Command,
+    ) -> (Self, PipeReader) {
+        let (reader, writer) = full_pipe();
+        let outputs = [Stdio::from(writer.try_clone().unwrap()), Stdio::from(writer)];
+        (Self::spawn_into(name, command, outputs), reader)
+    }
+
+    fn spawn_into(name: &'static str, command: &mut Command, outputs: [Stdio; 2]) -> Self {
+        let [output, errors] = outputs;
         let child = command
             .stdin(Stdio::null())
-            .stdout(nobody())
-            .stderr(nobody())
+            .stdout(output)
+            .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
         Self {
@@ -136,6 +151,14 @@ impl Process {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
     }
 
+    /// Whether the process has a handler for SIGTERM, which is signal 15.
+    pub(crate) fn catches_sigterm(&self) -> bool {
+        let id = self.child.lock().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("SigCgt");
+        u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << 14) != 0
+    }
+
     /// Most memory that was resident up to now, in bytes: `VmHWM` of the kernel's account.
     pub(crate) fn resident_peak(&self) -> u64 {
         let id = self.child.lock().unwrap().id();
@@ -190,6 +213,17 @@ impl Drop for Process {
             self.secrets.assert_none_in(&self.lines());
         }
     }
+}
+
+/// A pipe without room for a byte, whose reader is there and reads nothing: a write waits for ever.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    // For the whole pipe's end, which the child shares: so only until it is full.
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'.'; 4096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer)
 }
 
 /// A pipe whose reader is gone.

@@ -1,5 +1,7 @@
 //! When the sensor quits, and when it does not.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use super::{DEVICE, call, command, wait_until_started};
@@ -64,4 +66,24 @@ fn q_quits_a_sensor_that_cannot_connect() {
     sensor.type_in("q\n");
     assert_eq!(sensor.wait_for_exit().code(), Some(69));
     sensor.wait_for_line(&["the device could not connect", "CONNACK 5"]);
+}
+
+/// Nobody reads what the sensor logs, message by message: its telemetry goes on, and so does its end.
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
+    let scene = Scene::start(1);
+    let mut command = command(&scene);
+    command.env("RuntimeLogLevel", "verbose").env("SLUICEGATE_INTERVAL", "10ms");
+    let (mut sensor, _reader) = Process::spawn_into_full_pipe("sensor", &mut command);
+    wait_until_started(&scene, &sensor);
+    scene.take(100);
+    let start = Instant::now();
+    sensor.signal("TERM");
+    wait_until("the sensor ends", || {
+        // The hub withholds acknowledgements rather than lose a message.
+        let _ = scene.hub.upstream().try_iter().count();
+        !sensor.is_running()
+    });
+    assert_eq!(sensor.wait_for_exit().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(4), "took {:?}", start.elapsed());
 }

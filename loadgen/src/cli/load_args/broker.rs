@@ -1,12 +1,12 @@
 //! The flags for a program that runs elsewhere, behind a broker.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
+use sluicegate::files::{self, FileProblem};
+use sluicegate::url::LOGIN_BYTES_MAX;
 
 use super::parse::{parse_broker, parse_topic};
 use crate::cli::CommandError;
@@ -17,8 +17,8 @@ use crate::load::settings::{BrokerUrl, Password, Target, UrlError};
 const CONNECTIONS_MAX: i64 = 1000;
 /// Where the password is, unless a file was named.
 const ENV_PASSWORD: &str = "LOADGEN_BROKER_PASSWORD";
-/// Longest password (MQTT 3.1.1 §3.1.3.5).
-const PASSWORD_BYTES_MAX: usize = 65_535;
+/// Longest file that can hold a password and the end of its line.
+const PASSWORD_FILE_BYTES_MAX: u64 = LOGIN_BYTES_MAX as u64 + 2;
 
 /// A program that runs elsewhere.
 #[derive(Debug, Args)]
@@ -112,8 +112,11 @@ impl BrokerArgs {
         let (text, source) = match &self.broker_password_file {
             Some(path) => {
                 let source = path.display().to_string();
-                let text = read_password(path)
-                    .map_err(|error| format!("cannot read the password from {source}: {error}"))?;
+                let text = read_password(path).map_err(|error| {
+                    format!(
+                        "cannot read the password from --broker-password-file {source}: {error}"
+                    )
+                })?;
                 (text, source)
             }
             None => match environment().filter(|text| !text.is_empty()) {
@@ -124,11 +127,7 @@ impl BrokerArgs {
                 None => return Ok(None),
             },
         };
-        match text.len() {
-            0 => Err(format!("{source} holds no password")),
-            1..=PASSWORD_BYTES_MAX => Ok(Some(Password::new(text))),
-            _ => Err(format!("{source}: a password has at most {PASSWORD_BYTES_MAX} bytes")),
-        }
+        Password::new(text).map(Some).map_err(|problem| format!("{source}: {problem}"))
     }
 }
 
@@ -141,11 +140,8 @@ fn is_exposed(url: &BrokerUrl) -> bool {
 }
 
 /// The text of a file less the end of its line.
-fn read_password(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    // One byte over tells that it is too long.
-    let bytes_max = PASSWORD_BYTES_MAX as u64 + 3;
-    File::open(path)?.take(bytes_max).read_to_string(&mut text)?;
+fn read_password(path: &Path) -> Result<String, FileProblem> {
+    let text = files::read_text(path, PASSWORD_FILE_BYTES_MAX)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }

@@ -58,6 +58,8 @@ fn refused_texts() {
         ("FROM /messages/* INTO upstream", "`upstream` is not a sink"),
         ("FROM /messages/* INTO BrokeredEndpoint(/modules/x/inputs/i)", "is not a sink"),
         ("FROM /messages/* INTO BrokeredEndpoint(\"/modules/x\")", "is not a sink"),
+        ("FROM /messages/* INTO BrokeredEndpoint(\"/modules/x/inputs/a\u{7}\")", "is not a sink"),
+        ("FROM /messages/* INTO BrokeredEndpoint(\"/modules/x/inputs/#\")", "is not a sink"),
         ("FROM /messages/* INTO BrokeredEndpoint(\"/modules//inputs/i\")", "is not a sink"),
         ("FROM /messages/* INTO BrokeredEndpoint(\"/modules/x/inputs/i", "is not a sink"),
     ];

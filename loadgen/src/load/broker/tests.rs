@@ -223,7 +223,7 @@ fn ends_are_explained() {
 fn no_debug_output_holds_the_password() {
     let login = Login {
         url: "mqtt://me@127.0.0.1".parse().unwrap(),
-        password: Some(Password::new("hush".to_owned())),
+        password: Some(Password::new("hush".to_owned()).unwrap()),
     };
     let broker = Broker::new(login, None, ("s/{sensor}", "a/{topic}"), 1).unwrap();
     assert!(!format!("{broker:?}").contains("hush"));

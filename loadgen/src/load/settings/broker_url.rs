@@ -1,72 +1,52 @@
 //! The address of a broker as a URL, and who logs in there.
 
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use rustls::pki_types::ServerName;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use sluicegate::broker::Address;
+use sluicegate::url::UrlProblem;
 
-/// The ports of MQTT without and with TLS (IANA: mqtt, secure-mqtt).
-const PORTS: (u16, u16) = (1883, 8883);
-/// Longest user name, decoded.
-const USER_BYTES_MAX: usize = 1000;
-
-/// `mqtt://[user@]host[:port]`, or `mqtts://` with TLS. It never holds a password.
+/// `mqtt://[user@]host[:port]`, or `mqtts://` with TLS, as the module reads it. It never holds a
+/// password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct BrokerUrl {
-    tls: bool,
-    user: Option<String>,
-    host: String,
-    port: u16,
-}
+pub struct BrokerUrl(Address);
 
 /// Why a text is no [`BrokerUrl`]. The text itself is not repeated: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Neither `mqtt://` nor `mqtts://`.
-    #[error("the broker's URL begins with mqtt:// or, with TLS, mqtts://")]
-    Scheme,
     /// A colon before the `@`.
     #[error(
         "a password does not belong into the broker's URL: write mqtt://user@host, and give the \
          password in LOADGEN_BROKER_PASSWORD or in the file named by --broker-password-file"
     )]
     Password,
-    /// An empty or endless user name, or one that is not percent-encoded UTF-8.
-    #[error(
-        "the broker's URL has no user name before the @: write mqtt://user@host, percent-encoded"
-    )]
-    User,
-    /// No host name or address, or something behind it.
-    #[error("the broker's URL names no host: write mqtt://host:port, as mqtt://127.0.0.1:1883")]
-    Host,
-    /// None of 1 to 65535.
-    #[error("the port in the broker's URL is none of 1 to 65535: write mqtt://host:port")]
-    Port,
+    /// It cannot be read.
+    #[error("no broker's URL: {0}")]
+    Url(#[from] UrlProblem),
 }
 
 impl BrokerUrl {
     /// Whether the connection is TLS.
     pub fn is_tls(&self) -> bool {
-        self.tls
+        self.0.is_tls()
     }
 
     /// The user name, decoded.
     pub fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+        self.0.user()
     }
 
     /// The host's name or address, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
-        &self.host
+        self.0.host()
     }
 
     /// The port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port()
     }
 }
 
@@ -74,58 +54,30 @@ impl FromStr for BrokerUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let (tls, rest) = match (text.strip_prefix("mqtt://"), text.strip_prefix("mqtts://")) {
-            (Some(rest), _) => (false, rest),
-            (_, Some(rest)) => (true, rest),
-            (None, None) => return Err(UrlError::Scheme),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        // Whatever a password in there is made of, it is before the last of these.
-        let (user, authority) = match rest.rsplit_once('@') {
-            Some((user, authority)) => (Some(read_user(user)?), authority),
-            None => (None, rest),
-        };
-        // An IPv6 address stands in brackets and has colons of its own.
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, read_port(port)?),
-            _ => (authority, if tls { PORTS.1 } else { PORTS.0 }),
-        };
-        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(address) => {
-                address.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
-                address
-            }
-            None if host.contains(':') => return Err(UrlError::Host),
-            None => host,
-        };
-        ServerName::try_from(host).map_err(|_| UrlError::Host)?;
-        Ok(Self { tls, user, host: host.to_owned(), port })
+        match text.parse::<Address>() {
+            Err(problem @ UrlProblem::Scheme(_)) => Err(problem.into()),
+            // Even where it is what cannot be read, it is what has to go.
+            _ if has_password(text) => Err(UrlError::Password),
+            read => Ok(Self(read?)),
+        }
     }
 }
 
-fn read_user(text: &str) -> Result<String, UrlError> {
-    if text.contains(':') {
-        return Err(UrlError::Password);
-    }
-    let user = percent_decode_str(text).decode_utf8().map_err(|_| UrlError::User)?;
-    let is_user = (1..=USER_BYTES_MAX).contains(&user.len()) && !user.contains(char::is_control);
-    if is_user { Ok(user.into_owned()) } else { Err(UrlError::User) }
-}
-
-fn read_port(text: &str) -> Result<u16, UrlError> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|port| digits && *port > 0).ok_or(UrlError::Port)
+/// Whether there is a colon between the scheme and the last `@`.
+fn has_password(text: &str) -> bool {
+    let login = text.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+    login.is_some_and(|(login, _)| login.contains(':'))
 }
 
 impl fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.tls { "mqtts://" } else { "mqtt://" })?;
-        if let Some(user) = &self.user {
+        f.write_str(if self.is_tls() { "mqtts://" } else { "mqtt://" })?;
+        if let Some(user) = self.user() {
             write!(f, "{}@", utf8_percent_encode(user, NON_ALPHANUMERIC))?;
         }
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        match self.host().contains(':') {
+            true => write!(f, "[{}]:{}", self.host(), self.port()),
+            false => write!(f, "{}:{}", self.host(), self.port()),
         }
     }
 }
@@ -174,24 +126,48 @@ mod tests {
         assert_eq!(read("mqtt://[::1]").unwrap().host(), "::1");
     }
 
+    /// Whatever the module's reader says of a text without password, this one says too.
     #[test]
-    fn the_rest_is_refused() {
-        let table = [
-            (UrlError::Scheme, vec!["", "localhost", "http://h", "MQTT://h", "tcp://u:p@h"]),
-            (UrlError::User, vec!["mqtt://@h", "mqtt://%ff@h", "mqtt://%00@h"]),
-            (
-                UrlError::Host,
-                vec!["mqtt://", "mqtt://:1", "mqtt://::1", "mqtt://a b", "mqtt://h/x"],
-            ),
-            (UrlError::Host, vec!["mqtt://[h]", "mqtt://[::1", "mqtt://u@", "mqtt://h?x"]),
-            (UrlError::Port, vec!["mqtt://a:0", "mqtt://a:65536", "mqtt://a:b", "mqtt://a:+1"]),
+    fn every_text_is_read_as_the_module_reads_it() {
+        let texts = [
+            "",
+            "localhost",
+            "http://h",
+            "MQTT://h",
+            "mqtt://@h",
+            "mqtt://%ff@h",
+            "mqtt://%00@h",
+            "mqtt://50%@h",
+            "mqtt://%4@h",
+            "mqtt://%zz@h",
+            "mqtt://a%40b@h",
+            "mqtt://",
+            "mqtt://:1",
+            "mqtt://::1",
+            "mqtt://a b",
+            "mqtt://h/x",
+            "mqtt://u/v@h",
+            "mqtt://u#v@h",
+            "mqtt://[h]",
+            "mqtt://[::1",
+            "mqtt://u@",
+            "mqtt://h?x",
+            "mqtt://a:0",
+            "mqtt://a:65536",
+            "mqtt://a:b",
+            "mqtt://a:+1",
+            "mqtt://a:",
+            "mqtt://[::1]1",
+            "mqtt://[fe80::1%25eth0]",
+            "mqtts://a@b@h:7",
         ];
-        for (error, texts) in table {
-            for text in texts {
-                assert_eq!(read(text), Err(error), "{text}");
-            }
+        for text in texts {
+            let expected = text.parse::<Address>().map(BrokerUrl).map_err(UrlError::Url);
+            assert_eq!(read(text), expected, "{text}");
         }
-        assert_eq!(read(&format!("mqtt://{}@h", "u".repeat(1001))), Err(UrlError::User));
+        assert_eq!(read("mqtt://50%@h"), Err(UrlError::Url(UrlProblem::Percent)));
+        let long = "u".repeat(65_536);
+        assert_eq!(read(&format!("mqtt://{long}@h")), Err(UrlError::Url(UrlProblem::User)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Why traffic cannot be built, and what to do about it.
 
-use std::io;
 use std::path::PathBuf;
+
+use sluicegate::files::FileProblem;
 
 use super::{BUILT_BYTES_MAX, TOPIC_BYTES_MAX};
 use crate::load::settings::{BODY_BYTES_MAX, SENSORS_MAX};
@@ -57,21 +58,18 @@ pub enum TrafficError {
     },
     /// A topic that cannot be published to, in part.
     #[error(
-        "the topic {0:?}: it must not be empty, hold `+`, `#` or NUL, or be over {TOPIC_BYTES_MAX} \
-         bytes"
+        "the topic {0:?}: it must not be empty, hold `+`, `#` or control characters, or be over \
+         {TOPIC_BYTES_MAX} bytes"
     )]
     Topic(String),
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {problem}", file.display())]
     File {
         /// Its name.
         file: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// Why not.
+        problem: FileProblem,
     },
-    /// The file is longer than what may be built from it.
-    #[error("{} is over {} MiB: split it", .0.display(), BUILT_BYTES_MAX / 1024 / 1024)]
-    FileTooLong(PathBuf),
     /// The file has no such column.
     #[error("{} has no column {column:?}; its first line names {have}", file.display())]
     Column {

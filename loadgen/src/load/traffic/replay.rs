@@ -2,9 +2,9 @@
 //!
 //! `{"machine":{"temperature":73.96732207},"recorded":"2013-12-02 21:15:00","timeCreated":…}`
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
+
+use sluicegate::files;
 
 use super::error::TrafficError;
 use super::pad::pad;
@@ -43,7 +43,8 @@ impl Replay {
         [time, value]: [&str; 2],
         settings: &TrafficSettings,
     ) -> Result<Self, TrafficError> {
-        let content = content(file, BUILT_BYTES_MAX)?;
+        let content = files::read(file, BUILT_BYTES_MAX as u64)
+            .map_err(|problem| TrafficError::File { file: file.to_owned(), problem })?;
         let mut reader = csv::Reader::from_reader(content.as_slice());
         let header = reader.headers().map_err(|error| bad_row(file, &error))?.clone();
         let column = |name: &str| {
@@ -126,18 +127,6 @@ impl Replay {
         out.extend_from_slice(&first_stamp(slot));
         row.is_alert
     }
-}
-
-/// The whole file, if it has at most `limit` bytes.
-fn content(file: &Path, limit: usize) -> Result<Vec<u8>, TrafficError> {
-    let failed = |source| TrafficError::File { file: file.to_owned(), source };
-    let mut content = Vec::new();
-    let bound = limit as u64 + 1;
-    File::open(file).map_err(failed)?.take(bound).read_to_end(&mut content).map_err(failed)?;
-    if content.len() > limit {
-        return Err(TrafficError::FileTooLong(file.to_owned()));
-    }
-    Ok(content)
 }
 
 fn bad_row(file: &Path, error: &csv::Error) -> TrafficError {

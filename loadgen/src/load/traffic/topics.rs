@@ -1,6 +1,7 @@
 //! The topics of all sensors.
 
 use sluicegate::azure::{Identity, percent_encode, topics};
+use sluicegate::broker::topics::check_topic;
 
 use super::TOPIC_BYTES_MAX;
 use super::error::TrafficError;
@@ -28,7 +29,7 @@ impl Topics<'_> {
     /// The length of every topic, which is the same for all sensors and messages.
     pub(super) fn bytes(self) -> Result<usize, TrafficError> {
         let topic = self.topic(0, FIRST_SEQUENCE);
-        if !(1..=TOPIC_BYTES_MAX).contains(&topic.len()) || topic.contains(['+', '#', '\0']) {
+        if !(1..=TOPIC_BYTES_MAX).contains(&topic.len()) || check_topic(&topic).is_err() {
             return Err(TrafficError::Topic(topic.chars().take(100).collect()));
         }
         Ok(topic.len())

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+use sluicegate::files::pem;
 
 /// Bytes asked from the socket at a time.
 const SOCKET_BYTES: usize = 64 * 1024;
@@ -85,14 +85,7 @@ impl Tls {
 
 /// Trusts the authorities in `ca_file` and nobody else.
 fn config(ca_file: &Path) -> Result<ClientConfig, String> {
-    let unreadable = |error: &dyn std::fmt::Display| format!("{}: {error}", ca_file.display());
-    let mut roots = RootCertStore::empty();
-    let certificates =
-        CertificateDer::pem_file_iter(ca_file).map_err(|error| unreadable(&error))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| unreadable(&error))?;
-        roots.add(certificate).map_err(|error| unreadable(&error))?;
-    }
+    let roots = pem::roots(ca_file).map_err(|problem| format!("LOADGEN_CA_FILE: {problem}"))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

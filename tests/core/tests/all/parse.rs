@@ -105,6 +105,29 @@ fn numbers_compare_by_value() {
     }
 }
 
+/// A number with a fraction or an exponent is the nearest double, an integer is itself; and README.md
+/// says so, by the same example.
+#[test]
+fn fractions_compare_as_the_nearest_double_and_integers_exactly() {
+    check_value("25.0000000000000017", Below);
+    check_value("25.0000000000000018", Alert(25.000000000000004));
+    check_value("250000000000000017e-16", Below);
+    for (value, expected) in [
+        ("9007199254740993", Alert(9_007_199_254_740_992.0)),
+        ("9007199254740993.0", Below),
+        ("9007199254740993e0", Below),
+        ("9007199254740992", Below),
+    ] {
+        let body = format!(r#"{{"machine":{{"temperature":{value}}}}}"#);
+        let threshold = Threshold::new(9_007_199_254_740_992.0).unwrap();
+        let verdict = judge_by(&JsonPath::default(), body.as_bytes(), threshold);
+        assert_eq!(verdict, expected, "{value}");
+    }
+    let readme = include_str!("../../../../README.md");
+    assert!(!readme.contains("Numbers compare exactly"));
+    assert!(readme.contains("`25.0000000000000017` is 25 and does not exceed it"));
+}
+
 /// Infinity exceeds every threshold and minus infinity none; too small a float is zero.
 #[test]
 fn exponents_have_no_bound() {

@@ -1,4 +1,4 @@
-//! One comparison, exact for every number that JSON can spell.
+//! One comparison: exact for integers of any size, by the nearest double for all other numbers.
 
 use sluicegate::parse::Number;
 use sluicegate::threshold::{Setting, Threshold, ThresholdCell, exceeds};

@@ -1,8 +1,9 @@
 //! The table: what somebody thought of, each with the verdict that is right.
 //!
 //! Verdicts are written by hand after what the filter promises: the whole body is UTF-8 and JSON
-//! (RFC 8259), of equal keys the last counts, numbers compare exactly. `<stamp>` stands for the
-//! stamp, `<hot>` and `<cold>` for the numbers next to the threshold.
+//! (RFC 8259), of equal keys the last counts, integers compare exactly and other numbers as the
+//! nearest double. `<stamp>` stands for the stamp, `<hot>` and `<cold>` for the numbers next to the
+//! threshold.
 
 use super::super::stamp::{STAMP_BYTES, first_stamp};
 

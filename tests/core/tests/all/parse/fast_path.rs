@@ -235,7 +235,7 @@ proptest! {
 
     /// For all numbers and thresholds, near to them and far: the walk judges, and judges right.
     #[test]
-    fn numbers_compare_exactly(text in number(), threshold in any::<f64>(), near in -2..3_i32) {
+    fn numbers_compare_as_documented(text in number(), threshold in any::<f64>(), near in -2..3_i32) {
         let body = format!(r#"{{"machine":{{"temperature":{text}}}}}"#);
         let value: f64 = text.parse().unwrap();
         let around = [value, value.next_up(), value.next_down(), value.trunc() + f64::from(near), threshold];
