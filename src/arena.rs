@@ -1,19 +1,21 @@
 //! Memory of one source for what outlives the turn that read it: alerts, until their PUBACK.
 //!
-//! A chunk that a connection reads into holds whatever came: one alert of 40 bytes that stayed in it
-//! would keep all of it. So an alert is copied out, once, to where only alerts are.
+//! A chunk that a connection reads into holds whatever came: one alert of 40 bytes that stayed in
+//! it would keep all of it. So an alert is copied out, once, to where only alerts are.
 //!
-//! - In: the parts of an alert. Out: one piece of memory with all of them, and a [`Place`] to give
-//!   back. Small pieces lie close together in chunks of one size; a large piece has memory of its own.
-//! - What is kept alive is what is counted ([`Arena::kept_bytes`]): a chunk whole for as long as one
-//!   piece of it is out, the chunk that is filled as far as it is, a large piece by itself.
+//! - In: the bytes of alerts. Out: one piece of memory with all that were given together, and its
+//!   [`Place`], which is given back for each of them. Small pieces lie close together in chunks of
+//!   one size; a large alert has memory of its own.
+//! - What is kept alive is what is counted ([`Arena::kept_bytes`]): a chunk whole for as long as
+//!   one alert in it is out, the chunk that is filled as far as it is, a large alert by itself; and
+//!   for each what it takes of the tables that it passes through.
 //! - Bounded by the caller through that count. Free chunks are kept to be filled again, at most
 //!   [`FREE_CHUNKS_MAX`], and only beside what is kept within the bound.
 //! - Pure; runs on the ingest thread.
 
 use bytes::{Bytes, BytesMut};
 
-use crate::limits::HELD_BYTES_MIN;
+use crate::limits::{ALERT_TABLES_BYTES, HELD_BYTES_MIN};
 
 /// Size of a chunk, as a share of all that may be kept.
 const CHUNK_SHARE: usize = 64;
@@ -29,7 +31,7 @@ pub const FREE_CHUNKS_MAX: usize = 16;
 
 const _: () = assert!(CHUNK_BYTES_MIN * FREE_CHUNKS_MAX <= HELD_BYTES_MIN / 4);
 
-/// Where a piece is, to be given back once.
+/// Where an alert is, to be given back once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(u32);
 
@@ -40,10 +42,10 @@ impl Place {
 
 #[derive(Debug, Default)]
 struct Chunk {
-    /// Its part behind the last piece. Empty, once all pieces are back and it is not kept.
+    /// Its part behind the last piece. Empty, once all alerts are back and it is not kept.
     rest: BytesMut,
-    /// Pieces that are out.
-    pieces: u32,
+    /// Alerts in it that are out.
+    out: usize,
 }
 
 /// See the module.
@@ -54,12 +56,11 @@ pub struct Arena {
     chunks: Vec<Chunk>,
     /// The chunk that is filled; there is none before the first piece.
     filling: usize,
-    /// Chunks with memory and no piece.
+    /// Chunks with memory and no alert.
     free: Vec<usize>,
     /// Places in `chunks` without memory.
     vacant: Vec<usize>,
-    /// Chunks that are full and have pieces out, and large pieces.
-    full_bytes: usize,
+    kept_bytes: usize,
 }
 
 impl Arena {
@@ -72,64 +73,85 @@ impl Arena {
             filling: 0,
             free: Vec::new(),
             vacant: Vec::new(),
-            full_bytes: 0,
+            kept_bytes: 0,
         }
     }
 
-    /// Copies `parts` behind one another. The place is to be given [`back`](Self::back) when
-    /// the piece is dropped.
-    pub fn keep(&mut self, parts: [&[u8]; 2]) -> (Bytes, Place) {
-        let [first, second] = parts;
-        let bytes = first.len() + second.len();
-        if bytes > self.chunk_bytes / PIECE_SHARE {
-            return (self.keep_alone(parts), Place::ALONE);
+    /// Whether alerts of so many bytes may be given together.
+    pub fn is_piece(&self, bytes: usize) -> bool {
+        bytes <= self.chunk_bytes / PIECE_SHARE
+    }
+
+    /// Copies `alerts`, of so many `bytes` together, behind one another: one of any size, or as
+    /// many as [are a piece](Self::is_piece). The place is to be given [`back`](Self::back) for
+    /// each.
+    pub fn keep<'a>(
+        &mut self,
+        bytes: usize,
+        alerts: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) -> (Bytes, Place) {
+        let out = alerts.len();
+        self.kept_bytes += bytes + out * ALERT_TABLES_BYTES;
+        if !self.is_piece(bytes) {
+            debug_assert_eq!(out, 1, "alerts of {bytes} bytes together");
+            return (self.keep_alone(bytes, alerts), Place::ALONE);
         }
-        if !self.chunks.get_mut(self.filling).is_some_and(|chunk| chunk.has_room(bytes)) {
+        if !self.chunks.get(self.filling).is_some_and(|chunk| chunk.has_room(bytes)) {
             self.next_chunk();
         }
         let chunk = &mut self.chunks[self.filling];
-        chunk.rest.extend_from_slice(first);
-        chunk.rest.extend_from_slice(second);
-        chunk.pieces += 1;
+        for alert in alerts {
+            chunk.rest.extend_from_slice(alert);
+        }
+        chunk.out += out;
         let index = u32::try_from(self.filling).expect("memory has fewer chunks");
         (chunk.rest.split().freeze(), Place(index))
     }
 
-    /// A piece of so many bytes is dropped, now or soon.
+    /// An alert is dropped, now or soon; its `bytes` are asked for where it is alone.
     pub fn back(&mut self, place: Place, bytes: usize) {
+        self.kept_bytes -= ALERT_TABLES_BYTES;
         if place == Place::ALONE {
-            self.full_bytes -= bytes;
+            self.kept_bytes -= bytes;
             return;
         }
         let index = usize::try_from(place.0).expect("usize has at least 32 bits here");
         let chunk = &mut self.chunks[index];
-        chunk.pieces -= 1;
-        if chunk.pieces == 0 && index != self.filling {
-            self.full_bytes -= self.chunk_bytes;
-            self.set_free(index);
+        chunk.out -= 1;
+        if chunk.out == 0 {
+            self.emptied(index);
         }
     }
 
     /// Bytes that are kept alive.
+    #[inline]
     pub fn kept_bytes(&self) -> usize {
-        let filled = match self.chunks.get(self.filling) {
-            Some(chunk) if chunk.pieces > 0 => {
-                self.chunk_bytes.saturating_sub(chunk.rest.capacity())
-            }
-            _ => 0,
-        };
-        self.full_bytes + filled
+        self.kept_bytes
+    }
+
+    fn emptied(&mut self, index: usize) {
+        if index == self.filling {
+            self.kept_bytes -= self.filled_bytes();
+            return;
+        }
+        self.kept_bytes -= self.chunk_bytes;
+        let free_bytes = (self.free.len() + 1) * self.chunk_bytes;
+        if self.free.len() < FREE_CHUNKS_MAX && self.kept_bytes + free_bytes <= self.bytes_max {
+            self.free.push(index);
+        } else {
+            self.clear(index);
+        }
     }
 
     #[cold]
-    fn keep_alone(&mut self, parts: [&[u8]; 2]) -> Bytes {
-        let piece = parts.concat();
-        self.full_bytes += piece.len();
-        while self.kept_bytes() + self.free.len() * self.chunk_bytes > self.bytes_max
+    fn keep_alone<'a>(&mut self, bytes: usize, alert: impl Iterator<Item = &'a [u8]>) -> Bytes {
+        while self.kept_bytes + self.free.len() * self.chunk_bytes > self.bytes_max
             && let Some(index) = self.free.pop()
         {
             self.clear(index);
         }
+        let mut piece = Vec::with_capacity(bytes);
+        alert.for_each(|part| piece.extend_from_slice(part));
         Bytes::from(piece)
     }
 
@@ -138,8 +160,9 @@ impl Arena {
     fn next_chunk(&mut self) {
         let chunk_bytes = self.chunk_bytes;
         if let Some(chunk) = self.chunks.get_mut(self.filling) {
-            if chunk.pieces > 0 {
-                self.full_bytes += chunk_bytes;
+            if chunk.out > 0 {
+                // From now on it counts whole.
+                self.kept_bytes += chunk_bytes - self.filled_bytes();
             } else if chunk.rest.try_reclaim(chunk_bytes) {
                 return;
             } else {
@@ -159,13 +182,8 @@ impl Arena {
         self.filling = index;
     }
 
-    fn set_free(&mut self, index: usize) {
-        let free_bytes = (self.free.len() + 1) * self.chunk_bytes;
-        if self.free.len() < FREE_CHUNKS_MAX && self.kept_bytes() + free_bytes <= self.bytes_max {
-            self.free.push(index);
-        } else {
-            self.clear(index);
-        }
+    fn filled_bytes(&self) -> usize {
+        self.chunk_bytes - self.chunks[self.filling].rest.capacity().min(self.chunk_bytes)
     }
 
     fn clear(&mut self, index: usize) {
@@ -175,9 +193,9 @@ impl Arena {
 }
 
 impl Chunk {
-    /// Whether a piece of so many bytes is to be put behind the last one.
+    /// Whether a piece of so many bytes is to be put behind the last one. What is empty is filled
+    /// from its start.
     fn has_room(&self, bytes: usize) -> bool {
-        // What is empty is filled from its start.
-        bytes <= self.rest.capacity() && self.pieces > 0
+        bytes <= self.rest.capacity() && self.out > 0
     }
 }

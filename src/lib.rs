@@ -12,8 +12,9 @@
 //!              └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Modules in the order of the flow. `parse`, `threshold`, `ingest`, `ack`, `arena` and `forward` are
-//! pure: no runtime, no clock, no environment. `azure` is text and types only, shared with the local hub.
+//! Modules in the order of the flow. `parse`, `threshold`, `ingest`, `ack`, `arena` and `forward`
+//! are pure: no runtime, no clock, no environment. `azure` is text and types only, shared with the
+//! local hub.
 #![forbid(unsafe_code)]
 // A count that becomes a float is no longer exact; the product has no use for that but to round.
 #![warn(clippy::cast_precision_loss)]

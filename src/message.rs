@@ -1,16 +1,16 @@
 //! What moves between the stages: batches of messages within one block of bytes, and alerts.
 //!
-//! A message is two places in the block that one read brought, and is judged there. What stays longer
-//! than that is copied out, once: an alert into its source's [`arena`](crate::arena), and messages
-//! that wait for the first threshold into a block of their own. A block keeps all of the chunk that
-//! it was read into, so nothing small may keep it.
+//! A message is two places in the block that one read brought, and is judged there. What stays
+//! longer than that is copied out, once: an alert into its source's [`arena`](crate::arena), and
+//! messages that wait for the first threshold into a block of their own. A block keeps all of the
+//! chunk that it was read into, so nothing small may keep it.
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::ack::Content;
-use crate::arena::{Arena, Place};
+use crate::arena::Place;
 use crate::limits::ALERT_TABLES_BYTES;
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
 use crate::parse::Malformed;
@@ -55,6 +55,25 @@ pub struct Message {
     pub origin: Span,
     /// The body.
     pub body: Span,
+}
+
+impl Message {
+    /// From its first byte to its last: origin and body are parts of one packet, with no more than
+    /// a packet id between them.
+    #[inline]
+    pub fn whole(&self) -> Span {
+        debug_assert!(self.origin.end <= self.body.start, "a body before its topic: {self:?}");
+        Span { start: self.origin.start, end: self.body.end }
+    }
+
+    /// The same message with its first byte at `start`.
+    #[must_use]
+    pub fn moved_to(&self, start: usize) -> Self {
+        let Span { start, .. } = Span::new(start..start);
+        let from = self.origin.start;
+        let moved = |at: Span| Span { start: at.start - from + start, end: at.end - from + start };
+        Self { origin: moved(self.origin), body: moved(self.body) }
+    }
 }
 
 /// Where messages come from; each has a connection of its own.
@@ -109,6 +128,12 @@ impl Batch {
         2 * size_of::<Self>() + self.messages.len() * MESSAGE_BYTES
     }
 
+    /// The message that was found.
+    #[inline]
+    pub fn message(&self, found: &Finding) -> Message {
+        self.messages[usize::try_from(found.index).expect("usize has at least 32 bits here")]
+    }
+
     /// What its two lists take, filled or not.
     pub fn lists_bytes(&self) -> usize {
         self.messages.capacity() * size_of::<Message>()
@@ -122,17 +147,14 @@ impl Batch {
 
     /// Copies its messages out of the chunk that they came in, into a block of their own.
     pub fn detach(&mut self) {
-        let lengths = self.messages.iter().map(|message| message.origin.len() + message.body.len());
-        let mut own = BytesMut::with_capacity(lengths.sum());
+        let lengths = self.messages.iter().map(|message| message.whole().len());
+        let mut own = Vec::with_capacity(lengths.sum());
         for message in &mut self.messages {
             let start = own.len();
-            own.extend_from_slice(message.origin.of(&self.block));
-            let middle = own.len();
-            own.extend_from_slice(message.body.of(&self.block));
-            *message =
-                Message { origin: Span::new(start..middle), body: Span::new(middle..own.len()) };
+            own.extend_from_slice(message.whole().of(&self.block));
+            *message = message.moved_to(start);
         }
-        self.block = own.freeze();
+        self.block = own.into();
         self.kept_bytes = self.block.len() + self.tables_bytes();
     }
 
@@ -190,24 +212,15 @@ impl Alert {
         Self { source, place: Place::ALONE, receipt, block, message }
     }
 
-    /// The same, copied into an arena.
-    pub fn kept(
-        source: SourceId,
-        receipt: u64,
-        block: &[u8],
-        message: Message,
-        arena: &mut Arena,
-    ) -> Self {
-        let (origin, body) = (message.origin.of(block), message.body.of(block));
-        let (block, place) = arena.keep([origin, body]);
-        let origin = Span::new(0..origin.len());
-        let message = Message { origin, body: Span::new(origin.len()..block.len()) };
-        Self { source, place, receipt, block, message }
+    /// The same at a place of its source's arena.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self { place, ..self }
     }
 
-    /// What it takes of its arena.
+    /// Its bytes there.
     pub fn bytes(&self) -> usize {
-        self.block.len()
+        self.message.whole().len()
     }
 
     /// Origin and body.

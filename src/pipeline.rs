@@ -20,9 +20,7 @@ use crate::ack::{Content, Ledger, Redelivery, Rule};
 use crate::arena::Arena;
 use crate::forward::{Order, TooLarge};
 use crate::ingest::Ingest;
-use crate::limits::{
-    ALERT_TABLES_BYTES, HELD_MESSAGES_MAX, HELD_OVERDRAFT, HELD_RESERVE_SHARE, JUDGED_AT_ONCE_BYTES,
-};
+use crate::limits::{HELD_MESSAGES_MAX, HELD_OVERDRAFT, HELD_RESERVE_SHARE, JUDGED_AT_ONCE_BYTES};
 use crate::logging::{LineLimit, excerpt};
 use crate::message::{Alert, Batch, Message, SourceId};
 use crate::metrics::{Counters, Summary};
@@ -49,8 +47,6 @@ struct Source {
     ledger: Ledger,
     redelivery: Redelivery,
     arena: Arena,
-    /// Alerts without PUBACK.
-    alerts: usize,
     /// What batches keep that wait for the threshold, or for a parser thread.
     unsettled_bytes: usize,
     ingest: Ingest,
@@ -64,8 +60,7 @@ struct Source {
 
 impl Source {
     fn held(&self) -> Held {
-        let bytes =
-            self.arena.kept_bytes() + self.alerts * ALERT_TABLES_BYTES + self.unsettled_bytes;
+        let bytes = self.arena.kept_bytes() + self.unsettled_bytes;
         Held { messages: self.ledger.messages(), bytes }
     }
 }
@@ -82,7 +77,8 @@ pub struct Pipeline {
     holding: bool,
     /// Whose alert is next, where both have some.
     turn: SourceId,
-    held_bytes_max: usize,
+    /// At the first level of a hub, and at the last one.
+    held_bytes_max: [usize; 2],
     bad_lines: LineLimit,
     /// Everything counted.
     pub counters: Counters,
@@ -126,7 +122,6 @@ impl Pipeline {
                 SourceId::Broker => Rule::PacketId,
             }),
             arena: Arena::new(held_bytes_max),
-            alerts: 0,
             unsettled_bytes: 0,
             ingest: Ingest::new(id),
             order: Order::default(),
@@ -142,7 +137,7 @@ impl Pipeline {
             pool: Pool::start(workers, path, wakes)?,
             holding: true,
             turn: SourceId::Hub,
-            held_bytes_max,
+            held_bytes_max: [held_bytes_max - held_bytes_max / HELD_RESERVE_SHARE, held_bytes_max],
             bad_lines: LineLimit::default(),
             counters: Counters::default(),
         })
@@ -236,7 +231,6 @@ impl Pipeline {
             ingest,
             outbox,
             arena,
-            alerts: open,
             unsettled_bytes,
             is_due,
             ..
@@ -250,15 +244,7 @@ impl Pipeline {
             let receipt = |index: u32| batch.first_receipt + u64::from(index);
             ledger.settle_range(batch.receipts(), alerts.iter().map(|alert| receipt(alert.index)));
             counters.add(&batch);
-            for (message, found) in alerts.iter().filter_map(|alert| {
-                Some((*batch.messages.get(usize::try_from(alert.index).ok()?)?, alert))
-            }) {
-                let (temperature, threshold) = (found.temperature, batch.threshold);
-                debug!("alert: {path} {temperature} exceeds {threshold}");
-                let (source, receipt) = (batch.source, receipt(found.index));
-                outbox.push_back(Alert::kept(source, receipt, &batch.block, message, arena));
-            }
-            *open += alerts.len();
+            push_alerts(&batch, path, arena, outbox);
             *unsettled_bytes -= batch.kept_bytes;
             if let Some((reason, body)) = &batch.findings.sample {
                 let count = batch.findings.malformed.iter().copied().map(u64::from).sum();
@@ -322,7 +308,6 @@ impl Pipeline {
         }
         if source.ledger.settle(alert.receipt) {
             source.arena.back(alert.place, alert.bytes());
-            source.alerts -= 1;
         }
         source.is_due = true;
     }
@@ -383,16 +368,18 @@ impl Pipeline {
         })
     }
 
-    /// Whether a source has as much in here as it may: at the first level, or at the last one, which
-    /// is [`HELD_OVERDRAFT`]. They are `times` the messages; the last one is all the bytes, and the
-    /// first one of a hub leaves a share of these.
+    /// Whether a source has as much in here as it may: at the first level, or at the last one,
+    /// which is [`HELD_OVERDRAFT`]. They are `times` the messages; the last one is all the bytes,
+    /// and the first one of a hub leaves a share of these.
+    #[inline]
     pub fn is_over_bound(&self, source: SourceId, times: usize) -> bool {
-        let held = self.held(source);
-        let reserve = match source {
-            SourceId::Hub if times < HELD_OVERDRAFT => self.held_bytes_max / HELD_RESERVE_SHARE,
-            SourceId::Hub | SourceId::Broker => 0,
+        let [first, last] = self.held_bytes_max;
+        let bytes_max = match source {
+            SourceId::Hub if times < HELD_OVERDRAFT => first,
+            SourceId::Hub | SourceId::Broker => last,
         };
-        held.messages >= HELD_MESSAGES_MAX * times || held.bytes >= self.held_bytes_max - reserve
+        let held = self.held(source);
+        held.messages >= HELD_MESSAGES_MAX * times || held.bytes >= bytes_max
     }
 
     /// Whether every message of a source was judged.
@@ -462,6 +449,28 @@ impl Pipeline {
         self.pool.stop();
         let unacknowledged = self.held_in_all().messages;
         Summary { counters: self.counters.clone(), unacknowledged }
+    }
+}
+
+/// Copies the alerts of a batch out of its block, all together where they are no more than a piece.
+fn push_alerts(batch: &Batch, path: &JsonPath, arena: &mut Arena, outbox: &mut VecDeque<Alert>) {
+    let alerts = &batch.findings.alerts;
+    let lengths = alerts.iter().map(|found| batch.message(found).whole().len());
+    let together = if arena.is_piece(lengths.sum()) { alerts.len() } else { 1 };
+    for alerts in alerts.chunks(together.max(1)) {
+        let places = || alerts.iter().map(|found| batch.message(found));
+        let bytes = places().map(|message| message.whole().len()).sum();
+        let slices = places().map(|message| message.whole().of(&batch.block));
+        let (block, place) = arena.keep(bytes, slices);
+        let mut at = 0;
+        for (found, message) in alerts.iter().zip(places()) {
+            let (temperature, threshold) = (found.temperature, batch.threshold);
+            debug!("alert: {path} {temperature} exceeds {threshold}");
+            let receipt = batch.first_receipt + u64::from(found.index);
+            let moved = message.moved_to(at);
+            at += message.whole().len();
+            outbox.push_back(Alert::new(batch.source, receipt, block.clone(), moved).at(place));
+        }
     }
 }
 

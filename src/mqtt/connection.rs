@@ -41,14 +41,14 @@ pub const PACKET_BYTES_MAX: usize = 256 * 1024 + 64 * 1024 + 16;
 pub const TICK: Duration = Duration::from_millis(500);
 /// How long the peer may take to close after DISCONNECT, before we do.
 pub const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
-/// What a block of packets keeps alive besides itself, at most: the chunk that it is in. One that is
-/// larger was made for a packet, which is then in the block.
+/// What a block of packets keeps alive besides itself, at most: the chunk that it is in. One that
+/// is larger was made for a packet, which is then in the block.
 pub const CHUNK_BYTES_MAX: usize = CHUNK_BYTES + READ_BYTES;
 /// A fresh chunk is taken once less than this is left of the current one.
 const READ_BYTES_MIN: usize = 8 * 1024;
 
-/// Most packets that one turn hands over; the next one goes on behind them. Small packets alone would
-/// make lists of many times their size.
+/// Most packets that one turn hands over; the next one goes on behind them. Small packets alone
+/// would make lists of many times their size.
 pub const TURN_PACKETS_MAX: usize = 4096;
 /// A write buffer that has room for more gives its memory back once it is written: for alerts up to
 /// the high-water mark, one more packet, and acknowledgements.

@@ -163,7 +163,8 @@ fn following(id: u16) -> u16 {
 mod tests {
     use super::*;
 
-    /// A table that a burst filled gives its memory back once it is empty, and goes on with its ids.
+    /// A table that a burst filled gives its memory back once it is empty, and goes on with its
+    /// ids.
     #[test]
     fn an_empty_table_is_small_again() {
         let mut table = Inflight::default();

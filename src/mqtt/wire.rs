@@ -158,20 +158,42 @@ pub fn decode(
     let mut at = 0;
     let mut has_exactly_once = false;
     for _ in 0..limit {
-        match next(bytes, at, packet_bytes_max, &mut has_exactly_once) {
-            Ok((packet, end)) => {
-                packets.push(packet);
-                at = end;
-            }
-            Err(end) => return Decoded { consumed: at, end, has_exactly_once },
-        }
+        let (packet, end) = match frequent(bytes, at, packet_bytes_max) {
+            Some(found) => found,
+            None => match rare(bytes, at, packet_bytes_max, &mut has_exactly_once) {
+                Ok(found) => found,
+                Err(end) => return Decoded { consumed: at, end, has_exactly_once },
+            },
+        };
+        packets.push(packet);
+        at = end;
     }
     Decoded { consumed: at, end: Error::InsufficientBytes(0), has_exactly_once }
 }
 
-/// The packet at `at`, and where it ends.
+/// The PUBLISH at QoS 0 or 1, or the PUBACK, at `at`, and where it ends.
 #[inline]
-fn next(
+fn frequent(bytes: &[u8], at: usize, packet_bytes_max: usize) -> Option<(Incoming, usize)> {
+    let (header, length) = frame(&bytes[at..])?;
+    let (start, end) = (at + header, at + header + length);
+    if length > packet_bytes_max || end > bytes.len() {
+        return None;
+    }
+    let first = bytes[at];
+    if first & (0xf0 | EXACTLY_ONCE) == PUBLISH
+        && let Some(publish) = publish(bytes, first, start, end)
+    {
+        return Some((Incoming::Publish(publish), end));
+    }
+    if let (PUBACK, [high, low]) = (first & 0xf0, &bytes[start..end]) {
+        return Some((Incoming::PubAck(u16::from_be_bytes([*high, *low])), end));
+    }
+    None
+}
+
+/// Any other packet at `at`, and where it ends.
+#[cold]
+fn rare(
     bytes: &[u8],
     at: usize,
     packet_bytes_max: usize,
@@ -185,24 +207,13 @@ fn next(
     if end > bytes.len() {
         return Err(Error::InsufficientBytes(end - bytes.len()));
     }
-    let first = bytes[at];
-    if first & 0xf0 == PUBLISH
-        && let Some(publish) = publish(bytes, first, start, end)
-    {
+    if let Some(publish) = exactly_once(bytes, bytes[at], start, end) {
+        *has_exactly_once = true;
         return Ok((Incoming::Publish(publish), end));
     }
-    if let (PUBACK, [high, low]) = (first & 0xf0, &bytes[start..end]) {
-        return Ok((Incoming::PubAck(u16::from_be_bytes([*high, *low])), end));
-    }
-    let packet = match exactly_once(bytes, first, start, end) {
-        Some(publish) => Incoming::Publish(publish),
-        None => other(&bytes[at..end], packet_bytes_max)?,
-    };
-    *has_exactly_once |= match &packet {
-        Incoming::Publish(_) => true,
-        Incoming::Other(packet) => matches!(**packet, Packet::PubRel(_)),
-        Incoming::PubAck(_) | Incoming::TooLarge { .. } => false,
-    };
+    let packet = other(&bytes[at..end], packet_bytes_max)?;
+    *has_exactly_once |=
+        matches!(&packet, Incoming::Other(packet) if matches!(**packet, Packet::PubRel(_)));
     Ok((packet, end))
 }
 
@@ -231,10 +242,9 @@ fn publish(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishA
     if !topic.is_ascii() {
         std::str::from_utf8(topic).ok()?;
     }
-    let (packet_id, header) = match first >> 1 & 3 {
+    let (packet_id, header) = match first & AT_LEAST_ONCE {
         0 => (0, 0),
-        1 => (u16::from_be_bytes(*rest.first_chunk::<2>()?), 2),
-        _ => return None,
+        _ => (u16::from_be_bytes(*rest.first_chunk::<2>()?), 2),
     };
     if packet_id == 0 && header != 0 {
         return None;
@@ -246,7 +256,6 @@ fn publish(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishA
 }
 
 /// The PUBLISH at QoS 2, which nobody asks for; its parts are where they are at QoS 1.
-#[cold]
 fn exactly_once(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<PublishAt> {
     if first & (0xf0 | EXACTLY_ONCE | AT_LEAST_ONCE) != PUBLISH | EXACTLY_ONCE {
         return None;
@@ -256,7 +265,6 @@ fn exactly_once(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<Pub
 }
 
 /// A whole packet of another kind.
-#[cold]
 fn other(packet: &[u8], packet_bytes_max: usize) -> Result<Incoming, Error> {
     match Packet::read(&mut BytesMut::from(packet), packet_bytes_max)? {
         Packet::PubAck(ack) => Ok(Incoming::PubAck(ack.pkid)),

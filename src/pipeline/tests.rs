@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::ALERT_TABLES_BYTES;
 use crate::message::Span;
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
 use futures_util::FutureExt;

@@ -24,9 +24,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 const BROKER: SourceId = SourceId::Broker;
-/// What may be allocated besides what is counted: the chunk that is read into and the one before it,
-/// and once a large packet; what one turn's packets take; batches, and chunks of the arena, that are
-/// kept for their memory; the ledger.
+/// What may be allocated besides what is counted: the chunk that is read into and the one before
+/// it, and once a large packet; what one turn's packets take; batches, and chunks of the arena,
+/// that are kept for their memory; the ledger.
 const BESIDES: usize = 20 * READ_BYTES;
 
 /// A stream that is read to its end in pieces, and then waits for ever.

@@ -13,8 +13,8 @@ const USED_CHUNKS_MAX: usize = 64;
 /// Of these, so many are kept that nothing refers to.
 pub(super) const FREE_CHUNKS_MAX: usize = 8;
 
-/// Chunks that were read into before, oldest first. Their memory serves again once nothing refers to
-/// what was read into it.
+/// Chunks that were read into before, oldest first. Their memory serves again once nothing refers
+/// to what was read into it.
 #[derive(Debug, Default)]
 pub(super) struct Chunks(VecDeque<BytesMut>);
 

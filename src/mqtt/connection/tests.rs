@@ -263,7 +263,8 @@ async fn a_write_buffer_gives_its_memory_back() {
     reading.abort();
 }
 
-/// However small packets are, a turn hands over a bounded number of them, and the next one the rest.
+/// However small packets are, a turn hands over a bounded number of them, and the next one the
+/// rest.
 #[tokio::test]
 async fn a_turn_is_bounded_in_packets() {
     let (mut connection, mut peer) = pair(1 << 16);

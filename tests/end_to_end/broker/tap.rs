@@ -146,13 +146,17 @@ impl Tap {
         courses.flat_map(Course::numbers).collect()
     }
 
+    /// How many connections of clients of this id have ended.
+    pub(super) fn ends(&self, client_id: &str) -> usize {
+        let state = self.shared.state();
+        let ended = |course: &&Course| course.client_id == client_id && course.has_ended;
+        state.courses.iter().filter(ended).count()
+    }
+
     /// Waits until so many connections of clients of this id have ended.
     pub(super) fn wait_for_ends(&self, client_id: &str, count: usize) {
-        wait_until(&format!("{count} connections of {client_id} have ended"), || {
-            let state = self.shared.state();
-            let ended = |course: &&Course| course.client_id == client_id && course.has_ended;
-            state.courses.iter().filter(ended).count() >= count
-        });
+        let what = format!("{count} connections of {client_id} have ended");
+        wait_until(&what, || self.ends(client_id) >= count);
     }
 
     /// The numbers of the messages that were unacknowledged when their connection ended; of each,

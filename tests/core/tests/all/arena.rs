@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use sluicegate::arena::{Arena, FREE_CHUNKS_MAX, Place};
-use sluicegate::limits::HELD_BYTES_MIN;
+use sluicegate::limits::{ALERT_TABLES_BYTES, HELD_BYTES_MIN};
 
 use crate::properties;
 
@@ -19,8 +19,7 @@ struct Piece {
 
 fn keep(arena: &mut Arena, number: usize, length: usize) -> Piece {
     let expected = vec![u8::try_from(number % 251).expect("it is less"); length];
-    let (first, second) = expected.split_at(length / 3);
-    let (bytes, place) = arena.keep([first, second]);
+    let (bytes, place) = arena.keep(length, [expected.as_slice()].into_iter());
     Piece { bytes, place, expected }
 }
 
@@ -31,7 +30,7 @@ fn back(arena: &mut Arena, piece: Piece) {
 }
 
 /// What the pieces keep alive by what is known of them alone: each its own memory, if it is large,
-/// else the whole chunk that it is in.
+/// else the whole chunk that it is in; and its places in tables.
 fn alive_bytes(pieces: &[Piece]) -> usize {
     let (alone, small): (Vec<_>, Vec<_>) =
         pieces.iter().partition(|piece| piece.place == Place::ALONE);
@@ -41,7 +40,8 @@ fn alive_bytes(pieces: &[Piece]) -> usize {
             places.push(piece.place);
         }
     }
-    alone.iter().map(|piece| piece.bytes.len()).sum::<usize>() + places.len() * CHUNK_BYTES
+    let alone: usize = alone.iter().map(|piece| piece.bytes.len()).sum();
+    alone + places.len() * CHUNK_BYTES + pieces.len() * ALERT_TABLES_BYTES
 }
 
 /// One thing that is done with an arena.
@@ -99,6 +99,21 @@ proptest! {
         pieces.into_iter().for_each(|piece| back(&mut arena, piece));
         prop_assert_eq!(arena.kept_bytes(), 0);
     }
+}
+
+/// Alerts that are given together are one piece, which is kept until the last of them is back.
+#[test]
+fn alerts_of_one_piece_are_given_back_one_by_one() {
+    let mut arena = Arena::new(HELD_BYTES_MIN);
+    let alerts: [&[u8]; 3] = [b"one", b"two", b"three"];
+    let (bytes, place) = arena.keep(11, alerts.into_iter());
+    assert_eq!(bytes, b"onetwothree".as_slice());
+    for left in [2, 1] {
+        arena.back(place, 3);
+        assert_eq!(arena.kept_bytes(), 11 + left * ALERT_TABLES_BYTES);
+    }
+    arena.back(place, 5);
+    assert_eq!(arena.kept_bytes(), 0);
 }
 
 /// One piece after the other lies in the same memory; so do as many at a time as free chunks are

@@ -104,7 +104,7 @@ fn what_is_gathered_does_not_keep_its_block() {
         let [message] = batch.messages[..] else { panic!("{batch:?}") };
         assert_eq!(message.origin.of(&batch.block), b"topic");
         assert_eq!(message.body.of(&batch.block), b"body");
-        assert_eq!(batch.block.len(), 9);
+        assert_eq!(batch.block.len(), 11, "with the packet id between them");
     }
 }
 
