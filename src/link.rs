@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 
 use crate::azure::{Identity, topics};
 use crate::credentials::Credentials;
+use crate::dead_letters::DeadLetters;
 use crate::forward::HubOutput;
 use crate::limits::HEALTHY_AFTER;
 use crate::message::SourceId;
@@ -129,6 +130,13 @@ impl Link {
         }
     }
 
+    /// Puts alerts that the hub does not take into files, and tries those of earlier runs again.
+    #[must_use]
+    pub fn parking_in(mut self, dead_letters: DeadLetters) -> Self {
+        self.outbound.park_in(dead_letters, now());
+        self
+    }
+
     /// Connects, serves, and connects again until told to stop.
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
@@ -153,6 +161,9 @@ impl Link {
                         Err(end) => {
                             let client_id = self.settings.identity.client_id();
                             warn!("connection to {} as {client_id} lost: {end}", self.peer());
+                            if self.hung_up(&end) {
+                                backoff.reset();
+                            }
                         }
                     }
                 }
@@ -182,6 +193,18 @@ impl Link {
         self.serve(connection).await.map(drop)
     }
 
+    /// Tells what was under way that the hub has ended the connection, if it has. Whether a publish
+    /// is the cause, and not the link.
+    fn hung_up(&mut self, end: &End) -> bool {
+        let End::Connection(ConnectionError::Closed | ConnectionError::Io(_)) = end else {
+            return false;
+        };
+        let pipeline = &mut *self.pipeline.lock();
+        let outcome = self.outbound.hung_up(now(), pipeline);
+        pipeline.wake_others(&self.wake);
+        outcome.is_explained
+    }
+
     fn peer(&self) -> String {
         format!("{}:{}", self.settings.identity.gateway, self.settings.port)
     }
@@ -189,6 +212,11 @@ impl Link {
     fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }
+}
+
+/// The clock of the runtime, which tests stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //!   subscribe nothing is waited for, and alerts leave all the same.
 //! - A patch that was cleared while there was no connection is missed in what the broker had retained
 //!   ([`RETAINED_WAIT`]).
-//! - An alert that the broker answers by hanging up, again and again, is given up
+//! - An alert that the broker answers by hanging up, again and again, is put aside
 //!   ([`Outbound::hung_up`]).
 
 mod hearing;
@@ -25,6 +25,7 @@ use tokio::time::{sleep_until, timeout_at};
 use super::dial::{Dial, End, now};
 use super::subscription::Subscription;
 use super::{Context, Control, Login};
+use crate::dead_letters::DeadLetters;
 use crate::forward::BrokerOutput;
 use crate::limits::RETAINED_WAIT;
 use crate::logging::LineLimit;
@@ -65,7 +66,7 @@ impl Outlet {
             control_topic: topics.control.clone(),
             reported_topic: topics.reported.clone(),
             control: Control::new(Arc::clone(&cell), default),
-            outbound: Outbound::new(BrokerOutput::new(topics.alerts.clone())).suspicious(),
+            outbound: Outbound::new(BrokerOutput::new(topics.alerts.clone())),
             pipeline,
             wake,
             cell,
@@ -74,6 +75,13 @@ impl Outlet {
             told_at: None,
             patch_lines: LineLimit::default(),
         }
+    }
+
+    /// Puts alerts that the broker does not take into files, and tries those of earlier runs again.
+    #[must_use]
+    pub fn parking_in(mut self, dead_letters: DeadLetters) -> Self {
+        self.outbound.park_in(dead_letters, now());
+        self
     }
 
     /// Connects, serves, and connects again until told to stop.
@@ -109,12 +117,16 @@ impl Outlet {
             return;
         }
         let pipeline = &mut *self.pipeline.lock();
-        match self.outbound.hung_up(pipeline) {
-            Acknowledged::Nothing => return,
-            Acknowledged::Report => self.control.acknowledged(),
-            Acknowledged::Alert => pipeline.wake_others(&self.wake),
+        let outcome = self.outbound.hung_up(now(), pipeline);
+        if outcome.is_report_refused {
+            self.control.acknowledged();
         }
-        self.dial.progressed();
+        if outcome.has_settled {
+            pipeline.wake_others(&self.wake);
+        }
+        if outcome.is_explained {
+            self.dial.progressed();
+        }
     }
 
     /// Serves until told to stop and everything has left, or until the connection ends.
@@ -143,7 +155,7 @@ impl Outlet {
                     until = Some(now + self.drain_timeout);
                 }
                 let judged = pipeline.is_holding() || pipeline.is_drained();
-                let is_drained = judged && self.outbound.waiting() == 0;
+                let is_drained = judged && self.outbound.is_drained();
                 until.is_some_and(|until| now >= until || is_drained)
             };
             if is_over {
@@ -225,6 +237,9 @@ impl Outlet {
         {
             self.outbound.report(self.reported_topic.clone(), body, connection)?;
         }
+        if self.outbound.wants_ping(now, !self.dial.is_stopping(), pipeline) {
+            connection.send(&Packet::PingReq)?;
+        }
         self.outbound.send(connection, pipeline, None)?;
         pipeline.wake_others(&self.wake);
         Ok(())
@@ -233,5 +248,7 @@ impl Outlet {
 
 #[cfg(test)]
 mod broker_tests;
+#[cfg(test)]
+mod parking_tests;
 #[cfg(test)]
 mod tests;

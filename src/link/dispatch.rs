@@ -1,13 +1,11 @@
 //! What a received publish is, and where it goes.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use serde_json::json;
 use tracing::{debug, info, warn};
 
 use super::serve::waits_for_hub;
-use super::{End, HUB, Link};
+use super::{End, HUB, Link, now};
 use crate::azure::topics::{self, Received};
 use crate::limits::{HELD_OVERDRAFT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
@@ -79,7 +77,7 @@ impl Link {
             }
             Received::DesiredPatch { version } => self.patch(version, &publish.payload, pipeline),
             Received::TwinResponse { status, rid, .. } => {
-                let now = Instant::now();
+                let now = now();
                 let outcome = self.twin.response(status, &rid, &publish.payload, now);
                 self.threshold = self.cell.load().threshold;
                 self.log_twin(&outcome, &publish.payload, pipeline);
@@ -197,6 +195,7 @@ impl Link {
             "held_messages": held.messages,
             "held_bytes": held.bytes,
             "alerts_unacknowledged": self.outbound.waiting(),
+            "alerts_parked": self.outbound.parked(),
             "counters": pipeline.counters,
         })
     }

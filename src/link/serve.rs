@@ -6,7 +6,7 @@ use tokio::time::timeout_at;
 use tracing::{info, warn};
 
 use super::login::{Password, Renewal};
-use super::{End, HUB, Link};
+use super::{End, HUB, Link, now};
 use crate::azure::topics;
 use crate::limits::{FIRST_TWIN_WAIT, RENEWAL_DRAIN_MAX, SUBACK_WAIT};
 use crate::linger::{self, Linger};
@@ -57,7 +57,7 @@ impl Link {
         let mut inbox = Inbox::default();
         let mut linger = Linger::new(self.settings.linger);
         loop {
-            let now = Instant::now();
+            let now = now();
             let (read, over, messages) = {
                 let pipeline = &mut *shared.lock();
                 let received = pipeline.counters.received;
@@ -119,7 +119,7 @@ impl Link {
                 }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) => self.subscribed(subscription, &ack, pipeline)?,
-                    Packet::PingResp => {}
+                    Packet::PingResp => self.outbound.answered(),
                     _ => pipeline.counters.unexpected += 1,
                 },
             }
@@ -173,7 +173,7 @@ impl Link {
     ) -> Result<Subscription, End> {
         self.leaving = false;
         self.overrun = false;
-        self.hold_until = Instant::now() + FIRST_TWIN_WAIT;
+        self.hold_until = now() + FIRST_TWIN_WAIT;
         pipeline.forget_packet_ids(HUB);
         let filters = [
             topics::TWIN_RESPONSES.to_owned(),
@@ -188,7 +188,7 @@ impl Link {
         let mut subscribe = Subscribe::new_many(filters.iter().map(wanted));
         subscribe.pkid = packet_id;
         connection.send(&Packet::Subscribe(subscribe))?;
-        Ok(Subscription { packet_id, filters, deadline: Some(Instant::now() + SUBACK_WAIT) })
+        Ok(Subscription { packet_id, filters, deadline: Some(now() + SUBACK_WAIT) })
     }
 
     fn subscribed(
@@ -225,6 +225,9 @@ impl Link {
         }
         // A connection that is left finishes what came on it, and begins nothing else.
         let only = (self.leaving && !self.is_stopping()).then_some(HUB);
+        if self.outbound.wants_ping(now, !self.leaving && !self.is_stopping(), pipeline) {
+            connection.send(&Packet::PingReq)?;
+        }
         self.outbound.send(connection, pipeline, only)?;
         pipeline.release(HUB, |id| connection.acknowledge(id));
         pipeline.wake_others(&self.wake);
@@ -255,7 +258,7 @@ impl Link {
             Leave::Stop => given_up || pipeline.is_drained(),
             Leave::Renew(_) | Leave::Overrun => pipeline.is_drained_of(HUB),
         };
-        let drained = judged && self.outbound.waiting() == 0;
+        let drained = judged && self.outbound.is_drained();
         drained || leaving.until.is_some_and(|until| now >= until)
     }
 }
