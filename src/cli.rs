@@ -117,7 +117,7 @@ fn effective(settings: &Settings) -> String {
     let peers = settings.hub.iter().map(hub).chain(settings.broker.iter().map(broker));
     format!(
         "{}; number at {}, default threshold {}, {} worker(s), linger {:?}, keep-alive {:?}, drain \
-         timeout {:?}, held bytes {}",
+         timeout {:?}, held bytes {}, refused alerts to {}",
         peers.collect::<Vec<_>>().join("; "),
         settings.path,
         settings.threshold,
@@ -126,6 +126,7 @@ fn effective(settings: &Settings) -> String {
         settings.keep_alive,
         settings.drain_timeout,
         settings.held_bytes,
+        settings.refused_dir.display(),
     )
 }
 
@@ -165,7 +166,7 @@ fn summary_line(summary: &Summary) -> String {
     format!(
         "stopped: {} messages received, {} alerts, {} acknowledged by the hub, {} no alert, \
          {malformed} malformed, {} for other inputs, {} twin callbacks, {} connection(s), \
-         {} renewal(s); \
+         {} renewal(s), {} refused and kept; \
          {} not acknowledged to the source, which delivers them again",
         counters.received,
         counters.alerts,
@@ -175,6 +176,7 @@ fn summary_line(summary: &Summary) -> String {
         counters.twin_callbacks,
         counters.connections,
         counters.renewals,
+        counters.refused,
         summary.unacknowledged,
     )
 }

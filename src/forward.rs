@@ -57,6 +57,9 @@ pub trait Naming {
     /// # Errors
     /// When no receiver takes the alert.
     fn topic(&mut self, alert: &Alert) -> Result<&str, TooLarge>;
+
+    /// Name and value of each property that such a topic carries.
+    fn properties(&self, topic: &str) -> Vec<(String, Option<String>)>;
 }
 
 /// Names the topics of alerts on a hub's output: a message from the hub keeps its properties, the
@@ -144,6 +147,13 @@ impl Naming for HubOutput {
         }
         Err(TooLarge { topic_bytes: self.topic.len(), body_bytes })
     }
+
+    fn properties(&self, topic: &str) -> Vec<(String, Option<String>)> {
+        let properties = Properties::decode(topic.get(self.bag_start..).unwrap_or_default());
+        let owned =
+            |(name, value): (&str, Option<&str>)| (name.to_owned(), value.map(str::to_owned));
+        properties.iter().map(owned).collect()
+    }
 }
 
 /// Names the topics of alerts on a broker by a template.
@@ -168,5 +178,9 @@ impl Naming for BrokerOutput {
             return Ok(&self.topic);
         }
         Err(TooLarge { topic_bytes: self.topic.len(), body_bytes: alert.body().len() })
+    }
+
+    fn properties(&self, _: &str) -> Vec<(String, Option<String>)> {
+        Vec::new()
     }
 }

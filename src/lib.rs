@@ -43,6 +43,8 @@ pub mod pipeline;
 
 pub mod outbound;
 
+pub mod dead_letters;
+
 pub mod linger;
 
 pub mod link;

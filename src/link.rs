@@ -20,6 +20,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::azure::{Identity, topics};
 use crate::credentials::Credentials;
+use crate::dead_letters::DeadLetters;
 use crate::forward::HubOutput;
 use crate::linger::Linger;
 use crate::message::SourceId;
@@ -129,6 +130,13 @@ impl Link {
     /// The same with `peers`, which other connections of the process share.
     pub fn with_peers(self, peers: Peers) -> Self {
         Self { peers, ..self }
+    }
+
+    /// Puts alerts that the hub does not take into files, and tries those of earlier runs again.
+    #[must_use]
+    pub fn parking_in(mut self, dead_letters: DeadLetters) -> Self {
+        self.outbound.park_in(dead_letters, session::now());
+        self
     }
 
     /// Connects, serves, and connects again until told to stop.

@@ -18,13 +18,15 @@ pub struct Counters {
     pub other_inputs: u64,
     /// Messages that exceeded the threshold.
     pub alerts: u64,
-    /// Alerts that the hub acknowledged.
+    /// Alerts that the hub, or broker, acknowledged.
     pub forwarded: u64,
     /// Messages that were passed over, as they were larger than is taken.
     pub oversized: u64,
     /// Alerts that no MQTT packet can carry.
     pub too_large: u64,
-    /// Alerts given up, as a broker hung up at each attempt to send them.
+    /// Alerts put into files, as the receiver hung up when it got them alone; tried again.
+    pub parked: u64,
+    /// Alerts given up and kept in files, as the receiver hung up at each attempt to send them.
     pub refused: u64,
     /// Connections that were replaced, as a PUBACK did not come.
     pub puback_timeouts: u64,

@@ -10,6 +10,7 @@ use tracing::info;
 
 use crate::broker::{Context, Login, Outlet, Source};
 use crate::credentials::Credentials;
+use crate::dead_letters::DeadLetters;
 use crate::linger;
 use crate::link::{Link, LinkSettings};
 use crate::metrics::Summary;
@@ -111,9 +112,11 @@ impl Connections {
         let peers = Peers::default();
         if let Some(hub) = &settings.hub {
             let (wake, stop) = (Arc::clone(&wakes.hub), stop.clone());
+            let destination = format!("hub as {}", hub.identity.client_id());
+            let dead_letters = DeadLetters::new(&settings.refused_dir, destination);
             let settings = link_settings(hub.clone(), settings)?;
             let link = Link::new(settings, pipeline(), wake, stop, Arc::clone(&cell));
-            connections.hub = Some(link.with_peers(peers.clone()));
+            connections.hub = Some(link.with_peers(peers.clone()).parking_in(dead_letters));
         }
         let Some(broker) = &settings.broker else { return Ok(connections) };
         let login = Login::new(broker, settings.keep_alive).with_peers(peers);
@@ -122,7 +125,9 @@ impl Connections {
         let context = Context { pipeline, stop, cell, puback_timeout, drain_timeout };
         if let Some(topics) = &broker.standalone {
             let wake = Arc::clone(&wakes.outlet);
-            connections.outlet = Some(Outlet::new(&login, topics, context.clone(), wake));
+            let outlet = Outlet::new(&login, topics, context.clone(), wake);
+            let dead_letters = DeadLetters::new(&settings.refused_dir, login.destination());
+            connections.outlet = Some(outlet.parking_in(dead_letters));
         }
         let wake = Arc::clone(&wakes.source);
         connections.source = Some(Source::new(&login, &broker.filters, context, wake, *linger));
@@ -220,6 +225,7 @@ mod tests {
                 puback_timeout: Duration::from_secs(60),
                 drain_timeout: Duration::ZERO,
                 held_bytes: 1 << 20,
+                refused_dir: "refused".into(),
                 log_level: LevelFilter::OFF,
             };
             let mut link = link_settings(hub, &settings).unwrap();

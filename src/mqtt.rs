@@ -9,6 +9,8 @@
 
 pub mod backoff;
 pub mod connection;
+#[cfg(test)]
+pub(crate) mod cut;
 pub mod inbox;
 pub mod inflight;
 pub mod session;

@@ -294,10 +294,15 @@ impl Pipeline {
         }
     }
 
-    /// The receiver refuses the alert: its message is settled all the same.
-    pub fn refused(&mut self, alert: &Alert) {
-        self.counters.refused += 1;
+    /// The alert is in a file, from which it is tried again: its message is settled.
+    pub fn parked(&mut self, alert: &Alert) {
+        self.counters.parked += 1;
         self.settle(alert);
+    }
+
+    /// Whether alerts wait to be sent.
+    pub fn has_alerts(&self) -> bool {
+        self.sources.iter().any(|source| !source.outbox.is_empty())
     }
 
     fn settle(&mut self, alert: &Alert) {
@@ -334,8 +339,7 @@ impl Pipeline {
                 source.wake.notify_one();
             }
         }
-        let has_alerts = self.sources.iter().any(|source| !source.outbox.is_empty());
-        if has_alerts && is_other(&self.outlet) {
+        if self.has_alerts() && is_other(&self.outlet) {
             self.outlet.notify_one();
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
@@ -24,7 +25,7 @@ use crate::threshold::Threshold;
 use layers::Layers;
 use table::{
     ALIASES, CONFIG, DRAIN_TIMEOUT, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH,
-    PUBACK_TIMEOUT, THRESHOLD, WORKERS,
+    PUBACK_TIMEOUT, REFUSED_DIR, THRESHOLD, WORKERS,
 };
 
 pub(crate) use broker::OUTLET_ENDING;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Most bytes held.
     pub held_bytes: usize,
+    /// Where alerts are kept that their receiver does not take.
+    pub refused_dir: PathBuf,
     /// Log level.
     pub log_level: LevelFilter,
 }
@@ -107,6 +110,7 @@ impl Settings {
         let drain_timeout = layers.required(&DRAIN_TIMEOUT, |text| values::duration(text, 0..=60));
         let held_bytes = layers
             .required(&HELD_BYTES, |text| values::number(text, HELD_BYTES_MIN..=HELD_BYTES_MAX));
+        let refused_dir = layers.required(&REFUSED_DIR, |text| Ok(PathBuf::from(text)));
         let log_level = layers.required(&LOG_LEVEL, values::log_level);
         let all = || {
             Some(Self {
@@ -120,6 +124,7 @@ impl Settings {
                 puback_timeout: puback_timeout?,
                 drain_timeout: drain_timeout?,
                 held_bytes: held_bytes?,
+                refused_dir: refused_dir?,
                 log_level: log_level?,
             })
         };

@@ -74,6 +74,12 @@ impl Login {
         &self.client_id
     }
 
+    /// Who sends what where; the same for each run with a client id of its own.
+    pub fn destination(&self) -> String {
+        let id = if self.is_kept { &self.client_id } else { "no client id of its own" };
+        format!("broker {} as {id}", self.endpoint)
+    }
+
     /// Greets the broker as the source. The session is kept exactly when the client id was given:
     /// nobody could come back under a random one.
     pub fn source(&self) -> Connect {

@@ -9,7 +9,7 @@
 //!   subscribe nothing is waited for, and alerts leave all the same.
 //! - A patch that was cleared while there was no connection is missed in what the broker had retained
 //!   ([`RETAINED_WAIT`]).
-//! - An alert that the broker answers by hanging up, again and again, is given up
+//! - An alert that the broker answers by hanging up, again and again, is put aside
 //!   ([`Outbound::hung_up`]).
 
 mod hearing;
@@ -24,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep_until;
 
 use super::{Context, Control, Login};
+use crate::dead_letters::DeadLetters;
 use crate::forward::BrokerOutput;
 use crate::limits::RETAINED_WAIT;
 use crate::logging::LineLimit;
@@ -66,7 +67,7 @@ impl Outlet {
             control_topic: topics.control.clone(),
             reported_topic: topics.reported.clone(),
             control: Control::new(Arc::clone(&context.cell), default),
-            outbound: Outbound::new(BrokerOutput::new(topics.alerts.clone())).suspicious(),
+            outbound: Outbound::new(BrokerOutput::new(topics.alerts.clone())),
             context,
             wake,
             hold: Hold::default(),
@@ -74,6 +75,13 @@ impl Outlet {
             leaving: None,
             patch_lines: LineLimit::default(),
         }
+    }
+
+    /// Puts alerts that the broker does not take into files, and tries those of earlier runs again.
+    #[must_use]
+    pub fn parking_in(mut self, dead_letters: DeadLetters) -> Self {
+        self.outbound.park_in(dead_letters, session::now());
+        self
     }
 
     /// Connects, serves, and connects again until told to stop.
@@ -125,15 +133,17 @@ impl Client for Outlet {
     fn lost(&mut self, end: &End) -> bool {
         let pipeline = &mut *self.context.pipeline.lock();
         pipeline.counters.puback_timeouts += u64::from(matches!(end, End::NoPubAck(_)));
-        if !end.is_hang_up() {
+        if !(end.is_hang_up() || matches!(end, End::NoPubAck(_))) {
             return false;
         }
-        match self.outbound.hung_up(pipeline) {
-            Acknowledged::Nothing => return false,
-            Acknowledged::Report => self.control.acknowledged(),
-            Acknowledged::Alert => pipeline.wake_others(&self.wake),
+        let outcome = self.outbound.hung_up(session::now(), pipeline);
+        if outcome.is_report_refused {
+            self.control.acknowledged();
         }
-        true
+        if outcome.has_settled {
+            pipeline.wake_others(&self.wake);
+        }
+        outcome.is_explained
     }
 }
 
@@ -173,7 +183,7 @@ impl Serve for Outlet {
             self.leaving = Some(Leaving::within(self.context.drain_timeout, now, ()));
         }
         let judged = pipeline.is_holding() || pipeline.is_drained();
-        let is_drained = judged && self.outbound.waiting() == 0;
+        let is_drained = judged && self.outbound.is_drained();
         if self.leaving.as_ref().is_some_and(|leaving| leaving.is_over(now, is_drained)) {
             return Ok(Step::Leave(()));
         }
@@ -260,6 +270,9 @@ impl Outlet {
         {
             self.outbound.report(self.reported_topic.clone(), body, connection)?;
         }
+        if self.outbound.wants_ping(now, !self.context.is_stopping(), pipeline) {
+            connection.send(&Packet::PingReq)?;
+        }
         self.outbound.send(connection, pipeline, None)?;
         pipeline.wake_others(&self.wake);
         Ok(())
@@ -268,5 +281,7 @@ impl Outlet {
 
 #[cfg(test)]
 mod broker_tests;
+#[cfg(test)]
+mod parking_tests;
 #[cfg(test)]
 mod tests;

@@ -228,6 +228,7 @@ impl Link {
             "held_messages": held.messages,
             "held_bytes": held.bytes,
             "alerts_unacknowledged": self.outbound.waiting(),
+            "alerts_parked": self.outbound.parked(),
             "counters": pipeline.counters,
         })
     }

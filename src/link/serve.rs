@@ -56,8 +56,14 @@ impl Client for Link {
 
     fn lost(&mut self, end: &End) -> bool {
         self.renewal = None;
-        self.pipeline.lock().counters.puback_timeouts += u64::from(matches!(end, End::NoPubAck(_)));
-        false
+        let pipeline = &mut *self.pipeline.lock();
+        pipeline.counters.puback_timeouts += u64::from(matches!(end, End::NoPubAck(_)));
+        if !(end.is_hang_up() || matches!(end, End::NoPubAck(_))) {
+            return false;
+        }
+        let outcome = self.outbound.hung_up(session::now(), pipeline);
+        pipeline.wake_others(&self.wake);
+        outcome.is_explained
     }
 }
 
@@ -150,7 +156,7 @@ impl Link {
                         self.outbound.subscribed(ack.pkid);
                         self.twin.connected();
                     }
-                    Packet::PingResp => {}
+                    Packet::PingResp => self.outbound.answered(),
                     _ => pipeline.counters.unexpected += 1,
                 },
             }
@@ -212,6 +218,10 @@ impl Link {
         }
         // A connection that is left finishes what came on it, and begins nothing else.
         let only = (self.leaving.is_some() && !self.is_stopping()).then_some(HUB);
+        let may_try = self.leaving.is_none() && !self.is_stopping();
+        if self.outbound.wants_ping(now, may_try, pipeline) {
+            connection.send(&Packet::PingReq)?;
+        }
         self.outbound.send(connection, pipeline, only)?;
         if pipeline.release(HUB, |id| connection.acknowledge(id)) > 0 {
             session.worked();
@@ -245,7 +255,7 @@ impl Link {
             Leave::Stop => given_up || pipeline.is_drained(),
             Leave::Renew(_) | Leave::Overrun => pipeline.is_drained_of(HUB),
         };
-        leaving.is_over(now, judged && self.outbound.waiting() == 0)
+        leaving.is_over(now, judged && self.outbound.is_drained())
     }
 }
 

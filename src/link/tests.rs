@@ -17,6 +17,7 @@ use crate::trust::trusting;
 
 mod beside_a_broker;
 mod login;
+mod parking;
 mod renewal;
 mod too_large;
 

@@ -92,18 +92,26 @@ impl<T> Inflight<T> {
         publish
     }
 
+    /// Whether `packet_id` was given out later than `earlier`, or is the same. Both are in use.
+    pub fn is_from(&self, earlier: u16, packet_id: u16) -> bool {
+        self.index_of(packet_id) >= self.index_of(earlier)
+    }
+
+    /// The ids of the publishes without PUBACK, in their original order.
+    pub fn ids(&self) -> impl Iterator<Item = u16> {
+        let following = std::iter::successors(Some(self.first_id), |id| Some(following(*id)));
+        let slots = following.zip(&self.slots);
+        slots.filter_map(|(id, slot)| matches!(slot, Slot::Waiting(_)).then_some(id))
+    }
+
     /// Prepares for a new connection: reserved ids are free again. Returns the ids of the publishes
     /// to send again with DUP (MQTT 3.1.1 §3.3.1.1), in their original order.
     pub fn resend(&mut self) -> VecDeque<u16> {
-        let mut ids = VecDeque::with_capacity(self.waiting);
-        let mut id = self.first_id;
+        let ids = self.ids().collect();
         for slot in &mut self.slots {
-            match slot {
-                Slot::Waiting(_) => ids.push_back(id),
-                Slot::Reserved => *slot = Slot::Done,
-                Slot::Done => {}
+            if let Slot::Reserved = slot {
+                *slot = Slot::Done;
             }
-            id = following(id);
         }
         self.drop_done();
         while matches!(self.slots.back(), Some(Slot::Done)) {

@@ -1,87 +1,445 @@
 //! Finds the publish that a peer answers by hanging up: one that is too large for it, or that it
 //! does not allow. MQTT 3.1.1 has no other answer (§3.3.5), and sent again and again it would keep
-//! back all the others.
+//! back all the others. A bad link hangs up too, at any publish, and none is to blame for that.
 //!
-//! - In: what is sent and acknowledged, and that the peer hung up. Out: whether more may be sent, and
-//!   which publish to give up.
-//! - After [`ENDS`] connections in a row that the peer ended without one PUBACK, publishes leave one
-//!   at a time, each once the one before has its PUBACK, and on a connection on which the peer has
-//!   answered a PINGREQ; until none waits. The one on which it then hangs up [`ENDS`] times in a row
-//!   is given up: neither a lost network nor a broker that restarts picks its moments so.
+//! - In: what was sent and acknowledged, that the peer hung up, and the time. Out: how many publishes
+//!   may leave, whether a PINGREQ is wanted, which publish to try now, and what a hang-up says.
+//! - **Careful.** Where two connections in a row ended with the same publish as their oldest without
+//!   PUBACK, the next one begins with this one alone, once the peer has answered a PINGREQ. If the
+//!   peer hangs up on it [`ALONE_ENDS`] times in a row, it is a *suspect*: all others go first.
+//! - **A trial.** A suspect is tried while nothing else is under way, behind PUBACKs of others, where
+//!   there are any, and a PINGREQ that was answered right before. At first at once, then at growing
+//!   intervals. After [`PARK_TRIES`] it is to be parked.
+//! - **Certain.** A trial counts for good only behind PUBACKs of others on the same connection, and
+//!   the suspect is to blame after [`CERTAIN_TRIES`] of them over [`CERTAIN_TIME`].
+//! - Pure. Where there is no suspicion it costs nothing but a look at two fields.
 
-/// Connections in a row that are taken for an answer.
-pub(super) const ENDS: u32 = 3;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use crate::dead_letters::Name;
+
+/// Connections in a row that ended on the same publish alone, until it is a suspect.
+pub(super) const ALONE_ENDS: u32 = 2;
+/// Trials of a suspect at once, after which it is parked.
+pub(super) const PARK_TRIES: u32 = 3;
+/// Trials that count, and the time between the first and the last, until a suspect is to blame.
+pub(super) const CERTAIN_TRIES: u32 = 10;
+/// See [`CERTAIN_TRIES`].
+pub(super) const CERTAIN_TIME: Duration = Duration::from_secs(120);
+/// Suspects at a time: more than there are files for.
+pub(super) const SUSPECTS_MAX: usize = 1024;
+/// From a trial of a parked suspect that ended a connection to the next trial of any.
+const TRIAL_INTERVAL: Duration = Duration::from_secs(5);
+/// Longest interval between the trials of one suspect at first, and after [`CERTAIN_TRIES`] of them.
+const INTERVAL_MAX: Duration = Duration::from_secs(30);
+/// See [`INTERVAL_MAX`].
+const LATE_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// Intervals more that a trial waits for PUBACKs of others before it.
+const PATIENCE: u32 = 4;
+/// How long others may wait for each half of a trial: until it is sent, and for its PUBACK.
+const TRIAL_WAIT: Duration = Duration::from_secs(5);
+/// How long an answer to the PINGREQ at the start of a careful connection is waited for.
+const PING_WAIT: Duration = Duration::from_secs(5);
+
+/// Equal for publishes of equal topic and body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    body_bytes: usize,
+    hash: u64,
+}
+
+impl Mark {
+    pub(super) fn of(topic: &str, body: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (topic, body).hash(&mut hasher);
+        Self { body_bytes: body.len(), hash: hasher.finish() }
+    }
+}
+
+/// Where a suspect is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the table, under this packet id: what it was made from is not settled.
+    Table(u16),
+    /// In a file: it is settled.
+    File(Name),
+}
+
+/// Publishes of the same bytes, which share their fate.
+#[derive(Debug)]
+pub(super) struct Suspect {
+    mark: Mark,
+    /// At least one; the first is the next to be tried.
+    pub(super) places: VecDeque<Place>,
+    pub(super) tries: u32,
+    /// Trials that count, and when the first of them was.
+    certain: Option<(u32, Instant)>,
+    due: Instant,
+}
+
+impl Suspect {
+    /// Whether it is time to park it.
+    pub(super) fn is_to_be_parked(&self) -> bool {
+        self.tries >= PARK_TRIES
+    }
+
+    /// Whether it is to blame, and no link can be.
+    pub(super) fn is_to_blame(&self, now: Instant) -> bool {
+        self.certain
+            .is_some_and(|(tries, since)| tries >= CERTAIN_TRIES && now - since >= CERTAIN_TIME)
+    }
+
+    /// From now to its next trial.
+    pub(super) fn interval(&self) -> Duration {
+        let Some(parked) = self.tries.checked_sub(PARK_TRIES) else { return Duration::ZERO };
+        match (parked.checked_sub(CERTAIN_TRIES), self.places.front()) {
+            (None, _) => TRIAL_INTERVAL.saturating_mul(1 << parked).min(INTERVAL_MAX),
+            // It holds up its source, and is to be parked once there is room.
+            (_, Some(Place::Table(_))) => INTERVAL_MAX,
+            (Some(late), _) => {
+                INTERVAL_MAX.saturating_mul(2 << late.min(10)).min(LATE_INTERVAL_MAX)
+            }
+        }
+    }
+}
+
+/// What a hang-up says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// Nothing.
+    Nobody,
+    /// The publish that was sent alone is the likely cause.
+    Alone,
+    /// It was the last of [`ALONE_ENDS`] times: the publish under this id is to be a suspect.
+    NewSuspect(u16),
+    /// A trial of the suspect of this number has failed.
+    Trial(usize),
+}
+
+/// How the connection is used at the moment, but for the suspects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Use {
+    /// Publishes sent on this connection and without PUBACK.
+    pub(super) under_way: usize,
+    /// PUBACKs on this connection.
+    pub(super) acknowledged: usize,
+    /// Publishes of earlier connections are still to be sent.
+    pub(super) has_old: bool,
+    /// New alerts wait to be sent.
+    pub(super) has_new: bool,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Suspicion {
-    /// Connections in a row that ended behind a publish and without PUBACK.
-    fruitless: u32,
-    is_alone: bool,
-    /// The publish that was sent alone most lately, and how often the peer hung up on it.
-    suspect: Option<(u16, u32)>,
-    /// What is said of this connection.
+    /// The oldest publish without PUBACK at the end of the last connection, and of how many in a row.
+    oldest: Option<(u16, u32)>,
+    /// This connection begins with one publish alone.
+    is_careful: bool,
+    /// The publish on which, sent alone, the peer hung up so many times in a row.
+    alone: Option<(u16, u32)>,
+    suspects: Vec<Suspect>,
+    /// No parked suspect is tried before.
+    next_trial: Option<Instant>,
     here: Here,
 }
 
+/// What is said of this connection.
 #[derive(Debug, Default)]
 struct Here {
-    /// The peer has answered a PINGREQ.
-    is_answering: bool,
-    has_sent: bool,
-    has_puback: bool,
-    /// Sent alone, without PUBACK yet.
-    under_way: Option<u16>,
+    ping: Ping,
+    /// Sent alone behind the answered PINGREQ, without PUBACK yet.
+    alone: Option<u16>,
+    trial: Option<Trial>,
+    /// PUBACKs before the last trial that went well: others come in between.
+    acknowledged_before: usize,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Ping {
+    #[default]
+    None,
+    Asked(Instant),
+    Answered,
+    /// No answer in time: what is sent goes without, and nobody is to blame.
+    Unanswered,
+}
+
+#[derive(Debug)]
+struct Trial {
+    suspect: usize,
+    step: Step,
+    until: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Until nothing else is under way.
+    Draining,
+    Pinging,
+    /// To be sent now.
+    Ready,
+    /// Without PUBACK yet.
+    Sent(u16),
+    /// Without PUBACK for so long that others are sent again; the last trial on this connection.
+    Late(u16),
 }
 
 impl Suspicion {
-    /// A new connection, with so many publishes to send again.
+    /// Whether there is none.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.is_careful && self.suspects.is_empty()
+    }
+
+    /// Whether this connection begins with one publish alone.
+    pub(super) fn is_careful(&self) -> bool {
+        self.is_careful
+    }
+
+    /// A new connection, with so many publishes to send again, suspects left aside.
     pub(super) fn reconnected(&mut self, waiting: usize) {
         self.here = Here::default();
-        self.is_alone &= waiting > 0;
+        self.is_careful &= waiting > 0;
+    }
+
+    /// Looks at the clock, and begins a trial where one is due and `may_try`. Whether a PINGREQ is
+    /// to be sent now.
+    pub(super) fn prepare(&mut self, now: Instant, at: Use, may_try: bool) -> bool {
+        if self.is_careful {
+            match self.here.ping {
+                Ping::None => {
+                    self.here.ping = Ping::Asked(now);
+                    return true;
+                }
+                Ping::Asked(since) if now - since >= PING_WAIT => self.here.ping = Ping::Unanswered,
+                _ => {}
+            }
+        }
+        if self.here.trial.is_none() && may_try {
+            self.here.trial = self.begin(now, at);
+        }
+        let Some(trial) = &mut self.here.trial else { return false };
+        let is_over = now >= trial.until;
+        match trial.step {
+            Step::Draining | Step::Pinging if is_over || !may_try => {
+                // Later: it is in nobody's way meanwhile.
+                self.suspects[trial.suspect].due = now + TRIAL_INTERVAL;
+                self.here.trial = None;
+            }
+            Step::Draining if at.under_way == 0 => {
+                trial.step = Step::Pinging;
+                return true;
+            }
+            Step::Ready => trial.until = now + TRIAL_WAIT,
+            Step::Sent(id) if is_over => trial.step = Step::Late(id),
+            _ => {}
+        }
+        false
+    }
+
+    /// The trial that is due: behind others where there are any, and one trial of parked suspects
+    /// after the other.
+    fn begin(&self, now: Instant, at: Use) -> Option<Trial> {
+        let is_behind_others = at.acknowledged > self.here.acknowledged_before;
+        let is_idle = at.under_way == 0 && !at.has_new;
+        if self.suspects.is_empty() || at.has_old || !(is_behind_others || is_idle) {
+            return None;
+        }
+        let may_parked = self.next_trial.is_none_or(|next| now >= next);
+        let is_due = |suspect: &Suspect| {
+            // A trial without others does not count: they are waited for, but not for ever.
+            let patience = if is_behind_others { 0 } else { PATIENCE };
+            suspect.due + patience * suspect.interval() <= now
+                && (may_parked || !suspect.is_to_be_parked())
+        };
+        let due = self.suspects.iter().enumerate().filter(|(_, suspect)| is_due(suspect));
+        let (suspect, _) = due.min_by_key(|(_, suspect)| suspect.due)?;
+        Some(Trial { suspect, step: Step::Draining, until: now + TRIAL_WAIT })
     }
 
     /// The peer has answered a PINGREQ on this connection.
     pub(super) fn answered(&mut self) {
-        self.here.is_answering = true;
+        if let Ping::Asked(_) = self.here.ping {
+            self.here.ping = Ping::Answered;
+        }
+        if let Some(trial) = &mut self.here.trial
+            && trial.step == Step::Pinging
+        {
+            trial.step = Step::Ready;
+        }
     }
 
-    /// Whether the next publish may be sent now.
+    /// Whether others than the suspects may be sent now.
     pub(super) fn may_send(&self) -> bool {
-        !self.is_alone || (self.here.is_answering && self.here.under_way.is_none())
+        let is_asking = self.is_careful && matches!(self.here.ping, Ping::None | Ping::Asked(_));
+        let is_trying = |trial: &Trial| !matches!(trial.step, Step::Late(_));
+        !is_asking && !self.here.trial.as_ref().is_some_and(is_trying)
     }
 
-    /// A publish was sent.
-    pub(super) fn sent(&mut self, id: u16) {
-        self.here.has_sent = true;
-        self.here.under_way = self.is_alone.then_some(id);
+    /// A publish was sent as the only one on this connection so far.
+    pub(super) fn sent_alone(&mut self, id: u16) {
+        if self.here.ping == Ping::Answered {
+            self.here.alone = Some(id);
+        }
     }
 
-    /// A PUBACK came, and so many publishes still have none.
-    pub(super) fn acknowledged(&mut self, waiting: usize) {
-        self.here.has_puback = true;
-        self.here.under_way = None;
-        (self.fruitless, self.suspect) = (0, None);
-        self.is_alone &= waiting > 0;
+    /// The suspect to send now.
+    pub(super) fn to_try(&self) -> Option<&Place> {
+        let trial = self.here.trial.as_ref().filter(|trial| trial.step == Step::Ready)?;
+        self.suspects[trial.suspect].places.front()
     }
 
-    /// The peer hung up. Returns the publish to give up.
-    pub(super) fn hung_up(&mut self) -> Option<u16> {
+    /// It was sent under this id.
+    pub(super) fn tried(&mut self, id: u16) {
+        if let Some(trial) = &mut self.here.trial {
+            trial.step = Step::Sent(id);
+        }
+    }
+
+    /// It cannot be sent now.
+    pub(super) fn postpone(&mut self) {
+        self.here.trial = None;
+    }
+
+    /// It is not there any more.
+    pub(super) fn gone(&mut self) {
+        if let Some(trial) = self.here.trial.take() {
+            self.forget_place(trial.suspect);
+        }
+    }
+
+    /// The packet id of the suspect that is under way.
+    pub(super) fn under_way(&self) -> Option<u16> {
+        match self.here.trial.as_ref()?.step {
+            Step::Sent(id) | Step::Late(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// A PUBACK came, with which there were so many. Gives the place of a suspect that has arrived.
+    pub(super) fn acknowledged(&mut self, id: u16, acknowledged: usize) -> Option<Place> {
+        if self.here.alone == Some(id) {
+            self.here.alone = None;
+        }
+        self.alone.take_if(|(suspect, _)| *suspect == id);
+        if self.under_way() != Some(id) {
+            return None;
+        }
+        self.here.acknowledged_before = acknowledged;
+        let trial = self.here.trial.take()?;
+        self.suspects[trial.suspect].certain = None;
+        self.forget_place(trial.suspect)
+    }
+
+    fn forget_place(&mut self, suspect: usize) -> Option<Place> {
+        let place = self.suspects[suspect].places.pop_front();
+        if self.suspects[suspect].places.is_empty() {
+            self.suspects.swap_remove(suspect);
+        }
+        place
+    }
+
+    /// The peer hung up after so many PUBACKs. `oldest` is the oldest publish that was sent on the
+    /// connection and has none, suspects left aside.
+    pub(super) fn hung_up(
+        &mut self,
+        now: Instant,
+        acknowledged: usize,
+        oldest: Option<u16>,
+    ) -> Blame {
         let here = std::mem::take(&mut self.here);
-        if let Some(id) = here.under_way {
-            let before = self.suspect.take_if(|(suspect, _)| *suspect == id);
+        if let Some(Trial { suspect, step: step @ (Step::Sent(_) | Step::Late(_)), .. }) =
+            here.trial
+        {
+            let counts = acknowledged > 0 && matches!(step, Step::Sent(_));
+            self.failed(suspect, now, counts);
+            return Blame::Trial(suspect);
+        }
+        if let Some(id) = here.alone {
+            let before = self.alone.take_if(|(alone, _)| *alone == id);
             let ends = before.map_or(0, |(_, ends)| ends) + 1;
-            if ends >= ENDS {
-                return Some(id);
+            if ends >= ALONE_ENDS && self.suspects.len() < SUSPECTS_MAX {
+                return Blame::NewSuspect(id);
             }
-            self.suspect = Some((id, ends));
+            self.alone = Some((id, ends));
+            return Blame::Alone;
         }
-        if here.has_sent && !here.has_puback && !self.is_alone {
-            self.fruitless += 1;
-            if self.fruitless >= ENDS {
-                (self.fruitless, self.is_alone) = (0, true);
+        let Some(id) = oldest else { return Blame::Nobody };
+        let before = self.oldest.filter(|(oldest, _)| *oldest == id);
+        let ends = before.map_or(0, |(_, ends)| ends).saturating_add(1);
+        self.oldest = Some((id, ends));
+        self.is_careful = ends >= 2 || (self.is_careful && acknowledged < super::RESENT_AT_ONCE);
+        Blame::Nobody
+    }
+
+    fn failed(&mut self, suspect: usize, now: Instant, counts: bool) {
+        let suspect = &mut self.suspects[suspect];
+        suspect.tries = suspect.tries.saturating_add(1);
+        if counts {
+            let (tries, since) = suspect.certain.unwrap_or((0, now));
+            suspect.certain = Some((tries.saturating_add(1), since));
+        }
+        suspect.due = now + suspect.interval();
+        if suspect.is_to_be_parked() {
+            self.next_trial = Some(now + TRIAL_INTERVAL);
+        }
+    }
+
+    /// Makes publishes suspects, to be tried at once.
+    pub(super) fn suspect(&mut self, mark: Mark, places: VecDeque<Place>, now: Instant) {
+        self.suspects.push(Suspect { mark, places, tries: 0, certain: None, due: now });
+    }
+
+    /// Takes in a suspect that was parked by an earlier run.
+    pub(super) fn resume(&mut self, mark: Mark, place: Place, now: Instant) {
+        match self.find(mark) {
+            Some(suspect) => self.suspects[suspect].places.push_back(place),
+            None => {
+                self.suspect(mark, VecDeque::from([place]), now);
+                self.suspects.last_mut().expect("it was pushed").tries = PARK_TRIES;
             }
         }
-        None
+    }
+
+    /// The number of the suspect that such a publish belongs to.
+    pub(super) fn find(&self, mark: Mark) -> Option<usize> {
+        self.suspects.iter().position(|suspect| suspect.mark == mark)
+    }
+
+    /// Whether a body of this length may belong to a suspect.
+    pub(super) fn may_know(&self, body_bytes: usize) -> bool {
+        self.suspects.iter().any(|suspect| suspect.mark.body_bytes == body_bytes)
+    }
+
+    /// The suspect of this number.
+    pub(super) fn get(&mut self, suspect: usize) -> &mut Suspect {
+        &mut self.suspects[suspect]
+    }
+
+    /// Forgets the suspect of this number.
+    pub(super) fn give_up(&mut self, suspect: usize) {
+        self.suspects.swap_remove(suspect);
+    }
+
+    /// Whether the publish under this id is a suspect.
+    pub(super) fn is_suspect(&self, id: u16) -> bool {
+        self.in_table().any(|known| known == id)
+    }
+
+    /// The packet ids of the suspects in the table.
+    pub(super) fn in_table(&self) -> impl Iterator<Item = u16> {
+        let places = self.suspects.iter().flat_map(|suspect| &suspect.places);
+        places.filter_map(|place| match place {
+            Place::Table(id) => Some(*id),
+            Place::File(_) => None,
+        })
+    }
+
+    /// Suspects in files.
+    pub(super) fn in_files(&self) -> usize {
+        let places = self.suspects.iter().flat_map(|suspect| &suspect.places);
+        places.filter(|place| matches!(place, Place::File(_))).count()
     }
 }
 

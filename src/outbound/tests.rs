@@ -172,13 +172,17 @@ async fn a_full_window_leaves_an_id_for_subscribe() {
         assert_eq!(outbound.waiting(), WINDOW_MAX - 1, "nothing new fits in");
         outbound.subscribed(id);
     }
-    assert_eq!(pipeline.counters.resent, 3 * (WINDOW_MAX as u64 - 1));
-    for id in 1..=3 {
+    assert_eq!(pipeline.counters.resent, 3 * RESENT_AT_ONCE as u64);
+    // As PUBACKs come, all of them leave once more, and behind them those that waited.
+    let mut id = 0;
+    while outbound.waiting() > 0 {
+        id = if id == u16::MAX { 1 } else { id + 1 };
         outbound.acknowledged(id, &mut pipeline);
+        outbound.send(&mut connection, &mut pipeline, None).unwrap();
+        connection.flush().await.unwrap();
     }
-    outbound.send(&mut connection, &mut pipeline, None).unwrap();
-    // The id of the last SUBSCRIBE is taken until those before it are free, and one stays free.
-    assert_eq!(outbound.waiting(), WINDOW_MAX - 2);
+    assert_eq!(pipeline.counters.resent, 2 * RESENT_AT_ONCE as u64 + WINDOW_MAX as u64 - 1);
+    assert_eq!(pipeline.counters.forwarded, WINDOW_MAX as u64 + 9);
 }
 
 /// An alert whose topic MQTT cannot tell is settled; those behind it leave.
@@ -194,6 +198,79 @@ async fn a_too_large_alert_is_settled() {
     let mut acknowledged = 0;
     pipeline.release(SourceId::Broker, |_| acknowledged += 1);
     assert_eq!(acknowledged, 1);
+}
+
+/// A PUBACK for what was not sent on this connection yet, or for its SUBSCRIBE, ends nothing: it is
+/// counted, and the publish is sent all the same. Nothing is noted as under way that was not sent.
+#[tokio::test]
+async fn a_puback_for_what_was_not_sent_yet_ends_nothing() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let (mut ours, peer) = pair(1 << 16);
+    raise(&mut pipeline, &["a", "b", "c"], 0);
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    drop((ours, peer));
+
+    let (mut ours, peer) = pair(1 << 16);
+    let subscribe = outbound.reconnected().unwrap();
+    for id in [2, subscribe, 3] {
+        assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Nothing, "{id}");
+    }
+    assert_eq!((outbound.waiting(), pipeline.counters.unexpected), (3, 3));
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    let publishes = sent(ours, peer).await;
+    let expected =
+        [(1, true, false, "alerts/a"), (2, true, false, "alerts/b"), (3, true, false, "alerts/c")];
+    assert_eq!(publishes.iter().map(shape).collect::<Vec<_>>(), expected);
+    for id in [2, 1, 3] {
+        assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Alert);
+    }
+    assert_eq!((outbound.waiting(), pipeline.counters.unexpected), (0, 3));
+    assert!(outbound.is_drained());
+}
+
+/// However many wait and however often the connection ends early: at most 64 are under way on each,
+/// and one more for each PUBACK. So what k cuts send in vain is at most 64 k copies, and as many
+/// again as were acknowledged.
+#[tokio::test]
+async fn short_connections_repeat_a_bounded_number_of_alerts() {
+    const ALERTS: usize = 5000;
+    const AT_ONCE: usize = 64;
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let (mut ours, peer) = pair(1 << 22);
+    raise(&mut pipeline, &vec!["t"; ALERTS], 0);
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    drop(peer);
+    assert_eq!(outbound.waiting(), ALERTS, "nothing was lost before: no bound");
+    let (mut copies, mut acknowledged, mut cuts) = (0, 0, 0);
+    while outbound.waiting() > 0 {
+        outbound.hung_up(Instant::now(), &mut pipeline);
+        let (mut ours, peer) = pair(1 << 22);
+        let subscribe = outbound.reconnected().unwrap();
+        outbound.subscribed(subscribe);
+        let mut under_way = VecDeque::new();
+        // Each connection brings one PUBACK more than the last one.
+        for _ in 0..=cuts {
+            let before = pipeline.counters.resent;
+            if outbound.wants_ping(Instant::now(), true, &pipeline) {
+                outbound.answered();
+            }
+            outbound.send(&mut ours, &mut pipeline, None).unwrap();
+            let publishes = usize::try_from(pipeline.counters.resent - before).unwrap();
+            copies += publishes;
+            let next = acknowledged + under_way.len();
+            under_way.extend((next..).take(publishes));
+            assert!(under_way.len() <= AT_ONCE + cuts, "{under_way:?}");
+            let Some(first) = under_way.pop_front() else { break };
+            let id = u16::try_from(first + 1).unwrap();
+            assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Alert);
+            acknowledged += 1;
+        }
+        cuts += 1;
+        drop(peer);
+        let in_vain = copies - acknowledged;
+        assert!(in_vain <= cuts * AT_ONCE + acknowledged, "{in_vain} in {cuts} cuts");
+    }
+    assert_eq!(pipeline.counters.forwarded, ALERTS as u64);
 }
 
 #[derive(Debug, Clone)]

@@ -164,6 +164,13 @@ pub(super) const HELD_BYTES: Spec = row(
     "bytes, 1048576 or more; on 32 bits at most 536870911",
     "messages received and not yet acknowledged may take this much",
 );
+pub(super) const REFUSED_DIR: Spec = row(
+    "refused-dir",
+    "SLUICEGATE_REFUSED_DIR",
+    "sluicegate-refused",
+    "path of a folder on a local disk",
+    "where alerts are kept that their receiver answers by hanging up; made when it is needed",
+);
 pub(super) const LOG_LEVEL: Spec = row(
     "log-level",
     "RuntimeLogLevel",
@@ -238,7 +245,7 @@ pub(super) const API_VERSION: Spec = env_only(
 );
 
 /// The settings table: README shows it, and a test keeps the two equal.
-pub const TABLE: [Spec; 37] = [
+pub const TABLE: [Spec; 38] = [
     CONNECTION_STRING,
     CA_FILE,
     GATEWAY_PORT,
@@ -266,6 +273,7 @@ pub const TABLE: [Spec; 37] = [
     PUBACK_TIMEOUT,
     DRAIN_TIMEOUT,
     HELD_BYTES,
+    REFUSED_DIR,
     LOG_LEVEL,
     CONFIG,
     WORKLOAD_URI,

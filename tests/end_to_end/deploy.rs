@@ -287,3 +287,23 @@ fn the_build_context_is_what_the_images_need() {
         .collect();
     assert_eq!(let_in, copied);
 }
+
+/// Refused alerts have a place in the container that outlives it, though all else there is read-only:
+/// the folder that the image's variable names is the image's user's, and a volume in the template.
+#[test]
+fn refused_alerts_have_a_volume() {
+    let dockerfile = text("deploy/Dockerfile.amd64");
+    let stages = stages(&dockerfile);
+    let (name, folder) = only(&stages[1], "ENV").split_once('=').unwrap();
+    assert_eq!(name, "SLUICEGATE_REFUSED_DIR");
+    let (user, group) = only(&stages[1], "USER").split_once(':').unwrap();
+    let made = format!("install --directory --owner={user} --group={group} {folder}");
+    assert!(only(&stages[1], "RUN").ends_with(&made), "{made}");
+    let template = parsed("deploy/deployment.template.json");
+    let modules = &template["modulesContent"]["$edgeAgent"]["properties.desired"]["modules"];
+    let options = modules["filter"]["settings"]["createOptions"].as_str().unwrap();
+    let options: Value = serde_json::from_str(options).unwrap();
+    let mounts = &options["HostConfig"]["Mounts"];
+    assert_eq!(mounts[0]["Target"], folder);
+    assert_eq!(mounts[0]["Type"], "volume");
+}

@@ -208,38 +208,3 @@ async fn a_retained_patch_that_is_too_large_is_refused() {
     let counters = rig.pipeline.lock().counters.clone();
     assert_eq!((counters.twin_refused, counters.unexpected), (2, 2));
 }
-
-/// An alert at which the broker hangs up, however it is sent, is given up and settled; those around
-/// it arrive, in their order.
-#[tokio::test(start_paused = true)]
-async fn a_refused_alert_holds_no_other_back() {
-    let rig = Rig::holding(1 << 20);
-    let mut outlet = rig.outlet();
-    for topic in ["a", "bad", "b", "c"] {
-        receive(&rig, topic);
-    }
-    let mut came = Vec::new();
-    for connection in 1.. {
-        assert!(connection < 10);
-        let (mut peer, served) = serve(outlet);
-        peer.grant(None).await;
-        while came.len() < 3 {
-            let alert = published(&mut peer).await;
-            if alert.topic == "alerts/bad" {
-                break;
-            }
-            came.push(alert.topic.clone());
-            peer.puback(alert.pkid).await;
-        }
-        if came.len() == 3 {
-            receive(&rig, "d");
-            assert_eq!(published(&mut peer).await.topic, "alerts/d");
-            served.abort();
-            break;
-        }
-        outlet = hang_up(peer, served).await;
-    }
-    assert_eq!(came, ["alerts/a", "alerts/b", "alerts/c"]);
-    let pipeline = rig.pipeline.lock();
-    assert_eq!((pipeline.counters.refused, pipeline.counters.forwarded), (1, 3));
-}

@@ -1,102 +1,185 @@
 use super::*;
 
-/// A broker that hangs up on some publishes, and the table of what waits: ids, oldest first.
-struct Broker {
-    hated: Vec<u16>,
-    /// It answers in batches: PUBACKs of what came just before a hated one are lost.
-    loses_pubacks: bool,
+const OTHERS: Use = Use { under_way: 0, acknowledged: 1, has_old: false, has_new: false };
+const NO_OTHERS: Use = Use { acknowledged: 0, ..OTHERS };
+
+fn mark(n: u8) -> Mark {
+    Mark::of("t", &[n])
 }
 
-impl Broker {
-    /// One connection on which everything in `waiting` is sent; gives the one that was given up.
-    fn connection(&self, suspicion: &mut Suspicion, waiting: &mut Vec<u16>) -> Option<u16> {
-        suspicion.reconnected(waiting.len());
-        suspicion.answered();
-        let mut unsent = waiting.clone();
-        while !unsent.is_empty() {
-            let mut batch = Vec::new();
-            while suspicion.may_send() && !unsent.is_empty() {
-                let id = unsent.remove(0);
-                suspicion.sent(id);
-                batch.push(id);
-            }
-            assert!(!batch.is_empty(), "nothing can be sent any more");
-            let hated = batch.iter().position(|id| self.hated.contains(id));
-            let good = hated.unwrap_or(batch.len());
-            if hated.is_none() || !self.loses_pubacks {
-                for id in &batch[..good] {
-                    waiting.retain(|other| other != id);
-                    suspicion.acknowledged(waiting.len());
-                }
-            }
-            if hated.is_some() {
-                return suspicion.hung_up();
-            }
-        }
-        None
-    }
-}
-
-/// Exactly the hated ones are given up, within a bounded number of connections, and all others
-/// arrive.
-#[test]
-fn the_culprits_alone_are_given_up() {
-    for hated in [vec![], vec![1], vec![5], vec![10], vec![2, 3, 9]] {
-        for loses_pubacks in [false, true] {
-            let broker = Broker { hated: hated.clone(), loses_pubacks };
-            let mut suspicion = Suspicion::default();
-            let mut waiting: Vec<u16> = (1..=10).collect();
-            let (mut given_up, mut connections) = (Vec::new(), 0);
-            while !waiting.is_empty() {
-                connections += 1;
-                assert!(connections <= 20, "{hated:?} {loses_pubacks}");
-                if let Some(id) = broker.connection(&mut suspicion, &mut waiting) {
-                    waiting.retain(|other| *other != id);
-                    given_up.push(id);
-                }
-            }
-            assert_eq!(given_up, hated);
-            suspicion.reconnected(0);
-            assert!(suspicion.may_send());
-        }
-    }
-}
-
-/// A connection that ends for other reasons is no word about a publish: not before the peer has
-/// answered, nor when only one in three ends on it.
-#[test]
-fn a_bad_network_gives_nothing_up() {
+fn suspicious(place: Place, now: Instant) -> Suspicion {
     let mut suspicion = Suspicion::default();
-    for _ in 0..20 {
-        suspicion.reconnected(2);
-        if suspicion.may_send() {
-            suspicion.sent(1);
-        }
-        assert_eq!(suspicion.hung_up(), None, "the peer never answered");
+    suspicion.suspect(mark(1), VecDeque::from([place]), now);
+    suspicion
+}
+
+/// A connection on which the suspect is tried and the peer hangs up; `false` when no trial is due.
+fn failing_trial(suspicion: &mut Suspicion, now: Instant, at: Use) -> bool {
+    suspicion.reconnected(0);
+    if !suspicion.prepare(now, at, true) {
+        return false;
     }
-    for round in 0..20 {
-        suspicion.reconnected(2);
-        suspicion.answered();
-        assert!(suspicion.may_send());
-        // After a PUBACK for the one, another is sent alone.
-        let id = if round % 3 == 2 { 2 } else { 1 };
-        suspicion.sent(id);
-        assert!(!suspicion.may_send(), "one at a time");
-        assert_eq!(suspicion.hung_up(), None, "never three times in a row the same");
+    assert!(!suspicion.may_send() && suspicion.to_try().is_none(), "the ping is not answered");
+    suspicion.answered();
+    assert!(suspicion.to_try().is_some());
+    suspicion.tried(9);
+    assert_eq!(suspicion.hung_up(now, at.acknowledged, None), Blame::Trial(0));
+    true
+}
+
+/// Trials in the second after the last one, until the suspect is to blame; gives when each was.
+fn trials(place: Place, at: Use, until: Duration) -> (Suspicion, Vec<Duration>) {
+    let start = Instant::now();
+    let mut suspicion = suspicious(place, start);
+    let (mut at_times, mut now) = (Vec::new(), start);
+    while now - start < until && !suspicion.get(0).is_to_blame(now) {
+        if failing_trial(&mut suspicion, now, at) {
+            at_times.push(now - start);
+        }
+        now += Duration::from_millis(500);
+    }
+    (suspicion, at_times)
+}
+
+/// A suspect is parked after three trials within seconds, and to blame after ten over two minutes at
+/// least; a person who waits sees it within five.
+#[test]
+fn a_suspect_is_to_blame_after_ten_trials_over_two_minutes() {
+    let (mut suspicion, times) = trials(Place::Table(1), OTHERS, Duration::from_secs(3600));
+    assert!(suspicion.get(0).is_to_be_parked());
+    assert_eq!(times.len(), 10, "{times:?}");
+    assert!(times[2] < Duration::from_secs(2), "{times:?}");
+    assert!((CERTAIN_TIME..Duration::from_secs(300)).contains(&times[9]), "{times:?}");
+    assert!(times[3..].windows(2).all(|two| two[1] - two[0] >= TRIAL_INTERVAL), "{times:?}");
+}
+
+/// Without PUBACKs of others on the same connections nothing is ever to blame. The trials become
+/// rare, but for what holds up its source.
+#[test]
+fn without_others_nothing_is_to_blame() {
+    for place in [Place::Table(1), Place::File(Name::default())] {
+        let (mut suspicion, times) =
+            trials(place.clone(), NO_OTHERS, Duration::from_secs(48 * 3600));
+        assert!(suspicion.get(0).is_to_be_parked());
+        let last = times.len() - 1;
+        let interval = times[last] - times[last - 1];
+        let is_rare = interval >= LATE_INTERVAL_MAX && times.len() < 40;
+        let is_in_time = interval <= (PATIENCE + 2) * INTERVAL_MAX;
+        assert!(if place == Place::Table(1) { is_in_time } else { is_rare }, "{times:?}");
     }
 }
 
-/// Where now and then a PUBACK comes, everything goes on at full speed.
+/// A connection that ends before the suspect is sent, or is lost otherwise, says nothing of it.
+#[test]
+fn what_was_not_sent_is_not_to_blame() {
+    let now = Instant::now();
+    let mut suspicion = suspicious(Place::Table(1), now);
+    for _ in 0..100 {
+        suspicion.reconnected(0);
+        assert!(suspicion.prepare(now, OTHERS, true));
+        assert_eq!(suspicion.hung_up(now, 1, None), Blame::Nobody);
+        suspicion.reconnected(0);
+        assert!(suspicion.prepare(now, OTHERS, true));
+        suspicion.answered();
+        assert_eq!(suspicion.hung_up(now, 1, None), Blame::Nobody);
+    }
+    assert_eq!(suspicion.get(0).tries, 0);
+}
+
+/// One PUBACK in nine trials, and the suspect was none.
+#[test]
+fn a_puback_clears_a_suspect() {
+    let (mut suspicion, _) = trials(Place::Table(1), OTHERS, Duration::from_secs(100));
+    let now = Instant::now() + Duration::from_secs(1000);
+    suspicion.reconnected(0);
+    assert!(suspicion.prepare(now, OTHERS, true));
+    suspicion.answered();
+    assert!(!suspicion.prepare(now, OTHERS, true));
+    suspicion.tried(7);
+    assert_eq!(suspicion.acknowledged(7, 2), Some(Place::Table(1)));
+    assert!(suspicion.is_quiet() && suspicion.may_send());
+}
+
+/// Others wait for each half of a trial, but not for ever; and not at all where none may begin.
+#[test]
+fn a_trial_holds_others_up_for_a_bounded_time() {
+    let now = Instant::now();
+    let mut suspicion = suspicious(Place::Table(1), now);
+    suspicion.reconnected(0);
+    assert!(suspicion.may_send());
+    assert!(!suspicion.prepare(now, OTHERS, false) && suspicion.may_send());
+    let busy = Use { under_way: 3, has_new: true, ..OTHERS };
+    assert!(!suspicion.prepare(now, busy, true) && !suspicion.may_send());
+    assert!(!suspicion.prepare(now + TRIAL_WAIT, busy, true) && suspicion.may_send());
+    let now = now + 2 * TRIAL_INTERVAL;
+    assert!(suspicion.prepare(now, OTHERS, true));
+    suspicion.answered();
+    assert!(!suspicion.prepare(now, OTHERS, true));
+    suspicion.tried(1);
+    assert!(!suspicion.prepare(now + TRIAL_WAIT / 2, OTHERS, true) && !suspicion.may_send());
+    assert!(!suspicion.prepare(now + TRIAL_WAIT, OTHERS, true) && suspicion.may_send());
+    assert!(!suspicion.prepare(now + 10 * TRIAL_WAIT, OTHERS, true) && suspicion.may_send());
+    // It was never answered: that is a try, but none that counts.
+    assert_eq!(suspicion.hung_up(now + 10 * TRIAL_WAIT, 5, None), Blame::Trial(0));
+    assert_eq!((suspicion.get(0).tries, suspicion.get(0).certain), (1, None));
+}
+
+/// Trials of parked suspects come one after the other, and others in between.
+#[test]
+fn parked_suspects_take_turns() {
+    let now = Instant::now();
+    let mut suspicion = Suspicion::default();
+    for n in 1..=2 {
+        suspicion.resume(mark(n), Place::Table(n.into()), now);
+    }
+    assert!(failing_trial(&mut suspicion, now, OTHERS));
+    assert!(!failing_trial(&mut suspicion, now, OTHERS));
+    suspicion.reconnected(0);
+    let next = now + TRIAL_INTERVAL;
+    assert!(suspicion.prepare(next, OTHERS, true));
+    suspicion.answered();
+    suspicion.tried(7);
+    assert_eq!(suspicion.acknowledged(7, 2), Some(Place::Table(2)), "the other one");
+    let at = Use { acknowledged: 2, has_new: true, ..OTHERS };
+    assert!(!suspicion.prepare(next + TRIAL_INTERVAL, at, true), "others have not been sent");
+    let at = Use { acknowledged: 3, ..at };
+    assert!(suspicion.prepare(next + TRIAL_INTERVAL, at, true));
+}
+
+/// The same oldest publish at the end of two connections: the next one begins with a ping and one
+/// publish. A peer that does not answer pings is no reason to send nothing for ever.
+#[test]
+fn a_careful_connection_begins_with_a_ping() {
+    let now = Instant::now();
+    let mut suspicion = Suspicion::default();
+    assert_eq!(suspicion.hung_up(now, 7, Some(1)), Blame::Nobody);
+    assert!(suspicion.is_quiet());
+    assert_eq!(suspicion.hung_up(now, 7, Some(1)), Blame::Nobody);
+    suspicion.reconnected(1);
+    assert!(suspicion.is_careful() && suspicion.prepare(now, NO_OTHERS, true));
+    assert!(!suspicion.may_send());
+    assert!(!suspicion.prepare(now + PING_WAIT, NO_OTHERS, true) && suspicion.may_send());
+    suspicion.sent_alone(1);
+    assert_eq!(suspicion.hung_up(now, 0, Some(1)), Blame::Nobody, "without a ping");
+    for expected in [Blame::Alone, Blame::NewSuspect(1)] {
+        suspicion.reconnected(1);
+        assert!(suspicion.prepare(now, NO_OTHERS, true));
+        suspicion.answered();
+        suspicion.sent_alone(1);
+        assert_eq!(suspicion.hung_up(now, 0, Some(1)), expected);
+    }
+    suspicion.reconnected(0);
+    assert!(suspicion.is_quiet(), "nothing waits");
+}
+
+/// A link that cuts wherever it likes makes no suspect of what arrives in between.
 #[test]
 fn progress_is_no_reason_for_suspicion() {
+    let now = Instant::now();
     let mut suspicion = Suspicion::default();
-    for _ in 0..20 {
-        suspicion.reconnected(3);
-        for id in 1..=3 {
-            assert!(suspicion.may_send());
-            suspicion.sent(id);
-        }
-        suspicion.acknowledged(2);
-        assert_eq!(suspicion.hung_up(), None);
+    for id in 1..100 {
+        suspicion.reconnected(1);
+        assert!(suspicion.is_quiet());
+        assert_eq!(suspicion.hung_up(now, 1, Some(id)), Blame::Nobody);
     }
 }

@@ -147,7 +147,7 @@ impl Link {
                     packet_id.into_iter().for_each(|id| connection.acknowledge(id));
                 }
                 Incoming::PubAck(id) => {
-                    let is_acknowledged = self.inflight.complete(id).is_some();
+                    let is_acknowledged = self.acknowledged(id);
                     self.counters.telemetry_acknowledged += u64::from(is_acknowledged);
                     has_worked |= is_acknowledged;
                 }
@@ -260,6 +260,14 @@ impl Link {
     /// Whether everything that was sent is answered.
     fn is_settled(&self) -> bool {
         self.inflight.waiting() == 0 && !self.twin.is_waiting()
+    }
+
+    /// Whether a PUBACK is for telemetry that was sent on this connection, which has arrived then.
+    pub(super) fn acknowledged(&mut self, packet_id: u16) -> bool {
+        let is_unsent = |front: &u16| self.inflight.is_from(*front, packet_id);
+        let is_early = self.resend.front().is_some_and(is_unsent);
+        let is_sent = !is_early && self.inflight.get(packet_id).is_some();
+        is_sent && self.inflight.complete(packet_id).is_some()
     }
 
     /// Sends what was sent on an earlier connection and has no PUBACK.

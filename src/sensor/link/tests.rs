@@ -499,3 +499,21 @@ fn packet_ids_that_ran_out_start_over() {
     assert_eq!(link.telemetry, ["1", "2", "new"]);
     assert_eq!(link.inflight.waiting(), 0);
 }
+
+/// A PUBACK for telemetry of an earlier connection that is still to be sent on this one, or for the
+/// SUBSCRIBE, ends nothing.
+#[test]
+fn a_puback_for_what_was_not_sent_yet_ends_nothing() {
+    let mut link = still_link();
+    for number in 1..=2 {
+        link.inflight.push(number.to_string()).expect("there is room");
+    }
+    link.resend = link.inflight.resend();
+    let subscribe = link.reserve_packet_id();
+    link.resend.pop_front();
+    assert!(!link.acknowledged(2) && !link.acknowledged(subscribe));
+    assert!(link.acknowledged(1), "it was sent");
+    link.resend.pop_front();
+    assert!(link.acknowledged(2) && !link.acknowledged(subscribe));
+    assert_ne!(link.reserve_packet_id(), subscribe);
+}
