@@ -6,7 +6,7 @@ use std::time::Duration;
 use rumqttc::mqttbytes::v4::Connect;
 
 use super::Password;
-use crate::mqtt::session::{Connected, Failure};
+use crate::mqtt::session::{Connected, FailedAttempt};
 use crate::mqtt::{Endpoint, Names, Peers, transport};
 use crate::pipeline::SharedPipeline;
 use crate::settings::{BrokerSettings, OUTLET_ENDING};
@@ -97,9 +97,9 @@ impl Login {
         &self,
         hello: Connect,
         pipeline: &SharedPipeline,
-    ) -> Result<Connected, Failure> {
+    ) -> Result<Connected, FailedAttempt> {
         let connected = transport::connect(&self.endpoint, hello).await;
-        let (connection, acknowledged) = connected.map_err(|refused| Failure {
+        let (connection, acknowledged) = connected.map_err(|refused| FailedAttempt {
             text: refused.to_string(),
             answer: Some(refused.answer()),
         })?;

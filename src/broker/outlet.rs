@@ -29,7 +29,7 @@ use crate::forward::BrokerOutput;
 use crate::limits::RETAINED_WAIT;
 use crate::logging::LineLimit;
 use crate::mqtt::session::{
-    self, Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
+    self, Ask, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
 use crate::mqtt::{ByteStream, Connection, Stream};
@@ -101,7 +101,7 @@ impl Client for Outlet {
         &self.context.stop
     }
 
-    async fn connect(&mut self) -> Result<Connected, Failure> {
+    async fn connect(&mut self) -> Result<Connected, FailedAttempt> {
         let (login, hello) = (self.login.clone(), self.hello.clone());
         let pipeline = self.context.pipeline.clone();
         self.idle(login.connect(hello, &pipeline)).await

@@ -25,7 +25,7 @@ use crate::linger::Linger;
 use crate::logging::{LineLimit, excerpt};
 use crate::message::{Message, SourceId, Span};
 use crate::mqtt::session::{
-    self, Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
+    self, Ask, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::{Incoming, PublishAt};
 use crate::mqtt::{ByteStream, Connection, Stream};
@@ -91,7 +91,7 @@ impl Client for Source {
         &self.context.stop
     }
 
-    async fn connect(&mut self) -> Result<Connected, Failure> {
+    async fn connect(&mut self) -> Result<Connected, FailedAttempt> {
         self.login.connect(self.login.source(), &self.context.pipeline).await
     }
 

@@ -16,7 +16,7 @@ use crate::credentials::Credentials;
 use crate::limits::{RENEWAL_JITTER, RENEWAL_SHARE};
 use crate::mqtt::backoff::{Backoff, TRANSIENT};
 use crate::mqtt::packet::Connect;
-use crate::mqtt::session::{self, Connected, Failure};
+use crate::mqtt::session::{self, Connected, FailedAttempt};
 use crate::mqtt::transport::{self, Endpoint};
 use crate::mqtt::{Answer, ConnectError, Names};
 use crate::trust::TrustError;
@@ -35,12 +35,12 @@ pub(super) enum LoginError {
 
 impl LoginError {
     /// What to make of it.
-    pub(super) fn failure(&self) -> Failure {
+    pub(super) fn failure(&self) -> FailedAttempt {
         let answer = match self {
             Self::Connect(refused) => refused.answer(),
             Self::Trust(_) | Self::Token(_) => Answer::Refusal,
         };
-        Failure { text: self.to_string(), answer: Some(answer) }
+        FailedAttempt { text: self.to_string(), answer: Some(answer) }
     }
 }
 

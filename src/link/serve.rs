@@ -13,7 +13,7 @@ use crate::limits::{FIRST_TWIN_WAIT, OVERRUN_DRAIN_MAX, RENEWAL_DRAIN_MAX};
 use crate::linger::Linger;
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::session::{
-    self, Ask, Client, Connected, Failure, Leaving, Serve, Session, Step, Wait,
+    self, Ask, Client, Connected, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
 use crate::mqtt::{ByteStream, QoS, Stream};
@@ -40,7 +40,7 @@ impl Client for Link {
         &self.stop
     }
 
-    async fn connect(&mut self) -> Result<Connected, Failure> {
+    async fn connect(&mut self) -> Result<Connected, FailedAttempt> {
         self.log_in().await.map_err(|error| error.failure())
     }
 

@@ -5,7 +5,6 @@
 //! so a peer that is slow in one direction cannot block the other.
 
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,10 +21,12 @@ use tracing::debug;
 use super::inbox::Inbox;
 use super::wire::{self, Incoming, Outgoing};
 use chunks::{CHUNK_BYTES, Chunks};
+pub use error::ConnectionError;
 use exactly_once::ExactlyOnce;
 use keep_alive::KeepAlive;
 
 mod chunks;
+mod error;
 mod exactly_once;
 mod keep_alive;
 
@@ -53,57 +54,6 @@ pub const TURN_PACKETS_MAX: usize = 4096;
 /// A write buffer that has room for more gives its memory back once it is written: for alerts up to
 /// the high-water mark, one more packet, and acknowledgements.
 const WRITE_BYTES_KEPT: usize = 4 * WRITE_HIGH_WATER_BYTES;
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectionError {
-    /// The peer closed the connection without a word.
-    #[error("the peer closed the connection")]
-    Closed,
-    /// The socket failed.
-    #[error("{}", io_text(.0))]
-    Io(#[from] io::Error),
-    /// The peer sent bytes that are not MQTT 3.1.1, or a packet over [`PACKET_BYTES_MAX`].
-    #[error("not valid MQTT 3.1.1 from the peer ({0})")]
-    Protocol(#[from] mqttbytes::Error),
-    /// No answer to a PINGREQ (MQTT 3.1.1 §3.1.2.10).
-    #[error("no answer to PINGREQ within {0:?}")]
-    KeepAlive(Duration),
-    /// Something was sent, and neither that nor the PINGREQ behind it has an answer.
-    #[error("no answer to what was sent, nor to the PINGREQ behind it within {0:?}")]
-    Unanswered(Duration),
-    /// The peer goes on sending and takes no answers.
-    #[error("the peer takes no answers: {0} bytes wait for it")]
-    Deaf(usize),
-    /// The peer uses packet ids of QoS 2 messages again, and again, before we are done with them.
-    #[error("the peer has more QoS 2 messages open than there are packet ids")]
-    ExactlyOnceOverrun,
-}
-
-impl ConnectionError {
-    /// Whether the peer, or what is between, closed or reset it.
-    pub fn is_closed(&self) -> bool {
-        match self {
-            Self::Closed => true,
-            Self::Io(error) => error.kind() == ErrorKind::UnexpectedEof || is_reset(error),
-            _ => false,
-        }
-    }
-}
-
-fn is_reset(error: &io::Error) -> bool {
-    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
-}
-
-/// How a socket failed; what the system or a library says of it only where it says more.
-fn io_text(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::UnexpectedEof => "the peer closed the connection".to_owned(),
-        _ if is_reset(error) => "the peer reset the connection".to_owned(),
-        _ => format!("the connection failed ({error})"),
-    }
-}
 
 /// What a connection runs on: a socket, TLS over one, or memory in tests.
 pub trait ByteStream: AsyncRead + AsyncWrite + Unpin {}

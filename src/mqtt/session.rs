@@ -91,7 +91,7 @@ impl End {
 
 /// Why there is no connection.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct FailedAttempt {
     /// What failed, and what to do about it.
     pub(crate) text: String,
     /// What the peer has to do with it; `None`: try again at once.
@@ -188,7 +188,7 @@ pub(crate) trait Client: Serve {
     fn stop(&self) -> &watch::Receiver<bool>;
 
     /// Makes a connection. May be dropped at any await.
-    async fn connect(&mut self) -> Result<Connected<Self::Stream>, Failure>;
+    async fn connect(&mut self) -> Result<Connected<Self::Stream>, FailedAttempt>;
 
     /// Lets `work` come to its end, and does meanwhile what is due without a connection.
     async fn idle<T>(&mut self, work: impl Future<Output = T>) -> T {
@@ -233,7 +233,7 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
         };
         let Connected { mut connection, session_present, endpoint, names } = match connected {
             Ok(connected) => connected,
-            Err(Failure { text, answer }) => {
+            Err(FailedAttempt { text, answer }) => {
                 error!("as {}: {text}", client.client_id());
                 reconnect.failed(answer);
                 continue;

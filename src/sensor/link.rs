@@ -32,7 +32,7 @@ use crate::azure::{Identity, Properties, sign_token, topics};
 use crate::credentials::expiry_unix_s;
 use crate::logging::LineLimit;
 use crate::mqtt::packet::Connect;
-use crate::mqtt::session::{self, Client, Connected, Failure, Leaving};
+use crate::mqtt::session::{self, Client, Connected, FailedAttempt, Leaving};
 use crate::mqtt::{Answer, Endpoint, Inflight, Names, Peers, Route, transport};
 use serve::Leave;
 
@@ -160,7 +160,7 @@ impl Link {
     }
 
     /// Registers once.
-    async fn register(&mut self) -> Result<Assignment, Failure> {
+    async fn register(&mut self) -> Result<Assignment, FailedAttempt> {
         let Settings { enrollment, model_id, provisioning_host, .. } = &self.settings;
         let endpoint = self.endpoint(
             provisioning_host.clone(),
@@ -183,7 +183,7 @@ impl Link {
         let assignment = registered.map_err(|refused| {
             let text = format!("the device could not register with {endpoint}: {refused}");
             self.failure = Some(refused.to_string());
-            Failure { text, answer: Some(refused.answer()) }
+            FailedAttempt { text, answer: Some(refused.answer()) }
         })?;
         let Assignment { hub, device } = &assignment;
         info!("registration status: assigned; hub {hub}, device {device}");
@@ -225,7 +225,7 @@ impl Link {
     }
 
     /// Connects to the assigned hub once.
-    async fn attend(&mut self, assignment: Assignment) -> Result<Connected, Failure> {
+    async fn attend(&mut self, assignment: Assignment) -> Result<Connected, FailedAttempt> {
         let Assignment { hub, device } = assignment;
         let endpoint = self.endpoint(hub.clone(), self.settings.hub_port, &HUB_NAMES);
         let identity = Identity { gateway: hub.clone(), hub, device, module: None };
@@ -242,7 +242,7 @@ impl Link {
             let count = if is_refusal { &mut self.refusals } else { &mut self.failures };
             *count += 1;
             // Where to connect to comes first; waiting comes after.
-            Failure { text, answer: (!self.is_stale()).then_some(answer) }
+            FailedAttempt { text, answer: (!self.is_stale()).then_some(answer) }
         })?;
         self.counters.connections += 1;
         (self.refusals, self.failures, self.failure) = (0, 0, None);

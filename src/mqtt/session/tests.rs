@@ -96,9 +96,9 @@ impl Client for Once {
         &self.stop
     }
 
-    async fn connect(&mut self) -> Result<Connected<DuplexStream>, Failure> {
+    async fn connect(&mut self) -> Result<Connected<DuplexStream>, FailedAttempt> {
         if let Some(answer) = self.failures.pop_front() {
-            return Err(Failure { text: "planned".to_owned(), answer });
+            return Err(FailedAttempt { text: "planned".to_owned(), answer });
         }
         let (ours, theirs) = duplex(1 << 16);
         let connection = Connection::new(theirs, Duration::ZERO);

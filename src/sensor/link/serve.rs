@@ -15,7 +15,7 @@ use crate::limits::{PUBACK_TIMEOUT_DEFAULT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::session::{
-    Ask, Client, Connected, End, Failure, Leaving, Serve, Session, Step, Wait,
+    Ask, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::{Incoming, Outgoing};
 use crate::mqtt::{ByteStream, Connection, QoS, Stream};
@@ -45,7 +45,7 @@ impl Client for Link {
     }
 
     /// Registers first, where it is not known where to connect to.
-    async fn connect(&mut self) -> Result<Connected, Failure> {
+    async fn connect(&mut self) -> Result<Connected, FailedAttempt> {
         let assignment = match self.assignment.clone().filter(|_| !self.is_stale()) {
             Some(assignment) => assignment,
             None => self.register().await?,
