@@ -198,7 +198,7 @@ pub(crate) trait Client: Serve {
     /// The connection was left. Whether to connect again, at once.
     fn left(&mut self, why: Self::Leave) -> bool;
 
-    /// The connection was lost. Whether something was achieved by that.
+    /// The connection was lost. Whether that is known to be about what was sent, and not the link.
     fn lost(&mut self, end: &End) -> bool;
 }
 
@@ -254,10 +254,11 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
                 let client_id = client.client_id().to_owned();
                 let hint = served.course.hint(&end, &client_id, names);
                 warn!("connection to {endpoint} as {client_id} lost: {end}{hint}");
-                let has_achieved = client.lost(&end);
+                let is_explained = client.lost(&end);
                 let loss = Loss {
                     lived: served.course.lived,
-                    has_worked: served.has_worked || has_achieved,
+                    has_worked: served.has_worked,
+                    is_explained,
                     is_refusal: end.is_refusal(),
                     is_unanswered: matches!(end, End::Connection(ConnectionError::Unanswered(_))),
                     is_hang_up: served.is_subscribed && end.is_hang_up(),

@@ -6,6 +6,7 @@
 //!   the peer would not go on                   0.1 s to 20 s
 //!   it refused the identity or a filter          3 s to 60 s
 //!   a connection that had worked was lost      0.1 s to  2 s
+//!   the peer hung up at what it refuses        0.1 s
 //!   the connection was left in good order      none
 //! ```
 //! What happened last decides on the bounds. A connection that got something acknowledged ends the
@@ -34,6 +35,8 @@ pub(super) struct Loss {
     pub(super) lived: Duration,
     /// Something was acknowledged on it.
     pub(super) has_worked: bool,
+    /// The peer hung up at a publish that is known to be the cause: it is not the link.
+    pub(super) is_explained: bool,
     /// A subscription was refused.
     pub(super) is_refusal: bool,
     /// It was given up, as a PINGREQ got no answer.
@@ -60,6 +63,8 @@ pub(super) struct Reconnect {
 enum Series {
     Failures,
     Cuts,
+    /// None: the wait never grows.
+    Explained,
 }
 
 impl Default for Reconnect {
@@ -73,9 +78,11 @@ impl Reconnect {
     /// The wait before the next attempt, once; `jitter` is uniform in 0..1.
     pub(super) fn wait(&mut self, jitter: f64) -> Option<Duration> {
         let (series, bounds) = self.next.take()?;
+        let mut fresh = Backoff::default();
         let backoff = match series {
             Series::Failures => &mut self.failures,
             Series::Cuts => &mut self.cuts,
+            Series::Explained => &mut fresh,
         };
         Some(backoff.next(bounds, jitter))
     }
@@ -106,7 +113,7 @@ impl Reconnect {
     pub(super) fn lost(&mut self, loss: &Loss) -> bool {
         let is_suspected = self.thrown_out >= THROWN_OUT;
         let short = if is_suspected { SHORT_OF_SUSPECTED } else { SHORT };
-        let is_short = loss.is_hang_up && loss.lived < short;
+        let is_short = loss.is_hang_up && loss.lived < short && !loss.is_explained;
         if loss.lived >= HEALTHY_AFTER {
             self.cuts.reset();
             if !(is_suspected && is_short) {
@@ -115,13 +122,16 @@ impl Reconnect {
         }
         self.next = Some(if loss.is_refusal {
             (Series::Failures, AUTHENTICATION)
+        } else if loss.is_explained {
+            (Series::Explained, CUT)
         } else if loss.has_worked {
             self.failures.reset();
             (Series::Cuts, CUT)
         } else {
             (Series::Failures, TRANSIENT)
         });
-        self.answer_wait = if loss.is_unanswered {
+        // Where something was acknowledged answers come in time: the link has died since.
+        self.answer_wait = if loss.is_unanswered && !loss.has_worked {
             (self.answer_wait * 2).min(ANSWER_WAIT_MAX)
         } else {
             ANSWER_WAIT

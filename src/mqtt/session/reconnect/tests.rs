@@ -3,6 +3,7 @@ use super::*;
 const CUT_AFTER_WORK: Loss = Loss {
     lived: Duration::from_secs(1),
     has_worked: true,
+    is_explained: false,
     is_refusal: false,
     is_unanswered: false,
     is_hang_up: true,
@@ -149,6 +150,30 @@ fn an_answer_that_is_slow_is_waited_for_longer() {
     assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
     reconnect.lost(&CUT_BEFORE_WORK);
     assert_eq!(reconnect.answer_wait(), ANSWER_WAIT);
+}
+
+/// A hole is found as soon the second and the third time, where the link worked in between.
+#[test]
+fn every_hole_of_a_link_that_works_is_found_as_soon() {
+    let mut reconnect = Reconnect::default();
+    for lived in [9, 30, 3_600] {
+        let lived = Duration::from_secs(lived);
+        reconnect.lost(&Loss { lived, is_unanswered: true, is_hang_up: false, ..CUT_AFTER_WORK });
+        assert_eq!(reconnect.answer_wait(), ANSWER_WAIT, "{lived:?}");
+    }
+}
+
+/// A hang-up that is explained grows no wait, and says nothing of a name in use twice.
+#[test]
+fn a_hang_up_that_is_explained_is_not_waited_for() {
+    let mut reconnect = Reconnect::default();
+    let explained = Loss { is_explained: true, ..CUT_BEFORE_WORK };
+    for _ in 0..10 {
+        assert!(!reconnect.lost(&explained));
+        assert_eq!(wait(&mut reconnect), 100);
+    }
+    reconnect.lost(&CUT_AFTER_WORK);
+    assert_eq!(wait(&mut reconnect), 100, "nor did any other wait grow");
 }
 
 #[test]
