@@ -6,7 +6,7 @@
 //!
 //! - Bounded: see [`limits`](crate::limits). The loop waits for the socket alone, never for a later
 //!   stage, so the two directions cannot block each other.
-//! - Connecting, waiting and reading are the [`session`]'s. The state is here; a turn is in
+//! - Connecting, waiting and reading are those of `mqtt::session`. The state is here; a turn is in
 //!   `serve`, what a connection begins with in `login`.
 
 mod dispatch;

@@ -13,7 +13,7 @@ pub mod connection;
 pub(crate) mod cut;
 pub mod inbox;
 pub mod inflight;
-pub mod session;
+pub(crate) mod session;
 pub mod text;
 pub mod transport;
 pub mod wire;

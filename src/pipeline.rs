@@ -297,6 +297,7 @@ impl Pipeline {
     /// The alert is in a file, from which it is tried again: its message is settled.
     pub fn parked(&mut self, alert: &Alert) {
         self.counters.parked += 1;
+        self.sources[alert.source as usize].redelivery.parked(alert.content());
         self.settle(alert);
     }
 
@@ -322,6 +323,7 @@ impl Pipeline {
     pub fn release(&mut self, source: SourceId, acknowledge: impl FnMut(u16)) -> u64 {
         let Source { ledger, redelivery, is_due, .. } = &mut self.sources[source as usize];
         *is_due = false;
+        redelivery.released();
         let settled = if redelivery.has_claims() {
             redelivery.release(ledger, acknowledge)
         } else {

@@ -7,7 +7,7 @@
 //! - What a document says is in force, whatever was before, unless a patch on this connection is
 //!   newer. A patch takes effect at once when its version is above the known one, or when it has
 //!   none; unless it is the next one, the document is asked for, and decides.
-//! - Bounded: see [`requests`](self::requests).
+//! - Bounded: see `requests`.
 //!
 //! Source: Azure IoT Hub over MQTT, "Retrieving a device twin's properties", "Update reported
 //! properties", "Receiving desired properties update notifications"; IoT Plug and Play conventions

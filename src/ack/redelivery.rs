@@ -14,6 +14,8 @@
 //!   of both is compared. If they differ, nothing more is acknowledged, and
 //!   [`is_mistaken`](Redelivery::is_mistaken) has the connection ended: the message comes again,
 //!   and is judged then.
+//! - A message whose alert was parked as its connection ended is settled, and not acknowledged: a hub
+//!   delivers it first on the next connection. It is acknowledged there, and not parked again.
 //! - Bounded by the open receipts. Costs nothing unless some were left open by an earlier
 //!   connection.
 
@@ -44,6 +46,8 @@ struct Claim {
     packet_id: u16,
     /// The receipt that it would have had; what came before it is acknowledged before it.
     place: u64,
+    /// Hash of its content, where it was parked.
+    parked: Option<u64>,
 }
 
 /// What a recognised message is held against.
@@ -66,14 +70,26 @@ pub struct Redelivery {
     /// For each of them, by its receipt.
     checks: BTreeMap<u64, Check>,
     is_mistaken: bool,
+    /// Hashes of what was parked since the last connection began, and by [`Rule::Content`] of what
+    /// is to come again of it on this one.
+    parked: Vec<u64>,
+    parked_before: Vec<u64>,
     hasher: RandomState,
 }
 
 impl Redelivery {
     /// Nothing came yet.
     pub fn new(rule: Rule) -> Self {
-        let (former, claims, checks) = (BTreeSet::new(), VecDeque::new(), BTreeMap::new());
-        Self { rule, former, claims, checks, is_mistaken: false, hasher: RandomState::new() }
+        Self {
+            rule,
+            former: BTreeSet::new(),
+            claims: VecDeque::new(),
+            checks: BTreeMap::new(),
+            is_mistaken: false,
+            parked: Vec::new(),
+            parked_before: Vec::new(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// A new connection begins: the packet ids of the last one mean nothing on it, but that the
@@ -88,6 +104,9 @@ impl Redelivery {
         self.is_mistaken = false;
         self.checks.clear();
         let claims = std::mem::take(&mut self.claims);
+        let mut parked = std::mem::take(&mut self.parked);
+        parked.extend(claims.iter().filter_map(|claim| claim.parked));
+        self.parked_before = if session_present { parked } else { Vec::new() };
         if session_present {
             let contents: HashMap<u64, u64> = match self.rule {
                 Rule::PacketId => HashMap::new(),
@@ -126,7 +145,21 @@ impl Redelivery {
     /// Whether a message may come again.
     #[inline]
     pub fn is_expecting(&self) -> bool {
-        !self.former.is_empty()
+        !self.former.is_empty() || !self.parked_before.is_empty()
+    }
+
+    /// What was parked so far is acknowledged on the connection that it came on, or will be.
+    #[inline]
+    pub fn released(&mut self) {
+        self.parked.clear();
+    }
+
+    /// The alert of a message is in a file. It comes again, unless it is
+    /// [acknowledged](Self::released) before the connection ends.
+    pub fn parked(&mut self, content: Content<'_>) {
+        if self.rule == Rule::Content {
+            self.parked.push(self.hasher.hash_one(content));
+        }
     }
 
     /// Whether a message that needs an acknowledgement came before and is still open: then it is
@@ -147,11 +180,19 @@ impl Redelivery {
             }
             Rule::Content => self.take_former(content),
         };
-        let Some(receipt) = receipt.filter(|receipt| ledger.is_open(*receipt)) else {
+        let place = ledger.next_receipt();
+        if let Some(receipt) = receipt.filter(|receipt| ledger.is_open(*receipt)) {
+            self.checks.insert(receipt, Check { content, is_mistaken: false });
+            self.claims.push_back(Claim { receipt, packet_id, place, parked: None });
+            return true;
+        }
+        let Some(index) = self.parked_before.iter().position(|parked| *parked == content) else {
+            // What comes again comes first: from the first other message on all are new.
+            self.parked_before.clear();
             return false;
         };
-        self.checks.insert(receipt, Check { content, is_mistaken: false });
-        self.claims.push_back(Claim { receipt, packet_id, place: ledger.next_receipt() });
+        self.parked_before.swap_remove(index);
+        self.claims.push_back(Claim { receipt: place, packet_id, place, parked: Some(content) });
         true
     }
 

@@ -8,7 +8,7 @@
 //!   while the device was away is made up for, and nothing is done twice.
 //! - A patch is acted on when its version is above all known ones. Unless it is the next one, the
 //!   document is asked for, and decides: one with a lower version is of another twin.
-//! - Bounded: see [`requests`](crate::twin::requests); of each property of the template the last
+//! - Bounded: see `twin::requests`; of each property of the template the last
 //!   value that was acted on.
 //!
 //! Source: Azure IoT Hub over MQTT, "Retrieving a device twin's properties", "Update reported

@@ -272,3 +272,45 @@ fn equal_messages_of_a_hub_are_told_apart_by_their_number() {
     [10, 10, 10].into_iter().for_each(|number| both.deliver(1, number, false));
     assert_eq!(both.judged[&10], 3);
 }
+
+/// What was parked as its connection ended comes again first, and is acknowledged; behind the first
+/// other message an equal one is new, and so it is where the session was lost.
+#[test]
+fn what_was_parked_is_acknowledged_when_it_comes_again() {
+    for (session_present, contents, judged) in [
+        (true, &[10, 11][..], 1),
+        (true, &[11, 10], 2),
+        (false, &[10, 11], 2),
+        (true, &[10, 10, 11], 2),
+    ] {
+        let mut both = Both::new(Rule::Content);
+        both.deliver(1, 10, false);
+        both.redelivery.parked([b"t", &10_u32.to_be_bytes()]);
+        both.settle(0);
+        both.connected(session_present);
+        for (id, number) in (1..).zip(contents) {
+            both.deliver(id, *number, false);
+        }
+        assert_eq!(both.judged[&10], judged, "{contents:?}");
+        while !both.open.is_empty() {
+            both.settle(0);
+        }
+        both.release();
+        let ids: Vec<u16> = (1..).take(contents.len()).collect();
+        assert_eq!(both.acknowledged, ids, "each in its place");
+    }
+}
+
+/// A connection that ends before the acknowledgement leaves changes nothing about that.
+#[test]
+fn what_was_parked_may_come_again_and_again() {
+    let mut both = Both::new(Rule::Content);
+    both.deliver(1, 10, false);
+    both.redelivery.parked([b"t", &10_u32.to_be_bytes()]);
+    both.settle(0);
+    for _ in 0..3 {
+        both.connected(true);
+        both.deliver(1, 10, false);
+    }
+    assert_eq!(both.judged[&10], 1);
+}
