@@ -97,7 +97,7 @@ impl<N: Naming> Outbound<N> {
         let Some(place) = self.suspicion.acknowledged(id, self.acknowledged + 1) else { return };
         self.parked_under_way = None;
         self.aside = self.suspicion.in_table().count();
-        if let (Place::File(name), Some(dead_letters)) = (place, &self.dead_letters) {
+        if let (Place::File(name), Some(dead_letters)) = (place, &mut self.dead_letters) {
             dead_letters.delivered(&name);
             info!("an alert that was kept aside has arrived");
         }
@@ -155,7 +155,7 @@ impl<N: Naming> Outbound<N> {
     #[cold]
     pub(super) fn keep_copy(&mut self, suspect: usize, alert: Alert, pipeline: &mut Pipeline) {
         let kept = if self.suspicion.get(suspect).is_to_be_parked() {
-            park(self.dead_letters.as_ref(), &mut self.naming, &alert).map(Some)
+            park(self.dead_letters.as_mut(), &mut self.naming, &alert).map(Some)
         } else {
             Ok(None)
         };
@@ -261,7 +261,7 @@ impl<N: Naming> Outbound<N> {
         for place in &mut places {
             let Place::Table(id) = *place else { continue };
             let Some(Sent::Alert(alert)) = self.inflight.get(id) else { continue };
-            match park(self.dead_letters.as_ref(), &mut self.naming, alert) {
+            match park(self.dead_letters.as_mut(), &mut self.naming, alert) {
                 Ok(name) => {
                     *place = Place::File(name);
                     pipeline.parked(alert);
@@ -318,7 +318,7 @@ enum Refused {
 }
 
 fn park(
-    dead_letters: Option<&DeadLetters>,
+    dead_letters: Option<&mut DeadLetters>,
     naming: &mut impl Naming,
     alert: &Alert,
 ) -> Result<Name, Problem> {
