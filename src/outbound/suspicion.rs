@@ -14,7 +14,7 @@
 //!   the suspect is to blame after [`CERTAIN_TRIES`] of them over [`CERTAIN_TIME`].
 //! - Pure. Where there is no suspicion it costs nothing but a look at two fields.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
@@ -72,14 +72,42 @@ pub(super) enum Place {
 pub(super) struct Suspect {
     mark: Mark,
     /// At least one; the first is the next to be tried.
-    pub(super) places: VecDeque<Place>,
+    places: VecDeque<Place>,
     pub(super) tries: u32,
     /// Trials that count, and when the first of them was.
     certain: Option<(u32, Instant)>,
     due: Instant,
+    /// What is to be done with all that is alike, some of it in each turn.
+    pub(super) work: Work,
+}
+
+/// See [`Suspect::work`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Work {
+    #[default]
+    None,
+    /// Alerts in the table are to be parked.
+    Park,
+    /// It is given up, all that is in files: it is not tried any more, and no new alert is like it.
+    Refuse,
 }
 
 impl Suspect {
+    /// Where the next one to be tried is.
+    pub(super) fn front(&self) -> Option<&Place> {
+        self.places.front()
+    }
+
+    /// Those in the table, `most` at most.
+    pub(super) fn in_table(&self, most: usize) -> Vec<(usize, u16)> {
+        let places = self.places.iter().enumerate();
+        let ids = places.filter_map(|(index, place)| match place {
+            Place::Table(id) => Some((index, *id)),
+            Place::File(_) => None,
+        });
+        ids.take(most).collect()
+    }
+
     /// Whether it is time to park it.
     pub(super) fn is_to_be_parked(&self) -> bool {
         self.tries >= PARK_TRIES
@@ -140,6 +168,8 @@ pub(super) struct Suspicion {
     /// The publish on which, sent alone, the peer hung up so many times in a row.
     alone: Option<(u16, u32)>,
     suspects: Vec<Suspect>,
+    /// The packet ids of the suspects in the table: there may be tens of thousands.
+    in_table: HashSet<u16>,
     /// No parked suspect is tried before.
     next_trial: Option<Instant>,
     here: Here,
@@ -252,6 +282,7 @@ impl Suspicion {
             let patience = if is_behind_others { 0 } else { PATIENCE };
             suspect.due + patience * suspect.interval() <= now
                 && (may_parked || !suspect.is_to_be_parked())
+                && suspect.work != Work::Refuse
         };
         let due = self.suspects.iter().enumerate().filter(|(_, suspect)| is_due(suspect));
         let (suspect, _) = due.min_by_key(|(_, suspect)| suspect.due)?;
@@ -333,9 +364,9 @@ impl Suspicion {
     }
 
     fn forget_place(&mut self, suspect: usize) -> Option<Place> {
-        let place = self.suspects[suspect].places.pop_front();
+        let place = self.pop(suspect);
         if self.suspects[suspect].places.is_empty() {
-            self.suspects.swap_remove(suspect);
+            self.give_up(suspect);
         }
         place
     }
@@ -388,13 +419,17 @@ impl Suspicion {
 
     /// Makes publishes suspects, to be tried at once.
     pub(super) fn suspect(&mut self, mark: Mark, places: VecDeque<Place>, now: Instant) {
-        self.suspects.push(Suspect { mark, places, tries: 0, certain: None, due: now });
+        let suspect = self.suspects.len();
+        let none = VecDeque::with_capacity(places.len());
+        let (tries, certain, work) = (0, None, Work::None);
+        self.suspects.push(Suspect { mark, places: none, tries, certain, due: now, work });
+        places.into_iter().for_each(|place| self.add(suspect, place));
     }
 
     /// Takes in a suspect that was parked by an earlier run.
     pub(super) fn resume(&mut self, mark: Mark, place: Place, now: Instant) {
         match self.find(mark) {
-            Some(suspect) => self.suspects[suspect].places.push_back(place),
+            Some(suspect) => self.add(suspect, place),
             None => {
                 self.suspect(mark, VecDeque::from([place]), now);
                 self.suspects.last_mut().expect("it was pushed").tries = PARK_TRIES;
@@ -402,9 +437,41 @@ impl Suspicion {
         }
     }
 
+    /// One more is like this suspect.
+    pub(super) fn add(&mut self, suspect: usize, place: Place) {
+        if let Place::Table(id) = place {
+            self.in_table.insert(id);
+        }
+        self.suspects[suspect].places.push_back(place);
+    }
+
+    /// What was in the table is in a file now.
+    pub(super) fn parked(&mut self, suspect: usize, index: usize, name: Name) {
+        if let Place::Table(id) =
+            std::mem::replace(&mut self.suspects[suspect].places[index], Place::File(name))
+        {
+            self.in_table.remove(&id);
+        }
+    }
+
+    /// Forgets the first place of a suspect.
+    pub(super) fn pop(&mut self, suspect: usize) -> Option<Place> {
+        let place = self.suspects[suspect].places.pop_front();
+        if let Some(Place::Table(id)) = &place {
+            self.in_table.remove(id);
+        }
+        place
+    }
+
+    /// A suspect with something to do in each turn.
+    pub(super) fn with_work(&self) -> Option<usize> {
+        self.suspects.iter().position(|suspect| suspect.work != Work::None)
+    }
+
     /// The number of the suspect that such a publish belongs to.
     pub(super) fn find(&self, mark: Mark) -> Option<usize> {
-        self.suspects.iter().position(|suspect| suspect.mark == mark)
+        let is_it = |suspect: &Suspect| suspect.mark == mark && suspect.work != Work::Refuse;
+        self.suspects.iter().position(is_it)
     }
 
     /// Whether a body of this length may belong to a suspect.
@@ -417,29 +484,29 @@ impl Suspicion {
         &mut self.suspects[suspect]
     }
 
-    /// Forgets the suspect of this number.
+    /// Forgets the suspect of this number, of which nothing is left. The last one gets its number.
     pub(super) fn give_up(&mut self, suspect: usize) {
         self.suspects.swap_remove(suspect);
+        let last = self.suspects.len();
+        if let Some(trial) = self.here.trial.as_mut().filter(|trial| trial.suspect == last) {
+            trial.suspect = suspect;
+        }
     }
 
     /// Whether the publish under this id is a suspect.
     pub(super) fn is_suspect(&self, id: u16) -> bool {
-        self.in_table().any(|known| known == id)
+        self.in_table.contains(&id)
     }
 
-    /// The packet ids of the suspects in the table.
-    pub(super) fn in_table(&self) -> impl Iterator<Item = u16> {
-        let places = self.suspects.iter().flat_map(|suspect| &suspect.places);
-        places.filter_map(|place| match place {
-            Place::Table(id) => Some(*id),
-            Place::File(_) => None,
-        })
+    /// Suspects in the table.
+    pub(super) fn in_table(&self) -> usize {
+        self.in_table.len()
     }
 
     /// Suspects in files.
     pub(super) fn in_files(&self) -> usize {
-        let places = self.suspects.iter().flat_map(|suspect| &suspect.places);
-        places.filter(|place| matches!(place, Place::File(_))).count()
+        let places = self.suspects.iter().map(|suspect| suspect.places.len());
+        places.sum::<usize>() - self.in_table.len()
     }
 }
 

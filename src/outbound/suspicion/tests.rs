@@ -146,6 +146,26 @@ fn parked_suspects_take_turns() {
     assert!(suspicion.prepare(next + TRIAL_INTERVAL, at, true));
 }
 
+/// What is being given up bit by bit is not tried, and a trial of another one goes on.
+#[test]
+fn what_is_given_up_bit_by_bit_is_not_tried() {
+    let now = Instant::now();
+    let mut suspicion = Suspicion::default();
+    for n in 1..=2 {
+        suspicion.resume(mark(n), Place::File(Name::default()), now);
+    }
+    suspicion.get(0).work = Work::Refuse;
+    assert_eq!((suspicion.find(mark(1)), suspicion.find(mark(2))), (None, Some(1)));
+    suspicion.reconnected(0);
+    assert!(suspicion.prepare(now, OTHERS, true));
+    suspicion.answered();
+    suspicion.tried(7);
+    suspicion.pop(0);
+    suspicion.give_up(0);
+    assert_eq!((suspicion.with_work(), suspicion.find(mark(2))), (None, Some(0)));
+    assert!(suspicion.acknowledged(7, 2).is_some() && suspicion.is_quiet());
+}
+
 /// The same oldest publish at the end of two connections: the next one begins with a ping and one
 /// publish. A peer that does not answer pings is no reason to send nothing for ever.
 #[test]
