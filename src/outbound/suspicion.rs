@@ -269,11 +269,12 @@ impl Suspicion {
     }
 
     /// The trial that is due: behind others where there are any, and one trial of parked suspects
-    /// after the other.
+    /// after the other. What is not parked yet does not wait until all older publishes were sent: in
+    /// a stream of bad ones there would always be some.
     fn begin(&self, now: Instant, at: Use) -> Option<Trial> {
         let is_behind_others = at.acknowledged > self.here.acknowledged_before;
-        let is_idle = at.under_way == 0 && !at.has_new;
-        if self.suspects.is_empty() || at.has_old || !(is_behind_others || is_idle) {
+        let is_idle = at.under_way == 0 && !at.has_new && !at.has_old;
+        if self.suspects.is_empty() || !(is_behind_others || is_idle) {
             return None;
         }
         let may_parked = self.next_trial.is_none_or(|next| now >= next);
@@ -282,6 +283,7 @@ impl Suspicion {
             let patience = if is_behind_others { 0 } else { PATIENCE };
             suspect.due + patience * suspect.interval() <= now
                 && (may_parked || !suspect.is_to_be_parked())
+                && (!at.has_old || matches!(suspect.front(), Some(Place::Table(_))))
                 && suspect.work != Work::Refuse
         };
         let due = self.suspects.iter().enumerate().filter(|(_, suspect)| is_due(suspect));

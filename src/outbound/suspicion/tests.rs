@@ -146,6 +146,23 @@ fn parked_suspects_take_turns() {
     assert!(suspicion.prepare(next + TRIAL_INTERVAL, at, true));
 }
 
+/// What holds up its source is tried behind PUBACKs of others although older publishes wait; what is
+/// in a file has time, and without PUBACKs they go first.
+#[test]
+fn a_suspect_in_the_table_does_not_wait_for_all_older_ones() {
+    let now = Instant::now();
+    for (place, is_due) in [(Place::Table(1), true), (Place::File(Name::default()), false)] {
+        for tries in [0, PARK_TRIES] {
+            let mut suspicion = suspicious(place.clone(), now);
+            suspicion.get(0).tries = tries;
+            suspicion.reconnected(7);
+            let at = Use { has_old: true, ..OTHERS };
+            assert!(!suspicion.prepare(now, Use { acknowledged: 0, ..at }, true));
+            assert_eq!(suspicion.prepare(now, at, true), is_due, "{place:?}, {tries}");
+        }
+    }
+}
+
 /// What is being given up bit by bit is not tried, and a trial of another one goes on.
 #[test]
 fn what_is_given_up_bit_by_bit_is_not_tried() {
