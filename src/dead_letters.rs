@@ -4,8 +4,10 @@
 //!   [`DeadLetters::park`] returns: its first line is a JSON object, all behind it the body, byte for
 //!   byte. `*.pending` is tried again, by a later process too; `*.refused` is for a person.
 //! - On the ingest thread, which waits for the disk here: in the middle of a fault alone.
-//! - Bounded: [`FILES_MAX`] and [`BYTES_MAX`] in the folder. When full, nothing is written.
+//! - Bounded: [`FILES_MAX`] and [`BYTES_MAX`] in the folder. When full, nothing is written. What it
+//!   holds is kept in memory, and counted anew once in [`RECOUNT_INTERVAL`].
 //! - Processes may share a folder: each takes up the files for its own destination alone.
+//! - Anybody may put anything there: what is no regular file of that size is told of, and stays.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -14,7 +16,10 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use tracing::{info, warn};
+
+use crate::files::{self, FileProblem};
 
 /// Most files in the folder, refused ones included.
 pub const FILES_MAX: usize = 1000;
@@ -24,6 +29,12 @@ pub const BYTES_MAX: u64 = 64 * 1024 * 1024;
 const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Entries of the folder that are looked at, those of others included.
 const ENTRIES_MAX: usize = 10 * FILES_MAX;
+/// How long the count of what the folder holds is good: other processes and people use it too.
+const RECOUNT_INTERVAL: Duration = Duration::from_secs(60);
+/// The same, once it is full or cannot be written: somebody may mend that.
+const RECOUNT_INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// Files that cannot be read and have a line each at a start.
+const LINES_MAX: usize = 10;
 /// A file that was not finished in this time never will be: its process is gone.
 const UNFINISHED_AGE: Duration = Duration::from_secs(600);
 
@@ -76,12 +87,30 @@ pub enum Problem {
 pub struct DeadLetters {
     folder: PathBuf,
     destination: String,
+    usage: Option<Usage>,
+}
+
+/// What the folder holds, as far as is known.
+#[derive(Debug)]
+struct Usage {
+    files: usize,
+    bytes: u64,
+    counted: Instant,
+    /// It is full, or was not writable.
+    is_stuck: bool,
+}
+
+impl Usage {
+    fn is_old(&self) -> bool {
+        let most = if self.is_stuck { RECOUNT_INTERVAL_MIN } else { RECOUNT_INTERVAL };
+        self.counted.elapsed() >= most
+    }
 }
 
 impl DeadLetters {
     /// The files in `folder` for `destination`. Nothing is made before there is something to write.
     pub fn new(folder: impl Into<PathBuf>, destination: impl Into<String>) -> Self {
-        Self { folder: folder.into(), destination: destination.into() }
+        Self { folder: folder.into(), destination: destination.into(), usage: None }
     }
 
     /// Writes an alert down. Once this returns its name, it is on the disk.
@@ -89,7 +118,7 @@ impl DeadLetters {
     /// # Errors
     /// When the folder is full or cannot be written; there is no file then.
     pub fn park(
-        &self,
+        &mut self,
         topic: &str,
         properties: Vec<(String, Option<String>)>,
         reason: &str,
@@ -106,7 +135,14 @@ impl DeadLetters {
         self.check_room(body.len())?;
         let millis = Timestamp::now().as_millisecond();
         let name = Name(format!("{millis}-{:08x}", fastrand::u32(..)));
-        self.write(&name, PENDING, &head, body).map_err(|error| self.io(error))?;
+        let written = self.write(&name, PENDING, &head, body);
+        if let Some(usage) = &mut self.usage {
+            match &written {
+                Ok(bytes) => (usage.files, usage.bytes) = (usage.files + 1, usage.bytes + bytes),
+                Err(_) => usage.is_stuck = true,
+            }
+        }
+        written.map_err(|error| self.io(error))?;
         Ok(name)
     }
 
@@ -121,32 +157,49 @@ impl DeadLetters {
                 return Vec::new();
             }
         };
-        let (mut pending, mut elsewhere) = (Vec::new(), 0);
+        let mut names = Vec::new();
         for file in files {
-            if file.ending == UNFINISHED {
-                self.clear_away(&file);
+            match file.ending.as_str() {
+                UNFINISHED => self.clear_away(&file),
+                PENDING => names.push(file.name),
+                _ => {}
             }
-            if file.ending != PENDING {
+        }
+        names.sort_by(|a, b| a.0.cmp(&b.0));
+        let (mut pending, mut bytes) = (Vec::new(), 0);
+        let (mut elsewhere, mut unread, mut beyond) = (0, 0, 0);
+        for name in names {
+            if pending.len() >= FILES_MAX || bytes > BYTES_MAX {
+                beyond += 1;
                 continue;
             }
-            match self.read(&file.name) {
+            match self.read(&name) {
                 Ok((head, body)) if head.destination == self.destination => {
-                    pending.push((file.name, head, body));
+                    bytes += body.len() as u64;
+                    pending.push((name, head, body));
                 }
                 Ok(_) => elsewhere += 1,
                 Err(error) => {
-                    warn!("{} is left: {error}", self.path(&file.name, PENDING).display())
+                    unread += 1;
+                    if unread <= LINES_MAX {
+                        warn!("{} is left: {error}", self.path(&name, PENDING).display());
+                    }
                 }
             }
         }
         let folder = self.folder.display();
+        if unread > LINES_MAX {
+            warn!("{} more files in {folder} are left, which cannot be read", unread - LINES_MAX);
+        }
+        if beyond > 0 {
+            warn!("{beyond} more alerts in {folder} wait for a later start");
+        }
         if elsewhere > 0 {
             warn!("{elsewhere} alerts in {folder} wait for other destinations, or client ids");
         }
         if !pending.is_empty() {
             info!("{} alerts in {folder} are tried again", pending.len());
         }
-        pending.sort_by(|(a, ..), (b, ..)| a.0.cmp(&b.0));
         pending
     }
 
@@ -157,10 +210,10 @@ impl DeadLetters {
     pub fn read(&self, name: &Name) -> io::Result<(Head, Vec<u8>)> {
         let path = self.path(name, PENDING);
         let broken = |why: &str| io::Error::new(ErrorKind::InvalidData, why.to_owned());
-        if fs::metadata(&path)?.len() > FILE_BYTES_MAX {
-            return Err(broken("it is too large for an alert"));
-        }
-        let mut bytes = fs::read(path)?;
+        let mut bytes = files::read(&path, FILE_BYTES_MAX).map_err(|problem| match problem {
+            FileProblem::Io(error) => error,
+            other => broken(&other.to_string()),
+        })?;
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let end = end.ok_or_else(|| broken("it has no first line"))?;
         let head: Head = serde_json::from_slice(&bytes[..end])
@@ -173,13 +226,20 @@ impl DeadLetters {
     }
 
     /// A pending alert has arrived: its file is removed.
-    pub fn delivered(&self, name: &Name) {
+    pub fn delivered(&mut self, name: &Name) {
         let path = self.path(name, PENDING);
+        let bytes = fs::symlink_metadata(&path).map_or(0, |data| data.len());
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 warn!("{} has arrived and stays, to be sent again: {error}", path.display());
             }
-            _ => {}
+            Err(_) => {}
+            Ok(()) => {
+                if let Some(usage) = &mut self.usage {
+                    usage.files = usage.files.saturating_sub(1);
+                    usage.bytes = usage.bytes.saturating_sub(bytes);
+                }
+            }
         }
     }
 
@@ -203,8 +263,9 @@ impl DeadLetters {
         self.path(name, PENDING)
     }
 
-    /// Under another name until it is whole and on the disk, so that no crash leaves a part.
-    fn write(&self, name: &Name, ending: &str, head: &Head, body: &[u8]) -> io::Result<()> {
+    /// Under another name until it is whole and on the disk, so that no crash leaves a part. Gives the
+    /// length of the file.
+    fn write(&self, name: &Name, ending: &str, head: &Head, body: &[u8]) -> io::Result<u64> {
         fs::create_dir_all(&self.folder)?;
         let unfinished = self.path(name, UNFINISHED);
         let written = || {
@@ -215,31 +276,46 @@ impl DeadLetters {
             file.write_all(body)?;
             file.sync_all()?;
             fs::rename(&unfinished, self.path(name, ending))?;
-            File::open(&self.folder)?.sync_all()
+            File::open(&self.folder)?.sync_all()?;
+            Ok((line.len() + body.len()) as u64)
         };
         written().inspect_err(|_| {
             let _ = fs::remove_file(&unfinished);
         })
     }
 
-    fn check_room(&self, body_bytes: usize) -> Result<(), Problem> {
-        let files = match self.files() {
-            Ok(files) => files,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(self.io(error)),
-        };
-        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
-        if files.len() >= FILES_MAX || bytes + body_bytes as u64 > BYTES_MAX {
+    fn check_room(&mut self, body_bytes: usize) -> Result<(), Problem> {
+        if self.usage.as_ref().is_none_or(Usage::is_old) {
+            self.usage = Some(self.count()?);
+        }
+        let Some(usage) = &mut self.usage else { return Ok(()) };
+        if usage.files >= FILES_MAX || usage.bytes + body_bytes as u64 > BYTES_MAX {
+            usage.is_stuck = true;
             return Err(Problem::Full(self.folder.clone()));
         }
         Ok(())
     }
 
+    fn count(&self) -> Result<Usage, Problem> {
+        let files = match self.files() {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(self.io(error)),
+        };
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        Ok(Usage { files: files.len(), bytes, counted: Instant::now(), is_stuck: false })
+    }
+
     /// Everything of ours in the folder.
     fn files(&self) -> io::Result<Vec<Found>> {
         let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)?.take(ENTRIES_MAX) {
+        for (index, entry) in fs::read_dir(&self.folder)?.enumerate() {
             let entry = entry?;
+            if index == ENTRIES_MAX {
+                let folder = self.folder.display();
+                warn!("{folder} holds over {ENTRIES_MAX} files: no more are looked at; clear it");
+                break;
+            }
             let path = entry.path();
             let part = |part: Option<&std::ffi::OsStr>| Some(part?.to_str()?.to_owned());
             let (Some(stem), Some(ending)) = (part(path.file_stem()), part(path.extension()))
@@ -250,7 +326,8 @@ impl DeadLetters {
             // It may be gone by now.
             if let (true, Ok(data)) = (is_ours, entry.metadata()) {
                 let (name, modified) = (Name(stem), data.modified().ok());
-                files.push(Found { name, ending, bytes: data.len(), modified });
+                let is_regular = data.is_file();
+                files.push(Found { name, ending, bytes: data.len(), modified, is_regular });
             }
         }
         Ok(files)
@@ -259,7 +336,7 @@ impl DeadLetters {
     /// Removes what a process left that ended while it wrote; its input is not acknowledged.
     fn clear_away(&self, file: &Found) {
         let age = file.modified.and_then(|time| SystemTime::now().duration_since(time).ok());
-        if age.is_some_and(|age| age > UNFINISHED_AGE) {
+        if file.is_regular && age.is_some_and(|age| age > UNFINISHED_AGE) {
             let _ = fs::remove_file(self.path(&file.name, UNFINISHED));
         }
     }
@@ -279,97 +356,9 @@ struct Found {
     ending: String,
     bytes: u64,
     modified: Option<SystemTime>,
+    /// And no symbolic link.
+    is_regular: bool,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BODY: &[u8] = b"{\"machine\":\n{\"temperature\":99}}\xff\n\n";
-
-    fn park(letters: &DeadLetters) -> Result<Name, Problem> {
-        let properties = vec![("n".to_owned(), Some("1".to_owned())), ("bare".to_owned(), None)];
-        letters.park("alerts/a b/\u{e4}", properties, "it hung up", BODY)
-    }
-
-    /// Topic, properties, reason and body come back byte for byte, in a later process too, and in
-    /// the order of writing; what goes elsewhere is left alone.
-    #[test]
-    fn a_parked_alert_is_on_disk_byte_for_byte() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path().join("made/when/needed");
-        let letters = DeadLetters::new(&folder, "here");
-        assert!(letters.pending().is_empty() && !folder.exists());
-        let name = park(&letters).unwrap();
-        park(&DeadLetters::new(&folder, "there")).unwrap();
-        let again = DeadLetters::new(&folder, "here").pending();
-        let [(found, head, body)] = &again[..] else { panic!("{again:?}") };
-        assert_eq!((found, &body[..]), (&name, BODY));
-        assert_eq!((head.topic.as_str(), head.reason.as_str()), ("alerts/a b/ä", "it hung up"));
-        assert_eq!(head.properties.len(), 2);
-        let file = fs::read(letters.pending_path(&name)).unwrap();
-        assert!(file.ends_with(BODY));
-
-        let path = letters.refuse(&name, "for good").unwrap();
-        let file = fs::read(path).unwrap();
-        let line = file.split(|byte| *byte == b'\n').next().unwrap();
-        let head: Head = serde_json::from_slice(line).unwrap();
-        assert_eq!((head.reason.as_str(), head.topic.as_str()), ("for good", "alerts/a b/ä"));
-        assert_eq!(&file[line.len() + 1..], BODY);
-        assert!(letters.pending().is_empty());
-    }
-
-    #[test]
-    fn what_has_arrived_is_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let letters = DeadLetters::new(folder.path(), "here");
-        let name = park(&letters).unwrap();
-        letters.delivered(&name);
-        letters.delivered(&name);
-        assert!(letters.pending().is_empty());
-    }
-
-    /// Files of any kind fill it; then nothing more is written, and the problem says what to do.
-    #[test]
-    fn a_full_folder_takes_no_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let letters = DeadLetters::new(folder.path(), "here");
-        for n in 1..FILES_MAX {
-            File::create(folder.path().join(format!("{n}.refused"))).unwrap();
-        }
-        File::create(folder.path().join("a note")).unwrap();
-        let name = park(&letters).unwrap();
-        let problem = park(&letters).unwrap_err().to_string();
-        assert!(problem.contains("full") && problem.contains("move away"), "{problem}");
-        letters.delivered(&name);
-        File::create(folder.path().join("1.refused")).unwrap().set_len(BYTES_MAX).unwrap();
-        assert!(matches!(park(&letters), Err(Problem::Full(_))));
-    }
-
-    /// Where there can be no folder the problem names it, and what to do.
-    #[test]
-    fn a_folder_that_cannot_be_written_is_told() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let letters = DeadLetters::new(file.path().join("below"), "here");
-        let problem = park(&letters).unwrap_err().to_string();
-        assert!(problem.contains("cannot be written") && problem.contains("--refused-dir"));
-        assert!(letters.pending().is_empty());
-    }
-
-    /// A file that is no alert, or was cut off, is left alone.
-    #[test]
-    fn a_broken_file_is_left() {
-        let folder = tempfile::tempdir().unwrap();
-        let letters = DeadLetters::new(folder.path(), "here");
-        let name = park(&letters).unwrap();
-        let path = letters.pending_path(&name);
-        let whole = fs::read(&path).unwrap();
-        for part in [&whole[..whole.len() - 1], &whole[..20], b"{}\n", b""] {
-            fs::write(&path, part).unwrap();
-            assert!(letters.read(&name).is_err());
-            assert!(letters.pending().is_empty() && path.exists());
-        }
-        File::create(&path).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
-        assert!(letters.read(&name).is_err());
-    }
-}
+mod tests;

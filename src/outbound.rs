@@ -87,6 +87,9 @@ pub struct Outbound<N> {
     inflight: Inflight<Sent>,
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
+    /// While [watched](Self::is_watched): the ids sent on this connection, but for suspects. The first
+    /// one has no PUBACK, those behind it may.
+    sent_here: VecDeque<u16>,
     /// Publishes that may be under way on this connection, but for its PUBACKs.
     window: usize,
     /// PUBACKs on this connection.
@@ -99,6 +102,8 @@ pub struct Outbound<N> {
     is_watched: bool,
     /// Suspects in the table.
     aside: usize,
+    /// Files that may still be written or moved in this turn.
+    files_left: usize,
     /// The id of the parked alert that was sent on this connection, without PUBACK yet.
     parked_under_way: Option<u16>,
     dead_letters: Option<DeadLetters>,
@@ -112,12 +117,14 @@ impl<N: Naming> Outbound<N> {
             naming,
             inflight: Inflight::default(),
             resend: VecDeque::new(),
+            sent_here: VecDeque::new(),
             window: usize::MAX,
             acknowledged: 0,
             suspicion: Suspicion::default(),
             subscribe_id: None,
             is_watched: false,
             aside: 0,
+            files_left: parking::FILES_AT_ONCE,
             parked_under_way: None,
             dead_letters: None,
             copy_lines: LineLimit::default(),
@@ -129,6 +136,7 @@ impl<N: Naming> Outbound<N> {
     pub fn reconnected(&mut self) -> Option<u16> {
         self.end_trial();
         self.acknowledged = 0;
+        self.sent_here.clear();
         self.resend = self.inflight.resend();
         if self.aside > 0 {
             self.resend.retain(|id| !self.suspicion.is_suspect(*id));
@@ -147,6 +155,9 @@ impl<N: Naming> Outbound<N> {
     fn watch(&mut self) {
         let is_begun = self.resend.is_empty() && self.subscribe_id.is_none();
         self.is_watched = !is_begun || !self.suspicion.is_quiet();
+        if !self.is_watched {
+            self.sent_here = VecDeque::new();
+        }
     }
 
     /// The peer has answered a PINGREQ on this connection.
@@ -207,6 +218,11 @@ impl<N: Naming> Outbound<N> {
         let is_awaited = !self.is_unsent(packet_id);
         if is_awaited {
             self.suspect_acknowledged(packet_id);
+            // It is complete in a moment.
+            let is_over = |id: u16| id == packet_id || self.inflight.get(id).is_none();
+            while self.sent_here.front().is_some_and(|id| is_over(*id)) {
+                self.sent_here.pop_front();
+            }
         }
         is_awaited
     }
@@ -233,9 +249,11 @@ impl<N: Naming> Outbound<N> {
         if !self.is_watched {
             return self.inflight.oldest();
         }
-        let is_suspect = |id: &u16| self.aside > 0 && self.suspicion.is_suspect(*id);
-        let oldest = self.inflight.ids().find(|id| !is_suspect(id));
-        oldest.or(self.suspicion.under_way()).filter(|id| !self.is_unsent(*id))
+        match (self.parked_under_way, self.sent_here.front().copied()) {
+            (Some(parked), Some(oldest)) if self.inflight.is_from(parked, oldest) => Some(parked),
+            (_, Some(oldest)) => Some(oldest),
+            (_, None) => self.suspicion.under_way(),
+        }
     }
 
     /// Alerts that are in files and will be tried again.
@@ -346,6 +364,8 @@ impl<N: Naming> Outbound<N> {
         connection: &mut Connection<S>,
         pipeline: &mut Pipeline,
     ) -> Result<usize, ConnectionError> {
+        self.files_left = parking::FILES_AT_ONCE;
+        self.work_on_files(pipeline);
         self.try_suspect(connection, pipeline)?;
         while room > 0 && connection.is_writable() {
             let Some(id) = self.resend.pop_front() else { break };
@@ -377,6 +397,10 @@ impl<N: Naming> Outbound<N> {
 
     /// Until a careful connection has brought a PUBACK, its one publish is alone.
     fn sent(&mut self, id: u16) {
+        if !self.is_watched {
+            return;
+        }
+        self.sent_here.push_back(id);
         if self.suspicion.is_careful() && self.acknowledged == 0 {
             self.suspicion.sent_alone(id);
         }

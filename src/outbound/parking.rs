@@ -3,13 +3,12 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::mem;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use tracing::{error, info};
 
-use super::suspicion::{Blame, Mark, Place};
+use super::suspicion::{Blame, Mark, Place, Work};
 use super::{HungUp, Outbound, Sent, outgoing};
 use crate::dead_letters::{DeadLetters, Name, Problem};
 use crate::forward::Naming;
@@ -18,6 +17,9 @@ use crate::message::Alert;
 use crate::mqtt::{ByteStream, Connection, ConnectionError};
 use crate::pipeline::Pipeline;
 
+/// Files written or moved in one turn, and as many at a hang-up: each waits for the disk, and others
+/// wait for it.
+pub(super) const FILES_AT_ONCE: usize = 8;
 /// Why an alert is parked.
 const PARKED: &str = "the receiver hung up each time when it got this alone; it is tried again";
 /// Why it is given up.
@@ -61,12 +63,10 @@ impl<N: Naming> Outbound<N> {
 
     /// The oldest publish that was sent on this connection and has no PUBACK, but for suspects.
     fn oldest_under_way(&self) -> Option<u16> {
-        let is_other = |id: &u16| {
-            Some(*id) != self.parked_under_way
-                && (self.aside == 0 || !self.suspicion.is_suspect(*id))
-        };
-        let oldest = self.inflight.ids().find(is_other)?;
-        (self.resend.front() != Some(&oldest)).then_some(oldest)
+        if self.is_watched {
+            return self.sent_here.front().copied();
+        }
+        self.inflight.ids().next()
     }
 
     /// All publishes of the same bytes go last from now on.
@@ -81,7 +81,7 @@ impl<N: Naming> Outbound<N> {
         let mut places = VecDeque::from([Place::Table(id)]);
         places.extend(copies.collect::<Vec<_>>().into_iter().map(Place::Table));
         self.suspicion.suspect(mark, places, now);
-        self.aside = self.suspicion.in_table().count();
+        self.aside = self.suspicion.in_table();
     }
 
     fn mark(&mut self, id: u16) -> Option<Mark> {
@@ -96,8 +96,8 @@ impl<N: Naming> Outbound<N> {
     pub(super) fn suspect_acknowledged(&mut self, id: u16) {
         let Some(place) = self.suspicion.acknowledged(id, self.acknowledged + 1) else { return };
         self.parked_under_way = None;
-        self.aside = self.suspicion.in_table().count();
-        if let (Place::File(name), Some(dead_letters)) = (place, &self.dead_letters) {
+        self.aside = self.suspicion.in_table();
+        if let (Place::File(name), Some(dead_letters)) = (place, &mut self.dead_letters) {
             dead_letters.delivered(&name);
             info!("an alert that was kept aside has arrived");
         }
@@ -154,10 +154,15 @@ impl<N: Naming> Outbound<N> {
     /// parked it is parked at once, which settles its input.
     #[cold]
     pub(super) fn keep_copy(&mut self, suspect: usize, alert: Alert, pipeline: &mut Pipeline) {
-        let kept = if self.suspicion.get(suspect).is_to_be_parked() {
-            park(self.dead_letters.as_ref(), &mut self.naming, &alert).map(Some)
-        } else {
+        let known = self.suspicion.get(suspect);
+        let kept = if !known.is_to_be_parked() {
             Ok(None)
+        } else if self.files_left == 0 || known.work == Work::Park {
+            known.work = Work::Park;
+            Ok(None)
+        } else {
+            self.files_left -= 1;
+            park(self.dead_letters.as_mut(), &mut self.naming, &alert).map(Some)
         };
         let lines = self.copy_lines.allow(Instant::now(), 1);
         let place = match kept {
@@ -172,6 +177,9 @@ impl<N: Naming> Outbound<N> {
                 Place::File(name)
             }
             other => {
+                if other.is_err() {
+                    self.files_left = 0;
+                }
                 if let (Err(problem), Some(suppressed)) = (other, lines) {
                     error!(
                         "an alert like one that the receiver hung up on holds up its source: \
@@ -182,7 +190,7 @@ impl<N: Naming> Outbound<N> {
                 Place::Table(self.inflight.push(Sent::Alert(alert)).expect("there is room"))
             }
         };
-        self.suspicion.get(suspect).places.push_back(place);
+        self.suspicion.add(suspect, place);
     }
 
     /// The peer hung up on a suspect, or never answered it, when it was sent alone.
@@ -190,7 +198,8 @@ impl<N: Naming> Outbound<N> {
         let mut outcome = HungUp { is_explained: true, ..HungUp::default() };
         let mut problem = None;
         if self.suspicion.get(suspect).is_to_be_parked() {
-            match self.park_all(suspect, pipeline) {
+            self.files_left = FILES_AT_ONCE;
+            match self.park_some(suspect, pipeline) {
                 Ok(settled) => outcome.has_settled = settled > 0,
                 Err(why) => problem = Some(why),
             }
@@ -201,7 +210,13 @@ impl<N: Naming> Outbound<N> {
             let suspect = self.suspicion.get(suspect);
             (suspect.tries, suspect.interval())
         };
-        let refused = if is_to_blame { self.refuse(suspect, pipeline) } else { Ok(None) };
+        let is_whole = self.suspicion.get(suspect).work == Work::None;
+        let refused = if is_to_blame && is_whole {
+            self.files_left = FILES_AT_ONCE;
+            self.refuse_some(suspect, pipeline)
+        } else {
+            Ok(None)
+        };
         let state = match refused {
             Ok(Some(Refused::Kept(path))) => {
                 format!("it is given up, and kept in {}", path.display())
@@ -225,7 +240,7 @@ impl<N: Naming> Outbound<N> {
     }
 
     fn whereabouts(&mut self, suspect: usize) -> String {
-        match (self.suspicion.get(suspect).places.front(), &self.dead_letters) {
+        match (self.suspicion.get(suspect).front(), &self.dead_letters) {
             (Some(Place::File(name)), Some(dead_letters)) => {
                 format!("it is kept in {}", dead_letters.pending_path(name).display())
             }
@@ -234,7 +249,7 @@ impl<N: Naming> Outbound<N> {
     }
 
     fn described(&mut self, suspect: usize) -> String {
-        let (what, topic, bytes) = match self.suspicion.get(suspect).places.front() {
+        let (what, topic, bytes) = match self.suspicion.get(suspect).front() {
             Some(Place::Table(id)) => match self.inflight.get(*id) {
                 Some(Sent::Alert(alert)) => {
                     let topic = self.naming.topic(alert).unwrap_or_default().to_owned();
@@ -254,42 +269,78 @@ impl<N: Naming> Outbound<N> {
         format!("{what} (topic \"{}\", body of {bytes} bytes)", excerpt(topic.as_bytes()))
     }
 
-    /// Parks all alerts of a suspect that are not yet, and settles their inputs. Gives their number.
-    fn park_all(&mut self, suspect: usize, pipeline: &mut Pipeline) -> Result<usize, Problem> {
-        let mut places = mem::take(&mut self.suspicion.get(suspect).places);
-        let (mut settled, mut problem) = (0, None);
-        for place in &mut places {
-            let Place::Table(id) = *place else { continue };
-            let Some(Sent::Alert(alert)) = self.inflight.get(id) else { continue };
-            match park(self.dead_letters.as_ref(), &mut self.naming, alert) {
-                Ok(name) => {
-                    *place = Place::File(name);
-                    pipeline.parked(alert);
-                    self.inflight.complete(id);
-                    settled += 1;
+    /// Goes on with what was too much for one turn.
+    pub(super) fn work_on_files(&mut self, pipeline: &mut Pipeline) {
+        while self.files_left > 0
+            && let Some(suspect) = self.suspicion.with_work()
+        {
+            let outcome = match self.suspicion.get(suspect).work {
+                Work::Park => self.park_some(suspect, pipeline).map(|_| ()),
+                Work::Refuse | Work::None => self.refuse_some(suspect, pipeline).map(|_| ()),
+            };
+            if let Err(problem) = outcome {
+                if let Some(suppressed) = self.copy_lines.allow(Instant::now(), 1) {
+                    error!(
+                        "alerts that the receiver hung up on stay where they are until the next \
+                         try: {problem} (and {suppressed} more)"
+                    );
                 }
-                Err(why) => {
-                    problem = Some(why);
-                    break;
-                }
+                return;
             }
         }
-        self.suspicion.get(suspect).places = places;
-        self.aside = self.suspicion.in_table().count();
-        problem.map_or(Ok(settled), Err)
     }
 
-    /// Gives a suspect up, all that is alike: what is in files is kept there. What could not be
-    /// parked stays.
-    fn refuse(
+    /// Parks alerts of a suspect that are not yet, as many as this turn may, and settles their inputs.
+    /// Gives their number. The others follow in the next turns, unless there is a problem: they wait
+    /// for the next trial then.
+    fn park_some(&mut self, suspect: usize, pipeline: &mut Pipeline) -> Result<usize, Problem> {
+        let mut settled = 0;
+        let ids = self.suspicion.get(suspect).in_table(self.files_left + 1);
+        self.suspicion.get(suspect).work = Work::None;
+        for (index, id) in ids {
+            // Its PUBACK may come yet.
+            if self.suspicion.under_way() == Some(id) {
+                continue;
+            }
+            let Some(Sent::Alert(alert)) = self.inflight.get(id) else { continue };
+            if self.files_left == 0 {
+                self.suspicion.get(suspect).work = Work::Park;
+                break;
+            }
+            self.files_left -= 1;
+            let name = match park(self.dead_letters.as_mut(), &mut self.naming, alert) {
+                Ok(name) => name,
+                Err(problem) => {
+                    self.files_left = 0;
+                    return Err(problem);
+                }
+            };
+            pipeline.parked(alert);
+            self.suspicion.parked(suspect, index, name);
+            self.inflight.complete(id);
+            settled += 1;
+            self.aside = self.suspicion.in_table();
+        }
+        Ok(settled)
+    }
+
+    /// Gives a suspect up, all that is alike, as much as this turn may: what is in files is kept
+    /// there. The others follow in the next turns. What could not be parked stays.
+    fn refuse_some(
         &mut self,
         suspect: usize,
         pipeline: &mut Pipeline,
     ) -> Result<Option<Refused>, Problem> {
         let mut refused = None;
-        while let Some(place) = self.suspicion.get(suspect).places.front().cloned() {
+        self.suspicion.get(suspect).work = Work::None;
+        while let Some(place) = self.suspicion.get(suspect).front().cloned() {
+            if self.files_left == 0 {
+                self.suspicion.get(suspect).work = Work::Refuse;
+                return Ok(refused);
+            }
             refused = match (place, &self.dead_letters) {
                 (Place::File(name), Some(dead_letters)) => {
+                    self.files_left -= 1;
                     let path = dead_letters.refuse(&name, GIVEN_UP)?;
                     pipeline.counters.refused += 1;
                     Some(Refused::Kept(path))
@@ -303,10 +354,10 @@ impl<N: Naming> Outbound<N> {
                 }
                 (Place::File(_), None) => return Ok(refused),
             };
-            self.suspicion.get(suspect).places.pop_front();
+            self.suspicion.pop(suspect);
+            self.aside = self.suspicion.in_table();
         }
         self.suspicion.give_up(suspect);
-        self.aside = self.suspicion.in_table().count();
         Ok(refused)
     }
 }
@@ -318,7 +369,7 @@ enum Refused {
 }
 
 fn park(
-    dead_letters: Option<&DeadLetters>,
+    dead_letters: Option<&mut DeadLetters>,
     naming: &mut impl Naming,
     alert: &Alert,
 ) -> Result<Name, Problem> {

@@ -14,11 +14,13 @@
 //!   the suspect is to blame after [`CERTAIN_TRIES`] of them over [`CERTAIN_TIME`].
 //! - Pure. Where there is no suspicion it costs nothing but a look at two fields.
 
-use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::dead_letters::Name;
+pub(super) use suspect::{Mark, Place, Suspect, Work};
+
+mod suspect;
 
 /// Connections in a row that ended on the same publish alone, until it is a suspect.
 pub(super) const ALONE_ENDS: u32 = 2;
@@ -42,68 +44,6 @@ const PATIENCE: u32 = 4;
 const TRIAL_WAIT: Duration = Duration::from_secs(5);
 /// How long an answer to the PINGREQ at the start of a careful connection is waited for.
 const PING_WAIT: Duration = Duration::from_secs(5);
-
-/// Equal for publishes of equal topic and body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
-    body_bytes: usize,
-    hash: u64,
-}
-
-impl Mark {
-    pub(super) fn of(topic: &str, body: &[u8]) -> Self {
-        let mut hasher = DefaultHasher::new();
-        (topic, body).hash(&mut hasher);
-        Self { body_bytes: body.len(), hash: hasher.finish() }
-    }
-}
-
-/// Where a suspect is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In the table, under this packet id: what it was made from is not settled.
-    Table(u16),
-    /// In a file: it is settled.
-    File(Name),
-}
-
-/// Publishes of the same bytes, which share their fate.
-#[derive(Debug)]
-pub(super) struct Suspect {
-    mark: Mark,
-    /// At least one; the first is the next to be tried.
-    pub(super) places: VecDeque<Place>,
-    pub(super) tries: u32,
-    /// Trials that count, and when the first of them was.
-    certain: Option<(u32, Instant)>,
-    due: Instant,
-}
-
-impl Suspect {
-    /// Whether it is time to park it.
-    pub(super) fn is_to_be_parked(&self) -> bool {
-        self.tries >= PARK_TRIES
-    }
-
-    /// Whether it is to blame, and no link can be.
-    pub(super) fn is_to_blame(&self, now: Instant) -> bool {
-        self.certain
-            .is_some_and(|(tries, since)| tries >= CERTAIN_TRIES && now - since >= CERTAIN_TIME)
-    }
-
-    /// From now to its next trial.
-    pub(super) fn interval(&self) -> Duration {
-        let Some(parked) = self.tries.checked_sub(PARK_TRIES) else { return Duration::ZERO };
-        match (parked.checked_sub(CERTAIN_TRIES), self.places.front()) {
-            (None, _) => TRIAL_INTERVAL.saturating_mul(1 << parked).min(INTERVAL_MAX),
-            // It holds up its source, and is to be parked once there is room.
-            (_, Some(Place::Table(_))) => INTERVAL_MAX,
-            (Some(late), _) => {
-                INTERVAL_MAX.saturating_mul(2 << late.min(10)).min(LATE_INTERVAL_MAX)
-            }
-        }
-    }
-}
 
 /// What a hang-up says.
 #[derive(Debug, PartialEq, Eq)]
@@ -140,6 +80,8 @@ pub(super) struct Suspicion {
     /// The publish on which, sent alone, the peer hung up so many times in a row.
     alone: Option<(u16, u32)>,
     suspects: Vec<Suspect>,
+    /// The packet ids of the suspects in the table: there may be tens of thousands.
+    in_table: HashSet<u16>,
     /// No parked suspect is tried before.
     next_trial: Option<Instant>,
     here: Here,
@@ -239,11 +181,12 @@ impl Suspicion {
     }
 
     /// The trial that is due: behind others where there are any, and one trial of parked suspects
-    /// after the other.
+    /// after the other. What is not parked yet does not wait until all older publishes were sent: in
+    /// a stream of bad ones there would always be some.
     fn begin(&self, now: Instant, at: Use) -> Option<Trial> {
         let is_behind_others = at.acknowledged > self.here.acknowledged_before;
-        let is_idle = at.under_way == 0 && !at.has_new;
-        if self.suspects.is_empty() || at.has_old || !(is_behind_others || is_idle) {
+        let is_idle = at.under_way == 0 && !at.has_new && !at.has_old;
+        if self.suspects.is_empty() || !(is_behind_others || is_idle) {
             return None;
         }
         let may_parked = self.next_trial.is_none_or(|next| now >= next);
@@ -252,6 +195,8 @@ impl Suspicion {
             let patience = if is_behind_others { 0 } else { PATIENCE };
             suspect.due + patience * suspect.interval() <= now
                 && (may_parked || !suspect.is_to_be_parked())
+                && (!at.has_old || matches!(suspect.front(), Some(Place::Table(_))))
+                && suspect.work != Work::Refuse
         };
         let due = self.suspects.iter().enumerate().filter(|(_, suspect)| is_due(suspect));
         let (suspect, _) = due.min_by_key(|(_, suspect)| suspect.due)?;
@@ -333,9 +278,9 @@ impl Suspicion {
     }
 
     fn forget_place(&mut self, suspect: usize) -> Option<Place> {
-        let place = self.suspects[suspect].places.pop_front();
+        let place = self.pop(suspect);
         if self.suspects[suspect].places.is_empty() {
-            self.suspects.swap_remove(suspect);
+            self.give_up(suspect);
         }
         place
     }
@@ -388,13 +333,17 @@ impl Suspicion {
 
     /// Makes publishes suspects, to be tried at once.
     pub(super) fn suspect(&mut self, mark: Mark, places: VecDeque<Place>, now: Instant) {
-        self.suspects.push(Suspect { mark, places, tries: 0, certain: None, due: now });
+        let suspect = self.suspects.len();
+        let none = VecDeque::with_capacity(places.len());
+        let (tries, certain, work) = (0, None, Work::None);
+        self.suspects.push(Suspect { mark, places: none, tries, certain, due: now, work });
+        places.into_iter().for_each(|place| self.add(suspect, place));
     }
 
     /// Takes in a suspect that was parked by an earlier run.
     pub(super) fn resume(&mut self, mark: Mark, place: Place, now: Instant) {
         match self.find(mark) {
-            Some(suspect) => self.suspects[suspect].places.push_back(place),
+            Some(suspect) => self.add(suspect, place),
             None => {
                 self.suspect(mark, VecDeque::from([place]), now);
                 self.suspects.last_mut().expect("it was pushed").tries = PARK_TRIES;
@@ -402,9 +351,41 @@ impl Suspicion {
         }
     }
 
+    /// One more is like this suspect.
+    pub(super) fn add(&mut self, suspect: usize, place: Place) {
+        if let Place::Table(id) = place {
+            self.in_table.insert(id);
+        }
+        self.suspects[suspect].places.push_back(place);
+    }
+
+    /// What was in the table is in a file now.
+    pub(super) fn parked(&mut self, suspect: usize, index: usize, name: Name) {
+        if let Place::Table(id) =
+            std::mem::replace(&mut self.suspects[suspect].places[index], Place::File(name))
+        {
+            self.in_table.remove(&id);
+        }
+    }
+
+    /// Forgets the first place of a suspect.
+    pub(super) fn pop(&mut self, suspect: usize) -> Option<Place> {
+        let place = self.suspects[suspect].places.pop_front();
+        if let Some(Place::Table(id)) = &place {
+            self.in_table.remove(id);
+        }
+        place
+    }
+
+    /// A suspect with something to do in each turn.
+    pub(super) fn with_work(&self) -> Option<usize> {
+        self.suspects.iter().position(|suspect| suspect.work != Work::None)
+    }
+
     /// The number of the suspect that such a publish belongs to.
     pub(super) fn find(&self, mark: Mark) -> Option<usize> {
-        self.suspects.iter().position(|suspect| suspect.mark == mark)
+        let is_it = |suspect: &Suspect| suspect.mark == mark && suspect.work != Work::Refuse;
+        self.suspects.iter().position(is_it)
     }
 
     /// Whether a body of this length may belong to a suspect.
@@ -417,29 +398,29 @@ impl Suspicion {
         &mut self.suspects[suspect]
     }
 
-    /// Forgets the suspect of this number.
+    /// Forgets the suspect of this number, of which nothing is left. The last one gets its number.
     pub(super) fn give_up(&mut self, suspect: usize) {
         self.suspects.swap_remove(suspect);
+        let last = self.suspects.len();
+        if let Some(trial) = self.here.trial.as_mut().filter(|trial| trial.suspect == last) {
+            trial.suspect = suspect;
+        }
     }
 
     /// Whether the publish under this id is a suspect.
     pub(super) fn is_suspect(&self, id: u16) -> bool {
-        self.in_table().any(|known| known == id)
+        self.in_table.contains(&id)
     }
 
-    /// The packet ids of the suspects in the table.
-    pub(super) fn in_table(&self) -> impl Iterator<Item = u16> {
-        let places = self.suspects.iter().flat_map(|suspect| &suspect.places);
-        places.filter_map(|place| match place {
-            Place::Table(id) => Some(*id),
-            Place::File(_) => None,
-        })
+    /// Suspects in the table.
+    pub(super) fn in_table(&self) -> usize {
+        self.in_table.len()
     }
 
     /// Suspects in files.
     pub(super) fn in_files(&self) -> usize {
-        let places = self.suspects.iter().flat_map(|suspect| &suspect.places);
-        places.filter(|place| matches!(place, Place::File(_))).count()
+        let places = self.suspects.iter().map(|suspect| suspect.places.len());
+        places.sum::<usize>() - self.in_table.len()
     }
 }
 

@@ -145,6 +145,36 @@ async fn a_poison_alert_stops_no_other() {
     }
 }
 
+/// A stream of different bad ones, one in 0.9 s among 200 others a second, so that there are always
+/// some of earlier connections: they are parked while the next ones come.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_poison_alerts_is_parked_as_it_comes() {
+    let rig = Rig::new(1 << 20);
+    let folder = tempfile::tempdir().unwrap();
+    let outlet = rig.outlet().parking_in(letters(folder.path()));
+    let mut receiver = Receiver { is_lazy: true, ..Receiver::hating(is_bad) };
+    let start = Clock::now();
+    let (mut given, mut bad, mut most_behind) = (0, 0, 0);
+    run(&rig, outlet, &mut receiver, never, |_| {
+        let now = start.elapsed().as_millis() / 5;
+        while given < now {
+            given += 1;
+            if given % 180 == 0 {
+                bad += 1;
+                rig.message(&format!("bad/{bad}"), &body(&format!("bad/{bad}")));
+            } else {
+                rig.message(&format!("s/{given}"), &body("other"));
+            }
+        }
+        rig.outlet_wake.notify_one();
+        let parked = rig.pipeline.lock().counters.parked;
+        most_behind = most_behind.max(bad - parked);
+        given >= 12_000
+    })
+    .await;
+    assert!(most_behind < bad / 2, "{most_behind} of {bad} were in memory at a time");
+}
+
 /// While others go on arriving, the bad one is given up after minutes: its file says so, the
 /// connection is left in peace, and it was never in the way of the others for long.
 #[tokio::test(start_paused = true)]

@@ -146,6 +146,43 @@ fn parked_suspects_take_turns() {
     assert!(suspicion.prepare(next + TRIAL_INTERVAL, at, true));
 }
 
+/// What holds up its source is tried behind PUBACKs of others although older publishes wait; what is
+/// in a file has time, and without PUBACKs they go first.
+#[test]
+fn a_suspect_in_the_table_does_not_wait_for_all_older_ones() {
+    let now = Instant::now();
+    for (place, is_due) in [(Place::Table(1), true), (Place::File(Name::default()), false)] {
+        for tries in [0, PARK_TRIES] {
+            let mut suspicion = suspicious(place.clone(), now);
+            suspicion.get(0).tries = tries;
+            suspicion.reconnected(7);
+            let at = Use { has_old: true, ..OTHERS };
+            assert!(!suspicion.prepare(now, Use { acknowledged: 0, ..at }, true));
+            assert_eq!(suspicion.prepare(now, at, true), is_due, "{place:?}, {tries}");
+        }
+    }
+}
+
+/// What is being given up bit by bit is not tried, and a trial of another one goes on.
+#[test]
+fn what_is_given_up_bit_by_bit_is_not_tried() {
+    let now = Instant::now();
+    let mut suspicion = Suspicion::default();
+    for n in 1..=2 {
+        suspicion.resume(mark(n), Place::File(Name::default()), now);
+    }
+    suspicion.get(0).work = Work::Refuse;
+    assert_eq!((suspicion.find(mark(1)), suspicion.find(mark(2))), (None, Some(1)));
+    suspicion.reconnected(0);
+    assert!(suspicion.prepare(now, OTHERS, true));
+    suspicion.answered();
+    suspicion.tried(7);
+    suspicion.pop(0);
+    suspicion.give_up(0);
+    assert_eq!((suspicion.with_work(), suspicion.find(mark(2))), (None, Some(0)));
+    assert!(suspicion.acknowledged(7, 2).is_some() && suspicion.is_quiet());
+}
+
 /// The same oldest publish at the end of two connections: the next one begins with a ping and one
 /// publish. A peer that does not answer pings is no reason to send nothing for ever.
 #[test]
