@@ -21,6 +21,9 @@
 // An instant less a time that is longer than the machine is up panics; tests may.
 #![cfg_attr(not(test), warn(clippy::unchecked_time_subtraction))]
 
+/// Digest of what this library was built from: a program compares it with that of its own sources.
+pub const SOURCES: u64 = build_info_macro::sources!();
+
 pub mod mqtt;
 
 pub mod ingest;

@@ -1,9 +1,15 @@
 //! What a program of this workspace was built from.
 //!
 //! ```text
-//! main.rs: version!() --> Build (files, digest, commit) --> text in the program --> --version
+//! lib.rs:  sources!() --> Build (files, digest)         --> number in the library --.
+//! main.rs: version!() --> Build (files, digest, commit) <-- compared with ----------'
+//!                           '--> text in the program --> --version
 //! perf:                   digest of the tree's files    <-- compared with -- sources() <--|
 //! ```
+//!
+//! Cargo may build a program anew, and link it with a library that it takes for fresh by its time.
+//! So each library has the digest as it was when that was compiled. A program with one that is not
+//! of the program's own sources names it, and tells no digest.
 //!
 //! In: the folder of a workspace. Out: a digest of the files that a package is made of, and the
 //! commit, where git knows the folder. Not its tests: they are in no program. Without git (a source
@@ -29,6 +35,8 @@ pub const TEXT_BYTES: usize = 64;
 const DIGITS: usize = 16;
 /// Stands before a digest.
 const MARK: &str = "sources ";
+/// Stands before a library that was built from other sources than the program.
+const STALE: &str = "stale library ";
 
 const PRODUCT: [&str; 4] = ["Cargo.toml", "Cargo.lock", "build-info", "src"];
 const LOADGEN: [&str; 2] = ["loadgen/Cargo.toml", "loadgen/src"];
@@ -47,6 +55,17 @@ fn parts(package: &str) -> Option<Vec<&'static str>> {
     Some([&PRODUCT[..], &more.concat()].concat())
 }
 
+/// The libraries of the workspace that are in the programs of a package.
+fn libraries(package: &str) -> &'static [&'static str] {
+    match package {
+        "sluicegate" => &["sluicegate"],
+        "loadgen" => &["sluicegate", "loadgen"],
+        "stages" => &["sluicegate", "stages"],
+        "perf" => &["sluicegate", "loadgen", "stages", "perf"],
+        _ => &[],
+    }
+}
+
 /// What a package in a workspace is made of, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
@@ -54,6 +73,8 @@ pub struct Build {
     /// Relative to the root, in order.
     files: Vec<String>,
     digest: String,
+    /// With the digests of their packages.
+    libraries: Vec<(&'static str, String)>,
     commit: Option<Commit>,
 }
 
@@ -67,11 +88,23 @@ struct Commit {
 }
 
 impl Build {
-    /// Of `package`, in the workspace around `folder`.
+    /// Of the programs of `package`, in the workspace around `folder`.
     ///
     /// # Errors
     /// It is no package with a program of such a workspace, or a file cannot be read.
     pub fn of(folder: &Path, package: &str) -> Result<Self, String> {
+        let mut build = Self::of_library(folder, package)?;
+        let digest = |library: &&'static str| Ok((*library, digest(&build.root, library)?));
+        build.libraries = libraries(package).iter().map(digest).collect::<Result<_, String>>()?;
+        build.commit = parts(package).and_then(|parts| commit(&build.root, &parts));
+        Ok(build)
+    }
+
+    /// Of the library of `package`: of no commit, so that none builds it anew.
+    ///
+    /// # Errors
+    /// As [`Build::of`].
+    pub fn of_library(folder: &Path, package: &str) -> Result<Self, String> {
         let mut above = folder.ancestors();
         let root = above.find(|above| above.join(DEFINITION_FILE).is_file());
         let root =
@@ -80,8 +113,17 @@ impl Build {
             parts(package).ok_or_else(|| format!("build-info knows no package {package}"))?;
         let files = files(root, &parts)?;
         let digest = digest_of(root, &files)?;
-        let commit = commit(root, &parts);
-        Ok(Self { root: root.to_owned(), files, digest, commit })
+        Ok(Self { root: root.to_owned(), files, digest, libraries: Vec::new(), commit: None })
+    }
+
+    /// The digest of all files.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The libraries in the programs, with the digest that each should have.
+    pub fn libraries(&self) -> &[(&'static str, String)] {
+        &self.libraries
     }
 
     /// Every file that decides about [`Build::text`].
@@ -96,11 +138,24 @@ impl Build {
     /// # Errors
     /// The version is too long.
     pub fn text(&self, version: &str) -> Result<String, String> {
+        self.text_with(version, &format!("{MARK}{}", self.digest))
+    }
+
+    /// [`Build::text`] of a program whose `library` has another digest than it should have:
+    /// `0.1.0 (6398993c0ffe, dirty, stale library sluicegate)`.
+    ///
+    /// # Errors
+    /// The version is too long.
+    pub fn stale_text(&self, version: &str, library: &str) -> Result<String, String> {
+        self.text_with(version, &format!("{STALE}{library}"))
+    }
+
+    fn text_with(&self, version: &str, made_of: &str) -> Result<String, String> {
         let mut commit = String::new();
         if let Some(Commit { id, is_dirty, .. }) = &self.commit {
             commit = format!("{id}{}, ", if *is_dirty { ", dirty" } else { "" });
         }
-        let text = format!("{version} ({commit}{MARK}{})", self.digest);
+        let text = format!("{version} ({commit}{made_of})");
         if text.len() > TEXT_BYTES {
             return Err(format!("'{text}' is longer than {TEXT_BYTES} bytes"));
         }
@@ -121,6 +176,11 @@ pub fn digest(root: &Path, package: &str) -> Result<String, String> {
 pub fn sources(said: &str) -> Option<&str> {
     let digest = said.split_once(MARK)?.1.get(..DIGITS)?;
     digest.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digest)
+}
+
+/// The library that is of other sources than the program, in what that says of its version.
+pub fn stale_library(said: &str) -> Option<&str> {
+    Some(said.split_once(STALE)?.1.split_once(')')?.0)
 }
 
 fn digest_of(root: &Path, files: &[String]) -> Result<String, String> {

@@ -143,3 +143,28 @@ fn a_copy_within_a_work_tree_is_not_its_commit() {
     let text = Build::of(&copy, "sluicegate").unwrap().text("0.1.0").unwrap();
     assert_eq!(text.trim_end(), format!("0.1.0 (sources {})", outer.digest("sluicegate")));
 }
+
+/// A program around a library of other sources names it, and no digest that could be believed.
+#[test]
+fn a_stale_library_is_told_in_place_of_the_digest() {
+    let workspace = Workspace::new();
+    let build = Build::of(workspace.root(), "loadgen").unwrap();
+    let expected = ["sluicegate", "loadgen"].map(|name| (name, workspace.digest(name)));
+    assert_eq!(build.libraries(), expected);
+    let text = build.stale_text("0.1.0", "sluicegate").unwrap();
+    assert_eq!(text.trim_end(), "0.1.0 (stale library sluicegate)");
+    assert_eq!((text.len(), stale_library(&text)), (TEXT_BYTES, Some("sluicegate")));
+    assert_eq!(sources(&text), None);
+    assert_eq!(stale_library(&build.text("0.1.0").unwrap()), None);
+}
+
+#[test]
+fn a_commit_is_no_part_of_a_library() {
+    let workspace = Workspace::new();
+    workspace.git(&["init", "-q"]);
+    workspace.git(&["add", "-A"]);
+    workspace.git(&["commit", "-q", "-m", "one"]);
+    let tracked = Build::of_library(workspace.root(), "sluicegate").unwrap().tracked();
+    assert!(tracked.contains(&workspace.root().join("src/main.rs")), "{tracked:?}");
+    assert!(!tracked.iter().any(|file| file.starts_with(workspace.root().join(".git"))));
+}

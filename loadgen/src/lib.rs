@@ -5,6 +5,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+/// Digest of what this library was built from: a program compares it with that of its own sources.
+pub const SOURCES: u64 = build_info_macro::sources!();
+
 pub mod cli;
 pub mod hub;
 pub mod load;

@@ -7,6 +7,9 @@
 //! [`verify`]: whether programs were built from this tree, which all but [`bare`] look at themselves.
 #![forbid(unsafe_code)]
 
+/// Digest of what this library was built from: a program compares it with that of its own sources.
+pub const SOURCES: u64 = build_info_macro::sources!();
+
 pub mod ab;
 pub mod bare;
 pub mod budgets;

@@ -2,8 +2,9 @@
 //!
 //! Cargo may take another tree's build for this one's: it knows a package by its place in its
 //! workspace, and files by their times. So what a program tells of its sources (`--version`) is
-//! compared with the files. The digest of these is taken before Cargo is asked to build: what was
-//! changed meanwhile may be in the program or not.
+//! compared with the files. Each of its libraries has the digest that it was compiled with: a
+//! program that was built anew around an old one says so. The digest of the files is taken before Cargo is
+//! asked to build: what was changed meanwhile may be in the program or not.
 //!
 //! Commits from before programs told so are judged by Cargo's list of the files behind the program:
 //! all of them must lie in the tree.
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use build_info::{DEFINITION, DEFINITION_FILE, digest, sources};
+use build_info::{DEFINITION, DEFINITION_FILE, digest, sources, stale_library};
 
 use crate::child::{self, Bounds};
 use crate::failure::Failure;
@@ -77,7 +78,16 @@ impl Sources {
             return self.verify_list(program);
         };
         let said = version(program, emulator, stop)?;
-        let refuse = |why: String| Err(Failure::unavailable(why + &self.advice()));
+        let refuse = |why: String| Err(Failure::unavailable(why + &advice(self.package)));
+        if let Some(library) = stale_library(&said) {
+            return Err(Failure::unavailable(format!(
+                "{} was not built from {} as it is now: its library {library} is of other sources \
+                 than its main.rs{}",
+                program.display(),
+                self.root.display(),
+                advice(library)
+            )));
+        }
         match sources(&said) {
             None => refuse(format!(
                 "{} does not tell what it was built from ('{said}')",
@@ -99,14 +109,6 @@ impl Sources {
         }
     }
 
-    fn advice(&self) -> String {
-        format!(
-            ". Build it again; where Cargo takes it for fresh, 'cargo clean --release --package \
-             {}' first, with the same --target and target folder",
-            self.package
-        )
-    }
-
     /// As [`Self::verify`], by what Cargo has written beside the program.
     fn verify_list(&self, program: &Path) -> Result<(), Failure> {
         let list = program.with_extension("d");
@@ -123,7 +125,7 @@ impl Sources {
                 program.display(),
                 self.root.display(),
                 foreign.display(),
-                self.advice()
+                advice(self.package)
             ))),
             None if files.is_empty() => {
                 Err(Failure::unavailable(format!("{} names no file", list.display())))
@@ -131,6 +133,13 @@ impl Sources {
             None => Ok(()),
         }
     }
+}
+
+fn advice(package: &str) -> String {
+    format!(
+        ". Build it again; where Cargo takes it for fresh, 'cargo clean --release --package \
+         {package}' first, with the same --target and target folder"
+    )
 }
 
 /// What a program tells of its version, in one line.

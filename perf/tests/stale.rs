@@ -10,6 +10,9 @@ use std::process::{Command, Output};
 use build_info::{Build, DEFINITION, DEFINITION_FILE};
 use tempfile::TempDir;
 
+#[path = "stale/libraries.rs"]
+mod libraries;
+
 const PERF: &str = env!("CARGO_BIN_EXE_perf");
 
 /// A work tree whose only commit has some source in every package, with what stands for its

@@ -11,16 +11,19 @@ fn workspace() -> TempDir {
     folder
 }
 
-/// A program that tells of what is in the workspace now. Written by another process: a file that
-/// this one has open for writing, or a child that a test beside this one is just starting, cannot be
-/// executed.
+/// A program that tells of what is in the workspace now.
 fn build(root: &Path) -> PathBuf {
     let program = root.join("program");
-    let script = format!("#!/bin/sh\n{}", example::says_version(root, "sluicegate"));
+    write(&program, &format!("#!/bin/sh\n{}", example::says_version(root, "sluicegate")));
+    program
+}
+
+/// By another process: a file that this one has open for writing, or a child that a test beside this
+/// one is just starting, cannot be executed.
+fn write(program: &Path, script: &str) {
     let mut command = Command::new("sh");
     command.args(["-c", "printf '%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\""]);
-    assert!(command.arg(&program).arg(script).status().unwrap().success());
-    program
+    assert!(command.arg(program).arg(script).status().unwrap().success());
 }
 
 fn verify(sources: &Sources, program: &Path) -> Result<(), Failure> {
@@ -52,6 +55,20 @@ fn a_program_of_other_sources_is_refused_with_what_to_do() {
     fs::write(folder.path().join("src/main.rs"), "this is not rust").unwrap();
     let sources = Sources::of(folder.path(), "sluicegate").unwrap();
     assert_refused(verify(&sources, &program), "was not built from");
+    assert_refused(verify(&sources, &program), "'cargo clean --release --package sluicegate'");
+}
+
+/// The program's own sources may be of the tree, and what is measured of another.
+#[test]
+fn a_stale_library_is_refused_by_name() {
+    let folder = workspace();
+    let sources = Sources::of(folder.path(), "loadgen").unwrap();
+    let program = folder.path().join("program");
+    let build = build_info::Build::of(folder.path(), "loadgen").unwrap();
+    let text = build.stale_text("0.1.0", "sluicegate").unwrap();
+    let script = format!("#!/bin/sh\necho 'loadgen {}'", text.trim_end());
+    write(&program, &script);
+    assert_refused(verify(&sources, &program), "its library sluicegate is of other sources");
     assert_refused(verify(&sources, &program), "'cargo clean --release --package sluicegate'");
 }
 

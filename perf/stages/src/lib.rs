@@ -22,6 +22,9 @@
 //! the system's allocator).
 #![forbid(unsafe_code)]
 
+/// Digest of what this library was built from: a program compares it with that of its own sources.
+pub const SOURCES: u64 = build_info_macro::sources!();
+
 pub mod body;
 pub mod core;
 pub mod stage;
