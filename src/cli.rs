@@ -20,7 +20,7 @@ use crate::{logging, module, sensor};
 
 /// Wrong arguments or settings (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
-/// The system refused a thread or a signal handler (`EX_OSERR`).
+/// The system refused a thread, a descriptor or a signal handler (`EX_OSERR`).
 pub const EXIT_START: u8 = 71;
 /// The sensor was stopped and had never connected to a hub (`EX_UNAVAILABLE`).
 pub const EXIT_NEVER_CONNECTED: u8 = 69;
@@ -85,7 +85,7 @@ fn with<T>(settings: Result<T, SettingsError>, then: impl FnOnce(T) -> ExitCode)
 fn run(settings: Settings) -> ExitCode {
     let _log = match logging::start(settings.log_level) {
         Ok(log) => log,
-        Err(refused) => return no_log(&refused),
+        Err(refused) => return no_log(refused),
     };
     info!("sluicegate {} starts: {}", env!("CARGO_PKG_VERSION"), effective(&settings));
     warnings(&settings).iter().for_each(|line| warn!("{line}"));
@@ -101,9 +101,9 @@ fn run(settings: Settings) -> ExitCode {
     }
 }
 
-fn no_log(refused: &io::Error) -> ExitCode {
-    let _ =
-        writeln!(io::stderr(), "sluicegate: cannot start: the system refused a thread: {refused}");
+fn no_log(refused: io::Error) -> ExitCode {
+    let refused = module::StartError::from(refused);
+    let _ = writeln!(io::stderr(), "sluicegate: cannot start: {refused}");
     EXIT_START.into()
 }
 
@@ -184,7 +184,7 @@ fn summary_line(summary: &Summary) -> String {
 fn sense(settings: sensor::settings::Settings) -> ExitCode {
     let _log = match logging::start(settings.log_level) {
         Ok(log) => log,
-        Err(refused) => return no_log(&refused),
+        Err(refused) => return no_log(refused),
     };
     info!(
         "sluicegate {} sensor starts: {} at {}:{}, telemetry every {:?}, token lifetime {:?}",

@@ -119,6 +119,18 @@ pub fn check(path: &Path, bytes_max: u64) -> Result<(), FileProblem> {
     check_metadata(&fs::metadata(path)?, bytes_max)
 }
 
+/// Whether a file at `path` would take the place of a file, or of nothing: whoever reads from a FIFO
+/// would wait for ever.
+///
+/// # Errors
+/// [`FileProblem::Irregular`], or that it cannot be told.
+pub fn check_replaceable(path: &Path) -> Result<(), FileProblem> {
+    match check(path, u64::MAX) {
+        Err(FileProblem::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        checked => checked,
+    }
+}
+
 fn check_metadata(metadata: &fs::Metadata, bytes_max: u64) -> Result<(), FileProblem> {
     match Kind::of(metadata.file_type()) {
         Some(kind) => Err(FileProblem::Irregular(kind)),

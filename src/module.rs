@@ -24,8 +24,8 @@ use crate::trust::{Trust, trusting};
 /// Why the module could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The system refused a thread, a timer or a signal handler.
-    #[error("the system refused a thread or a signal handler: {0}")]
+    /// The system refused a thread, a descriptor or a signal handler.
+    #[error("the system refused a thread, a descriptor or a signal handler: {0}")]
     System(#[from] io::Error),
     /// The certificates cannot be used.
     #[error("TLS: {0}")]

@@ -23,4 +23,4 @@ pub use inbox::Inbox;
 pub use inflight::Inflight;
 pub use rumqttc::mqttbytes::v4 as packet;
 pub use rumqttc::mqttbytes::{self, QoS};
-pub use transport::{Answer, ConnectError, Endpoint, Names, Peers, Proxy, Route, Stream};
+pub use transport::{Answer, ConnectError, Endpoint, Names, Peer, Peers, Proxy, Route, Stream};

@@ -87,6 +87,8 @@ pub fn html(inputs: &[Input]) -> Result<String, ReportError> {
 /// [`ReportError::Output`].
 pub fn write(path: &Path, html: &str) -> Result<(), ReportError> {
     let failed = |source| ReportError::Output { path: path.to_owned(), source };
+    sluicegate::files::check_replaceable(path)
+        .map_err(|problem| failed(std::io::Error::other(problem)))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // In the same folder, because renaming works within one file system only.
     let mut file = tempfile::Builder::new()

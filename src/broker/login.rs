@@ -7,12 +7,13 @@ use rumqttc::mqttbytes::v4::Connect;
 
 use super::Password;
 use crate::mqtt::session::{Connected, FailedAttempt};
-use crate::mqtt::{Endpoint, Names, Peers, transport};
+use crate::mqtt::{Endpoint, Names, Peer, Peers, transport};
 use crate::pipeline::SharedPipeline;
 use crate::settings::{BrokerSettings, OUTLET_ENDING};
 
 /// What the settings of a broker are called.
 const NAMES: Names = Names {
+    peer: Peer::Broker,
     host: "--broker",
     port: "--broker",
     way: "--broker",
@@ -20,7 +21,7 @@ const NAMES: Names = Names {
     client_id: "--client-id",
     keep_alive: "--keep-alive",
     roots: "--broker-ca",
-    certificate: "--broker-cert and --broker-key",
+    certificate: "--broker-cert, --broker-key",
     proxy: "",
 };
 

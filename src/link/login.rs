@@ -18,7 +18,7 @@ use crate::mqtt::backoff::{Backoff, TRANSIENT};
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Connected, FailedAttempt};
 use crate::mqtt::transport::{self, Endpoint};
-use crate::mqtt::{Answer, ConnectError, Names};
+use crate::mqtt::{Answer, ConnectError, Names, Peer};
 use crate::trust::TrustError;
 use crate::workload::WorkloadError;
 
@@ -169,15 +169,16 @@ impl Link {
 /// What the settings of the hub are called: outside of the edge runtime, and inside.
 pub(super) fn names(credentials: &Credentials) -> &'static Names {
     const OUTSIDE: Names = Names {
+        peer: Peer::EdgeHub,
         host: "GatewayHostName in EdgeHubConnectionString",
         port: "SLUICEGATE_GATEWAY_PORT",
-        way: "SLUICEGATE_WEBSOCKET and SLUICEGATE_PLAIN",
+        way: "SLUICEGATE_WEBSOCKET, SLUICEGATE_PLAIN",
         identity: "EdgeHubConnectionString",
         client_id: "EdgeHubConnectionString",
         keep_alive: "SLUICEGATE_KEEP_ALIVE",
         roots: "EdgeModuleCACertificateFile",
         certificate: "",
-        proxy: "HTTPS_PROXY and NO_PROXY",
+        proxy: "HTTPS_PROXY, NO_PROXY",
     };
     const INSIDE: Names = Names {
         host: "IOTEDGE_GATEWAYHOSTNAME",

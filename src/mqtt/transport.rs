@@ -44,7 +44,7 @@ pub use early::{FIRST_ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX};
 pub use error::{Answer, At, ConnectError, Failure, Step};
 pub use greeting::Stranger;
 pub use lookup::LOOKUPS_MAX;
-pub use names::Names;
+pub use names::{Names, Peer};
 pub(crate) use names::{See, Setting};
 pub use proxy::{Proxy, ProxyUrlError};
 
@@ -255,8 +255,14 @@ async fn introduce(
             let accepted = ConnAck::new(ConnectReturnCode::Success, session_present);
             Ok((Connection::new(stream, keep_alive), accepted))
         }
-        Ok(Greeting::Refused(code)) => Err(Failure::Refused { at, client_id, keep_alive_s, code }),
-        Ok(Greeting::Stranger(what)) => Err(Failure::Stranger { at, what }),
+        Ok(Greeting::Refused(code)) => {
+            let peer = endpoint.names.peer;
+            let keep_alive_s = endpoint.names.has_keep_alive().then_some(keep_alive_s);
+            Err(Failure::Refused { at, client_id, keep_alive_s, code, peer })
+        }
+        Ok(Greeting::Stranger(what)) => {
+            Err(Failure::Stranger { at, what, peer: endpoint.names.peer })
+        }
         Err(source) => Err(Failure::unanswered(endpoint, client_id, keep_alive_s, source)),
     }
 }
@@ -276,7 +282,7 @@ async fn resolve(
     let mut addresses = lookups
         .find(host, deadline, |host| Ok((host, 0).to_socket_addrs()?.collect()))
         .await
-        .map_err(|source| Failure::Dns { host: host.to_owned(), source })?;
+        .map_err(|source| Failure::dns(host, source))?;
     addresses.iter_mut().for_each(|address| address.set_port(port));
     Ok(addresses)
 }
@@ -289,7 +295,7 @@ async fn dial_resolved(
 ) -> Result<TcpStream, Failure> {
     let tcp = dial_each(addresses, deadline, TcpStream::connect)
         .await
-        .map_err(|source| Failure::Tcp { at: At { host: host.to_owned(), port }, source })?;
+        .map_err(|source| Failure::tcp(At { host: host.to_owned(), port }, source))?;
     // Batches are written whole: Nagle's algorithm would only hold back their ends.
     let _ = tcp.set_nodelay(true);
     Ok(tcp)

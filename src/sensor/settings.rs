@@ -14,7 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::azure::Key;
 use crate::azure::dps::Enrollment;
 use crate::files::{self, pem};
-use crate::mqtt::Names;
+use crate::mqtt::{Names, Peer};
 use crate::settings::layers::{self, Layers};
 use crate::settings::{SettingsError, Spec, row, values};
 
@@ -115,6 +115,7 @@ const LOG_LEVEL: Spec = row(
 
 /// What the settings of the provisioning service are called.
 pub const PROVISIONING_NAMES: Names = Names {
+    peer: Peer::Provisioning,
     host: "SLUICEGATE_PROVISIONING_HOST",
     port: "SLUICEGATE_PROVISIONING_PORT",
     way: "",
@@ -127,6 +128,7 @@ pub const PROVISIONING_NAMES: Names = Names {
 };
 /// What the settings of the assigned hub are called.
 pub const HUB_NAMES: Names = Names {
+    peer: Peer::Hub,
     host: "SLUICEGATE_PROVISIONING_HOST",
     port: "SLUICEGATE_HUB_PORT",
     ..PROVISIONING_NAMES

@@ -87,12 +87,12 @@ fn runtime(layers: &mut Layers) -> Option<(Identity, Proof)> {
         ))
     });
     let address = layers.optional(&WORKLOAD_URI, str::parse);
-    let generation = layers.optional(&GENERATION, |text| Ok(text.to_owned()));
+    let generation = layers.optional(&GENERATION, word);
     let hub = layers.optional(&HUB_HOST, host_name);
     let gateway = layers.optional(&GATEWAY_HOST, host_name);
     let device = layers.optional(&DEVICE_ID, id);
     let module = layers.optional(&MODULE_ID, id);
-    let api_version = layers.required(&API_VERSION, |text| Ok(text.to_owned()));
+    let api_version = layers.required(&API_VERSION, word);
     scheme?;
     let module = module?;
     let workload = Workload {
@@ -125,6 +125,14 @@ fn pair(layers: &mut Layers, is_plain: bool) -> Option<(Identity, Proof)> {
 fn host_name(text: &str) -> Result<String, String> {
     let good = is_host_name(text).then(|| text.to_owned());
     good.ok_or_else(|| format!("{text:?} is not a host name without scheme, port and path"))
+}
+
+/// What the daemon made and takes back as it is; no control character is of it.
+fn word(text: &str) -> Result<String, String> {
+    match text.contains(char::is_control) {
+        true => Err(format!("{text:?} holds a control character: take it out")),
+        false => Ok(text.to_owned()),
+    }
 }
 
 fn id(text: &str) -> Result<String, String> {

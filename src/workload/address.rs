@@ -39,6 +39,9 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains(char::is_control) {
+            return Err(format!("{text:?} holds a control character: take it out"));
+        }
         let wanted = || format!("{text:?} is neither unix:///path/of.sock nor http://host:port");
         if let Some(path) = text.strip_prefix("unix://") {
             // `unix://host/path` names another machine, which no socket can reach.

@@ -76,7 +76,7 @@ fn limited(limit: usize, arguments: &Command) -> Command {
 /// For every limit of descriptors with which the program can be loaded: it starts, or it ends with 71
 /// and the reason; it never panics, and what started obeys SIGTERM.
 fn check_limits(arguments: impl Fn() -> Command, ends: &[i32]) {
-    let mut refused = Vec::new();
+    let (mut refused, mut short) = (Vec::new(), Vec::new());
     for limit in 4..=20 {
         let mut process = Process::spawn("limited", &mut limited(limit, &arguments()));
         wait_until("it has started or ended", || {
@@ -88,6 +88,11 @@ fn check_limits(arguments: impl Fn() -> Command, ends: &[i32]) {
         }
         let code = process.wait_for_exit().code();
         assert_eq!(process.count("panicked"), 0, "{limit}");
+        // Nobody is told to look at the peer.
+        assert_eq!(process.count("(os error 24); is "), 0, "{limit}");
+        if process.count("has too few file descriptors; raise its limit") > 0 {
+            short.push(limit);
+        }
         if code == Some(71) {
             process.wait_for_line(&["cannot start: the system refused", "os error 24"]);
             refused.push(limit);
@@ -96,6 +101,7 @@ fn check_limits(arguments: impl Fn() -> Command, ends: &[i32]) {
         }
     }
     assert!(refused.starts_with(&[4, 5, 6, 7, 8]), "refused with {refused:?}");
+    assert!(!short.is_empty(), "no connection was refused for want of descriptors");
 }
 
 #[test]

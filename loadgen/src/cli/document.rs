@@ -1,10 +1,13 @@
 //! Writing what was found to a file.
 
+use std::fmt::Display;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use sluicegate::files;
 
 use super::CommandError;
 use crate::load::machine::Machine;
@@ -29,6 +32,7 @@ impl Beginning {
     /// Nothing can be written there: found out now, not after the measurement.
     pub(crate) fn now(file: Option<PathBuf>) -> Result<Self, CommandError> {
         if let Some(file) = &file {
+            files::check_replaceable(file).map_err(|problem| refused(file, &problem))?;
             // A file beside it, as at the end.
             temporary(file).map_err(|error| refused(file, &error))?;
         }
@@ -66,16 +70,13 @@ impl Beginning {
 
 /// An unnamed file in the folder of `file`, which goes away unless it takes its place.
 fn temporary(file: &Path) -> io::Result<tempfile::NamedTempFile> {
-    if file.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
     builder.permissions(Permissions::from_mode(FILE_MODE)).prefix(".loadgen-");
     builder.tempfile_in(folder.unwrap_or(Path::new(".")))
 }
 
-fn refused(file: &Path, error: &io::Error) -> CommandError {
+fn refused(file: &Path, error: &dyn Display) -> CommandError {
     CommandError::usage(format!(
         "--json {}: {error}: name a file in a folder that exists and can be written to",
         file.display()
@@ -122,5 +123,36 @@ mod tests {
             assert!(error.text.contains("a folder that exists"), "{error}");
         }
         assert!(Beginning::now(None).unwrap().write(finding()).is_ok());
+    }
+
+    /// What a file cannot replace is left as it is, and told before anything is measured.
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&fifo, &link).unwrap();
+        let before = std::fs::read_dir(folder.path()).unwrap().count();
+        let rows = [
+            (fifo.as_path(), "a FIFO"),
+            (&link, "a FIFO"),
+            (&socket, "a socket"),
+            (Path::new("/dev/null"), "a device"),
+            (folder.path(), "a directory"),
+        ];
+        for (path, what) in rows {
+            let error = Beginning::now(Some(path.to_owned())).unwrap_err();
+            assert_eq!(error.code, 64);
+            let expected = format!("{}: it is {what}, not a regular file", path.display());
+            assert!(error.text.contains(&expected), "{error}");
+            let report = crate::report::write(path, "<html>").unwrap_err().to_string();
+            assert!(report.contains(&format!("it is {what}")), "{report}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 }

@@ -27,7 +27,7 @@ impl Course {
     /// What to say behind the end of the connection of `client_id`: nothing, or from `; ` on.
     pub(crate) fn hint(self, end: &End, client_id: &str, names: &'static Names) -> String {
         let keep_alive_s = self.keep_alive.as_secs();
-        let mut hint = String::new();
+        let (mut hint, is_setting) = (String::new(), names.has_keep_alive());
         // Writing to a string does not fail.
         let _ = match end {
             End::Connection(ConnectionError::Protocol(fault)) if is_of_peer(fault) => write!(
@@ -39,10 +39,16 @@ impl Course {
             End::Connection(error) if !error.is_closed() => Ok(()),
             End::Connection(_) if self.lived < SOON => write!(
                 hint,
-                " soon after CONNACK; {client_id:?} may be in use twice, may not do what it asked \
-                 for, or a keep-alive of {keep_alive_s} s is too long{}",
+                " soon after CONNACK; {client_id:?} may be in use twice, or may not do what it \
+                 asked for{}{}",
+                if is_setting {
+                    format!(", or a keep-alive of {keep_alive_s} s is too long")
+                } else {
+                    String::new()
+                },
                 See(names, &[Setting::ClientId, Setting::Identity, Setting::KeepAlive])
             ),
+            End::Connection(_) if !is_setting => Ok(()),
             End::Connection(_) if self.silence >= SILENCE_MIN && keep_alive_s > 0 => write!(
                 hint,
                 " after {} s of silence; if that comes again, it or something in between wants a \
@@ -85,11 +91,25 @@ mod tests {
         format!("lost: {end}{}", course.hint(&end, "d/m", &NAMES))
     }
 
+    /// As for the sensor: nobody is told to look for a setting that there is not.
+    #[test]
+    fn a_keep_alive_that_nobody_can_set_is_not_told() {
+        const FIXED: Names = Names { keep_alive: "", ..NAMES };
+        let end = End::Connection(ConnectionError::Closed);
+        for (lived_s, silence_s) in [(0, 0), (100, 45)] {
+            let (lived, silence) = (Duration::from_secs(lived_s), Duration::from_secs(silence_s));
+            let course = Course { lived, silence, keep_alive: Duration::from_secs(60) };
+            let hint = course.hint(&end, "d", &FIXED);
+            assert!(!hint.contains("keep-alive"), "{hint}");
+            assert_eq!(hint.contains("see CLIENT-ID, IDENTITY"), lived_s == 0, "{hint}");
+        }
+    }
+
     /// Each end is told in one sentence, with what to do where its course tells something.
     #[test]
     fn ends_are_told_by_their_course() {
-        const SOON: &str = " soon after CONNACK; \"d/m\" may be in use twice, may not do what it \
-             asked for, or a keep-alive of 60 s is too long; see CLIENT-ID, IDENTITY, KEEP-ALIVE";
+        const SOON: &str = " soon after CONNACK; \"d/m\" may be in use twice, or may not do what \
+             it asked for, or a keep-alive of 60 s is too long; see CLIENT-ID, IDENTITY, KEEP-ALIVE";
         const SILENT: &str = " after 45 s of silence; if that comes again, it or something in \
              between wants a keep-alive below 60 s; see KEEP-ALIVE";
         let eof = || Error::new(ErrorKind::UnexpectedEof, "no close_notify");

@@ -9,19 +9,32 @@ use std::net::IpAddr;
 use rustls::pki_types::InvalidDnsNameError;
 
 use super::greeting::Stranger;
-use super::names::{Names, See, Setting};
+use super::names::{Names, Peer, See, Setting};
 use super::{CONNECT_TIMEOUT, Endpoint};
 
 pub use words::Step;
+pub(super) use words::{is_closed, is_shortage};
 
 /// Why there is no connection, with the names of the settings to look at.
 #[derive(Debug, thiserror::Error)]
-#[error("{failure}{see}", see = See(names, failure.settings()))]
+#[error("{}", told(failure, names))]
 pub struct ConnectError {
     /// What failed.
     pub failure: Failure,
     /// What the endpoint's settings are called.
     pub names: &'static Names,
+}
+
+/// The whole line: what failed, and the settings to look at. A library's text may name a page of its
+/// documents, which is of no use to whoever reads the log.
+fn told(failure: &Failure, names: &'static Names) -> String {
+    let mut text = words::without_addresses(&failure.to_string());
+    let see = See(names, failure.settings()).to_string();
+    match see.strip_prefix("; see").filter(|_| text.ends_with('?')) {
+        Some(names) => text.push_str(&format!(" See{names}")),
+        None => text.push_str(&see),
+    }
+    text
 }
 
 /// A host and its port.
@@ -80,6 +93,14 @@ pub enum Failure {
         /// The system's answer.
         source: io::Error,
     },
+    /// This process, or the system, has no file descriptor left for it.
+    #[error("cannot connect to {to}: {source}: {}", words::shortage(source))]
+    Shortage {
+        /// What was looked up or dialled.
+        to: String,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// Nothing takes the TCP connection to the proxy, or its name does not resolve.
     #[error(
         "cannot connect to the proxy {proxy}: {source}; is it running, and is that its address?"
@@ -133,29 +154,33 @@ pub enum Failure {
         problem: String,
     },
     /// CONNACK with a code other than 0 (MQTT 3.1.1 §3.2.2.3).
-    #[error("{at} refused {client_id:?}: {}", words::refusal(*code, *keep_alive_s))]
+    #[error("{at} refused {client_id:?}: {}", words::refusal(*code, *peer, *keep_alive_s))]
     Refused {
         /// What was dialled.
         at: At,
         /// The client id that was offered.
         client_id: String,
-        /// The keep-alive that was offered.
-        keep_alive_s: u16,
+        /// The keep-alive that was offered, where it is a setting.
+        keep_alive_s: Option<u16>,
         /// The return code, 1 to 5, or a reason code of MQTT 5, from 0x80 on.
         code: u8,
+        /// What it should be.
+        peer: Peer,
     },
     /// Something else than CONNACK came.
-    #[error("{at} answered CONNECT {}", words::stranger(*what))]
+    #[error("{at} answered CONNECT {}", words::stranger(*what, *peer))]
     Stranger {
         /// What was dialled.
         at: At,
         /// What came.
         what: Stranger,
+        /// What it should be.
+        peer: Peer,
     },
     /// The connection ended in place of CONNACK.
     #[error(
         "{at} closed the connection at CONNECT without a word: it speaks no {spoken} at this port, or \
-         refuses {client_id:?} or a keep-alive of {keep_alive_s} s"
+         refuses {client_id:?}{}", words::or_keep_alive(*keep_alive_s)
     )]
     Closed {
         /// What was dialled.
@@ -164,8 +189,8 @@ pub enum Failure {
         spoken: &'static str,
         /// The client id that was offered.
         client_id: String,
-        /// The keep-alive that was offered.
-        keep_alive_s: u16,
+        /// The keep-alive that was offered, where it is a setting.
+        keep_alive_s: Option<u16>,
     },
     /// The connection failed in place of CONNACK.
     #[error("{at} did not answer CONNECT: {}", broken(source))]
@@ -204,6 +229,7 @@ impl ConnectError {
             | Failure::NotLoopback { .. }
             | Failure::HostName { .. }
             | Failure::Tcp { .. }
+            | Failure::Shortage { .. }
             | Failure::ProxyAway { .. }
             | Failure::Timeout { .. }
             | Failure::Closed { .. } => Answer::Nothing,
@@ -247,6 +273,23 @@ impl ConnectError {
 }
 
 impl Failure {
+    /// A name that was not found.
+    pub(super) fn dns(host: &str, source: io::Error) -> Self {
+        let host = host.to_owned();
+        if words::is_shortage(&source) {
+            return Self::Shortage { to: host, source };
+        }
+        Self::Dns { host, source }
+    }
+
+    /// A TCP connection that nothing took.
+    pub(super) fn tcp(at: At, source: io::Error) -> Self {
+        if words::is_shortage(&source) {
+            return Self::Shortage { to: at.to_string(), source };
+        }
+        Self::Tcp { at, source }
+    }
+
     /// There was an end in place of an answer to CONNECT.
     pub(super) fn unanswered(
         endpoint: &Endpoint,
@@ -257,6 +300,7 @@ impl Failure {
         let at = endpoint.at();
         if words::tls_error(&source).is_none() && words::is_closed(&source) {
             let spoken = words::spoken(&endpoint.route);
+            let keep_alive_s = endpoint.names.has_keep_alive().then_some(keep_alive_s);
             return Self::Closed { at, spoken, client_id, keep_alive_s };
         }
         Self::Broken { at, source }
@@ -279,7 +323,7 @@ impl Failure {
             Self::Broken { source, .. } if words::is_about_our_certificate(source) => {
                 &[Setting::Certificate]
             }
-            Self::Broken { .. } => &[],
+            Self::Broken { .. } | Self::Shortage { .. } => &[],
         }
     }
 }

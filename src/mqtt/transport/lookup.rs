@@ -5,6 +5,7 @@
 //!   answer that is always later than an attempt lasts is found all the same.
 //! - Bounded: one look-up of each name, [`LOOKUPS_MAX`] in all. Beyond that an attempt fails.
 
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use std::thread::Builder;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::error::is_shortage;
 use super::{CONNECT_TIMEOUT, no_answer};
 
 /// Look-ups under way at once: a hub, a broker, a proxy, and one more.
@@ -23,7 +25,36 @@ pub const LOOKUPS_MAX: usize = 4;
 pub(super) struct Lookups(Arc<Mutex<Vec<Lookup>>>);
 
 /// The addresses with port 0, or why there are none.
-type Found = Result<Vec<SocketAddr>, (io::ErrorKind, String)>;
+type Found = Result<Vec<SocketAddr>, NotFound>;
+
+/// An [`io::Error`] that can be told twice.
+#[derive(Debug, Clone)]
+struct NotFound {
+    kind: io::ErrorKind,
+    /// The system's number, where there is one.
+    number: Option<i32>,
+    text: String,
+}
+
+impl From<io::Error> for NotFound {
+    fn from(error: io::Error) -> Self {
+        Self { kind: error.kind(), number: error.raw_os_error(), text: error.to_string() }
+    }
+}
+
+impl From<NotFound> for io::Error {
+    fn from(NotFound { kind, number, text }: NotFound) -> Self {
+        number.map_or_else(|| Self::new(kind, text), Self::from_raw_os_error)
+    }
+}
+
+/// Why `error` came: a resolver without descriptors says that there is no such name, or to try later.
+fn cause(error: io::Error) -> io::Error {
+    match File::open("/dev/null") {
+        Err(shortage) if is_shortage(&shortage) => shortage,
+        _ => error,
+    }
+}
 
 #[derive(Debug)]
 struct Lookup {
@@ -64,7 +95,7 @@ impl Lookups {
             .retain(|lookup| lookup.host != host || !lookup.is_done());
         match found {
             Some(Ok(addresses)) => Ok(addresses),
-            Some(Err((kind, text))) => Err(io::Error::new(kind, text)),
+            Some(Err(error)) => Err(error.into()),
             None => unreachable!("it was waited for"),
         }
     }
@@ -94,7 +125,7 @@ impl Lookups {
         let (done, found) = watch::channel(None);
         let name = host.to_owned();
         Builder::new().name("resolver".to_owned()).spawn(move || {
-            let found = resolve(&name).map_err(|error| (error.kind(), error.to_string()));
+            let found = resolve(&name).map_err(|error| NotFound::from(cause(error)));
             // Nobody listens when the process has other things to do.
             let _ = done.send(Some(found));
         })?;

@@ -7,6 +7,7 @@ use std::fmt;
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each is the name of the setting that it is called after")]
 pub struct Names {
+    pub peer: Peer,
     pub host: &'static str,
     pub port: &'static str,
     /// With TLS or without, over WebSocket or not.
@@ -20,6 +21,19 @@ pub struct Names {
     /// The client's own.
     pub certificate: &'static str,
     pub proxy: &'static str,
+}
+
+/// What the endpoint leads to: advice that fits one of them misleads at another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// edgeHub, or a hub, that a module connects to.
+    EdgeHub,
+    /// The hub that a device connects to.
+    Hub,
+    /// The provisioning service.
+    Provisioning,
+    /// A broker.
+    Broker,
 }
 
 /// Which of them has to do with a failure.
@@ -39,6 +53,7 @@ pub(crate) enum Setting {
 impl Names {
     /// No names.
     pub const NONE: Self = Self {
+        peer: Peer::Broker,
         host: "",
         port: "",
         way: "",
@@ -49,6 +64,11 @@ impl Names {
         certificate: "",
         proxy: "",
     };
+
+    /// Whether anybody can set the keep-alive.
+    pub(crate) fn has_keep_alive(&self) -> bool {
+        !self.keep_alive.is_empty()
+    }
 
     fn of(&self, setting: Setting) -> &'static str {
         match setting {
@@ -71,7 +91,8 @@ pub(crate) struct See(pub(crate) &'static Names, pub(crate) &'static [Setting]);
 impl fmt::Display for See {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut told: Vec<&str> = Vec::new();
-        for name in self.1.iter().map(|setting| self.0.of(*setting)) {
+        // One setting may come from several, and several settings from one.
+        for name in self.1.iter().flat_map(|setting| self.0.of(*setting).split(", ")) {
             if !name.is_empty() && !told.contains(&name) {
                 f.write_str(if told.is_empty() { "; see " } else { ", " })?;
                 f.write_str(name)?;
@@ -86,9 +107,9 @@ impl fmt::Display for See {
 impl Names {
     /// Fails unless each flag and each variable in it is one of `table`.
     #[track_caller]
-    pub(crate) fn assert_are_in(&self, table: &[crate::settings::Spec]) {
-        let Self { host, port, way, identity, client_id, keep_alive, roots, certificate, proxy } =
-            self;
+    pub(crate) fn assert_are_in(&'static self, table: &[crate::settings::Spec]) {
+        let Self { host, port, way, identity, client_id, keep_alive, roots, .. } = self;
+        let Self { certificate, proxy, .. } = self;
         let all = [host, port, way, identity, client_id, keep_alive, roots, certificate, proxy];
         let words = all.into_iter().flat_map(|names| names.split([' ', ',']));
         let is_name = |word: &&str| word.starts_with("--") || word.contains('_');
@@ -98,5 +119,37 @@ impl Names {
             };
             assert!(table.iter().any(is_of), "no setting is called {name}");
         }
+        self.assert_are_told_once();
+    }
+
+    /// Fails unless each name is told once, whatever settings a failure has to do with.
+    #[track_caller]
+    fn assert_are_told_once(&'static self) {
+        use Setting::{Certificate, ClientId, Host, Identity, KeepAlive, Port, Proxy, Roots, Way};
+        let told =
+            See(self, &[Host, Port, Way, Identity, ClientId, KeepAlive, Roots, Certificate, Proxy]);
+        let told = told.to_string();
+        let mut names: Vec<_> = told.trim_start_matches("; see ").split(", ").collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "{told}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_told_once_whatever_it_stands_with() {
+        const NAMES: Names =
+            Names { host: "A", port: "A", way: "B, A", identity: "C, B", ..Names::NONE };
+        const SETTINGS: [Setting; 5] =
+            [Setting::Host, Setting::Port, Setting::Way, Setting::Roots, Setting::Identity];
+        assert_eq!(See(&NAMES, &SETTINGS).to_string(), "; see A, B, C");
+        assert_eq!(See(&NAMES, &SETTINGS[2..]).to_string(), "; see B, A, C");
+        assert_eq!(See(&NAMES, &[Setting::Roots]).to_string(), "");
+        NAMES.assert_are_told_once();
     }
 }

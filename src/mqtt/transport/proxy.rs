@@ -91,6 +91,9 @@ impl Proxy {
             Failure::Dns { source, .. } | Failure::Tcp { source, .. } => {
                 Failure::ProxyAway { proxy: self.to_string(), source }
             }
+            Failure::Shortage { source, .. } => {
+                Failure::Shortage { to: format!("the proxy {self}"), source }
+            }
             other => other,
         }
     }

@@ -20,7 +20,7 @@ fn every_failure_is_told_by_what_the_peer_answered() {
     let broken = |source| Failure::Broken { at: at(), source };
     let refused = |code| {
         let client_id = "c".to_owned();
-        Failure::Refused { at: at(), client_id, keep_alive_s: 60, code }
+        Failure::Refused { at: at(), client_id, keep_alive_s: None, code, peer: Peer::Hub }
     };
     let proxy = "p:1".to_owned();
     let cases = [
@@ -28,7 +28,7 @@ fn every_failure_is_told_by_what_the_peer_answered() {
         (Failure::Tcp { at: at(), source: io(io::ErrorKind::TimedOut) }, Answer::Nothing),
         (Failure::ProxyAway { proxy, source: io(io::ErrorKind::TimedOut) }, Answer::Nothing),
         (Failure::Timeout { step: Step::Connack, at: at() }, Answer::Nothing),
-        (Failure::Stranger { at: at(), what: Stranger::Tls }, Answer::Refusal),
+        (Failure::Stranger { at: at(), what: Stranger::Tls, peer: Peer::Hub }, Answer::Refusal),
         (tls(io(io::ErrorKind::UnexpectedEof)), Answer::Nothing),
         (tls(alert(Alert::InternalError)), Answer::Refusal),
         (tls(alert(Alert::UnknownCA)), Answer::Identity),

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::error::is_closed;
 use crate::mqtt::ByteStream;
 use crate::mqtt::connection::PACKET_BYTES_MAX;
 
@@ -116,9 +117,10 @@ fn refusal(error: &Error) -> String {
             format!("it does not agree to the subprotocol {SUBPROTOCOL:?} ({error})")
         }
         Error::Protocol(ProtocolError::HandshakeIncomplete)
-        | Error::Io(_)
         | Error::ConnectionClosed
-        | Error::AlreadyClosed => format!("{closed} ({error})"),
+        | Error::AlreadyClosed => closed.to_owned(),
+        Error::Io(source) if is_closed(source) => closed.to_owned(),
+        Error::Io(source) => format!("the connection failed ({source})"),
         _ => format!("what it answered is no WebSocket handshake ({error})"),
     }
 }

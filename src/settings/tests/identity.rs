@@ -121,3 +121,15 @@ fn plain_inside_the_runtime_is_for_loopback_alone() {
     assert!(shown.contains("flag --plain: the gateway 192.0.2.1 is no loopback"), "{shown}");
     assert!(resolve(&[], &elsewhere).is_ok(), "over TLS");
 }
+
+/// A daemon that is told one of them would be told another request with it.
+#[test]
+fn control_characters_in_the_identity_are_refused() {
+    for (name, value) in RUNTIME {
+        for code in ['\r', '\n', '\t', '\u{1b}', '\u{7f}', '\u{85}'] {
+            let shown = problems(&with(name, &format!("{value}{code}x")));
+            assert!(shown.contains(name), "{name} with {code:?}: {shown}");
+            assert!(!shown.trim_end().replace('\n', "").contains(char::is_control), "{shown:?}");
+        }
+    }
+}

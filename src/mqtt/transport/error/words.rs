@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 
+use rustix::io::Errno;
 use rustls::AlertDescription as Alert;
 use rustls::CertificateError as Bad;
 
 use super::super::Route;
 use super::super::greeting::Stranger;
-use super::super::names::Setting;
+use super::super::names::{Peer, Setting};
 
 /// What a step of connecting is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,28 +76,68 @@ pub(super) fn return_code(code: u8) -> u8 {
     }
 }
 
+/// ` or a keep-alive of 60 s`, where somebody can set it.
+pub(super) fn or_keep_alive(keep_alive_s: Option<u16>) -> String {
+    keep_alive_s.map_or_else(String::new, |s| format!(" or a keep-alive of {s} s"))
+}
+
 /// `CONNACK 5 (not authorized: ...)`.
-pub(super) fn refusal(code: u8, keep_alive_s: u16) -> String {
+pub(super) fn refusal(code: u8, peer: Peer, keep_alive_s: Option<u16>) -> String {
     let number = if code < 0x80 { code.to_string() } else { format!("{code:#04x}") };
-    let meaning = match return_code(code) {
-        1 => "unacceptable protocol version: it does not speak MQTT 3.1.1, perhaps MQTT 5 alone; \
-              allow 3.1.1 there, or use another broker"
-            .to_owned(),
-        2 => format!(
-            "identifier rejected: the module must be in the deployment, this client id allowed, and \
-             a keep-alive of {keep_alive_s} s no longer than it takes"
+    let (meaning, advice) = match return_code(code) {
+        1 => ("unacceptable protocol version", no_mqtt_3(peer)),
+        2 => ("identifier rejected", rejected(peer)),
+        3 => ("server unavailable", "it may come back, and is asked again"),
+        4 => ("bad user name or password", bad_login(peer)),
+        5 => ("not authorized", not_authorized(peer)),
+        _ => (
+            "no return code of MQTT 3.1.1",
+            "another program is at this port, or it does not keep to MQTT 3.1.1",
         ),
-        3 => "server unavailable: it may come back, and is asked again".to_owned(),
-        4 => {
-            "bad user name or password: check them; for a hub, the shared access key and this clock"
-                .to_owned()
-        }
-        5 => "not authorized: check who may connect; for a hub, device, module, shared access key \
-              and this clock"
-            .to_owned(),
-        _ => "no return code of MQTT 3.1.1: is it a broker, and does it speak 3.1.1?".to_owned(),
     };
-    format!("CONNACK {number} ({meaning})")
+    let keep_alive = match (return_code(code), keep_alive_s) {
+        (2, Some(s)) => format!(", and a keep-alive of {s} s no longer than it takes"),
+        _ => String::new(),
+    };
+    format!("CONNACK {number} ({meaning}: {advice}{keep_alive})")
+}
+
+fn no_mqtt_3(peer: Peer) -> &'static str {
+    match peer {
+        Peer::EdgeHub | Peer::Hub | Peer::Provisioning => {
+            "it does not speak MQTT 3.1.1, as a hub does; another program may be at this port"
+        }
+        Peer::Broker => {
+            "it does not speak MQTT 3.1.1, perhaps MQTT 5 alone; allow 3.1.1 there, or use another \
+             broker"
+        }
+    }
+}
+
+fn rejected(peer: Peer) -> &'static str {
+    match peer {
+        Peer::EdgeHub => "the module must be in the deployment",
+        Peer::Hub => "the device must be registered there, and enabled",
+        Peer::Provisioning => "the registration id must be enrolled in this ID scope",
+        Peer::Broker => "this client id must be allowed there",
+    }
+}
+
+fn bad_login(peer: Peer) -> &'static str {
+    match peer {
+        Peer::EdgeHub | Peer::Hub => "check the shared access key and this clock",
+        Peer::Provisioning => "check ID scope, registration id, key and this clock",
+        Peer::Broker => "check them",
+    }
+}
+
+fn not_authorized(peer: Peer) -> &'static str {
+    match peer {
+        Peer::EdgeHub => "check device, module, shared access key and this clock",
+        Peer::Hub => "check device, shared access key and this clock",
+        Peer::Provisioning => "check ID scope, registration id, key and this clock",
+        Peer::Broker => "check who may connect there",
+    }
 }
 
 pub(super) fn refusal_settings(code: u8) -> &'static [Setting] {
@@ -109,7 +150,7 @@ pub(super) fn refusal_settings(code: u8) -> &'static [Setting] {
 }
 
 /// What answered CONNECT in place of a broker, and what to do.
-pub(super) fn stranger(what: Stranger) -> String {
+pub(super) fn stranger(what: Stranger, peer: Peer) -> String {
     match what {
         Stranger::Tls => {
             "in TLS: this port wants TLS; connect with TLS, or to the port without".to_owned()
@@ -122,9 +163,7 @@ pub(super) fn stranger(what: Stranger) -> String {
             )
         }
         Stranger::OtherConnack => {
-            "with a CONNACK that MQTT 3.1.1 does not have: it may speak MQTT 5 \
-                                   alone; allow 3.1.1 there, or use another broker"
-                .to_owned()
+            format!("with a CONNACK that MQTT 3.1.1 does not have: {}", no_mqtt_3(peer))
         }
         Stranger::Other(first) => format!(
             "with something else than CONNACK (first byte {first:#04x}): another program is at this \
@@ -133,13 +172,41 @@ pub(super) fn stranger(what: Stranger) -> String {
     }
 }
 
+/// Whether this process or the system has no file descriptor left.
+pub(in super::super) fn is_shortage(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// What to do about it.
+pub(super) fn shortage(error: &io::Error) -> &'static str {
+    if Errno::from_io_error(error) == Some(Errno::NFILE) {
+        return "the system has too few file descriptors; raise fs.file-max (sysctl), or end what \
+                holds many";
+    }
+    "this process has too few file descriptors; raise its limit (ulimit -n, LimitNOFILE of systemd, \
+     ulimits of the container) and start it again"
+}
+
+/// `text` without web addresses, and what leads to them.
+pub(super) fn without_addresses(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(at) = ["https://", "http://"].iter().filter_map(|way| rest.find(way)).min() {
+        kept.push_str(rest[..at].trim_end_matches([':', ' ']));
+        let address = &rest[at..];
+        let end = address.find(|c: char| c.is_whitespace() || ");,".contains(c));
+        rest = &address[end.unwrap_or(address.len())..];
+    }
+    kept + rest
+}
+
 /// What rustls found, where it is rustls that failed.
 pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
 /// Whether the other end has gone, without a word.
-pub(super) fn is_closed(error: &io::Error) -> bool {
+pub(in super::super) fn is_closed(error: &io::Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     let is_gone = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
     is_gone.contains(&error.kind())
@@ -196,7 +263,7 @@ fn certificate(bad: &Bad) -> &'static str {
              answers in its place"
         }
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-            "its certificate does not carry the gateway's host name: connect by a name that it carries"
+            "its certificate does not carry this host name: connect by a name that it carries"
         }
         Bad::Expired
         | Bad::ExpiredContext { .. }

@@ -89,7 +89,7 @@ async fn a_refusal_is_an_answer_too() {
     let peers = Peers::default();
     let refused = || {
         let (at, client_id) = (At { host: "h".to_owned(), port: 1 }, "c".to_owned());
-        Err(Failure::Refused { at, client_id, keep_alive_s: 60, code: 5 })
+        Err(Failure::Refused { at, client_id, keep_alive_s: None, code: 5, peer: Peer::Hub })
     };
     for expected in [course(&[false, true], 20), course(&[true], 0)] {
         let (result, course) =

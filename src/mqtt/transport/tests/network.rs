@@ -42,6 +42,8 @@ pub(super) enum Manner {
     NoSubprotocol,
     /// Sends a text frame.
     Text,
+    /// Hangs up at the first bytes behind the TLS handshake, without a word.
+    HangUp,
     /// Takes the handshake and answers nothing.
     Silent,
 }
@@ -124,6 +126,9 @@ impl Gateway {
                         lose_early(&mut stream);
                     }
                     match manner {
+                        Manner::HangUp => {
+                            let _ = stream.read_u8().await;
+                        }
                         Manner::Mqtt => echo(stream).await,
                         _ => websocket(stream, manner).await,
                     }

@@ -3,6 +3,7 @@
 
 use super::network::{Gateway, Manner};
 use super::*;
+use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -10,6 +11,7 @@ use tokio::net::TcpListener;
 const SECRET: &str = "hunter2";
 
 const NAMES: Names = Names {
+    peer: Peer::Broker,
     host: "HOST",
     port: "PORT",
     way: "WAY",
@@ -48,6 +50,11 @@ async fn sentence(endpoint: &Endpoint) -> String {
 
 /// A peer on a socket without TLS, asked over `route`.
 async fn sentence_of(answers: Answers, route: Route) -> String {
+    sentence_named(answers, route, &NAMES).await
+}
+
+/// The same, with these names of settings.
+async fn sentence_named(answers: Answers, route: Route, names: &'static Names) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let peer = tokio::spawn(async move {
@@ -63,7 +70,7 @@ async fn sentence_of(answers: Answers, route: Route) -> String {
     });
     let tls = crate::trust::trusting([]).unwrap();
     let (host, peers) = ("localhost".to_owned(), Peers::default());
-    let sentence = sentence(&Endpoint { host, port, route, tls, peers, names: &NAMES }).await;
+    let sentence = sentence(&Endpoint { host, port, route, tls, peers, names }).await;
     peer.abort();
     sentence
 }
@@ -81,8 +88,8 @@ async fn of_answers_to_connect() {
         ),
         (
             Answers::With(b"\x20\x02\x00\x02"),
-            "AT refused \"d/m\": CONNACK 2 (identifier rejected: the module must be in the \
-             deployment, this client id allowed, and a keep-alive of 60 s no longer than it takes); \
+            "AT refused \"d/m\": CONNACK 2 (identifier rejected: this client id must be \
+             allowed there, and a keep-alive of 60 s no longer than it takes); \
              see CLIENT-ID, KEEP-ALIVE",
         ),
         (
@@ -91,18 +98,16 @@ async fn of_answers_to_connect() {
         ),
         (
             Answers::With(b"\x20\x02\x00\x04"),
-            "AT refused \"d/m\": CONNACK 4 (bad user name or password: check them; for a hub, the \
-             shared access key and this clock); see IDENTITY",
+            "AT refused \"d/m\": CONNACK 4 (bad user name or password: check them); see IDENTITY",
         ),
         (
             Answers::With(b"\x20\x02\x00\x05"),
-            "AT refused \"d/m\": CONNACK 5 (not authorized: check who may connect; for a hub, device, \
-             module, shared access key and this clock); see IDENTITY",
+            "AT refused \"d/m\": CONNACK 5 (not authorized: check who may connect there); see IDENTITY",
         ),
         (
             Answers::With(b"\x20\x02\x00\x09"),
-            "AT refused \"d/m\": CONNACK 9 (no return code of MQTT 3.1.1: is it a broker, and does it \
-             speak 3.1.1?); see HOST, PORT",
+            "AT refused \"d/m\": CONNACK 9 (no return code of MQTT 3.1.1: another program is at \
+             this port, or it does not keep to MQTT 3.1.1); see HOST, PORT",
         ),
         (
             Answers::With(b"\x20\x02\x00\x84"),
@@ -114,19 +119,18 @@ async fn of_answers_to_connect() {
         ),
         (
             Answers::With(b"\x20\x03\x00\x85\x00"),
-            "AT refused \"d/m\": CONNACK 0x85 (identifier rejected: the module must be in the \
-             deployment, this client id allowed, and a keep-alive of 60 s no longer than it takes); \
+            "AT refused \"d/m\": CONNACK 0x85 (identifier rejected: this client id must be \
+             allowed there, and a keep-alive of 60 s no longer than it takes); \
              see CLIENT-ID, KEEP-ALIVE",
         ),
         (
             Answers::With(b"\x20\x03\x00\x87\x00"),
-            "AT refused \"d/m\": CONNACK 0x87 (not authorized: check who may connect; for a hub, \
-             device, module, shared access key and this clock); see IDENTITY",
+            "AT refused \"d/m\": CONNACK 0x87 (not authorized: check who may connect there); see IDENTITY",
         ),
         (
             Answers::With(b"\x20\x03\x00\x00\x00"),
-            "AT answered CONNECT with a CONNACK that MQTT 3.1.1 does not have: it may speak MQTT 5 \
-             alone; allow 3.1.1 there, or use another broker; see PORT, WAY",
+            "AT answered CONNECT with a CONNACK that MQTT 3.1.1 does not have: it does not speak \
+             MQTT 3.1.1, perhaps MQTT 5 alone; allow 3.1.1 there, or use another broker; see PORT, WAY",
         ),
         (
             Answers::With(b"\x15\x03\x01\x00\x02\x02\x46"),
@@ -232,11 +236,11 @@ async fn of_ports_with_tls() {
     assert_eq!(
         named(Manner::Mqtt, websocket.clone(), None).await,
         "no WebSocket with AT: what it answered is no WebSocket handshake (WebSocket protocol error: \
-         httparse error: invalid HTTP version); does it serve MQTT over WebSocket?; see PORT, WAY"
+         httparse error: invalid HTTP version); does it serve MQTT over WebSocket? See PORT, WAY"
     );
     assert_eq!(
         named(Manner::NoWebSocket, websocket, None).await,
-        "no WebSocket with AT: it answered 404 Not Found; does it serve MQTT over WebSocket?; see \
+        "no WebSocket with AT: it answered 404 Not Found; does it serve MQTT over WebSocket? See \
          PORT, WAY"
     );
     // MQTT without TLS asked for where TLS is.
@@ -257,7 +261,7 @@ async fn of_nobody() {
     assert_eq!(
         sentence(&gateway.endpoint).await,
         "cannot connect to AT: Connection refused (os error 111); is the hub or broker running and \
-         the port open?; see HOST, PORT"
+         the port open? See HOST, PORT"
     );
     let url = format!("http://us:{SECRET}@127.0.0.1:{gone}");
     let proxy = Proxy::to("localhost", &url, "").unwrap();
@@ -266,7 +270,109 @@ async fn of_nobody() {
         sentence(&gateway.endpoint).await,
         format!(
             "cannot connect to the proxy 127.0.0.1:{gone}: Connection refused (os error 111); is it \
-             running, and is that its address?; see PROXY"
+             running, and is that its address? See PROXY"
         )
     );
+}
+
+/// What is said at one kind of peer fits that kind, whatever it answers.
+#[tokio::test]
+async fn of_refusals_fit_the_peer() {
+    const HUB: Names = Names { peer: Peer::Hub, keep_alive: "", ..NAMES };
+    const SERVICE: Names = Names { peer: Peer::Provisioning, keep_alive: "", ..NAMES };
+    const EDGE_HUB: Names = Names { peer: Peer::EdgeHub, ..NAMES };
+    let rows: [(&Names, &str, &[&str]); 4] = [
+        (&NAMES, "this client id must be allowed", &["module", "deployment", "hub", "enrolled"]),
+        (&HUB, "the device must be registered", &["module", "deployment", "broker", "keep-alive"]),
+        (&SERVICE, "must be enrolled", &["module", "deployment", "broker", "keep-alive"]),
+        (&EDGE_HUB, "the module must be in the deployment", &["broker", "enrolled"]),
+    ];
+    let answers: [&[u8]; 9] = [
+        b"\x20\x02\x00\x01",
+        b"\x20\x02\x00\x02",
+        b"\x20\x02\x00\x03",
+        b"\x20\x02\x00\x04",
+        b"\x20\x02\x00\x05",
+        b"\x20\x02\x00\x09",
+        b"\x20\x03\x00\x85\x00",
+        b"\x20\x03\x00\x00\x00",
+        b"",
+    ];
+    for (names, rejected, foreign) in rows {
+        for bytes in answers {
+            let told = sentence_named(Answers::With(bytes), Route::Tcp, names).await;
+            // But for "as a hub does".
+            let alien = foreign.iter().find(|word| told.to_lowercase().contains(**word));
+            assert!(alien.is_none(), "{:?} is told {alien:?}: {told}", names.peer);
+            let is_rejected = told.contains("identifier rejected");
+            assert_eq!(is_rejected, told.contains(rejected), "{:?}: {told}", names.peer);
+            let is_told = told.contains("a keep-alive of 60 s");
+            assert!(!is_told || names.has_keep_alive(), "{told}");
+        }
+    }
+}
+
+/// A peer of TLS that ends the connection in place of a WebSocket, in each way that it can: no line
+/// sends anybody to a library's documents, and none asks a question in the middle.
+#[tokio::test]
+async fn of_ends_name_no_library() {
+    for manner in [Manner::HangUp, Manner::NoWebSocket, Manner::Mqtt] {
+        for route in [Route::Direct, Route::WebSocket { proxy: None }] {
+            let mut gateway = Gateway::start(manner).await;
+            gateway.endpoint.route = route;
+            gateway.endpoint.names = &NAMES;
+            let connected = connect(&gateway.endpoint, hello()).await;
+            let Err(error) = connected else { continue };
+            let told = error.to_string();
+            assert!(!told.contains("://") && !told.contains("?;"), "{told}");
+        }
+    }
+}
+
+/// Each library's own text may hold its address; none is told.
+#[test]
+fn of_closed_connections_hold_no_address() {
+    let text = "peer closed connection without sending TLS close_notify: https://docs.rs/x#y";
+    let eof = || io::Error::new(io::ErrorKind::UnexpectedEof, text);
+    let other = || io::Error::other(text);
+    let at = || At { host: "h".to_owned(), port: 1 };
+    let (host, proxy) = ("h".to_owned(), "p:1".to_owned());
+    let failures = [
+        Failure::Tls { at: at(), source: eof() },
+        Failure::Tls { at: at(), source: other() },
+        Failure::Broken { at: at(), source: eof() },
+        Failure::Broken { at: at(), source: other() },
+        Failure::Tcp { at: at(), source: other() },
+        Failure::Dns { host, source: other() },
+        Failure::ProxyAway { proxy: proxy.clone(), source: other() },
+        Failure::Proxy { proxy, at: at(), problem: other().to_string() },
+        Failure::WebSocket { at: at(), problem: other().to_string() },
+    ];
+    for failure in failures {
+        let told = ConnectError { failure, names: &NAMES }.to_string();
+        assert!(!told.contains("https:"), "{told}");
+        assert!(!told.contains("?;"), "{told}");
+    }
+}
+
+/// A shortage of this process's own is not the peer's fault.
+#[test]
+fn of_too_few_descriptors_tell_how_to_raise_the_limit() {
+    let at = || At { host: "h".to_owned(), port: 1 };
+    for (errno, expected) in [(Errno::MFILE, "ulimit -n"), (Errno::NFILE, "fs.file-max")] {
+        let source = || io::Error::from(errno);
+        let failures = [
+            Failure::tcp(at(), source()),
+            Failure::dns("h", source()),
+            Proxy::to("h", "http://p:1", "").unwrap().unwrap().away(Failure::dns("p", source())),
+        ];
+        for failure in failures {
+            let error = ConnectError { failure, names: &NAMES };
+            let told = error.to_string();
+            assert!(told.contains("too few file descriptors"), "{told}");
+            assert!(told.contains(expected) && !told.contains("running"), "{told}");
+            assert!(!told.contains("see ") && !told.contains("DNS"), "{told}");
+            assert_eq!(error.answer(), Answer::Nothing);
+        }
+    }
 }
