@@ -3,8 +3,8 @@
 //! Cargo may take another tree's build for this one's: it knows a package by its place in its
 //! workspace, and files by their times. So what a program tells of its sources (`--version`) is
 //! compared with the files. Each of its libraries has the digest that it was compiled with: a
-//! program that was built anew around an old one says so. The digest of the files is taken before Cargo is
-//! asked to build: what was changed meanwhile may be in the program or not.
+//! program that was built anew around an old one says so. The digest of the files is taken before
+//! Cargo is asked to build: what was changed meanwhile may be in the program or not.
 //!
 //! Commits from before programs told so are judged by Cargo's list of the files behind the program:
 //! all of them must lie in the tree.

@@ -1,5 +1,6 @@
 //! `version!()`: what a program says behind its name when it is asked for its version.
-//! `sources!()`: the digest of what a library was built from, which `version!()` compares with the files.
+//! `sources!()`: the digest of what a library was built from, which `version!()`
+//! compares with the files.
 //!
 //! A macro, where others have a build script: Cargo would compile a package's library, and all that
 //! is built on it, each time its build script has run, and so after each commit. The commit
