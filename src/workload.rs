@@ -20,6 +20,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::azure::workload as text;
 use crate::azure::workload::Call;
 use crate::mqtt::backoff::{Backoff, Bounds};
+use crate::mqtt::transport::shortage;
 use exchange::{Fault, exchange};
 
 pub use address::Address;
@@ -109,6 +110,9 @@ pub enum WorkloadError {
 }
 
 fn connect_advice(error: &io::Error) -> &'static str {
+    if let Some(advice) = shortage(error) {
+        return advice;
+    }
     match error.kind() {
         io::ErrorKind::PermissionDenied => "this user may not write to the socket",
         _ => "is the edge runtime running and its socket mounted here?",

@@ -177,8 +177,16 @@ pub enum SinkError {
     #[error("the peer has closed the connection")]
     Closed,
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {}", broke(.0))]
     Io(#[from] io::Error),
+}
+
+/// What the TLS library says of an end without a word names a page of its documents.
+fn broke(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the peer closed it without a word".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Ends a sink from another thread.

@@ -41,6 +41,7 @@ use lookup::Lookups;
 use websocket::WebSocket;
 
 pub use early::{FIRST_ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX};
+pub(crate) use error::shortage;
 pub use error::{Answer, At, ConnectError, Failure, Step};
 pub use greeting::Stranger;
 pub use lookup::LOOKUPS_MAX;

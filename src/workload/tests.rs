@@ -136,3 +136,14 @@ async fn http_addresses_are_dialled() {
     let request = answered.await.unwrap();
     assert!(request.contains(&format!("host: 127.0.0.1:{port}\r\n")), "{request}");
 }
+
+/// A shortage of this process's own is not the edge runtime's fault.
+#[test]
+fn too_few_descriptors_are_told_as_such() {
+    for (errno, expected) in
+        [(rustix::io::Errno::MFILE, "ulimit -n"), (rustix::io::Errno::NFILE, "fs.file-max")]
+    {
+        let advice = connect_advice(&errno.into());
+        assert!(advice.contains(expected) && !advice.contains("edge runtime"), "{advice}");
+    }
+}

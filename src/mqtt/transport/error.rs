@@ -13,7 +13,8 @@ use super::names::{Names, Peer, See, Setting};
 use super::{CONNECT_TIMEOUT, Endpoint};
 
 pub use words::Step;
-pub(super) use words::{is_closed, is_shortage};
+pub(super) use words::is_closed;
+pub(crate) use words::shortage;
 
 /// Why there is no connection, with the names of the settings to look at.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +95,7 @@ pub enum Failure {
         source: io::Error,
     },
     /// This process, or the system, has no file descriptor left for it.
-    #[error("cannot connect to {to}: {source}: {}", words::shortage(source))]
+    #[error("cannot connect to {to}: {source}: {}", words::shortage(source).unwrap_or_default())]
     Shortage {
         /// What was looked up or dialled.
         to: String,
@@ -276,7 +277,7 @@ impl Failure {
     /// A name that was not found.
     pub(super) fn dns(host: &str, source: io::Error) -> Self {
         let host = host.to_owned();
-        if words::is_shortage(&source) {
+        if words::shortage(&source).is_some() {
             return Self::Shortage { to: host, source };
         }
         Self::Dns { host, source }
@@ -284,7 +285,7 @@ impl Failure {
 
     /// A TCP connection that nothing took.
     pub(super) fn tcp(at: At, source: io::Error) -> Self {
-        if words::is_shortage(&source) {
+        if words::shortage(&source).is_some() {
             return Self::Shortage { to: at.to_string(), source };
         }
         Self::Tcp { at, source }

@@ -14,7 +14,7 @@ use std::thread::Builder;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::error::is_shortage;
+use super::error::shortage;
 use super::{CONNECT_TIMEOUT, no_answer};
 
 /// Look-ups under way at once: a hub, a broker, a proxy, and one more.
@@ -51,7 +51,7 @@ impl From<NotFound> for io::Error {
 /// Why `error` came: a resolver without descriptors says that there is no such name, or to try later.
 fn cause(error: io::Error) -> io::Error {
     match File::open("/dev/null") {
-        Err(shortage) if is_shortage(&shortage) => shortage,
+        Err(own) if shortage(&own).is_some() => own,
         _ => error,
     }
 }

@@ -172,19 +172,19 @@ pub(super) fn stranger(what: Stranger, peer: Peer) -> String {
     }
 }
 
-/// Whether this process or the system has no file descriptor left.
-pub(in super::super) fn is_shortage(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-}
-
-/// What to do about it.
-pub(super) fn shortage(error: &io::Error) -> &'static str {
-    if Errno::from_io_error(error) == Some(Errno::NFILE) {
-        return "the system has too few file descriptors; raise fs.file-max (sysctl), or end what \
-                holds many";
+/// What to do where this process or the system has no file descriptor left; `None` for all else.
+pub(crate) fn shortage(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => Some(
+            "this process has too few file descriptors; raise its limit (ulimit -n, LimitNOFILE of \
+             systemd, ulimits of the container) and start it again",
+        ),
+        Errno::NFILE => Some(
+            "the system has too few file descriptors; raise fs.file-max (sysctl), or end what holds \
+             many",
+        ),
+        _ => None,
     }
-    "this process has too few file descriptors; raise its limit (ulimit -n, LimitNOFILE of systemd, \
-     ulimits of the container) and start it again"
 }
 
 /// `text` without web addresses, and what leads to them.
