@@ -10,7 +10,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use build_info::TEXT_BYTES;
 
@@ -23,6 +24,9 @@ use crate::stop::Stop;
 /// Built anew past this.
 const TARGET_BYTES_MAX: u64 = 2 << 30;
 const BUILD_MAX: Duration = Duration::from_secs(3600);
+/// How long another comparison may go on holding the lock, and how often it is tried meanwhile.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_TICK: Duration = Duration::from_millis(20);
 const COPY_MAX: Duration = Duration::from_secs(120);
 
 /// The repository, and where the commit to compare with is built.
@@ -49,12 +53,17 @@ impl Workshop {
         let told =
             |error: io::Error| Failure::unavailable(format!("{}: {error}", folder.display()));
         let lock = opened().map_err(told)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Failure::unavailable("another 'perf ab' is at work here"));
+        let until = Instant::now() + LOCK_WAIT;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // A process that is being started holds for a moment what its parent has open.
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOCK_TICK),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Failure::unavailable("another 'perf ab' is at work here"));
+                }
+                Err(TryLockError::Error(error)) => return Err(told(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(told(error)),
         }
         Ok(Self { root: root.to_owned(), cargo, folder, stop, _lock: lock })
     }
