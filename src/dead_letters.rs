@@ -5,7 +5,7 @@
 //!   byte. `*.pending` is tried again, by a later process too; `*.refused` is for a person.
 //! - On the ingest thread, which waits for the disk here: in the middle of a fault alone.
 //! - Bounded: [`FILES_MAX`] and [`BYTES_MAX`] in the folder. When full, nothing is written. What it
-//!   holds is kept in memory, and counted anew once in [`RECOUNT_INTERVAL`].
+//!   holds is kept in memory, and counted anew once in `RECOUNT_INTERVAL`.
 //! - Processes may share a folder: each takes up the files for its own destination alone.
 //! - Anybody may put anything there: what is no regular file of that size is told of, and stays.
 
