@@ -20,7 +20,8 @@ use tracing::debug;
 
 use super::inbox::Inbox;
 use super::wire::{self, Incoming, Outgoing};
-use chunks::{CHUNK_BYTES, Chunks};
+pub use chunks::CHUNK_BYTES_MAX;
+use chunks::{CHUNK_BYTES, Chunks, READ_BYTES_MIN};
 pub use error::ConnectionError;
 use exactly_once::ExactlyOnce;
 use keep_alive::KeepAlive;
@@ -42,12 +43,6 @@ pub const PACKET_BYTES_MAX: usize = 256 * 1024 + 64 * 1024 + 16;
 pub const TICK: Duration = Duration::from_millis(500);
 /// How long the peer may take to close after DISCONNECT, before we do.
 pub const DISCONNECT_WAIT: Duration = Duration::from_secs(1);
-/// What a block of packets keeps alive besides itself, at most: the chunk that it is in. One that
-/// is larger was made for a packet, which is then in the block.
-pub const CHUNK_BYTES_MAX: usize = CHUNK_BYTES + READ_BYTES;
-/// A fresh chunk is taken once less than this is left of the current one.
-const READ_BYTES_MIN: usize = 8 * 1024;
-
 /// Most packets that one turn hands over; the next one goes on behind them. Small packets alone
 /// would make lists of many times their size.
 pub const TURN_PACKETS_MAX: usize = 4096;

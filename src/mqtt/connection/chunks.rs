@@ -8,6 +8,11 @@ use super::READ_BYTES;
 
 /// Size of a chunk.
 pub(super) const CHUNK_BYTES: usize = 2 * READ_BYTES;
+/// What a block of packets keeps alive besides itself, at most: the chunk that it is in. One that
+/// is larger was made for a packet, which is then in the block.
+pub const CHUNK_BYTES_MAX: usize = CHUNK_BYTES + READ_BYTES;
+/// A fresh chunk is taken once less than this is left of the current one.
+pub(super) const READ_BYTES_MIN: usize = 8 * 1024;
 /// Chunks that are read into in turns, at most, while something refers to the others.
 const USED_CHUNKS_MAX: usize = 64;
 /// Of these, so many are kept that nothing refers to.
