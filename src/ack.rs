@@ -111,6 +111,11 @@ impl Ledger {
         entries.map(|(receipt, entry)| (receipt, entry.packet_id))
     }
 
+    /// The packet ids that were not handed out to be acknowledged.
+    pub fn unacknowledged_ids(&self) -> impl Iterator<Item = u16> {
+        self.entries.iter().map(|entry| entry.packet_id).filter(|id| *id != 0)
+    }
+
     /// The connection is gone: its packet ids mean nothing on the next one, where the source
     /// delivers these messages again. (edgeHub numbers every delivery 1: a late PUBACK would
     /// acknowledge another message.)

@@ -444,6 +444,11 @@ impl Pipeline {
         is_known
     }
 
+    /// Whether another client of our name has acknowledged messages of a source that this one has not.
+    pub fn is_shared(&self, source: SourceId) -> bool {
+        self.sources[source as usize].redelivery.is_shared()
+    }
+
     /// Whether a message of a source was taken for another: its connection must end, so that the
     /// message comes again. (A hub's never is: its content is known.)
     pub fn is_mistaken(&self, source: SourceId) -> bool {

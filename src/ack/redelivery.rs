@@ -16,6 +16,9 @@
 //!   and is judged then.
 //! - A message whose alert was parked as its connection ended is settled, and not acknowledged: a hub
 //!   delivers it first on the next connection. It is acknowledged there, and not parked again.
+//! - A broker that keeps its session delivers what is not acknowledged before anything new. Where it
+//!   does not, another client has acknowledged that in our name:
+//!   [`is_shared`](Redelivery::is_shared).
 //! - Bounded by the open receipts. Costs nothing unless some were left open by an earlier
 //!   connection.
 
@@ -70,6 +73,9 @@ pub struct Redelivery {
     /// For each of them, by its receipt.
     checks: BTreeMap<u64, Check>,
     is_mistaken: bool,
+    /// Packet ids that were not acknowledged on an earlier connection, and did not come again yet.
+    due: BTreeSet<u16>,
+    is_shared: bool,
     /// Hashes of what was parked since the last connection began, and by [`Rule::Content`] of what
     /// is to come again of it on this one.
     parked: Vec<u64>,
@@ -86,6 +92,8 @@ impl Redelivery {
             claims: VecDeque::new(),
             checks: BTreeMap::new(),
             is_mistaken: false,
+            due: BTreeSet::new(),
+            is_shared: false,
             parked: Vec::new(),
             parked_before: Vec::new(),
             hasher: RandomState::new(),
@@ -101,12 +109,18 @@ impl Redelivery {
         session_present: bool,
         open: impl Iterator<Item = (u64, Content<'a>)>,
     ) {
-        self.is_mistaken = false;
+        (self.is_mistaken, self.is_shared) = (false, false);
         self.checks.clear();
         let claims = std::mem::take(&mut self.claims);
         let mut parked = std::mem::take(&mut self.parked);
         parked.extend(claims.iter().filter_map(|claim| claim.parked));
         self.parked_before = if session_present { parked } else { Vec::new() };
+        if session_present && self.rule == Rule::PacketId {
+            self.due.extend(claims.iter().map(|claim| claim.packet_id));
+            self.due.extend(ledger.unacknowledged_ids());
+        } else {
+            self.due.clear();
+        }
         if session_present {
             let contents: HashMap<u64, u64> = match self.rule {
                 Rule::PacketId => HashMap::new(),
@@ -145,7 +159,7 @@ impl Redelivery {
     /// Whether a message may come again.
     #[inline]
     pub fn is_expecting(&self) -> bool {
-        !self.former.is_empty() || !self.parked_before.is_empty()
+        !self.former.is_empty() || !self.parked_before.is_empty() || !self.due.is_empty()
     }
 
     /// What was parked so far is acknowledged on the connection that it came on, or will be.
@@ -173,8 +187,13 @@ impl Redelivery {
     ) -> bool {
         let content = self.hasher.hash_one(content);
         let receipt = match self.rule {
-            Rule::PacketId if dup => self.take_former(packet_id.into()),
+            Rule::PacketId if dup => {
+                self.due.remove(&packet_id);
+                self.take_former(packet_id.into())
+            }
             Rule::PacketId => {
+                self.is_shared |= !self.due.is_empty();
+                self.due.clear();
                 self.former.clear();
                 None
             }
@@ -211,6 +230,12 @@ impl Redelivery {
                 self.is_mistaken = true;
             }
         }
+    }
+
+    /// Whether something that is not acknowledged did not come again on this connection, although the
+    /// session was kept and new messages came: another client of our name has acknowledged it.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// Whether a message was taken for another: it is not acknowledged, nor is anything behind it,

@@ -28,8 +28,9 @@ use crate::dead_letters::DeadLetters;
 use crate::forward::BrokerOutput;
 use crate::limits::RETAINED_WAIT;
 use crate::logging::LineLimit;
+use crate::message::SourceId;
 use crate::mqtt::session::{
-    self, Ask, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
+    self, Ask, Cause, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
 use crate::mqtt::{ByteStream, Connection, Stream};
@@ -130,11 +131,11 @@ impl Client for Outlet {
         false
     }
 
-    fn lost(&mut self, end: &End) -> bool {
+    fn lost(&mut self, end: &End) -> Cause {
         let pipeline = &mut *self.context.pipeline.lock();
         pipeline.counters.puback_timeouts += u64::from(matches!(end, End::NoPubAck(_)));
         if !(end.is_hang_up() || matches!(end, End::NoPubAck(_))) {
-            return false;
+            return Cause::Unknown;
         }
         let outcome = self.outbound.hung_up(session::now(), pipeline);
         if outcome.is_report_refused {
@@ -143,7 +144,12 @@ impl Client for Outlet {
         if outcome.has_settled {
             pipeline.wake_others(&self.wake);
         }
-        outcome.is_explained
+        match outcome.is_explained {
+            true => Cause::Refused,
+            // Both connections have one name, and the source sees whether another uses it.
+            false if pipeline.is_shared(SourceId::Broker) => Cause::Shared,
+            false => Cause::Unknown,
+        }
     }
 }
 

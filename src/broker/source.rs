@@ -25,7 +25,7 @@ use crate::linger::Linger;
 use crate::logging::{LineLimit, excerpt};
 use crate::message::{Message, SourceId, Span};
 use crate::mqtt::session::{
-    self, Ask, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
+    self, Ask, Cause, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::{Incoming, PublishAt};
 use crate::mqtt::{ByteStream, Connection, Stream};
@@ -99,8 +99,9 @@ impl Client for Source {
         false
     }
 
-    fn lost(&mut self, _end: &End) -> bool {
-        false
+    fn lost(&mut self, _end: &End) -> Cause {
+        let is_shared = self.context.pipeline.lock().is_shared(BROKER);
+        if is_shared { Cause::Shared } else { Cause::Unknown }
     }
 }
 

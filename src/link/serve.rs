@@ -13,7 +13,7 @@ use crate::limits::{FIRST_TWIN_WAIT, OVERRUN_DRAIN_MAX, RENEWAL_DRAIN_MAX};
 use crate::linger::Linger;
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::session::{
-    self, Ask, Client, Connected, FailedAttempt, Leaving, Serve, Session, Step, Wait,
+    self, Ask, Cause, Client, Connected, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
 use crate::mqtt::{ByteStream, QoS, Stream};
@@ -54,16 +54,16 @@ impl Client for Link {
         true
     }
 
-    fn lost(&mut self, end: &End) -> bool {
+    fn lost(&mut self, end: &End) -> Cause {
         self.renewal = None;
         let pipeline = &mut *self.pipeline.lock();
         pipeline.counters.puback_timeouts += u64::from(matches!(end, End::NoPubAck(_)));
         if !(end.is_hang_up() || matches!(end, End::NoPubAck(_))) {
-            return false;
+            return Cause::Unknown;
         }
         let outcome = self.outbound.hung_up(session::now(), pipeline);
         pipeline.wake_others(&self.wake);
-        outcome.is_explained
+        if outcome.is_explained { Cause::Refused } else { Cause::Unknown }
     }
 }
 

@@ -198,8 +198,19 @@ pub(crate) trait Client: Serve {
     /// The connection was left. Whether to connect again, at once.
     fn left(&mut self, why: Self::Leave) -> bool;
 
-    /// The connection was lost. Whether that is known to be about what was sent, and not the link.
-    fn lost(&mut self, end: &End) -> bool;
+    /// The connection was lost: what is known of the cause.
+    fn lost(&mut self, end: &End) -> Cause;
+}
+
+/// What a client knows of the cause of a lost connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Nothing.
+    Unknown,
+    /// The peer refuses what was sent: it is not the link.
+    Refused,
+    /// Another client of this name has acknowledged what this one has not.
+    Shared,
 }
 
 /// A connection that was made.
@@ -254,11 +265,11 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
                 let client_id = client.client_id().to_owned();
                 let hint = served.course.hint(&end, &client_id, names);
                 warn!("connection to {endpoint} as {client_id} lost: {end}{hint}");
-                let is_explained = client.lost(&end);
+                let cause = client.lost(&end);
                 let loss = Loss {
                     lived: served.course.lived,
                     has_worked: served.has_worked,
-                    is_explained,
+                    cause,
                     is_refusal: end.is_refusal(),
                     is_unanswered: matches!(end, End::Connection(ConnectionError::Unanswered(_))),
                     is_hang_up: served.is_subscribed && end.is_hang_up(),

@@ -314,3 +314,30 @@ fn what_was_parked_may_come_again_and_again() {
     }
     assert_eq!(both.judged[&10], 1);
 }
+
+/// What was not acknowledged comes again before anything new, unless another client of our name has
+/// acknowledged it: settled here meanwhile or not. A session that was lost says nothing.
+#[test]
+fn another_client_of_our_name_shows() {
+    for (session_present, again, is_shared) in [
+        (true, &[][..], true),
+        (true, &[(1, 10)][..], true),
+        (true, &[(1, 10), (2, 11)][..], false),
+        (false, &[][..], false),
+    ] {
+        for is_settled in [false, true] {
+            let mut both = Both::new(Rule::PacketId);
+            both.deliver(1, 10, false);
+            both.deliver(2, 11, false);
+            if is_settled {
+                both.settle(1);
+                both.settle(0);
+            }
+            both.connected(session_present);
+            again.iter().for_each(|(id, number)| both.deliver(*id, *number, true));
+            assert!(!both.redelivery.is_shared(), "before anything new came");
+            both.deliver(3, 12, false);
+            assert_eq!(both.redelivery.is_shared(), is_shared, "{again:?} {is_settled}");
+        }
+    }
+}

@@ -15,6 +15,7 @@
 
 use std::time::Duration;
 
+use super::Cause;
 use crate::limits::{ANSWER_WAIT, ANSWER_WAIT_MAX, HEALTHY_AFTER};
 use crate::mqtt::Answer;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, CUT, TRANSIENT, UNREACHABLE};
@@ -35,8 +36,8 @@ pub(super) struct Loss {
     pub(super) lived: Duration,
     /// Something was acknowledged on it.
     pub(super) has_worked: bool,
-    /// The peer hung up at a publish that is known to be the cause: it is not the link.
-    pub(super) is_explained: bool,
+    /// What its client knows.
+    pub(super) cause: Cause,
     /// A subscription was refused.
     pub(super) is_refusal: bool,
     /// It was given up, as a PINGREQ got no answer.
@@ -56,6 +57,8 @@ pub(super) struct Reconnect {
     next: Option<(Series, Bounds)>,
     /// Short connections in a row at whose end the peer hung up.
     thrown_out: u32,
+    /// On one of them it showed that another client of the name is there.
+    is_shared: bool,
     answer_wait: Duration,
 }
 
@@ -70,7 +73,14 @@ enum Series {
 impl Default for Reconnect {
     fn default() -> Self {
         let (failures, cuts) = (Backoff::default(), Backoff::default());
-        Self { failures, cuts, next: None, thrown_out: 0, answer_wait: ANSWER_WAIT }
+        Self {
+            failures,
+            cuts,
+            next: None,
+            thrown_out: 0,
+            is_shared: false,
+            answer_wait: ANSWER_WAIT,
+        }
     }
 }
 
@@ -113,7 +123,11 @@ impl Reconnect {
     pub(super) fn lost(&mut self, loss: &Loss) -> bool {
         let is_suspected = self.thrown_out >= THROWN_OUT;
         let short = if is_suspected { SHORT_OF_SUSPECTED } else { SHORT };
-        let is_short = loss.is_hang_up && loss.lived < short && !loss.is_explained;
+        let is_explained = loss.cause == Cause::Refused;
+        let is_short = loss.is_hang_up && loss.lived < short && !is_explained;
+        self.is_shared = is_short && (self.is_shared || loss.cause == Cause::Shared);
+        // Work proves nothing where another client of the name does it, too.
+        let is_taken_over = is_suspected && self.is_shared;
         if loss.lived >= HEALTHY_AFTER {
             self.cuts.reset();
             if !(is_suspected && is_short) {
@@ -122,9 +136,9 @@ impl Reconnect {
         }
         self.next = Some(if loss.is_refusal {
             (Series::Failures, AUTHENTICATION)
-        } else if loss.is_explained {
+        } else if is_explained {
             (Series::Explained, CUT)
-        } else if loss.has_worked {
+        } else if loss.has_worked && !is_taken_over {
             self.failures.reset();
             (Series::Cuts, CUT)
         } else {

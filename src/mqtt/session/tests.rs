@@ -117,9 +117,9 @@ impl Client for Once {
         false
     }
 
-    fn lost(&mut self, end: &End) -> bool {
+    fn lost(&mut self, end: &End) -> Cause {
         self.ends.push(end.to_string());
-        false
+        Cause::Unknown
     }
 }
 

@@ -15,7 +15,7 @@ use crate::limits::{PUBACK_TIMEOUT_DEFAULT, TOPIC_BYTES_MAX};
 use crate::logging::excerpt;
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::session::{
-    Ask, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
+    Ask, Cause, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::{Incoming, Outgoing};
 use crate::mqtt::{ByteStream, Connection, QoS, Stream};
@@ -79,8 +79,8 @@ impl Client for Link {
         why == Leave::Renewal
     }
 
-    fn lost(&mut self, _end: &End) -> bool {
-        false
+    fn lost(&mut self, _end: &End) -> Cause {
+        Cause::Unknown
     }
 }
 

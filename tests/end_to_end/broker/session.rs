@@ -1,8 +1,10 @@
 //! What a session that the broker has kept brings to the next run.
 
 use super::client::Client;
-use super::{ALERTS, CONTROL, SENSORS, body, command, figure, numbers, standalone, start, stop};
-use crate::harness::Mosquitto;
+use super::{
+    ALERTS, CONTROL, SENSORS, body, command, figure, half_hot, numbers, standalone, start, stop,
+};
+use crate::harness::{Mosquitto, Process, wait_until};
 
 /// A kept session still has the filters of an earlier run: what this run publishes comes back through
 /// them, and goes no further.
@@ -41,4 +43,31 @@ fn retained_messages_of_a_new_filter_are_judged() {
     assert_eq!(numbers(&[alerts.expect()]), [5]);
     stop(module);
     assert_eq!(alerts.drain(), []);
+}
+
+/// Two processes of one client id, both of which get work acknowledged: each says so, and their
+/// waits grow past those of a link that is cut.
+#[test]
+fn two_of_one_client_id_wait_for_each_other_under_load() {
+    /// Longest wait behind a cut of a link that works.
+    const CUT_MS: u64 = 2_000;
+    let mosquitto = Mosquitto::start();
+    let start =
+        || Process::spawn("sluicegate", &mut command(&mosquitto.url(), &["--client-id", "w"]));
+    let both = [start(), start()];
+    let longest_ms = |module: &Process| {
+        let lines = module.lines();
+        let waits = lines.iter().filter_map(|line| line.split("as w: next attempt in ").nth(1));
+        waits.filter_map(|rest| rest.strip_suffix(" ms")?.parse::<u64>().ok()).max()
+    };
+    let mut sensors = Client::connect(&mosquitto);
+    let mut sent = 0;
+    wait_until("the waits grow", || {
+        sensors.publish_all(half_hot(sent..sent + 50));
+        sent += 50;
+        both.iter().any(|module| longest_ms(module) > Some(CUT_MS))
+    });
+    for module in &both {
+        module.wait_for_line(&["probably a second process connects as w too"]);
+    }
 }

@@ -3,7 +3,7 @@ use super::*;
 const CUT_AFTER_WORK: Loss = Loss {
     lived: Duration::from_secs(1),
     has_worked: true,
-    is_explained: false,
+    cause: Cause::Unknown,
     is_refusal: false,
     is_unanswered: false,
     is_hang_up: true,
@@ -167,7 +167,7 @@ fn every_hole_of_a_link_that_works_is_found_as_soon() {
 #[test]
 fn a_hang_up_that_is_explained_is_not_waited_for() {
     let mut reconnect = Reconnect::default();
-    let explained = Loss { is_explained: true, ..CUT_BEFORE_WORK };
+    let explained = Loss { cause: Cause::Refused, ..CUT_BEFORE_WORK };
     for _ in 0..10 {
         assert!(!reconnect.lost(&explained));
         assert_eq!(wait(&mut reconnect), 100);
@@ -182,4 +182,22 @@ fn left_in_good_order_nothing_is_waited_for() {
     reconnect.lost(&CUT_BEFORE_WORK);
     reconnect.left();
     assert_eq!(wait(&mut reconnect), 0);
+}
+
+/// Work on a connection is no excuse once it shows that another client of the name does it, too:
+/// the waits grow, until a connection lives longer than the other's wait.
+#[test]
+fn a_name_in_use_twice_is_waited_for_under_load_too() {
+    let mut reconnect = Reconnect::default();
+    let shared = Loss { cause: Cause::Shared, ..CUT_AFTER_WORK };
+    let mut waits: Vec<_> = (0..12)
+        .map(|_| {
+            reconnect.lost(&shared);
+            wait(&mut reconnect)
+        })
+        .collect();
+    assert!(waits[..3].iter().all(|wait| *wait <= 2_000), "{waits:?}");
+    assert_eq!(waits.pop(), Some(20_000), "{waits:?}");
+    reconnect.lost(&Loss { lived: SHORT_OF_SUSPECTED, ..CUT_AFTER_WORK });
+    assert_eq!(wait(&mut reconnect), 100);
 }
