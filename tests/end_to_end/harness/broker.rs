@@ -69,7 +69,11 @@ impl Mosquitto {
     /// Stops it and starts a new one on the same ports, which knows all sessions and what they have
     /// not acknowledged.
     pub(crate) fn restart_with_memory(&mut self) {
-        self.process.signal("TERM");
+        // Between its word that it runs and its loop Mosquitto 2.0 forgets that it was told to stop.
+        wait_until("mosquitto ends", || {
+            self.process.signal("TERM");
+            !self.process.is_running()
+        });
         self.process.wait_for_exit();
         self.start_again();
     }
