@@ -127,6 +127,22 @@ fn what_is_no_regular_file_is_passed_over() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before);
 }
 
+/// What is not finished is left to whoever writes it for ten minutes, by the system's clock, which
+/// the files go by.
+#[test]
+fn an_unfinished_file_is_cleared_away_after_ten_minutes() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, age_s: u64| {
+        let path = folder.path().join(name);
+        let file = File::create(&path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(age_s)).unwrap();
+        path
+    };
+    let (old, young) = (make("1-1.tmp", 601), make("1-2.tmp", 540));
+    assert!(DeadLetters::new(folder.path(), "here").pending().is_empty());
+    assert!(!old.exists() && young.exists());
+}
+
 /// However much of others is in the folder, a bounded part of it is looked at, and alerts are
 /// parked still.
 #[test]
