@@ -26,8 +26,8 @@ fn assert_ends_at(engine: &mut Engine, end: u64) {
     assert!(engine.is_over(end), "at {end}");
 }
 
-/// What is not back by the end of the drain is missing, unless something comes back each second, and
-/// then a minute later.
+/// What is not back by the end of the drain is missing, unless something comes back each second,
+/// and then a minute later.
 #[test]
 fn a_drain_ends_in_time() {
     const END: u64 = 16 * SECOND_NS;

@@ -19,24 +19,26 @@ async fn silent(heard: oneshot::Sender<()>) -> (u16, tokio::task::JoinHandle<()>
     (port, task)
 }
 
+/// The way on which this step is the first to wait for the peer.
+fn route(step: &str, port: u16) -> Route {
+    let proxy = || Proxy::to("localhost", &format!("http://127.0.0.1:{port}"), "");
+    match step {
+        "tunnel" => Route::WebSocket { proxy: proxy().expect("a good URL") },
+        "TLS" => Route::Direct,
+        _ => Route::Plain,
+    }
+}
+
 /// Each step has its 10 s, neither less nor more.
 #[tokio::test]
 async fn a_peer_that_is_silent_is_waited_for_10_s() {
-    let proxy = |port: u16| {
-        let url = format!("http://127.0.0.1:{port}");
-        Route::WebSocket { proxy: Proxy::to("localhost", &url, "").expect("a good URL") }
-    };
-    let routes: [(&str, fn(u16) -> Route); 2] =
-        [("TLS", |_| Route::Direct), ("CONNACK", |_| Route::Plain)];
-    let tunnel = ("tunnel", &proxy as &dyn Fn(u16) -> Route);
-    let routes = routes.iter().map(|(step, route)| (*step, route as &dyn Fn(u16) -> Route));
-    for (expected, route) in routes.chain([tunnel]) {
+    for expected in ["tunnel", "TLS", "CONNACK"] {
         let (heard, hears) = oneshot::channel();
         let (port, peer) = silent(heard).await;
         let endpoint = Endpoint {
             host: "localhost".to_owned(),
             port,
-            route: route(port),
+            route: route(expected, port),
             tls: crate::trust::trusting([]).unwrap(),
             peers: Peers::default(),
             names: &Names::NONE,
