@@ -35,8 +35,14 @@ pub(super) fn assert_waited(start: Instant, wait: Duration) {
 async fn a_socket_without_connect_is_closed_after_a_minute() {
     let (hub, tls, _folder) = hub();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (socket, _) = listener.accept().await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let socket = loop {
+        // Whoever else tries ports of this machine may be here first.
+        let (socket, from) = listener.accept().await.unwrap();
+        if from == client.local_addr().unwrap() {
+            break socket;
+        }
+    };
     tokio::time::pause();
     let start = Instant::now();
     admission::serve(Rc::clone(&hub), socket, tls, Door::Mqtt).await;
