@@ -74,3 +74,4 @@ pub mod module;
 pub mod settings;
 pub mod signals;
 pub mod url;
+pub mod utc;
