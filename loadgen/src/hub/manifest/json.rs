@@ -21,7 +21,10 @@ pub(super) fn parse(text: &str) -> Result<(Value, Vec<String>), serde_json::Erro
 pub(super) fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+    match text.strip_suffix(&place).unwrap_or(&text) {
+        "recursion limit exceeded" => "nested too deep".to_owned(),
+        words => words.to_owned(),
+    }
 }
 
 struct Seed<'a> {
@@ -131,7 +134,8 @@ mod tests {
             assert!(!words(&parse(text).unwrap_err()).contains("line"), "{text}");
         }
         let deep = "[".repeat(100_000);
-        assert!(parse(&deep).is_err(), "no stack is used up");
+        let error = parse(&deep).unwrap_err();
+        assert_eq!(words(&error), "nested too deep", "and no stack is used up");
     }
 
     proptest! {
