@@ -19,9 +19,20 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for place in self.file.iter().chain((!self.path.is_empty()).then_some(&self.path)) {
-            write!(f, "{place}: ")?;
+            write!(f, "{}: ", Plain(place))?;
         }
-        f.write_str(&self.text)
+        Plain(&self.text).fmt(f)
+    }
+}
+
+/// Text whose control characters are escaped: names of a file must not move the reader's cursor.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+        })
     }
 }
 

@@ -266,6 +266,26 @@ proptest! {
         let pointer = &pointers[pointer_index % pointers.len()];
         *value.pointer_mut(pointer).unwrap() = replacement;
         let _ = parse(&value);
+        let (base, layer) = (template().to_string(), value.to_string());
+        let variables = Variables::default();
+        let source = |text| Source { name: None, text, variables: &variables };
+        let _ = Manifest::parse_sources(&[source(&base), source(&layer), source(&base)]);
+    }
+
+    /// Whatever place a layer names, and whatever it puts there, it is read or refused.
+    #[test]
+    fn layers_never_panic(
+        section in "(\\$edgeAgent|\\$edgeHub|filter|\\$x|)",
+        place in "(properties)?\\.?(desired)?(\\.(modules|filter|routes|env|settings|a|)){0,5}",
+        replacement in prop_oneof![Just("null"), Just("{}"), Just("\"$A\""), Just("$A"),
+            Just("$B"), Just("${C}"), Just("[{\"desired\":{}}]")],
+    ) {
+        let base = template().to_string();
+        let layer = format!("{{\"modulesContent\":{{\"{section}\":{{\"{place}\":{replacement}}}}}}}");
+        let variables = Variables::from_env_text("A=1\nB=[");
+        let source = |text| Source { name: None, text, variables: &variables };
+        let _ = Manifest::parse_sources(&[source(&base), source(&layer)]);
+        let _ = Manifest::parse_sources(&[source(&layer)]);
     }
 }
 

@@ -114,7 +114,8 @@ pub(super) fn variable_at(text: &str) -> (&str, &str) {
 
 fn env_line(line: &str) -> Option<(&str, String)> {
     let line = line.trim();
-    let line = line.strip_prefix("export ").map_or(line, str::trim_start);
+    let exported = line.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
+    let line = exported.map_or(line, str::trim_start);
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end();
     (!name.is_empty() && !name.starts_with('#')).then(|| (name, env_value(value.trim())))
@@ -195,7 +196,7 @@ mod tests {
     fn env_file_lines() {
         let text = "\u{feff}# note\r\nA=1\n export B = \"two words\" \nC='#x'\nD=v # note\nE=\n\
             nothing\nF=\"q\\\"\\n\" # note\n\
-            G=it's C:\\data\nH=a#b\nI='a' b\nJ= # empty\n=x\nK=p$w\n";
+            G=it's C:\\data\nH=a#b\nI='a' b\nJ= # empty\nexport\tL=1\n=x\nK=p$w\n";
         let variables = Variables::from_env_text(text);
         let table = [
             ("A", "1"),
@@ -209,6 +210,7 @@ mod tests {
             ("I", "'a' b"),
             ("J", ""),
             ("K", "p$w"),
+            ("L", "1"),
         ];
         for (name, value) in table {
             assert_eq!(variables.get(name), Some(value), "{name}");

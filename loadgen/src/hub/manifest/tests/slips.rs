@@ -298,6 +298,19 @@ fn what_is_not_applied_is_told() {
     ]);
 }
 
+/// What a file holds moves no cursor.
+#[test]
+fn control_characters_are_escaped() {
+    check(&[(
+        "/modulesContent/filter/properties.desired",
+        json!({"a\u{1b}[2J b": 1}),
+        &[
+            "error: modulesContent.filter.properties.desired: `a\\u{1b}[2J b` is not a property name: \
+         1 to 1024 bytes without control characters, `.`, `$`, `#` and space",
+        ],
+    )]);
+}
+
 #[test]
 fn unset_variables_of_routes_are_named() {
     let path = "error: modulesContent.$edgeHub.properties.desired.routes.b: ";
