@@ -25,7 +25,7 @@ use super::output::{note, note_in, print};
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::text::parse_duration;
 use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, descriptors, shell, signals};
-use crate::hub::manifest::{Manifest, Module, ModuleStatus};
+use crate::hub::manifest::{Manifest, Module, ModuleStatus, PROBLEMS_LISTED_LIMIT};
 use crate::hub::{
     GroupKey, Hub, HubConfig, HubError, HubFault, HubHandle, HubMessage, ProvisioningConfig,
 };
@@ -44,9 +44,10 @@ const KEY_FILE_BYTES_MAX: u64 = 4096;
 
 #[derive(Debug, Args)]
 pub(crate) struct HubArgs {
-    /// Deployment manifest or template; without one: a simulated sensor, the filter, upstream
+    /// Deployment manifest or template; without one: a simulated sensor, the filter, upstream.
+    /// Given again, a layered deployment to put over it; the last one wins
     #[arg(long, value_name = "FILE")]
-    manifest: Option<PathBuf>,
+    manifest: Vec<PathBuf>,
     /// Folder for certificates, keys, twins and sessions; created when absent
     #[arg(long, value_name = "DIR", default_value = STATE_DEFAULT)]
     state: PathBuf,
@@ -88,7 +89,7 @@ pub(crate) struct HubArgs {
 pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     let _log = start_log().map_err(CommandError::no_start)?;
     descriptors::raise_limit();
-    let manifest = read_manifest(args.manifest.as_deref())?;
+    let manifest = read_manifest(&args.manifest)?;
     let group_key = args.enrol_group_key_file.as_deref().map(read_key).transpose()?;
     let provisioning = ProvisioningConfig {
         group_key: group_key.map_or_else(GroupKey::default, GroupKey::Given),
@@ -189,14 +190,17 @@ fn serve(
     })
 }
 
-fn read_manifest(path: Option<&Path>) -> Result<Manifest, CommandError> {
-    let Some(path) = path else { return Ok(Manifest::built_in()) };
-    let manifest = Manifest::from_file(path).map_err(|error| CommandError {
-        code: EXIT_BAD_DATA,
-        text: format!("{}: {error}", path.display()),
-    })?;
-    for warning in &manifest.warnings {
-        note(format_args!("loadgen: {}: warning: {warning}", path.display()));
+fn read_manifest(paths: &[PathBuf]) -> Result<Manifest, CommandError> {
+    if paths.is_empty() {
+        return Ok(Manifest::built_in());
+    }
+    let manifest = Manifest::from_files(paths)
+        .map_err(|error| CommandError { code: EXIT_BAD_DATA, text: error.to_string() })?;
+    for warning in manifest.warnings.iter().take(PROBLEMS_LISTED_LIMIT) {
+        note(format_args!("loadgen: warning: {warning}"));
+    }
+    if let Some(more @ 1..) = manifest.warnings.len().checked_sub(PROBLEMS_LISTED_LIMIT) {
+        note(format_args!("loadgen: warning: and {more} more"));
     }
     Ok(manifest)
 }

@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, broadcast};
 
 use super::message::MonitoredMessage;
 use super::socket::ControlSocket;
-use super::{Answer, METHOD_TIMEOUT_S_MAX, REQUEST_BYTES_LIMIT, Request};
+use super::{Answer, METHOD_TIMEOUT_S_MAX, REQUEST_BYTES_LIMIT, Request, environment};
 use crate::cli::sensors::SensorControl;
 use crate::hub::{HubHandle, UpstreamMessage};
 
@@ -129,16 +129,19 @@ impl ControlServer {
                 } else {
                     self.hub.environment(&module)
                 };
-                match variables {
-                    Ok(variables) => {
-                        Answer::Environment { variables: with_port(variables, self.hub.address()) }
+                let deployed = self.hub.deployed_environment(&module);
+                match variables.and_then(|variables| Ok((variables, deployed?))) {
+                    Ok((variables, deployed)) => {
+                        let own = with_port(variables, self.hub.address());
+                        let (variables, left_out) = environment::merge(own, deployed);
+                        Answer::Environment { variables, left_out }
                     }
                     Err(failure) => error(404, &failure.to_string()),
                 }
             }
             Request::Enrollment { registration } => {
                 match self.hub.enrollment_environment(&registration) {
-                    Ok(variables) => Answer::Environment { variables },
+                    Ok(variables) => Answer::Environment { variables, left_out: Vec::new() },
                     Err(failure) => error(404, &failure.to_string()),
                 }
             }
