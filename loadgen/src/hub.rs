@@ -66,6 +66,7 @@ mod dispatch;
 mod fault;
 mod files;
 mod handle;
+mod host_name;
 mod inputs;
 mod lobby;
 pub mod manifest;
@@ -92,6 +93,7 @@ pub use config::HubConfig;
 pub use counters::HubCounters;
 pub use fault::HubFault;
 pub use handle::HubHandle;
+pub use host_name::{HostNameError, host_name};
 pub use methods::MethodError;
 pub use provisioning::{Enrollment, GroupKey, ProvisioningConfig, RegistrationFault};
 pub use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
@@ -204,7 +206,9 @@ impl Hub {
     /// properties are not acceptable.
     pub fn start(config: HubConfig) -> Result<HubHandle, HubError> {
         let (folder, peers, provisioning) = StateFolder::open(&config)?;
-        let certificates = Certificates::open(&config.state_dir, &config.host_name)?;
+        let addresses = [Some(config.listen), config.listen_websocket];
+        let addresses: Vec<_> = addresses.iter().flatten().map(SocketAddr::ip).collect();
+        let certificates = Certificates::open(&config.state_dir, &config.host_name, &addresses)?;
         let (listener, address) = listen(config.listen)?;
         let websocket = config.listen_websocket.map(listen).transpose()?;
         let websocket_address = websocket.as_ref().map(|(_, address)| *address);

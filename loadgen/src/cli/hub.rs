@@ -28,6 +28,7 @@ use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, descriptors,
 use crate::hub::manifest::{Manifest, Module, ModuleStatus};
 use crate::hub::{
     GroupKey, Hub, HubConfig, HubError, HubFault, HubHandle, HubMessage, ProvisioningConfig,
+    host_name,
 };
 use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
 
@@ -106,6 +107,8 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         let _ = stop.send(());
     };
     signals::on_stop(on_stop).map_err(CommandError::no_start)?;
+    let host_name = host_name(args.listen, args.listen_websocket)
+        .map_err(|error| CommandError::usage(format!("--listen, --listen-websocket: {error}")))?;
     let modules = describe_modules(&manifest, &sensors);
     let example = example_module(&manifest, &sensors);
     // Before anything in the folder is touched: another hub's folder is the likeliest mistake.
@@ -115,6 +118,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         listen_websocket: args.listen_websocket,
         state_dir: args.state.clone(),
         manifest,
+        host_name,
         window: args.window,
         ack_timeout: args.ack_timeout,
         close_on_token_expiry: args.expire_tokens,

@@ -131,8 +131,8 @@ impl Gateway {
             })?;
         let address = listener.local_addr().map_err(|error| internal(&error))?;
         let host = address.ip().to_string();
-        let certificates =
-            Certificates::open(folder.path(), &host).map_err(|error: HubError| internal(&error))?;
+        let certificates = Certificates::open(folder.path(), &host, &[])
+            .map_err(|error: HubError| internal(&error))?;
         let identity = Identity {
             hub: HUB.to_owned(),
             gateway: host,

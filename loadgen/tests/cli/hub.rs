@@ -173,3 +173,45 @@ fn an_address_on_the_port_is_named_in_the_first_line() {
     assert_ne!(hub.port, 0);
     std::net::TcpStream::connect(("127.0.0.1", hub.port)).unwrap();
 }
+
+/// The address that is listened on is the one that clients are told.
+#[test]
+fn env_and_enrol_name_the_address_that_is_listened_on() {
+    for (listen, websocket, name) in [
+        ("127.0.0.2:0", "127.0.0.2:0", "127.0.0.2"),
+        ("0.0.0.0:0", "127.3.4.5:0", "127.3.4.5"),
+        ("127.0.0.1:0", "127.0.0.1:0", "localhost"),
+        ("0.0.0.0:0", "0.0.0.0:0", "localhost"),
+    ] {
+        let args = ["--no-simulator", "--listen", listen, "--listen-websocket", websocket];
+        let hub = RunningHub::start(&args);
+        for (command, variable) in [
+            (&["env", "filter"][..], format!("GatewayHostName={name};")),
+            (&["env", "filter", "--runtime"], format!("IOTEDGE_GATEWAYHOSTNAME='{name}'")),
+            (&["enrol", "dev-1"], format!("SLUICEGATE_PROVISIONING_HOST='{name}'")),
+        ] {
+            let (code, out, err) = hub.run(command);
+            assert_eq!(code, 0, "{err}");
+            assert!(out.contains(&variable), "{listen} {websocket}: {out}");
+        }
+    }
+}
+
+#[test]
+fn addresses_that_no_name_leads_to_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("hub");
+    let state = state.to_str().unwrap();
+    for (listen, websocket, told) in [
+        ("127.0.0.1:0", "127.0.0.2:0", "none leads to both 127.0.0.1:0 and 127.0.0.2:0"),
+        ("127.0.0.2:0", "[::1]:0", "give both listeners one address"),
+        ("[fe80::1%1]:0", "127.0.0.1:0", "of one link alone"),
+        ("0.0.0.0:0", "224.0.0.1:0", "224.0.0.1:0 is no address of one machine"),
+    ] {
+        let args = ["hub", "--state", state, "--listen", listen, "--listen-websocket", websocket];
+        let (code, _, err) = run(&args);
+        assert_eq!(code, 64, "{err}");
+        assert!(err.contains(told), "{err}");
+    }
+    assert!(!folder.path().join("hub").exists(), "nothing was begun");
+}

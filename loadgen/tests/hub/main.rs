@@ -8,6 +8,7 @@ mod connect;
 mod deliver;
 mod devices;
 mod fault;
+mod names;
 mod persistence;
 mod provisioning;
 mod resident;
