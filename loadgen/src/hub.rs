@@ -40,6 +40,8 @@
 //! - a publish in another identity's name ends the connection; the code of an edge hub takes the
 //!   sender from the topic and shows no such check;
 //! - SAS tokens alone prove an identity, not certificates of clients;
+//! - an `api-version` must be a date that IoT Hub may have had, where an edge hub takes any text;
+//! - whatever breaks MQTT 3.1.1 ends the connection, with the statement's number in the log;
 //! - clients have neither AMQP nor HTTP, so no module calls another's methods;
 //! - it is the provisioning service and the runtime's workload API too, which are other programs
 //!   in production.
@@ -58,6 +60,7 @@ use tokio_rustls::TlsAcceptor;
 mod admission;
 pub(crate) mod authentication;
 pub(crate) mod certificates;
+mod close;
 mod config;
 mod connection;
 mod counters;
@@ -82,6 +85,7 @@ mod service;
 mod session;
 mod state;
 mod stream;
+mod strict;
 mod telemetry;
 mod transcript;
 pub mod twin_document;
