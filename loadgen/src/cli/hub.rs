@@ -107,6 +107,10 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         let _ = stop.send(());
     };
     signals::on_stop(on_stop).map_err(CommandError::no_start)?;
+    {
+        let _context = runtime.enter();
+        signals::outlive_file_limit().map_err(CommandError::no_start)?;
+    }
     let host_name = host_name(args.listen, args.listen_websocket)
         .map_err(|error| CommandError::usage(format!("--listen, --listen-websocket: {error}")))?;
     let modules = describe_modules(&manifest, &sensors);
@@ -155,10 +159,11 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     ));
     // A method call that still waits for its module holds the hub too; then it ends with us.
     drop(server);
-    if let Some(hub) = Arc::into_inner(hub) {
-        hub.stop();
-    }
-    served.and(told)
+    let saved = match Arc::into_inner(hub) {
+        Some(hub) => hub.finish().map_err(|error| CommandError::unavailable(error.to_string())),
+        None => Ok(()),
+    };
+    served.and(told).and(saved)
 }
 
 /// Connections, refusals and dropped messages, with their reasons; the hub waits for no reader.

@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v4::{
-    LastWill, Packet, PingResp, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode, UnsubAck,
-};
+use rumqttc::mqttbytes::v4::{LastWill, Packet, PingResp, PubAck, Publish};
 use sluicegate::azure::Properties;
 use sluicegate::azure::topics::{Sent, parse_sent};
 
@@ -29,7 +27,7 @@ pub(super) enum Step {
     Close(CloseReason),
 }
 
-fn violation(what: &str) -> Step {
+pub(super) fn violation(what: &str) -> Step {
     Step::Close(CloseReason::Protocol(what.to_owned()))
 }
 
@@ -51,14 +49,7 @@ impl HubState {
             }
             Packet::PubAck(ack) => self.on_puback(seat, ack.pkid, now),
             Packet::Subscribe(subscribe) => self.on_subscribe(seat, &subscribe, out),
-            Packet::Unsubscribe(unsubscribe) => {
-                if let Some(session) = &mut self.peers[seat.peer].session {
-                    unsubscribe.topics.iter().for_each(|filter| session.unsubscribe(filter));
-                }
-                self.peers[seat.peer].refresh_interest();
-                self.folder.sessions_changed = true;
-                written(UnsubAck::new(unsubscribe.pkid).write(out))
-            }
+            Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(seat, &unsubscribe, out),
             Packet::PingReq => written(PingResp.write(out)),
             Packet::Disconnect => Step::Close(CloseReason::Disconnect),
             Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => violation("QoS 2"),
@@ -180,23 +171,6 @@ impl HubState {
         Step::Continue
     }
 
-    fn on_subscribe(&mut self, seat: Seat, subscribe: &Subscribe, out: &mut BytesMut) -> Step {
-        let peer = &mut self.peers[seat.peer];
-        let session = peer.session.get_or_insert_default();
-        let codes = subscribe
-            .filters
-            .iter()
-            .map(|filter| match session.subscribe(&filter.path, filter.qos as u8) {
-                Some(0) => SubscribeReasonCode::Success(QoS::AtMostOnce),
-                Some(_) => SubscribeReasonCode::Success(QoS::AtLeastOnce),
-                None => SubscribeReasonCode::Failure,
-            })
-            .collect();
-        peer.refresh_interest();
-        self.folder.sessions_changed = true;
-        written(SubAck::new(subscribe.pkid, codes).write(out))
-    }
-
     /// Publishes the will of a client whose connection broke, if it is telemetry of its own.
     pub(super) fn on_will(&mut self, seat: Seat, will: LastWill, now: Instant) {
         if !self.may_publish(seat.peer, &will.topic) {
@@ -230,7 +204,7 @@ fn mark_flags(properties: &mut Properties, retain: bool, dup: bool) {
 }
 
 /// Writing an answer fails only for packets far larger than any answer.
-fn written(result: Result<usize, rumqttc::mqttbytes::Error>) -> Step {
+pub(super) fn written(result: Result<usize, rumqttc::mqttbytes::Error>) -> Step {
     match result {
         Ok(_) => Step::Continue,
         Err(error) => Step::Close(CloseReason::Protocol(error.to_string())),

@@ -47,6 +47,11 @@ impl Session {
         Some(qos)
     }
 
+    /// Whether a filter is held at this QoS.
+    pub(super) fn holds(&self, filter: &str, qos: u8) -> bool {
+        self.subscriptions.iter().any(|s| s.filter == filter && s.qos == qos)
+    }
+
     /// Removes a filter, if it is there.
     pub(super) fn unsubscribe(&mut self, filter: &str) {
         self.subscriptions.retain(|s| s.filter != filter);

@@ -215,3 +215,33 @@ fn addresses_that_no_name_leads_to_are_refused() {
     }
     assert!(!folder.path().join("hub").exists(), "nothing was begun");
 }
+
+/// Where files can grow no further, as on a full disk: the command is told, nothing is half written.
+#[test]
+fn what_a_full_disk_does_not_take_is_refused() {
+    // 4 or 8 KiB, as the shell counts.
+    let hub = RunningHub::start_under("ulimit -f 8", &["--no-simulator"]);
+    let large = format!(r#"{{"a": "{0}", "b": "{0}", "c": "{0}"}}"#, "x".repeat(4000));
+    let files = || {
+        let mut files: Vec<_> = std::fs::read_dir(hub.state())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let (_, twin, _) = hub.run(&["twin", "get", "filter"]);
+    let before = files();
+    for _ in 0..2 {
+        let (code, out, err) = hub.run(&["twin", "set", "filter", &large]);
+        assert_eq!((code, &*out), (1, ""), "{err}");
+        for part in ["not saved", "twins.json", "make room there", "(500)"] {
+            assert!(err.contains(part), "{part}: {err}");
+        }
+    }
+    assert_eq!(hub.run(&["twin", "get", "filter"]).1, twin);
+    assert_eq!(files(), before, "neither a part nor a trace");
+    assert_eq!(hub.run(&["twin", "set", "filter", r#"{"small": 1}"#]).0, 0, "it goes on");
+}

@@ -13,6 +13,7 @@ mod names;
 mod persistence;
 mod provisioning;
 mod resident;
+mod saving;
 mod strict;
 mod support;
 mod telemetry;
