@@ -92,10 +92,12 @@ mod state;
 mod stream;
 mod strict;
 mod subscriptions;
+mod tally;
 mod telemetry;
 mod transcript;
 pub mod twin_document;
 mod twins;
+mod unserved;
 mod upstream;
 mod workload;
 

@@ -184,6 +184,9 @@ impl HubState {
         let token_deadline = self.token_deadline(expiry);
         let (seat, session_present) = self.attach(peer, connect.clean_session);
         self.save();
+        if session_present {
+            self.warn_unserved_session(peer);
+        }
         Ok(Admission { seat, session_present, token_deadline })
     }
 

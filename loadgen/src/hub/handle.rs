@@ -255,6 +255,15 @@ impl HubHandle {
         self.shut_down()
     }
 
+    /// Messages that no route took, by their source as a route would name it. At most 1,024 sources
+    /// are told apart; [`HubCounters::dropped_no_route`] counts all.
+    ///
+    /// # Errors
+    /// The hub has stopped.
+    pub fn unrouted(&self) -> Result<Vec<(String, u64)>, HubError> {
+        self.ask(|hub| hub.unrouted.counts())
+    }
+
     fn shut_down(&self) -> Result<(), HubError> {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return Ok(()) };

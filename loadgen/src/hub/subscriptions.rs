@@ -10,7 +10,7 @@ use super::session::Session;
 use super::state::{HubState, Seat};
 
 impl HubState {
-    /// Grants as an edge hub does. What cannot be kept is
+    /// Grants as an edge hub does, and warns of what nothing will come by. What cannot be kept is
     /// not granted: SDKs never subscribe again, so they rely on it.
     pub(super) fn on_subscribe(
         &mut self,
@@ -36,6 +36,9 @@ impl HubState {
             }
         });
         let codes = codes.collect();
+        for filter in &subscribe.filters {
+            self.warn_unserved(seat.peer, &filter.path);
+        }
         written(SubAck::new(subscribe.pkid, codes).write(out))
     }
 

@@ -1,5 +1,6 @@
 //! `loadgen hub`: start, stop, and what is in the way.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -214,6 +215,67 @@ fn addresses_that_no_name_leads_to_are_refused() {
         assert!(err.contains(told), "{err}");
     }
     assert!(!folder.path().join("hub").exists(), "nothing was begun");
+}
+
+#[test]
+fn the_greeting_tells_routes_twins_and_what_is_not_here() {
+    let (mut hub, greeting) = RunningHub::start_greeted(&["--no-simulator"]);
+    let text = greeting.join("\n");
+    for part in [
+        "/messages/modules/SimulatedTemperatureSensor/outputs/temperatureOutput -> filter/inputs/input1",
+        "-> $upstream",
+        "filter: {\"TemperatureThreshold\":25}, version 1",
+        "not here: AMQP, HTTP, X.509, cloud-to-device messages, file upload",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(greeting.len() < 20 && greeting.iter().all(|line| line.len() < 200), "{text}");
+    // What a folder has kept is told from what the manifest has.
+    assert_eq!(hub.run(&["twin", "set", "filter", r#"{"TemperatureThreshold": 60}"#]).0, 0);
+    hub.send(Signal::TERM);
+    hub.wait();
+    let state = hub.state().to_owned();
+    let mut child = loadgen()
+        .args(["hub", "--no-simulator", "--listen", "127.0.0.1:0", "--state", &state])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let again: Vec<_> = lines.take_while(|line| line != "Ctrl-C stops").collect();
+    let expected = "  filter: {\"TemperatureThreshold\":60}, version 2, kept in ";
+    let told = again.iter().find(|line| line.starts_with(expected));
+    let told = told.unwrap_or_else(|| panic!("{again:#?}"));
+    assert!(told.ends_with("; the manifest has {\"TemperatureThreshold\":25}"), "{told}");
+    signal(&child, Signal::TERM);
+    child.wait().unwrap();
+}
+
+#[test]
+fn the_end_tells_what_no_route_took() {
+    let (_manifest, manifest) = file(
+        "deployment.json",
+        r#"{"modulesContent": {
+            "$edgeAgent": {"properties.desired": {"modules": {"s": {"settings":
+                {"image": "azureiotedge-simulated-temperature-sensor:1.0"}}}}},
+            "$edgeHub": {"properties.desired": {"routes": {}}}}}"#,
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("hub");
+    let mut child = loadgen()
+        .args(["hub", "--listen", "127.0.0.1:0", "--message-delay", "1ms"])
+        .args(["--manifest", &manifest, "--state", state.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let source = "\"/messages/modules/s/outputs/temperatureOutput\"";
+    let mut warnings = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(warnings.any(|line| line.contains("no route") && line.contains(source)));
+    signal(&child, Signal::TERM);
+    let (code, out, _) = texts(child.wait_with_output().unwrap());
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("dropped: no route") && out.contains(&format!("from {source}")), "{out}");
+    assert!(!warnings.any(|line| line.contains(source)), "once");
 }
 
 /// Where files can grow no further, as on a full disk: the command is told, nothing is half written.

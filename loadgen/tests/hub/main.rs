@@ -18,5 +18,6 @@ mod strict;
 mod support;
 mod telemetry;
 mod twins;
+mod useless;
 mod websocket;
 mod workload;

@@ -154,6 +154,9 @@ impl Session {
                     if filter.qos == QoS::AtMostOnce { QoS::AtMostOnce } else { QoS::AtLeastOnce };
                 if filter.path == dps::RESPONSES {
                     self.responses = Some(qos);
+                } else {
+                    let (client, path) = (&self.registration, &filter.path);
+                    self.hub.borrow_mut().warn_unserved_registration(client, path);
                 }
                 SubscribeReasonCode::Success(qos)
             })
