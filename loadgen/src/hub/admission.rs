@@ -26,6 +26,9 @@ use super::state::{HubState, Seat};
 use super::stream::{self, Door, Stream};
 use super::strict::{self, First, Violation};
 
+/// Characters of a refused client id that the log shows.
+const CLIENT_CHARS: usize = 200;
+
 /// Who has been let in.
 enum Guest {
     /// A module or device.
@@ -211,7 +214,9 @@ async fn refuse(hub: &RefCell<HubState>, mut stream: Stream, connect: &Connect, 
         Refusal::Unavailable(why) => (ConnectReturnCode::ServiceUnavailable, why),
         Refusal::NotAuthorized(why) => (ConnectReturnCode::NotAuthorized, why),
     };
-    tracing::warn!(client = %connect.client_id, code = code as u8, "connection refused: {why}");
+    // Whoever it is chose this text: it must not forge a line, nor fill the log.
+    let client: String = connect.client_id.escape_debug().take(CLIENT_CHARS).collect();
+    tracing::warn!(%client, code = code as u8, "connection refused: {why}");
     {
         let counters = &mut hub.borrow_mut().counters;
         match refusal {

@@ -150,7 +150,8 @@ impl HubState {
         self.counters.dropped_malformed += 1;
         let total = self.counters.dropped_malformed;
         if worth_a_line(total) {
-            tracing::warn!(topic = %publish.topic, total, "publish to an unknown topic dropped");
+            let topic = publish.topic.escape_debug();
+            tracing::warn!(%topic, total, "publish to an unknown topic dropped");
         }
         if publish.topic.starts_with("$iothub/methods/res/")
             && let Some((_, rid)) = publish.topic.split_once("?$rid=")

@@ -72,6 +72,21 @@ fn the_name_leads_to_every_listener() {
     }
 }
 
+/// A hub that is told its name is trusted by the address that it listens on, too.
+#[test]
+fn the_certificate_holds_the_addresses_that_are_listened_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.listen = "127.0.0.2:0".parse().unwrap();
+    config.listen_websocket = Some("127.0.0.3:0".parse().unwrap());
+    config.host_name = "gateway".to_owned();
+    let hub = Hub::start(config).unwrap();
+    leads_to(&hub, "127.0.0.2", hub.address());
+    leads_to(&hub, "127.0.0.3", hub.websocket_address().unwrap());
+    let stranger = open_tls(&hub, hub.address(), "127.0.0.4", rustls::ALL_VERSIONS);
+    assert!(stranger.is_err());
+}
+
 /// What a folder keeps of a hub at another address does not outlive that address.
 #[test]
 fn a_kept_folder_takes_another_address() {

@@ -180,6 +180,22 @@ fn refusals_say_what_to_do() {
     }
 }
 
+/// A refused client's id is its own text: it forges no line and fills no log.
+#[test]
+fn a_refused_client_id_is_one_short_line() {
+    let (hub, _) = start_logged(|_| {});
+    let ids = ["forged-1\n2026-01-01 INFO all is well", &format!("forged-2{}", "x".repeat(5000))];
+    for id in ids {
+        let mut credentials = Credentials::of(&hub, "filter");
+        credentials.client_id = id.to_owned();
+        let answer = Client::open(&hub).login(&credentials);
+        assert_eq!(answer.code, ConnectReturnCode::NotAuthorized);
+    }
+    log::expect(&["client=forged-1\\n2026", "not in the manifest"]);
+    log::expect(&["client=forged-2"]);
+    assert!(log::lines(&["client=forged-2"]).iter().all(|line| line.len() < 500));
+}
+
 /// Neither name nor password, and a name whose password is not even announced.
 #[test]
 fn a_connect_without_login_is_told_what_is_missing() {
