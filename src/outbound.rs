@@ -19,6 +19,7 @@ use crate::dead_letters::DeadLetters;
 use crate::forward::Naming;
 use crate::logging::LineLimit;
 use crate::message::{Alert, SourceId};
+use crate::mqtt::session;
 use crate::mqtt::wire::Outgoing;
 use crate::mqtt::{ByteStream, Connection, ConnectionError, Inflight};
 use crate::pipeline::Pipeline;
@@ -349,7 +350,7 @@ impl<N: Naming> Outbound<N> {
                         self.sent(id);
                     }
                 }
-                Err(too_large) => pipeline.lost(&alert, too_large),
+                Err(too_large) => pipeline.lost(&alert, too_large, session::now()),
             }
         }
         Ok(())

@@ -286,10 +286,10 @@ impl Pipeline {
     }
 
     /// Nobody takes the alert: its message is settled all the same, or it would come for ever.
-    pub fn lost(&mut self, alert: &Alert, too_large: TooLarge) {
+    pub fn lost(&mut self, alert: &Alert, too_large: TooLarge, now: Instant) {
         self.counters.too_large += 1;
         self.settle(alert);
-        if let Some(suppressed) = self.bad_lines.allow(Instant::now(), 1) {
+        if let Some(suppressed) = self.bad_lines.allow(now, 1) {
             error!("alert lost: {too_large} (and {suppressed} more bad messages)");
         }
     }
