@@ -7,7 +7,8 @@
 //!   [`Place`], which is given back for each of them. Small pieces lie close together in chunks of
 //!   one size; a large alert has memory of its own.
 //! - What is kept alive is what is counted ([`Arena::kept_bytes`]): a chunk whole for as long as
-//!   one alert in it is out, the chunk that is filled as far as it is, the pages of a large alert;
+//!   one alert in it is out, the chunk that is filled as far as it is, the pages of a large alert
+//!   and an eighth of it;
 //!   and for each what it takes of the tables that it passes through.
 //! - Bounded by the caller through that count. Free chunks are kept to be filled again, at most
 //!   [`FREE_CHUNKS_MAX`], and only beside what is kept within the bound.
@@ -26,8 +27,10 @@ const CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// A piece that is larger than this share of a chunk has memory of its own, so that no more than
 /// this share of a full chunk is ever unused.
 const PIECE_SHARE: usize = 4;
-/// Such memory is resident by pages.
+/// Such memory is resident by pages, and this share of it again: the allocator rounds sizes up, and
+/// puts a smaller alert where a larger one was.
 const PAGE_BYTES: usize = 4096;
+const ALONE_SHARE: usize = 8;
 /// Free chunks that are kept for their memory.
 pub const FREE_CHUNKS_MAX: usize = 16;
 
@@ -197,7 +200,7 @@ impl Arena {
 
 /// What an alert of so many bytes keeps that has memory of its own.
 fn alone_bytes(bytes: usize) -> usize {
-    bytes.next_multiple_of(PAGE_BYTES)
+    (bytes + bytes / ALONE_SHARE).next_multiple_of(PAGE_BYTES)
 }
 
 impl Chunk {

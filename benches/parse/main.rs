@@ -17,6 +17,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use mimalloc::MiMalloc;
 use sluicegate::parse::{Malformed, Parser, Verdict};
 use sluicegate::threshold::Threshold;
 use stages::body::{COLD, HOT, SIZES, malformed, sensor};
@@ -24,6 +25,10 @@ use stages::body::{COLD, HOT, SIZES, malformed, sensor};
 mod parsers;
 
 use parsers::CANDIDATES;
+
+/// As in the product: some peers allocate.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The same, as large and worth the same, with a name whose spelling makes the walk decline it.
 fn declined(body: &[u8]) -> Vec<u8> {

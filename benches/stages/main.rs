@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use mimalloc::MiMalloc;
 
 mod acknowledge;
 mod core;
@@ -15,6 +16,10 @@ mod decode;
 mod forward;
 mod threshold;
 mod traffic;
+
+/// As in the product: some peers allocate.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 criterion_group! {
     name = benches;
