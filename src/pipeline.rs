@@ -25,6 +25,7 @@ use crate::logging::{LineLimit, excerpt};
 use crate::message::{Alert, Batch, Message, SourceId};
 use crate::metrics::{Counters, Summary};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
+use crate::origin::Origin;
 use crate::parse::{JsonPath, Parser};
 use crate::pool::{Pool, Wakes, judge};
 use crate::threshold::Threshold;
@@ -174,6 +175,7 @@ impl Pipeline {
     pub fn receive_too_large(
         &mut self,
         source: SourceId,
+        origin: Origin<'_>,
         packet_id: Option<u16>,
         bytes: usize,
         now: Instant,
@@ -181,8 +183,8 @@ impl Pipeline {
         self.counters.oversized += 1;
         if let Some(suppressed) = self.bad_lines.allow(now, 1) {
             error!(
-                "message lost: {bytes} bytes, and at most {PACKET_BYTES_MAX} are taken; have the \
-                 sensor send less (and {suppressed} more bad messages)"
+                "message lost: {bytes} bytes, and at most {PACKET_BYTES_MAX} are taken, {origin}; \
+                 have the sensor send less (and {suppressed} more bad messages)"
             );
         }
         self.receive_settled(source, packet_id);
@@ -246,12 +248,14 @@ impl Pipeline {
             counters.add(&batch);
             push_alerts(&batch, path, arena, outbox);
             *unsettled_bytes -= batch.kept_bytes;
-            if let Some((reason, body)) = &batch.findings.sample {
+            if let Some((reason, message)) = &batch.findings.sample {
                 let count = batch.findings.malformed.iter().copied().map(u64::from).sum();
                 if let Some(suppressed) = bad_lines.allow(now, count) {
-                    let text = excerpt(body.of(&batch.block));
+                    let text = excerpt(message.body.of(&batch.block));
+                    let origin = Origin::of(batch.source, message.origin.of(&batch.block));
                     warn!(
-                        "message ignored: {reason}: \"{text}\" (and {suppressed} more bad messages)"
+                        "message ignored: {reason}: \"{text}\", {origin} (and {suppressed} more \
+                         bad messages)"
                     );
                 }
             }
@@ -290,7 +294,8 @@ impl Pipeline {
         self.counters.too_large += 1;
         self.settle(alert);
         if let Some(suppressed) = self.bad_lines.allow(Instant::now(), 1) {
-            error!("alert lost: {too_large} (and {suppressed} more bad messages)");
+            let origin = Origin::of(alert.source, alert.origin().as_bytes());
+            error!("alert lost, {origin}: {too_large} (and {suppressed} more bad messages)");
         }
     }
 

@@ -29,6 +29,7 @@ use crate::mqtt::session::{
 };
 use crate::mqtt::wire::{Incoming, PublishAt};
 use crate::mqtt::{ByteStream, Connection, Stream};
+use crate::origin::Origin;
 use crate::pipeline::Pipeline;
 use filters::Filters;
 
@@ -202,8 +203,9 @@ impl Source {
                     Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
                 },
-                Incoming::TooLarge { packet_id, bytes, .. } => {
-                    pipeline.receive_too_large(BROKER, packet_id, bytes, now);
+                Incoming::TooLarge { packet_id, bytes, topic } => {
+                    let origin = Origin::Topic(&topic);
+                    pipeline.receive_too_large(BROKER, origin, packet_id, bytes, now);
                 }
                 Incoming::PubAck(_) => pipeline.counters.unexpected += 1,
             }

@@ -19,6 +19,7 @@ mod beside_a_broker;
 mod login;
 mod parking;
 mod renewal;
+mod told;
 mod too_large;
 
 const PATIENCE: Duration = Duration::from_secs(20);
