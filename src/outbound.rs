@@ -349,7 +349,7 @@ impl<N: Naming> Outbound<N> {
                         self.sent(id);
                     }
                 }
-                Err(too_large) => pipeline.lost(&alert, too_large),
+                Err(why) => pipeline.unsent(&alert, why),
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use tracing::{debug, error, warn};
 
 use crate::ack::{Content, Ledger, Redelivery, Rule};
 use crate::arena::Arena;
-use crate::forward::{Order, TooLarge};
+use crate::forward::{Order, Unsent};
 use crate::ingest::Ingest;
 use crate::limits::{HELD_MESSAGES_MAX, HELD_OVERDRAFT, HELD_RESERVE_SHARE, JUDGED_AT_ONCE_BYTES};
 use crate::logging::{LineLimit, excerpt};
@@ -81,6 +81,8 @@ pub struct Pipeline {
     /// At the first level of a hub, and at the last one.
     held_bytes_max: [usize; 2],
     bad_lines: LineLimit,
+    /// On own alerts that a route brings back.
+    route_lines: LineLimit,
     /// Everything counted.
     pub counters: Counters,
 }
@@ -140,6 +142,7 @@ impl Pipeline {
             turn: SourceId::Hub,
             held_bytes_max: [held_bytes_max - held_bytes_max / HELD_RESERVE_SHARE, held_bytes_max],
             bad_lines: LineLimit::default(),
+            route_lines: LineLimit::of(1),
             counters: Counters::default(),
         })
     }
@@ -289,13 +292,24 @@ impl Pipeline {
         self.settle(alert);
     }
 
-    /// Nobody takes the alert: its message is settled all the same, or it would come for ever.
-    pub fn lost(&mut self, alert: &Alert, too_large: TooLarge) {
-        self.counters.too_large += 1;
+    /// The alert is not sent, and its message is settled all the same, or it would come for ever.
+    #[cold]
+    pub fn unsent(&mut self, alert: &Alert, why: Unsent) {
         self.settle(alert);
-        if let Some(suppressed) = self.bad_lines.allow(Instant::now(), 1) {
+        let now = Instant::now();
+        if why == Unsent::Own {
+            // It was counted as one when it was judged.
+            self.counters.alerts -= 1;
+            self.counters.own_alerts += 1;
+            if let Some(suppressed) = self.route_lines.allow(now, 1) {
+                warn!("own alert ignored: {why} (and {suppressed} more)");
+            }
+            return;
+        }
+        self.counters.too_large += 1;
+        if let Some(suppressed) = self.bad_lines.allow(now, 1) {
             let origin = Origin::of(alert.source, alert.origin().as_bytes());
-            error!("alert lost, {origin}: {too_large} (and {suppressed} more bad messages)");
+            error!("alert lost, {origin}: {why} (and {suppressed} more bad messages)");
         }
     }
 

@@ -12,8 +12,11 @@
 use super::percent_decode;
 use super::properties::{encode_pair, split_token};
 
+/// The `MessageType` of an alert.
+pub const ALERT: &str = "Alert";
+
 /// Appends the topic of an alert to `out`: `prefix`, the properties of `input_bag` in their order,
-/// and `MessageType=Alert`.
+/// and `MessageType=Alert`. Whether the bag had a `MessageType` before.
 ///
 /// `prefix` is what [`topics::output`] gives for no properties. Left out are `$.on`, `$.cdid` and
 /// `$.cmid`, which the hub sets from the topic, and `MessageType` in any letter case, because
@@ -26,37 +29,50 @@ use super::properties::{encode_pair, split_token};
 /// [`topics::output`]: super::topics::output
 /// [`topics::TOPIC_LEN_MAX`]: super::topics::TOPIC_LEN_MAX
 /// [`Properties::decode`]: super::Properties::decode
-pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) {
+pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) -> bool {
     out.push_str(prefix);
+    let mut had_type = false;
     for token in input_bag.split('&') {
-        match canonical_name(token) {
+        had_type |= match canonical_name(token) {
             Some(name) => forward_verbatim(out, token, name),
             None => forward_encoded(out, token),
         }
     }
     out.push_str("&MessageType=Alert");
+    had_type
 }
 
-fn forward_verbatim(out: &mut String, token: &str, name: &str) {
-    let stamped = matches!(name, "%24.on" | "%24.cdid" | "%24.cmid");
-    if !stamped && !is_message_type(name) {
-        out.push('&');
-        out.push_str(token);
+/// Whether it is a `MessageType`, which is left out.
+fn forward_verbatim(out: &mut String, token: &str, name: &str) -> bool {
+    if matches!(name, "%24.on" | "%24.cdid" | "%24.cmid") {
+        return false;
     }
+    if is_message_type(name) {
+        return true;
+    }
+    out.push('&');
+    out.push_str(token);
+    false
 }
 
+/// Whether it is a `MessageType`, which is left out.
 #[cold]
-fn forward_encoded(out: &mut String, token: &str) {
+fn forward_encoded(out: &mut String, token: &str) -> bool {
     let (name, value) = split_token(token);
     let name = percent_decode(name);
+    if is_message_type(&name) {
+        return true;
+    }
     let stamped = matches!(&*name, "$.on" | "$.cdid" | "$.cmid");
-    if !name.is_empty() && !stamped && !is_message_type(&name) {
+    if !name.is_empty() && !stamped {
         out.push('&');
         encode_pair(&name, value.map(percent_decode).as_deref(), out);
     }
+    false
 }
 
-fn is_message_type(name: &str) -> bool {
+/// Whether this is the name of the property that says what a message is.
+pub fn is_message_type(name: &str) -> bool {
     name.eq_ignore_ascii_case("MessageType")
 }
 

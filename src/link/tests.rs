@@ -17,6 +17,7 @@ use crate::trust::trusting;
 
 mod beside_a_broker;
 mod login;
+mod own_alerts;
 mod parking;
 mod renewal;
 mod told;
@@ -50,6 +51,7 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
         puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(5),
         linger: Duration::ZERO,
+        judge_own_alerts: false,
     };
     (Link::new(settings, pipeline, Arc::clone(&wake), stopped, cell), stop, wake)
 }
