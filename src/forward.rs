@@ -70,6 +70,8 @@ pub struct HubOutput {
     prefix: String,
     /// Where the property bag begins in `prefix`.
     bag_start: usize,
+    /// Length of the module's own ids, which the hub adds to what it counts.
+    ids_bytes: usize,
     device: String,
     module: String,
     /// Whether alerts of this very module are alerts again.
@@ -82,11 +84,12 @@ pub struct HubOutput {
 /// Why an alert is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsent {
-    /// No hub takes it: `MessageType=Alert` and properties encoded anew make it larger than its input
-    /// was. Sent all the same, it would end every connection.
+    /// No hub takes it: `MessageType=Alert` and properties encoded anew make it larger than its
+    /// input was. Sent all the same, it would end every connection.
     #[error(
-        "as an alert the message is too large to be sent (topic with properties {topic_bytes} bytes \
-         of 65535, with the body of {body_bytes} a hub takes about 262144); have the sensor send less"
+        "as an alert the message is too large to be sent (topic with properties {topic_bytes} \
+         bytes of 65535, with the body of {body_bytes} a hub takes about 262144); have the sensor \
+         send less"
     )]
     TooLarge {
         /// Bytes of the topic that it would need.
@@ -114,10 +117,13 @@ impl HubOutput {
     pub fn new(identity: &Identity, output: &str) -> Self {
         let prefix = topics::output(identity, output, &Properties::new());
         let bag_start = prefix.rfind('/').map_or(0, |slash| slash + 1);
+        let (device, module) = (identity.device.clone(), identity.module.clone());
+        let module = module.unwrap_or_default();
         Self {
             bag_start,
-            device: identity.device.clone(),
-            module: identity.module.clone().unwrap_or_default(),
+            ids_bytes: device.len() + module.len(),
+            device,
+            module,
             judges_own: false,
             prefix,
             topic: String::new(),
@@ -142,11 +148,6 @@ impl HubOutput {
         is("$.cmid", &self.module) && is_of_device && types.any(|(_, value)| value == Some(ALERT))
     }
 
-    /// Length of the module's own ids, which the hub adds to what it counts.
-    fn ids_bytes(&self) -> usize {
-        self.device.len() + self.module.len()
-    }
-
     /// Whether an edgeHub takes this message: it closes the connection on a larger one.
     fn is_sendable(&self, body_bytes: usize) -> bool {
         /// Lengths of topic and packet id stand before the body (MQTT 3.1.1 §3.3.2).
@@ -159,9 +160,9 @@ impl HubOutput {
         }
         // Decoding never lengthens a bag, so far from the limit it need not be done.
         let bag = &topic[self.bag_start..];
-        let at_most = message_bytes(&Properties::new(), body_bytes + bag.len(), self.ids_bytes());
+        let at_most = message_bytes(&Properties::new(), body_bytes + bag.len(), self.ids_bytes);
         at_most <= MESSAGE_BYTES_MAX
-            || message_bytes(&Properties::decode(bag), body_bytes, self.ids_bytes())
+            || message_bytes(&Properties::decode(bag), body_bytes, self.ids_bytes)
                 <= MESSAGE_BYTES_MAX
     }
 }

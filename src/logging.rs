@@ -110,8 +110,8 @@ impl Visit for Message<'_> {
     }
 }
 
-/// Lets [`LOG_LINES_MAX`] lines pass in [`LOG_WINDOW`], or as many as it is made for, and counts the
-/// rest.
+/// Lets [`LOG_LINES_MAX`] lines pass in [`LOG_WINDOW`], or as many as it is made for, and counts
+/// the rest.
 #[derive(Debug)]
 pub struct LineLimit {
     lines_max: u32,

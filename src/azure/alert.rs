@@ -31,27 +31,40 @@ pub const ALERT: &str = "Alert";
 /// [`Properties::decode`]: super::Properties::decode
 pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) -> bool {
     out.push_str(prefix);
-    let mut had_type = false;
-    for token in input_bag.split('&') {
-        had_type |= match canonical_name(token) {
-            Some(name) => forward_verbatim(out, token, name),
-            None => forward_encoded(out, token),
+    let mut tokens = input_bag.split('&');
+    while let Some(token) = tokens.next() {
+        if forward(out, token) {
+            return forward_rest(out, tokens);
         }
     }
     out.push_str("&MessageType=Alert");
-    had_type
+    false
+}
+
+/// What is behind a `MessageType`, which is rare: so that nobody else keeps in mind whether there was
+/// one.
+#[cold]
+#[inline(never)]
+fn forward_rest<'a>(out: &mut String, tokens: impl Iterator<Item = &'a str>) -> bool {
+    for token in tokens {
+        forward(out, token);
+    }
+    out.push_str("&MessageType=Alert");
+    true
 }
 
 /// Whether it is a `MessageType`, which is left out.
-fn forward_verbatim(out: &mut String, token: &str, name: &str) -> bool {
-    if matches!(name, "%24.on" | "%24.cdid" | "%24.cmid") {
-        return false;
+#[inline]
+fn forward(out: &mut String, token: &str) -> bool {
+    match canonical_name(token) {
+        Some("%24.on" | "%24.cdid" | "%24.cmid") => {}
+        Some(name) if is_message_type(name) => return true,
+        Some(_) => {
+            out.push('&');
+            out.push_str(token);
+        }
+        None => return forward_encoded(out, token),
     }
-    if is_message_type(name) {
-        return true;
-    }
-    out.push('&');
-    out.push_str(token);
     false
 }
 

@@ -29,7 +29,8 @@ pub fn members<'a, const N: usize>(
     Ok(names.map(|name| found.get(name).map(|value| value.get())))
 }
 
-/// What is wrong with a text that was no JSON of the form that is wanted, to be put behind its name,
+/// What is wrong with a text that was no JSON of the form that is wanted, to be put behind its
+/// name:
 /// without the parser's names of types, and without the text, which may hold a secret.
 pub fn problem(error: &serde_json::Error) -> String {
     let at = || format!("at line {} column {}", error.line(), error.column());

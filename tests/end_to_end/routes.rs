@@ -24,8 +24,8 @@ fn start(scene: &Scene, change: impl FnOnce(&mut Command)) -> Process {
     module
 }
 
-/// One reading is one alert, by whatever route its alert comes back; the log names the fault, and what
-/// is no alert of this module is judged as ever.
+/// One reading is one alert, by whatever route its alert comes back; the log names the fault, and
+/// what is no alert of this module is judged as ever.
 #[test]
 fn an_alert_that_comes_back_is_no_alert_again() {
     for from in

@@ -54,8 +54,8 @@ fn plain_values_are_acknowledged_in_kind_and_delay_nothing() {
     check_concurrency(|value| value, plain);
 }
 
-/// A value that the template does not allow is refused at once and in kind, with the value in force;
-/// telemetry and commands go on.
+/// A value that the template does not allow is refused at once and in kind, with the value in
+/// force; telemetry and commands go on.
 #[test]
 fn values_that_the_template_does_not_allow_are_refused() {
     let scene = Scene::start(1);
