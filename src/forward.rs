@@ -140,9 +140,10 @@ impl HubOutput {
     /// Whether a message with this bag was sent by this very module as an alert.
     #[cold]
     fn is_own_alert(&self, bag: &str) -> bool {
-        let properties = Properties::decode(bag);
+        // It ends at a raw `/`, as for the official SDKs.
+        let properties = Properties::decode(bag.split('/').next().unwrap_or_default());
         let is = |name: &str, wanted: &str| properties.get(name).flatten() == Some(wanted);
-        let mut types = properties.iter().filter(|(name, _)| is_message_type(name));
+        let mut types = properties.iter().filter(|(name, _)| is_message_type(name.as_bytes()));
         // A hub names both; one that leaves the device out can mean no other module.
         let is_of_device = properties.get("$.cdid").is_none() || is("$.cdid", &self.device);
         is("$.cmid", &self.module) && is_of_device && types.any(|(_, value)| value == Some(ALERT))
@@ -172,8 +173,7 @@ impl Naming for HubOutput {
         self.topic.clear();
         match alert.source {
             SourceId::Hub => {
-                // The bag ends at a raw `/`, as for the official SDKs.
-                let bag = alert.origin().split_once('/').map_or(alert.origin(), |(bag, _)| bag);
+                let bag = alert.origin();
                 let had_type = alert_topic(&mut self.topic, &self.prefix, bag);
                 if had_type && !self.judges_own && self.is_own_alert(bag) {
                     return Err(Unsent::Own);

@@ -35,19 +35,23 @@ pub const RESENT_AT_ONCE: usize = 64;
 #[derive(Debug)]
 enum Sent {
     Alert(Alert),
-    Report {
-        topic: String,
-        body: Bytes,
-    },
+    /// Rare: it must not make the places of alerts larger.
+    Report(Box<Report>),
     /// An alert that is in a file, and goes with its connection.
     Parked,
+}
+
+#[derive(Debug)]
+struct Report {
+    topic: String,
+    body: Bytes,
 }
 
 impl Sent {
     fn body_bytes(&self) -> usize {
         match self {
             Self::Alert(alert) => alert.body().len(),
-            Self::Report { body, .. } => body.len(),
+            Self::Report(report) => report.body.len(),
             Self::Parked => 0,
         }
     }
@@ -187,7 +191,7 @@ impl<N: Naming> Outbound<N> {
                 pipeline.forwarded(&alert);
                 Acknowledged::Alert
             }
-            Some(Sent::Report { .. }) => {
+            Some(Sent::Report(_)) => {
                 self.acknowledged += 1;
                 Acknowledged::Report
             }
@@ -207,7 +211,7 @@ impl<N: Naming> Outbound<N> {
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
         self.inflight.iter().filter_map(|sent| match sent {
             Sent::Alert(alert) => Some(alert),
-            Sent::Report { .. } | Sent::Parked => None,
+            Sent::Report(_) | Sent::Parked => None,
         })
     }
 
@@ -390,7 +394,8 @@ impl<N: Naming> Outbound<N> {
     ) -> Result<(), ConnectionError> {
         let id = self.inflight.next_id();
         connection.publish(Outgoing { retain: true, ..outgoing(&topic, id, &body) })?;
-        self.inflight.push(Sent::Report { topic, body }).expect("there is room");
+        let report = Box::new(Report { topic, body });
+        self.inflight.push(Sent::Report(report)).expect("there is room");
         self.sent(id);
         Ok(())
     }
@@ -420,8 +425,8 @@ impl<N: Naming> Outbound<N> {
                     pipeline.counters.resent += 1;
                 }
             }
-            Some(Sent::Report { topic, body }) => {
-                let publish = outgoing(topic, id, body);
+            Some(Sent::Report(report)) => {
+                let publish = outgoing(&report.topic, id, &report.body);
                 connection.publish(Outgoing { dup: true, retain: true, ..publish })?;
             }
             Some(Sent::Parked) | None => {}

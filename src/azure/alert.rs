@@ -21,7 +21,8 @@ pub const ALERT: &str = "Alert";
 /// `prefix` is what [`topics::output`] gives for no properties. Left out are `$.on`, `$.cdid` and
 /// `$.cmid`, which the hub sets from the topic, and `MessageType` in any letter case, because
 /// edgeHub drops a message with two names that differ only in case. Also tokens with an empty name,
-/// which it refuses. The bag is read as by [`Properties::decode`].
+/// which it refuses. The bag ends at a raw `/`, as for the official SDKs; it is read as by
+/// [`Properties::decode`].
 ///
 /// Encoding can make the topic longer than the bag was: the caller checks that it is not above
 /// [`topics::TOPIC_LEN_MAX`].
@@ -31,41 +32,57 @@ pub const ALERT: &str = "Alert";
 /// [`Properties::decode`]: super::Properties::decode
 pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) -> bool {
     out.push_str(prefix);
-    let mut tokens = input_bag.split('&');
-    while let Some(token) = tokens.next() {
-        if forward(out, token) {
-            return forward_rest(out, tokens);
-        }
+    if let Some(end) = forward(out, input_bag, 0) {
+        return forward_rest(out, input_bag, end);
     }
     out.push_str("&MessageType=Alert");
     false
 }
 
-/// What is behind a `MessageType`, which is rare: so that nobody else keeps in mind whether there was
-/// one.
+/// What stands behind a `MessageType`, which is rare: nobody else is to keep in mind whether there
+/// was one.
 #[cold]
 #[inline(never)]
-fn forward_rest<'a>(out: &mut String, tokens: impl Iterator<Item = &'a str>) -> bool {
-    for token in tokens {
-        forward(out, token);
+fn forward_rest(out: &mut String, input_bag: &str, mut end: usize) -> bool {
+    while input_bag.as_bytes().get(end) == Some(&b'&')
+        && let Some(next) = forward(out, input_bag, end + 1)
+    {
+        end = next;
     }
     out.push_str("&MessageType=Alert");
     true
 }
 
-/// Whether it is a `MessageType`, which is left out.
+/// Appends the properties from `start` on, up to a `MessageType`; gives where that ends.
 #[inline]
-fn forward(out: &mut String, token: &str) -> bool {
-    match canonical_name(token) {
-        Some("%24.on" | "%24.cdid" | "%24.cmid") => {}
-        Some(name) if is_message_type(name) => return true,
-        Some(_) => {
-            out.push('&');
-            out.push_str(token);
+fn forward(out: &mut String, input_bag: &str, mut start: usize) -> Option<usize> {
+    let bytes = input_bag.as_bytes();
+    loop {
+        let end = match stamped_end(bytes, start) {
+            Some(end) => end,
+            None => match canonical(bytes, start) {
+                Some(Token { name_end, end }) => {
+                    if is_message_type(&bytes[start..name_end]) {
+                        return Some(end);
+                    }
+                    out.push('&');
+                    out.push_str(&input_bag[start..end]);
+                    end
+                }
+                None => {
+                    let end = token_end(bytes, start);
+                    if forward_encoded(out, &input_bag[start..end]) {
+                        return Some(end);
+                    }
+                    end
+                }
+            },
+        };
+        if bytes.get(end) != Some(&b'&') {
+            return None;
         }
-        None => return forward_encoded(out, token),
+        start = end + 1;
     }
-    false
 }
 
 /// Whether it is a `MessageType`, which is left out.
@@ -73,7 +90,7 @@ fn forward(out: &mut String, token: &str) -> bool {
 fn forward_encoded(out: &mut String, token: &str) -> bool {
     let (name, value) = split_token(token);
     let name = percent_decode(name);
-    if is_message_type(&name) {
+    if is_message_type(name.as_bytes()) {
         return true;
     }
     let stamped = matches!(&*name, "$.on" | "$.cdid" | "$.cmid");
@@ -85,28 +102,72 @@ fn forward_encoded(out: &mut String, token: &str) -> bool {
 }
 
 /// Whether this is the name of the property that says what a message is.
-pub fn is_message_type(name: &str) -> bool {
-    name.eq_ignore_ascii_case("MessageType")
+pub fn is_message_type(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"MessageType")
 }
 
-/// The name of a token that decoding and encoding would not change, and that has a name.
-fn canonical_name(token: &str) -> Option<&str> {
-    let bytes = token.as_bytes();
-    let mut name_len = None;
-    let mut index = 0;
-    while let Some(&byte) = bytes.get(index) {
-        index += match byte {
-            _ if UNRESERVED[usize::from(byte)] => 1,
-            b'%' => escaped_char_len(&bytes[index..])?,
-            b'=' if name_len.is_none() => {
-                name_len = Some(index);
+/// Where the token at `start` ends, if the hub sets what it names: whatever its value is, it is not
+/// looked at.
+#[inline]
+fn stamped_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let name = bytes[start..].strip_prefix(b"%24.")?;
+    let name_len = match name {
+        [b'o', b'n', ..] => 2,
+        [b'c', b'd' | b'm', b'i', b'd', ..] => 4,
+        _ => return None,
+    };
+    matches!(name.get(name_len), None | Some(b'=' | b'&' | b'/'))
+        .then(|| token_end(bytes, start + 4 + name_len))
+}
+
+/// Where the token ends that `from` is a place of.
+#[inline]
+fn token_end(bytes: &[u8], from: usize) -> usize {
+    let rest = &bytes[from..];
+    from + rest.iter().position(|byte| matches!(byte, b'&' | b'/')).unwrap_or(rest.len())
+}
+
+/// Where a token and its name end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Token {
+    name_end: usize,
+    end: usize,
+}
+
+/// The token at `start`, if decoding and encoding would not change it, and it has a name.
+#[inline]
+fn canonical(bytes: &[u8], start: usize) -> Option<Token> {
+    let mut name_end = None;
+    let mut at = start;
+    loop {
+        at = behind_unreserved(bytes, at);
+        at += match bytes.get(at) {
+            None | Some(b'&' | b'/') => break,
+            Some(b'=') if name_end.is_none() => {
+                name_end = Some(at);
                 1
             }
-            _ => return None,
+            Some(b'%') => escaped_char_len(&bytes[at..])?,
+            Some(_) => return None,
         };
     }
-    let name = &token[..name_len.unwrap_or(index)];
-    (!name.is_empty()).then_some(name)
+    let name_end = name_end.unwrap_or(at);
+    (name_end > start).then_some(Token { name_end, end: at })
+}
+
+/// The place behind the bytes from `at` on that stand for themselves. In steps of eight, whose bytes
+/// need no look at the end of all.
+#[inline]
+fn behind_unreserved(bytes: &[u8], mut at: usize) -> usize {
+    let is_reserved = |byte: &u8| !UNRESERVED[usize::from(*byte)];
+    while let Some(step) = bytes[at..].first_chunk::<8>() {
+        match step.iter().position(is_reserved) {
+            Some(len) => return at + len,
+            None => at += 8,
+        }
+    }
+    let rest = &bytes[at..];
+    at + rest.iter().position(is_reserved).unwrap_or(rest.len())
 }
 
 /// Length of the escapes of one character at the start of `bytes`, when they are as

@@ -87,7 +87,7 @@ impl<N: Naming> Outbound<N> {
     fn mark(&mut self, id: u16) -> Option<Mark> {
         match self.inflight.get(id)? {
             Sent::Alert(alert) => Some(Mark::of(self.naming.topic(alert).ok()?, alert.body())),
-            Sent::Report { topic, body } => Some(Mark::of(topic, body)),
+            Sent::Report(report) => Some(Mark::of(&report.topic, &report.body)),
             Sent::Parked => None,
         }
     }
@@ -255,7 +255,7 @@ impl<N: Naming> Outbound<N> {
                     let topic = self.naming.topic(alert).unwrap_or_default().to_owned();
                     ("an alert", topic, alert.body().len())
                 }
-                Some(Sent::Report { topic, body }) => ("a report", topic.clone(), body.len()),
+                Some(Sent::Report(report)) => ("a report", report.topic.clone(), report.body.len()),
                 _ => return "a publish".to_owned(),
             },
             Some(Place::File(name)) => {
@@ -346,7 +346,7 @@ impl<N: Naming> Outbound<N> {
                     Some(Refused::Kept(path))
                 }
                 (Place::Table(id), _) => {
-                    if !matches!(self.inflight.get(id), Some(Sent::Report { .. })) {
+                    if !matches!(self.inflight.get(id), Some(Sent::Report(_))) {
                         return Ok(refused);
                     }
                     self.inflight.complete(id);

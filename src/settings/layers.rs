@@ -136,7 +136,7 @@ impl Layers {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         if spec.default.is_empty() && self.source(spec).is_none() {
-            self.problem(format!("{} is not set: {}", spec.env, spec.help));
+            self.missing(spec);
             return None;
         }
         self.optional(spec, parse)
@@ -149,17 +149,30 @@ impl Layers {
         spec: &Spec,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let text = match self.text(spec) {
-            Some(text) => text,
-            None if spec.default.is_empty() => return None,
-            None => spec.default,
-        };
-        let problem = match parse(text) {
-            Ok(value) => return Some(value),
-            Err(problem) => format!("{}: {problem}", self.source_or_default(spec)),
-        };
-        self.problem(problem);
-        None
+        match parse(self.text_or_default(spec)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.bad(spec, &problem);
+                None
+            }
+        }
+    }
+
+    // What follows is the same for every type of a value, so it is compiled once and not for each.
+
+    #[cold]
+    fn missing(&mut self, spec: &Spec) {
+        self.problem(format!("{} is not set: {}", spec.env, spec.help));
+    }
+
+    #[cold]
+    fn bad(&mut self, spec: &Spec, problem: &str) {
+        self.problem(format!("{}: {problem}", self.source_or_default(spec)));
+    }
+
+    #[inline(never)]
+    fn text_or_default(&self, spec: &Spec) -> Option<&str> {
+        self.text(spec).or_else(|| (!spec.default.is_empty()).then_some(spec.default))
     }
 
     /// The values of a list; `None`, with every problem noted, when one of them is bad. No value is
@@ -169,10 +182,7 @@ impl Layers {
         spec: &Spec,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
-        let texts = match self.given.get(spec.name) {
-            Some(given) => given.texts.clone(),
-            None => split(spec.default).collect(),
-        };
+        let texts = self.texts(spec);
         let (mut values, mut problems) = (Vec::with_capacity(texts.len()), Vec::new());
         for text in texts {
             match parse(&text) {
@@ -180,28 +190,38 @@ impl Layers {
                 Err(problem) => problems.push(problem),
             }
         }
-        let source = self.source_or_default(spec);
-        let is_good = problems.is_empty();
-        self.problems.extend(problems.iter().map(|problem| format!("{source}: {problem}")));
-        is_good.then_some(values)
+        problems.iter().for_each(|problem: &String| self.bad(spec, problem));
+        problems.is_empty().then_some(values)
+    }
+
+    #[inline(never)]
+    fn texts(&self, spec: &Spec) -> Vec<String> {
+        match self.given.get(spec.name) {
+            Some(given) => given.texts.clone(),
+            None => split(spec.default).collect(),
+        }
     }
 
     /// Where the value of a setting was found; `None` when only a default is left.
+    #[inline(never)]
     pub(crate) fn source(&self, spec: &Spec) -> Option<&str> {
         self.given.get(spec.name).map(|given| given.source.as_str())
     }
 
     /// The same, with words for a default.
+    #[inline(never)]
     pub(crate) fn source_or_default(&self, spec: &Spec) -> String {
         self.source(spec).map_or_else(|| format!("default of --{}", spec.name), str::to_owned)
     }
 
     /// The text of a setting that is no list.
+    #[inline(never)]
     fn text(&self, spec: &Spec) -> Option<&str> {
         self.given.get(spec.name)?.texts.last().map(String::as_str)
     }
 
     /// Notes a problem that concerns more than one setting.
+    #[inline(never)]
     pub(crate) fn problem(&mut self, problem: String) {
         self.problems.push(problem);
     }
