@@ -166,6 +166,7 @@ pub fn excerpt(body: &[u8]) -> String {
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     #[test]
     fn lines_have_the_form_that_edge_agent_reads() {
@@ -210,7 +211,7 @@ mod tests {
             assert_eq!(limit.allow(now, 1), Some(0));
         }
         assert_eq!(limit.allow(now, 5), None);
-        assert_eq!(limit.allow(now, 5), None);
+        assert_eq!(limit.allow(now + LOG_WINDOW - Duration::from_nanos(1), 5), None);
         assert_eq!(limit.allow(now + LOG_WINDOW, 3), Some(12), "5 + 5 + the 2 besides this one");
     }
 

@@ -19,6 +19,7 @@ use crate::dead_letters::DeadLetters;
 use crate::forward::Naming;
 use crate::logging::LineLimit;
 use crate::message::{Alert, SourceId};
+use crate::mqtt::session;
 use crate::mqtt::wire::Outgoing;
 use crate::mqtt::{ByteStream, Connection, ConnectionError, Inflight};
 use crate::pipeline::Pipeline;
@@ -353,7 +354,7 @@ impl<N: Naming> Outbound<N> {
                         self.sent(id);
                     }
                 }
-                Err(why) => pipeline.unsent(&alert, why),
+                Err(why) => pipeline.unsent(&alert, why, session::now()),
             }
         }
         Ok(())

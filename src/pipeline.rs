@@ -294,9 +294,8 @@ impl Pipeline {
 
     /// The alert is not sent, and its message is settled all the same, or it would come for ever.
     #[cold]
-    pub fn unsent(&mut self, alert: &Alert, why: Unsent) {
+    pub fn unsent(&mut self, alert: &Alert, why: Unsent, now: Instant) {
         self.settle(alert);
-        let now = Instant::now();
         if why == Unsent::Own {
             // It was counted as one when it was judged.
             self.counters.alerts -= 1;

@@ -54,7 +54,8 @@ fn forward_rest(out: &mut String, input_bag: &str, mut end: usize) -> bool {
 }
 
 /// Appends the properties from `start` on, up to a `MessageType`; gives where that ends.
-#[inline]
+// A call of it costs 2 % of an alert's topic.
+#[inline(always)]
 fn forward(out: &mut String, input_bag: &str, mut start: usize) -> Option<usize> {
     let bytes = input_bag.as_bytes();
     loop {

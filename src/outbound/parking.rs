@@ -14,6 +14,7 @@ use crate::dead_letters::{DeadLetters, Name, Problem};
 use crate::forward::Naming;
 use crate::logging::excerpt;
 use crate::message::Alert;
+use crate::mqtt::session;
 use crate::mqtt::{ByteStream, Connection, ConnectionError};
 use crate::pipeline::Pipeline;
 
@@ -164,7 +165,7 @@ impl<N: Naming> Outbound<N> {
             self.files_left -= 1;
             park(self.dead_letters.as_mut(), &mut self.naming, &alert).map(Some)
         };
-        let lines = self.copy_lines.allow(Instant::now(), 1);
+        let lines = self.copy_lines.allow(session::now(), 1);
         let place = match kept {
             Ok(Some(name)) => {
                 pipeline.parked(&alert);
@@ -279,7 +280,7 @@ impl<N: Naming> Outbound<N> {
                 Work::Refuse | Work::None => self.refuse_some(suspect, pipeline).map(|_| ()),
             };
             if let Err(problem) = outcome {
-                if let Some(suppressed) = self.copy_lines.allow(Instant::now(), 1) {
+                if let Some(suppressed) = self.copy_lines.allow(session::now(), 1) {
                     error!(
                         "alerts that the receiver hung up on stay where they are until the next \
                          try: {problem} (and {suppressed} more)"

@@ -123,7 +123,8 @@ fn a_lost_alert_is_settled() {
     rig.receive(SourceId::Broker, &[(1, 99), (2, 9)], 0);
     rig.advance();
     let alert = rig.alert();
-    rig.pipeline.unsent(&alert, Unsent::TooLarge { topic_bytes: 70_000, body_bytes: 1 });
+    let too_large = Unsent::TooLarge { topic_bytes: 70_000, body_bytes: 1 };
+    rig.pipeline.unsent(&alert, too_large, Instant::now());
     assert_eq!(rig.released(SourceId::Broker), [1, 2]);
     assert_eq!((rig.pipeline.counters.too_large, rig.pipeline.counters.forwarded), (1, 0));
 }
@@ -135,7 +136,7 @@ fn an_own_alert_is_counted_apart_and_settled() {
     rig.receive(SourceId::Hub, &[(1, 99), (2, 99), (3, 9)], 0);
     rig.advance();
     let (own, other) = (rig.alert(), rig.alert());
-    rig.pipeline.unsent(&own, Unsent::Own);
+    rig.pipeline.unsent(&own, Unsent::Own, Instant::now());
     assert_eq!(rig.released(SourceId::Hub), [1]);
     rig.pipeline.forwarded(&other);
     assert_eq!(rig.released(SourceId::Hub), [2, 3]);
