@@ -137,11 +137,15 @@ impl HubOutput {
         Self { judges_own, ..self }
     }
 
-    /// Whether a message with this bag was sent by this very module as an alert.
+    /// Whether this was an alert of this very module already, and is none again.
     #[cold]
-    fn is_own_alert(&self, bag: &str) -> bool {
-        // It ends at a raw `/`, as for the official SDKs.
-        let properties = Properties::decode(bag.split('/').next().unwrap_or_default());
+    fn is_own(&self, alert: &Alert) -> bool {
+        if self.judges_own {
+            return false;
+        }
+        // The bag ends at a raw `/`, as for the official SDKs.
+        let bag = alert.origin().split('/').next().unwrap_or_default();
+        let properties = Properties::decode(bag);
         let is = |name: &str, wanted: &str| properties.get(name).flatten() == Some(wanted);
         let mut types = properties.iter().filter(|(name, _)| is_message_type(name.as_bytes()));
         // A hub names both; one that leaves the device out can mean no other module.
@@ -173,9 +177,8 @@ impl Naming for HubOutput {
         self.topic.clear();
         match alert.source {
             SourceId::Hub => {
-                let bag = alert.origin();
-                let had_type = alert_topic(&mut self.topic, &self.prefix, bag);
-                if had_type && !self.judges_own && self.is_own_alert(bag) {
+                let had_type = alert_topic(&mut self.topic, &self.prefix, alert.origin());
+                if had_type && self.is_own(alert) {
                     return Err(Unsent::Own);
                 }
             }
