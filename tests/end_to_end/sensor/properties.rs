@@ -92,6 +92,18 @@ fn a_refusal_reports_the_value_in_force() {
     refused(json!({ "brightness": 8 }));
 }
 
+/// A twin in the place of its desired properties is hinted at, in a patch and in the document.
+#[test]
+fn a_desired_inside_the_desired_properties_is_hinted_at() {
+    let scene = Scene::start(1);
+    let hint = ["[WRN]", "the desired properties hold", "properties", "two levels up"];
+    let sensor = start(&scene, &[]);
+    set_desired(&scene, json!({ "properties": { "desired": { "brightness": 7 } } }));
+    sensor.wait_for_line(&hint);
+    sensor.kill();
+    start(&scene, &[]).wait_for_line(&hint);
+}
+
 /// A newer value supersedes one that is not in force yet.
 #[test]
 fn the_newest_value_wins() {
