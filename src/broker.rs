@@ -15,6 +15,8 @@ use crate::pipeline::SharedPipeline;
 use crate::threshold::ThresholdCell;
 
 pub mod address;
+#[cfg(test)]
+mod characters_tests;
 pub mod control;
 pub mod login;
 pub mod outlet;

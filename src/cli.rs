@@ -131,16 +131,19 @@ fn effective(settings: &Settings) -> String {
 }
 
 fn hub(hub: &HubSettings) -> String {
-    let HubSettings { identity, proof, gateway_port, route, token_lifetime } = hub;
+    let HubSettings { identity, proof, gateway_port, route, token_lifetime, judge_own_alerts } =
+        hub;
     let proof = match proof {
         Proof::Key { roots, .. } => format!("by its own key, {} root(s)", roots.len()),
         Proof::Runtime(workload) => format!("by the edge runtime at {}", workload.address),
     };
     format!(
-        "{} at {}:{gateway_port} over {route} (hub {}), {proof}, token lifetime {token_lifetime:?}",
+        "{} at {}:{gateway_port} over {route} (hub {}), {proof}, token lifetime \
+         {token_lifetime:?}{}",
         identity.client_id(),
         identity.gateway,
         identity.hub,
+        if *judge_own_alerts { ", own alerts judged" } else { "" },
     )
 }
 

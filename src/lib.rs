@@ -71,6 +71,7 @@ pub mod logging;
 pub mod message;
 pub mod metrics;
 pub mod module;
+pub mod origin;
 pub mod settings;
 pub mod signals;
 pub mod url;

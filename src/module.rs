@@ -179,6 +179,7 @@ fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, 
         puback_timeout: settings.puback_timeout,
         drain_timeout: settings.drain_timeout,
         linger: settings.linger,
+        judge_own_alerts: hub.judge_own_alerts,
     })
 }
 
@@ -213,6 +214,7 @@ mod tests {
                 gateway_port: 1,
                 route,
                 token_lifetime: Duration::from_secs(60),
+                judge_own_alerts: false,
             };
             let settings = Settings {
                 hub: None,

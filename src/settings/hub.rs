@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::identity::{self, Proof};
 use super::layers::Layers;
-use super::table::{BROKER, GATEWAY_PORT, NO_PROXY, PLAIN, PROXY, TOKEN_LIFETIME, WEBSOCKET};
+use super::table::{
+    BROKER, GATEWAY_PORT, JUDGE_OWN_ALERTS, NO_PROXY, PLAIN, PROXY, TOKEN_LIFETIME, WEBSOCKET,
+};
 use super::values;
 use crate::azure::Identity;
 use crate::mqtt::{Proxy, Route};
@@ -32,6 +34,8 @@ pub struct HubSettings {
     pub route: Route,
     /// Life of a token.
     pub token_lifetime: Duration,
+    /// Whether the module's own alerts are judged when a route brings them back.
+    pub judge_own_alerts: bool,
 }
 
 /// `None` without a problem when there is no word of an identity and a broker is there instead; what
@@ -56,6 +60,7 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<HubSettings> {
     let token_lifetime = layers.required(&TOKEN_LIFETIME, |text| {
         values::duration_within(text, TOKEN_LIFETIME_MIN, TOKEN_LIFETIME_MAX)
     });
+    let judge_own_alerts = layers.required(&JUDGE_OWN_ALERTS, values::switch);
     let (identity, proof) = identity?;
     Some(HubSettings {
         identity,
@@ -63,6 +68,7 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<HubSettings> {
         gateway_port: gateway_port?,
         route: route?,
         token_lifetime: token_lifetime?,
+        judge_own_alerts: judge_own_alerts?,
     })
 }
 

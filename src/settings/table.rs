@@ -115,6 +115,14 @@ pub(super) const THRESHOLD: Spec = row(
     "number, in the sensors' unit",
     "threshold while the twin, or the control topic, has no `TemperatureThreshold`",
 );
+pub(super) const JUDGE_OWN_ALERTS: Spec = row(
+    "judge-own-alerts",
+    "SLUICEGATE_JUDGE_OWN_ALERTS",
+    "false",
+    SWITCH,
+    "judge this module's own alerts, too, where a route brings them back to its input: with a route \
+     that brings all of them they never end",
+);
 pub(super) const WORKERS: Spec = row(
     "workers",
     "SLUICEGATE_WORKERS",
@@ -245,7 +253,7 @@ pub(super) const API_VERSION: Spec = env_only(
 );
 
 /// The settings table: README shows it, and a test keeps the two equal.
-pub const TABLE: [Spec; 38] = [
+pub const TABLE: [Spec; 39] = [
     CONNECTION_STRING,
     CA_FILE,
     GATEWAY_PORT,
@@ -266,6 +274,7 @@ pub const TABLE: [Spec; 38] = [
     REPORTED_TOPIC,
     PATH,
     THRESHOLD,
+    JUDGE_OWN_ALERTS,
     WORKERS,
     LINGER,
     KEEP_ALIVE,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use sluicegate::azure::members;
 
 use super::control::client::{ask, listen};
 use super::control::{Answer, METHOD_TIMEOUT_S_MAX, Request};
@@ -94,7 +95,7 @@ pub(crate) struct EnrolArgs {
 }
 
 fn parse_json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+    serde_json::from_str(text).map_err(|error| format!("it {}", members::problem(&error)))
 }
 
 pub(crate) fn twin(command: TwinCommand) -> Result<(), CommandError> {
