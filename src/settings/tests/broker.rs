@@ -130,7 +130,8 @@ fn the_path_the_linger_and_the_workers_have_limits() {
         ("--path", "", "is empty"),
         ("--path", long.as_str(), "more than 16"),
         ("--linger", "201us", "200us"),
-        ("--linger", "5", "not a duration"),
+        ("--linger", "5", "without a unit it is seconds"),
+        ("--linger", "5 parsecs", "not a duration"),
         ("--workers", "65", "0 to 64"),
         ("--workers", "-1", "nor auto"),
     ];
