@@ -387,15 +387,31 @@ fn loops_are_refused() {
         (&["--control-topic", "sensors/c"], &["flag --control-topic: "]),
         (&["--reported-topic", "sensors"], &["flag --reported-topic: "]),
         (&["--reported-topic", "sluicegate/desired"], &["(default of --control-topic)"]),
-        (&["--alerts-topic", "sluicegate/{topic}"], &["(default of --control-topic)"]),
+        (
+            &["--alerts-topic", "sluicegate/{topic}", "--subscribe", "+"],
+            &["flag --alerts-topic: the alert of a message on \"desired\"", "--control-topic)"],
+        ),
     ];
     for (flags, parts) in cases {
         check(&[&["--broker", URL], flags].concat(), &[], parts);
     }
     // `#` lets in all three, and each is told.
     assert_eq!(refused(&["--broker", URL, "--subscribe", "#"], &[]).len(), 3);
-    let apart = ["--broker", URL, "--subscribe", "+/sensors", "--alerts-topic", "a/b/{topic}"];
-    broker(&apart, &[]);
+    let apart: [&[&str]; 7] = [
+        &["--subscribe", "+/sensors", "--alerts-topic", "a/b/{topic}"],
+        &["--subscribe", "+/sensor/+/state"],
+        &["--subscribe", "+/+/+/+/+/Data"],
+        &["--subscribe", "+/devices/+/+"],
+        &["--subscribe", "$share/g/+/+/+", "--subscribe", "$share/g/+"],
+        &["--subscribe", "+/+/+", "--alerts-topic", "{topic}/alert"],
+        &["--alerts-topic", "sluicegate/{topic}"],
+    ];
+    for flags in apart {
+        broker(&[&["--broker", URL], flags].concat(), &[]);
+    }
+    // One filter lets in the alerts of another one's messages.
+    let both = ["--broker", URL, "--subscribe", "+/sensor/+/state", "--subscribe", "+/+/+/+/state"];
+    check(&both, &[], &["default of --alerts-topic: ", "\"x/sensor/x/state\"", "+/+/+/+/state"]);
 }
 
 /// With a hub the topics that stand in for it have no place, and a loop is none: alerts leave
