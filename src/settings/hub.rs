@@ -50,7 +50,10 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<HubSettings> {
         _ => layers.required(&GATEWAY_PORT, |text| values::number(text, 1..=65_535)),
     };
     let route = match (transport, &identity) {
-        (Some(transport), Some((identity, _))) => route(layers, transport, &identity.gateway),
+        (Some(transport), Some((identity, _))) => {
+            let port = gateway_port.unwrap_or(WEBSOCKET_PORT);
+            route(layers, transport, &identity.gateway, port)
+        }
         _ => None,
     };
     let token_lifetime = layers.required(&TOKEN_LIFETIME, |text| {
@@ -92,10 +95,10 @@ fn transport(layers: &mut Layers) -> Option<Transport> {
     }
 }
 
-fn route(layers: &mut Layers, transport: Transport, host: &str) -> Option<Route> {
+fn route(layers: &mut Layers, transport: Transport, host: &str, port: u16) -> Option<Route> {
     match transport {
         Transport::Tls => Some(Route::Direct),
-        Transport::WebSocket => websocket_route(layers, host),
+        Transport::WebSocket => websocket_route(layers, host, port),
         Transport::Plain => plain_route(layers, host),
     }
 }
@@ -113,12 +116,12 @@ fn plain_route(layers: &mut Layers, host: &str) -> Option<Route> {
     Some(Route::Plain)
 }
 
-fn websocket_route(layers: &mut Layers, host: &str) -> Option<Route> {
+fn websocket_route(layers: &mut Layers, host: &str, port: u16) -> Option<Route> {
     let exceptions = layers.optional(&NO_PROXY, |text| Ok(text.to_owned())).unwrap_or_default();
     if layers.source(&PROXY).is_none() {
         return Some(Route::WebSocket { proxy: None });
     }
-    let proxy =
-        layers.optional(&PROXY, |url| Proxy::to(host, url, &exceptions).map_err(values::text))?;
+    let proxy = layers
+        .optional(&PROXY, |url| Proxy::to(host, port, url, &exceptions).map_err(values::text))?;
     Some(Route::WebSocket { proxy })
 }

@@ -111,7 +111,7 @@ pub(super) const NO_PROXY: Spec = env_only(
     "no-proxy",
     "NO_PROXY",
     "",
-    "hosts, domains and networks, separated by commas",
+    "hosts, domains and networks, each with or without :port, separated by commas",
     "what is reached without the proxy; also `no_proxy`",
 );
 pub(super) const PATH: Spec = row(
