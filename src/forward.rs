@@ -81,14 +81,27 @@ pub struct HubOutput {
 /// larger than its input was. Sent all the same, it would end every connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "as an alert the message is too large to be sent (topic with properties {topic_bytes} bytes of \
-     65535, with the body of {body_bytes} a hub takes about 262144); have the sensor send less"
+    "as an alert the message is too large to be sent ({}); have the sensor send less",
+    excess(*.topic_bytes, *.body_bytes)
 )]
 pub struct TooLarge {
     /// Bytes of the topic that it would need.
     pub topic_bytes: usize,
     /// Bytes of the body.
     pub body_bytes: usize,
+}
+
+/// A broker has no bound but the topic's, which comes first for a hub, too.
+fn excess(topic_bytes: usize, body_bytes: usize) -> String {
+    match topic_bytes {
+        0..=65_535 => format!(
+            "topic with properties {topic_bytes} bytes, body {body_bytes} bytes: together a hub takes \
+             about 262144"
+        ),
+        _ => {
+            format!("its topic would have {topic_bytes} bytes of the 65535 that MQTT has room for")
+        }
+    }
 }
 
 impl HubOutput {
