@@ -32,16 +32,18 @@ pub enum KeyError {
     #[error("the key is not base64 (was it cut off, or its trailing '=' lost?)")]
     NotBase64,
     /// It has `%XX` in it.
-    #[error("the key is percent-encoded: write %2B as '+', %2F as '/' and %3D as '='")]
+    #[error(
+        "the key is not base64 but percent-encoded: write %2B as '+', %2F as '/' and %3D as '='"
+    )]
     PercentEncoded,
     /// It is base64 of the alphabet for URLs.
     #[error("the key is base64 for URLs: write '-' as '+' and '_' as '/'")]
     UrlAlphabet,
     /// White space or quotation marks in it or around it.
-    #[error("the key holds white space or quotation marks: take them out")]
+    #[error("the key is not base64, as it holds white space or quotation marks: take them out")]
     Blank,
     /// What a text tells to replace.
-    #[error("the key is still a placeholder: put the key itself in its place")]
+    #[error("the key is not base64 but a placeholder: put the key itself in its place")]
     Placeholder,
 }
 

@@ -49,11 +49,11 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<HubSettings> {
         (Some(Transport::Plain), None) => Some(PLAIN_PORT),
         _ => layers.required(&GATEWAY_PORT, |text| values::number(text, 1..=65_535)),
     };
+    let port = gateway_port.unwrap_or(WEBSOCKET_PORT);
     let route = match (transport, &identity) {
-        (Some(transport), Some((identity, _))) => {
-            let port = gateway_port.unwrap_or(WEBSOCKET_PORT);
-            route(layers, transport, &identity.gateway, port)
-        }
+        (Some(transport), Some((identity, _))) => route(layers, transport, &identity.gateway, port),
+        // Where to is not known, but whether the proxy can be used is.
+        (Some(Transport::WebSocket), None) => websocket_route(layers, "localhost", port),
         _ => None,
     };
     let token_lifetime = layers.required(&TOKEN_LIFETIME, |text| {

@@ -89,8 +89,10 @@ fn check_loops(
             let topic = topic.filter(|topic| filter.matches(topic))?;
             Some((spec, format!("what is published on {topic:?}")))
         });
-        let alerts = alerts.and_then(|alerts| returning(filters, alerts, filter));
-        let alerts = alerts.map(|topic| (&ALERTS_TOPIC, alert_of(&topic)));
+        let alerts = alerts.and_then(|alerts| {
+            let topic = returning(filters, alerts, filter)?;
+            Some((&ALERTS_TOPIC, alert_of(&topic, alerts)))
+        });
         for (spec, what) in fixed.chain(alerts) {
             let problem = format!(
                 "{}: {what} could come back through {:?} ({}), in a loop: choose another topic or \
@@ -105,9 +107,10 @@ fn check_loops(
 }
 
 /// The alert of a message on `topic`, which is as long as the filters make it.
-fn alert_of(topic: &str) -> String {
+fn alert_of(topic: &str, alerts: &AlertsTopic) -> String {
+    let alerts = alerts.to_string();
     match topic.len() {
-        0..=SHOWN_BYTES_MAX => format!("the alert of a message on {topic:?}"),
-        _ => "the alert of a message".to_owned(),
+        0..=SHOWN_BYTES_MAX => format!("the alert to {alerts:?} of a message on {topic:?}"),
+        _ => format!("the alert to {alerts:?} of a message"),
     }
 }

@@ -389,7 +389,11 @@ fn loops_are_refused() {
         (&["--reported-topic", "sluicegate/desired"], &["(default of --control-topic)"]),
         (
             &["--alerts-topic", "sluicegate/{topic}", "--subscribe", "+"],
-            &["flag --alerts-topic: the alert of a message on \"desired\"", "--control-topic)"],
+            &[
+                "flag --alerts-topic: the alert to ",
+                "of a message on \"desired\"",
+                "--control-topic)",
+            ],
         ),
     ];
     for (flags, parts) in cases {

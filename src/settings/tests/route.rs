@@ -100,6 +100,9 @@ fn a_proxy_that_cannot_be_used_is_refused_with_advice() {
         let shown = resolve_with(&["--websocket"], &[("HTTPS_PROXY", url)]);
         let shown = shown.err().expect(url).to_string();
         assert!(shown.contains("variable HTTPS_PROXY: ") && shown.contains(advice), "{shown}");
+        let beside = [("SLUICEGATE_WEBSOCKET", "1"), ("HTTPS_PROXY", url)];
+        let without_identity = resolve(&[], &beside).err().expect(url).to_string();
+        assert!(without_identity.contains(advice), "{without_identity}");
         let own = ["jane", "ja#", "12", "34"];
         assert!(!own.iter().any(|part| shown.contains(part)), "{url}: {shown}");
     }
