@@ -1,8 +1,9 @@
-//! The last lines of `tests/run`, in a folder that stands for the repository, with a stand-in for
-//! Cargo.
+//! The steps and the last lines of `tests/run`, in a folder that stands for the repository, with a
+//! stand-in for Cargo; and the help of every script.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use core_tests::readings::FILE;
@@ -66,4 +67,50 @@ fn readings_that_are_there_or_not_asked_for_are_not_told() {
     let lines = run(&tree, "unit", None);
     assert!(!lines.concat().contains("NOTE"), "{lines:?}");
     assert_eq!(lines.last().map(String::as_str), Some("3 passed, 0 failed"));
+}
+
+/// The quick steps install nothing, and each of them runs once.
+#[test]
+fn quick_steps_need_no_tools() {
+    let tree = tree();
+    let lines = run(&tree, "--quick", None);
+    let steps: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("== ")).collect();
+    assert_eq!(steps, ["fmt", "clippy", "doc", "unit"], "{lines:?}");
+    assert_eq!(lines.last().map(String::as_str), Some("12 passed, 0 failed"));
+}
+
+/// The scripts that a person may start.
+fn scripts(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let is_left_out = |path: &Path| path.ends_with("target") || path.ends_with(".git");
+    entries.fold(Vec::new(), |mut found, entry| {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() && !is_left_out(&path) {
+            found.extend(scripts(&path));
+        } else if kind.is_file() && entry.metadata().unwrap().permissions().mode() & 0o100 != 0 {
+            found.push(path);
+        }
+        found
+    })
+}
+
+/// Every script but the one of continuous integration, which takes no arguments, tells what it does
+/// and how it is called, wherever it is called from.
+#[test]
+fn every_script_has_help() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let all = scripts(root);
+    let asked: Vec<_> = all.iter().filter(|path| !path.ends_with(".ci/run")).collect();
+    assert!(asked.len() > 5, "{all:?}");
+    for script in asked {
+        let name = script.strip_prefix(root).unwrap().display().to_string();
+        for flag in ["--help", "-h"] {
+            let mut command = Command::new(script);
+            let output = command.arg(flag).current_dir("/").output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{name} {flag}: {text}");
+            assert!(text.lines().count() >= 3 && !text.contains("set -e"), "{name} {flag}: {text}");
+            assert!(text.contains(&name) || name.ends_with("/start"), "{name} {flag}: {text}");
+        }
+    }
 }
