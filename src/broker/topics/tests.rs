@@ -380,7 +380,7 @@ proptest! {
         let filter = pattern.parse::<TopicFilter>().unwrap_or_else(|_| filter("a/+/#"));
         filter.matches(&text);
         if let Ok(template) = format!("{text}{PLACEHOLDER}{pattern}").parse::<AlertsTopic>() {
-            let _ = comes_back(&[filter.clone()], &template, &filter);
+            let _ = comes_back(std::slice::from_ref(&filter), &template, &filter);
         }
     }
 }
