@@ -10,7 +10,7 @@ use crate::logging::LEVELS;
 const DEFAULT: LevelFilter = LevelFilter::INFO;
 /// What other programs call a level.
 const MEANT: [(&str, &str); 4] =
-    [("TRACE", "verbose"), ("WARN", "warning"), ("CRITICAL", "fatal"), ("ERR", "error")];
+    [("trace", "verbose"), ("warn", "warning"), ("critical", "fatal"), ("err", "error")];
 
 /// The level; one that edgeHub does not know counts as info, with a warning: the same variable is
 /// often set for all modules, and none of them stops for it.
@@ -32,10 +32,9 @@ fn advice(text: &str) -> String {
     let names: Vec<_> = LEVELS.iter().map(|(name, _)| *name).collect();
     // Of `info,edge=debug`, as other programs have it, the first.
     let first = text.split([',', ';', '=']).next().unwrap_or_default();
-    let word = names::word(first, "");
-    let known = MEANT.into_iter().chain(names.iter().map(|name| (*name, *name)));
-    let known: Vec<_> = known.map(|(name, meant)| (name.to_ascii_uppercase(), meant)).collect();
-    let meant = names::nearest(&word, known.iter().map(|(name, meant)| (name.as_str(), *meant)));
+    let first = first.trim().to_ascii_lowercase();
+    let names_too = LEVELS.iter().map(|(name, _)| (*name, *name));
+    let meant = names::nearest(&first, MEANT.into_iter().chain(names_too));
     let meant = meant.map_or_else(String::new, |meant| format!(" (did you mean {meant}?)"));
     format!("{:?} is none of {} and counts as info{meant}", names::shown(text), names.join(", "))
 }

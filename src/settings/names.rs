@@ -1,14 +1,13 @@
 //! Names that no setting has: what was probably meant.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use super::Spec;
 
 /// How alike two names are that one may stand for the other: from 0 to 1.
 const LIKENESS_MIN: f64 = 0.8;
-/// Edits that turn one whole variable's name into another one, where even its beginning is misspelt.
-const EDITS_MAX: usize = 2;
+/// The same of whole variables, where even what they begin with may be misspelt.
+const SLIP_MIN: f64 = 0.95;
 /// Most names that are told one by one.
 const TOLD_MAX: usize = 10;
 /// Longest part of a name that is shown.
@@ -22,14 +21,14 @@ pub struct KnownNames {
     /// Other words for a variable, in capitals and without the prefix, and the variable.
     words: Vec<(String, &'static str)>,
     /// What this program or its other commands read.
-    known: BTreeSet<&'static str>,
+    known: Vec<&'static str>,
 }
 
 impl KnownNames {
     /// The variables of `names`, those of a program that begin with `prefix` among them.
     pub fn new(prefix: &'static str, names: &[&'static str]) -> Self {
         let words = names.iter().map(|name| (word(name, prefix), *name)).collect();
-        Self { prefix, words, known: names.iter().copied().collect() }
+        Self { prefix, words, known: names.to_vec() }
     }
 
     /// The variables of `table`, each also by its flag's name.
@@ -66,7 +65,6 @@ impl KnownNames {
             );
             lines.push(format!("variable {} is not read by anything: {meant}", shown(&name)));
         }
-        lines.sort();
         if untold > 0 {
             lines.push(format!("{untold} more variables are not read by anything"));
         }
@@ -74,7 +72,7 @@ impl KnownNames {
     }
 
     fn is_stray(&self, name: &str, value: &str) -> bool {
-        if self.known.contains(name) || is_of_a_container(name, value) {
+        if self.known.contains(&name) || is_of_a_container(name, value) {
             return false;
         }
         let is_ours = name.get(..self.prefix.len()).is_some_and(|start| {
@@ -87,11 +85,10 @@ impl KnownNames {
 
     /// The variable whose name, or whose flag's, is nearest.
     fn nearest(&self, name: &str) -> Option<&'static str> {
-        let slips = self.words.iter().map(|(_, known)| *known);
-        let slips = slips.filter(|known| is_slip_of(name, known, self.prefix));
-        let slip = slips.min_by_key(|known| strsim::damerau_levenshtein(name, known));
-        if slip.is_some() {
-            return slip;
+        let slips = self.words.iter().map(|(_, known)| (*known, *known));
+        let slips = slips.filter(|(known, _)| is_slip_of(name, known, self.prefix));
+        if let Some(known) = nearest(name, slips) {
+            return Some(known);
         }
         let word = word(name, self.prefix);
         nearest(&word, self.words.iter().map(|(known, name)| (known.as_str(), *name)))
@@ -108,13 +105,10 @@ pub(crate) fn nearest<'a, T>(
     best.filter(|(likeness, _)| *likeness >= LIKENESS_MIN).map(|(_, what)| what)
 }
 
-/// `name` for people: what ends the line or is no text is escaped.
+/// The beginning of `name`, on one line.
 pub(crate) fn shown(name: &str) -> String {
-    let mut text: String = name.escape_debug().take(SHOWN_CHARS_MAX).collect();
-    if name.escape_debug().nth(SHOWN_CHARS_MAX).is_some() {
-        text.push('…');
-    }
-    text
+    let printable = |c: char| if c.is_control() { '?' } else { c };
+    name.chars().take(SHOWN_CHARS_MAX).map(printable).collect()
 }
 
 /// In capitals, with `_` between words, and without what all names begin with.
@@ -128,12 +122,8 @@ pub(crate) fn word(name: &str, prefix: &str) -> String {
 fn is_slip_of(name: &str, known: &str, prefix: &str) -> bool {
     // Lower-case names of a proxy are names of their own.
     let is_special = known.to_ascii_uppercase().ends_with("_PROXY");
-    let is_near = name.len().abs_diff(known.len()) <= EDITS_MAX + '\u{feff}'.len_utf8();
-    !is_special
-        && (name.eq_ignore_ascii_case(known)
-            || (is_near
-                && known.starts_with(prefix)
-                && strsim::damerau_levenshtein(name, known) <= EDITS_MAX))
+    let is_near = known.starts_with(prefix) && strsim::jaro_winkler(name, known) >= SLIP_MIN;
+    !is_special && (name.eq_ignore_ascii_case(known) || is_near)
 }
 
 /// Whether Kubernetes or a container link made it, for a service that has this program's name.
