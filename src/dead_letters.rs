@@ -14,12 +14,13 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
+use humantime::format_rfc3339;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::files::{self, FileProblem};
+use crate::utc;
 
 /// Most files in the folder, refused ones included.
 pub const FILES_MAX: usize = 1000;
@@ -129,11 +130,12 @@ impl DeadLetters {
             topic: topic.to_owned(),
             properties,
             reason: reason.to_owned(),
-            time: Timestamp::now().to_string(),
+            time: format_rfc3339(utc::now()).to_string(),
             body_bytes: body.len() as u64,
         };
         self.check_room(body.len())?;
-        let millis = Timestamp::now().as_millisecond();
+        let millis =
+            utc::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let name = Name(format!("{millis}-{:08x}", fastrand::u32(..)));
         let written = self.write(&name, PENDING, &head, body);
         if let Some(usage) = &mut self.usage {
@@ -250,7 +252,7 @@ impl DeadLetters {
     pub fn refuse(&self, name: &Name, reason: &str) -> Result<PathBuf, Problem> {
         let refuse = || {
             let (head, body) = self.read(name)?;
-            let (reason, time) = (reason.to_owned(), Timestamp::now().to_string());
+            let (reason, time) = (reason.to_owned(), format_rfc3339(utc::now()).to_string());
             self.write(name, REFUSED, &Head { reason, time, ..head }, &body)?;
             fs::remove_file(self.path(name, PENDING))
         };

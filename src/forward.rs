@@ -142,11 +142,7 @@ impl Naming for HubOutput {
     fn topic(&mut self, alert: &Alert) -> Result<&str, TooLarge> {
         self.topic.clear();
         match alert.source {
-            SourceId::Hub => {
-                // The bag ends at a raw `/`, as for the official SDKs.
-                let bag = alert.origin().split_once('/').map_or(alert.origin(), |(bag, _)| bag);
-                alert_topic(&mut self.topic, &self.prefix, bag);
-            }
+            SourceId::Hub => alert_topic(&mut self.topic, &self.prefix, alert.origin()),
             SourceId::Broker => {
                 self.bag.clear();
                 self.bag.push_str("topic=");

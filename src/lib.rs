@@ -75,3 +75,4 @@ pub mod module;
 pub mod settings;
 pub mod signals;
 pub mod url;
+pub mod utc;

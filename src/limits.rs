@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::message::SourceId;
+use crate::message::{Alert, SourceId};
 
 /// Batches handed to the parser pool and not yet back. At the bound the ingest thread judges itself.
 pub const PIPELINE_BATCHES_MAX: usize = 64;
@@ -22,7 +22,7 @@ pub const HELD_MESSAGES_MAX: usize = 65_535;
 pub const HELD_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
 /// What an alert counts besides its bytes: its places in the tables that it passes through, the
 /// outbox and that of its connection, which double when they grow. (`outbound` holds it to that.)
-pub const ALERT_TABLES_BYTES: usize = 288;
+pub const ALERT_TABLES_BYTES: usize = 2 * 2 * size_of::<Alert>();
 /// Least value of that setting.
 pub const HELD_BYTES_MIN: usize = 1024 * 1024;
 /// Its largest value: what all sources hold together stays below half of what this machine can

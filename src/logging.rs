@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
-use jiff::Timestamp;
+use humantime::format_rfc3339_millis;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -19,6 +19,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::limits::{LOG_LINES_MAX, LOG_WINDOW};
+use crate::utc;
 pub use queue::Log;
 
 /// The names of `RuntimeLogLevel` as edgeHub has them, and the level each stands for.
@@ -59,8 +60,10 @@ struct Head(Level);
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (severity, name) = severity(self.0);
-        let time = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f +00:00");
-        write!(f, "<{severity}> {time} [{name}] -")
+        // "2026-01-02T03:04:05.678Z"
+        let now = format_rfc3339_millis(utc::now()).to_string();
+        let (date, time) = now.split_once('T').unwrap_or_default();
+        write!(f, "<{severity}> {date} {} +00:00 [{name}] -", time.trim_end_matches('Z'))
     }
 }
 
@@ -149,6 +152,7 @@ pub fn excerpt(body: &[u8]) -> String {
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     #[test]
     fn lines_have_the_form_that_edge_agent_reads() {
@@ -177,7 +181,11 @@ mod tests {
         assert_eq!(severity, "<4>");
         let (time, text) = rest.split_at(30);
         assert!(time.ends_with(" +00:00"), "{time:?}");
-        assert!(time[..10].parse::<jiff::civil::Date>().is_ok(), "{time:?}");
+        let (date, time) = time.trim_end_matches(" +00:00").split_once(' ').expect("a date");
+        let now = humantime::parse_rfc3339(&format!("{date}T{time}Z")).expect("a time");
+        let age = std::time::SystemTime::now().duration_since(now).unwrap();
+        assert!(age < std::time::Duration::from_secs(60), "{age:?}");
+        assert_eq!(time.split_once('.').unwrap().1.len(), 3, "{time:?}");
         assert_eq!(text, " [WRN] - three things count=3\n");
     }
 
@@ -189,7 +197,7 @@ mod tests {
             assert_eq!(limit.allow(now, 1), Some(0));
         }
         assert_eq!(limit.allow(now, 5), None);
-        assert_eq!(limit.allow(now, 5), None);
+        assert_eq!(limit.allow(now + LOG_WINDOW - Duration::from_nanos(1), 5), None);
         assert_eq!(limit.allow(now + LOG_WINDOW, 3), Some(12), "5 + 5 + the 2 besides this one");
     }
 

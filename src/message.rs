@@ -194,6 +194,9 @@ pub struct Finding {
 }
 
 /// A message on its way out, with memory of its own until it is acknowledged.
+///
+/// Of its parts no more is kept than tells one from the other: it goes through tables that count as
+/// held, and each move of it copies all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
     /// Where the message came from.
@@ -202,25 +205,35 @@ pub struct Alert {
     pub place: Place,
     /// Its receipt there.
     pub receipt: u64,
-    block: Bytes,
-    message: Message,
+    /// From the first byte of its origin to the last one of its body.
+    whole: Bytes,
+    /// A part of a topic, which MQTT bounds.
+    origin_len: u16,
+    /// Between origin and body: a packet id, or nothing.
+    gap: u8,
 }
 
 impl Alert {
-    /// The alert that a message within `block` raises, in no arena.
-    pub fn new(source: SourceId, receipt: u64, block: Bytes, message: Message) -> Self {
-        Self { source, place: Place::ALONE, receipt, block, message }
+    /// The alert that `message` raises, whose [whole](Message::whole) is in `place` of its source's
+    /// arena.
+    #[inline]
+    pub fn new(
+        source: SourceId,
+        receipt: u64,
+        place: Place,
+        whole: Bytes,
+        message: &Message,
+    ) -> Self {
+        let Message { origin, body } = message;
+        debug_assert_eq!(whole.len(), message.whole().len());
+        let origin_len = u16::try_from(origin.len()).expect("a topic is no longer");
+        let gap = u8::try_from(body.start - origin.end).expect("there is a packet id at most");
+        Self { source, place, receipt, whole, origin_len, gap }
     }
 
-    /// The same at a place of its source's arena.
-    #[must_use]
-    pub fn at(self, place: Place) -> Self {
-        Self { place, ..self }
-    }
-
-    /// Its bytes there.
+    /// Its bytes in the arena.
     pub fn bytes(&self) -> usize {
-        self.message.whole().len()
+        self.whole.len()
     }
 
     /// Origin and body.
@@ -231,11 +244,11 @@ impl Alert {
     /// What its topic is made from, see [`Message::origin`].
     pub fn origin(&self) -> &str {
         // The decoder has checked the whole topic, and it is cut at ASCII characters only.
-        std::str::from_utf8(self.message.origin.of(&self.block)).unwrap_or_default()
+        std::str::from_utf8(&self.whole[..usize::from(self.origin_len)]).unwrap_or_default()
     }
 
     /// The body as received.
     pub fn body(&self) -> &[u8] {
-        self.message.body.of(&self.block)
+        &self.whole[usize::from(self.origin_len) + usize::from(self.gap)..]
     }
 }

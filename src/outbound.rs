@@ -19,6 +19,7 @@ use crate::dead_letters::DeadLetters;
 use crate::forward::Naming;
 use crate::logging::LineLimit;
 use crate::message::{Alert, SourceId};
+use crate::mqtt::session;
 use crate::mqtt::wire::Outgoing;
 use crate::mqtt::{ByteStream, Connection, ConnectionError, Inflight};
 use crate::pipeline::Pipeline;
@@ -35,19 +36,23 @@ pub const RESENT_AT_ONCE: usize = 64;
 #[derive(Debug)]
 enum Sent {
     Alert(Alert),
-    Report {
-        topic: String,
-        body: Bytes,
-    },
+    /// Rare: it must not make the places of alerts larger.
+    Report(Box<Report>),
     /// An alert that is in a file, and goes with its connection.
     Parked,
+}
+
+#[derive(Debug)]
+struct Report {
+    topic: String,
+    body: Bytes,
 }
 
 impl Sent {
     fn body_bytes(&self) -> usize {
         match self {
             Self::Alert(alert) => alert.body().len(),
-            Self::Report { body, .. } => body.len(),
+            Self::Report(report) => report.body.len(),
             Self::Parked => 0,
         }
     }
@@ -187,7 +192,7 @@ impl<N: Naming> Outbound<N> {
                 pipeline.forwarded(&alert);
                 Acknowledged::Alert
             }
-            Some(Sent::Report { .. }) => {
+            Some(Sent::Report(_)) => {
                 self.acknowledged += 1;
                 Acknowledged::Report
             }
@@ -207,7 +212,7 @@ impl<N: Naming> Outbound<N> {
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
         self.inflight.iter().filter_map(|sent| match sent {
             Sent::Alert(alert) => Some(alert),
-            Sent::Report { .. } | Sent::Parked => None,
+            Sent::Report(_) | Sent::Parked => None,
         })
     }
 
@@ -349,7 +354,7 @@ impl<N: Naming> Outbound<N> {
                         self.sent(id);
                     }
                 }
-                Err(too_large) => pipeline.lost(&alert, too_large),
+                Err(too_large) => pipeline.lost(&alert, too_large, session::now()),
             }
         }
         Ok(())
@@ -390,7 +395,8 @@ impl<N: Naming> Outbound<N> {
     ) -> Result<(), ConnectionError> {
         let id = self.inflight.next_id();
         connection.publish(Outgoing { retain: true, ..outgoing(&topic, id, &body) })?;
-        self.inflight.push(Sent::Report { topic, body }).expect("there is room");
+        let report = Box::new(Report { topic, body });
+        self.inflight.push(Sent::Report(report)).expect("there is room");
         self.sent(id);
         Ok(())
     }
@@ -420,8 +426,8 @@ impl<N: Naming> Outbound<N> {
                     pipeline.counters.resent += 1;
                 }
             }
-            Some(Sent::Report { topic, body }) => {
-                let publish = outgoing(topic, id, body);
+            Some(Sent::Report(report)) => {
+                let publish = outgoing(&report.topic, id, &report.body);
                 connection.publish(Outgoing { dup: true, retain: true, ..publish })?;
             }
             Some(Sent::Parked) | None => {}

@@ -286,10 +286,10 @@ impl Pipeline {
     }
 
     /// Nobody takes the alert: its message is settled all the same, or it would come for ever.
-    pub fn lost(&mut self, alert: &Alert, too_large: TooLarge) {
+    pub fn lost(&mut self, alert: &Alert, too_large: TooLarge, now: Instant) {
         self.counters.too_large += 1;
         self.settle(alert);
-        if let Some(suppressed) = self.bad_lines.allow(Instant::now(), 1) {
+        if let Some(suppressed) = self.bad_lines.allow(now, 1) {
             error!("alert lost: {too_large} (and {suppressed} more bad messages)");
         }
     }
@@ -472,15 +472,13 @@ fn push_alerts(batch: &Batch, path: &JsonPath, arena: &mut Arena, outbox: &mut V
         let places = || alerts.iter().map(|found| batch.message(found));
         let bytes = places().map(|message| message.whole().len()).sum();
         let slices = places().map(|message| message.whole().of(&batch.block));
-        let (block, place) = arena.keep(bytes, slices);
-        let mut at = 0;
+        let (mut kept, place) = arena.keep(bytes, slices);
         for (found, message) in alerts.iter().zip(places()) {
             let (temperature, threshold) = (found.temperature, batch.threshold);
             debug!("alert: {path} {temperature} exceeds {threshold}");
             let receipt = batch.first_receipt + u64::from(found.index);
-            let moved = message.moved_to(at);
-            at += message.whole().len();
-            outbox.push_back(Alert::new(batch.source, receipt, block.clone(), moved).at(place));
+            let whole = kept.split_to(message.whole().len());
+            outbox.push_back(Alert::new(batch.source, receipt, place, whole, &message));
         }
     }
 }

@@ -141,6 +141,7 @@ pub fn trusting(
 mod tests {
     use super::*;
     use crate::workload::daemon::{Daemon, Mood};
+    use std::time::Duration;
 
     fn certificate() -> String {
         rcgen::generate_simple_self_signed(vec!["root".to_owned()]).unwrap().cert.pem()
@@ -170,7 +171,11 @@ mod tests {
             trust.tls().await.unwrap();
         }
         assert_eq!(daemon.requests().len(), 1, "the bundle is young");
-        tokio::time::sleep(TRUST_BUNDLE_AGE_MIN).await;
+        tokio::time::advance(TRUST_BUNDLE_AGE_MIN - Duration::from_millis(1)).await;
+        trust.doubt();
+        trust.tls().await.unwrap();
+        assert_eq!(daemon.requests().len(), 1, "the bundle is young yet");
+        tokio::time::advance(Duration::from_millis(1)).await;
         for _ in 0..5 {
             trust.doubt();
             trust.tls().await.unwrap();

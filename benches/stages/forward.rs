@@ -9,6 +9,7 @@ use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput};
+use sluicegate::arena::Place;
 use sluicegate::azure::Identity;
 use sluicegate::forward::{HubOutput, Naming};
 use sluicegate::message::{Alert, Message, SourceId, Span};
@@ -80,7 +81,7 @@ fn alert(size: usize) -> Alert {
     let block = Bytes::from([BAG.as_bytes(), &body].concat());
     let message =
         Message { origin: Span::new(0..BAG.len()), body: Span::new(BAG.len()..block.len()) };
-    Alert::new(SourceId::Hub, 1, block, message)
+    Alert::new(SourceId::Hub, 1, Place::ALONE, block, &message)
 }
 
 fn write(topic: &str, body: &[u8], out: &mut Vec<u8>) {

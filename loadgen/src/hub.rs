@@ -266,3 +266,6 @@ fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), Hu
     };
     open().map_err(|error| HubError::Listen { address, error })
 }
+
+#[cfg(test)]
+mod tests;

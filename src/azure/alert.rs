@@ -18,7 +18,8 @@ use super::properties::{encode_pair, split_token};
 /// `prefix` is what [`topics::output`] gives for no properties. Left out are `$.on`, `$.cdid` and
 /// `$.cmid`, which the hub sets from the topic, and `MessageType` in any letter case, because
 /// edgeHub drops a message with two names that differ only in case. Also tokens with an empty name,
-/// which it refuses. The bag is read as by [`Properties::decode`].
+/// which it refuses. The bag ends at a raw `/`, as for the official SDKs; it is read as by
+/// [`Properties::decode`].
 ///
 /// Encoding can make the topic longer than the bag was: the caller checks that it is not above
 /// [`topics::TOPIC_LEN_MAX`].
@@ -28,21 +29,32 @@ use super::properties::{encode_pair, split_token};
 /// [`Properties::decode`]: super::Properties::decode
 pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) {
     out.push_str(prefix);
-    for token in input_bag.split('&') {
-        match canonical_name(token) {
-            Some(name) => forward_verbatim(out, token, name),
-            None => forward_encoded(out, token),
+    let bytes = input_bag.as_bytes();
+    let mut start = 0;
+    loop {
+        let end = match stamped_end(bytes, start) {
+            Some(end) => end,
+            None => match canonical(bytes, start) {
+                Some(Token { name_end, end }) => {
+                    if !is_message_type(&bytes[start..name_end]) {
+                        out.push('&');
+                        out.push_str(&input_bag[start..end]);
+                    }
+                    end
+                }
+                None => {
+                    let end = token_end(bytes, start);
+                    forward_encoded(out, &input_bag[start..end]);
+                    end
+                }
+            },
+        };
+        if bytes.get(end) != Some(&b'&') {
+            break;
         }
+        start = end + 1;
     }
     out.push_str("&MessageType=Alert");
-}
-
-fn forward_verbatim(out: &mut String, token: &str, name: &str) {
-    let stamped = matches!(name, "%24.on" | "%24.cdid" | "%24.cmid");
-    if !stamped && !is_message_type(name) {
-        out.push('&');
-        out.push_str(token);
-    }
 }
 
 #[cold]
@@ -50,34 +62,78 @@ fn forward_encoded(out: &mut String, token: &str) {
     let (name, value) = split_token(token);
     let name = percent_decode(name);
     let stamped = matches!(&*name, "$.on" | "$.cdid" | "$.cmid");
-    if !name.is_empty() && !stamped && !is_message_type(&name) {
+    if !name.is_empty() && !stamped && !is_message_type(name.as_bytes()) {
         out.push('&');
         encode_pair(&name, value.map(percent_decode).as_deref(), out);
     }
 }
 
-fn is_message_type(name: &str) -> bool {
-    name.eq_ignore_ascii_case("MessageType")
+fn is_message_type(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"MessageType")
 }
 
-/// The name of a token that decoding and encoding would not change, and that has a name.
-fn canonical_name(token: &str) -> Option<&str> {
-    let bytes = token.as_bytes();
-    let mut name_len = None;
-    let mut index = 0;
-    while let Some(&byte) = bytes.get(index) {
-        index += match byte {
-            _ if UNRESERVED[usize::from(byte)] => 1,
-            b'%' => escaped_char_len(&bytes[index..])?,
-            b'=' if name_len.is_none() => {
-                name_len = Some(index);
+/// Where the token at `start` ends, if the hub sets what it names: whatever its value is, it is not
+/// looked at.
+#[inline]
+fn stamped_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let name = bytes[start..].strip_prefix(b"%24.")?;
+    let name_len = match name {
+        [b'o', b'n', ..] => 2,
+        [b'c', b'd' | b'm', b'i', b'd', ..] => 4,
+        _ => return None,
+    };
+    matches!(name.get(name_len), None | Some(b'=' | b'&' | b'/'))
+        .then(|| token_end(bytes, start + 4 + name_len))
+}
+
+/// Where the token ends that `from` is a place of.
+#[inline]
+fn token_end(bytes: &[u8], from: usize) -> usize {
+    let rest = &bytes[from..];
+    from + rest.iter().position(|byte| matches!(byte, b'&' | b'/')).unwrap_or(rest.len())
+}
+
+/// Where a token and its name end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Token {
+    name_end: usize,
+    end: usize,
+}
+
+/// The token at `start`, if decoding and encoding would not change it, and it has a name.
+#[inline]
+fn canonical(bytes: &[u8], start: usize) -> Option<Token> {
+    let mut name_end = None;
+    let mut at = start;
+    loop {
+        at = behind_unreserved(bytes, at);
+        at += match bytes.get(at) {
+            None | Some(b'&' | b'/') => break,
+            Some(b'=') if name_end.is_none() => {
+                name_end = Some(at);
                 1
             }
-            _ => return None,
+            Some(b'%') => escaped_char_len(&bytes[at..])?,
+            Some(_) => return None,
         };
     }
-    let name = &token[..name_len.unwrap_or(index)];
-    (!name.is_empty()).then_some(name)
+    let name_end = name_end.unwrap_or(at);
+    (name_end > start).then_some(Token { name_end, end: at })
+}
+
+/// The place behind the bytes from `at` on that stand for themselves. In steps of eight, whose bytes
+/// need no look at the end of all.
+#[inline]
+fn behind_unreserved(bytes: &[u8], mut at: usize) -> usize {
+    let is_reserved = |byte: &u8| !UNRESERVED[usize::from(*byte)];
+    while let Some(step) = bytes[at..].first_chunk::<8>() {
+        match step.iter().position(is_reserved) {
+            Some(len) => return at + len,
+            None => at += 8,
+        }
+    }
+    let rest = &bytes[at..];
+    at + rest.iter().position(is_reserved).unwrap_or(rest.len())
 }
 
 /// Length of the escapes of one character at the start of `bytes`, when they are as

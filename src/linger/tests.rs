@@ -99,6 +99,7 @@ fn messages_that_come_one_by_one_share_wake_ups() {
         assert!(without.messages_per_turn() < 1.3, "{rate}: {without:?}");
         assert!(with.messages_per_turn() > 3.0, "{rate}: {with:?}");
         assert!(with.longest_pause <= LONGEST, "{with:?}");
+        assert_eq!(with.longest_pause == LONGEST, rate == 35_000, "eight take longer: {with:?}");
     }
 }
 

@@ -16,6 +16,7 @@ use crate::threshold::{Setting, Threshold};
 use crate::trust::trusting;
 
 mod beside_a_broker;
+mod deadlines;
 mod login;
 mod parking;
 mod renewal;
@@ -26,12 +27,17 @@ const HOT: &str = r#"{"machine":{"temperature":99}}"#;
 const COLD: &str = r#"{"machine":{"temperature":1}}"#;
 
 fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
+    link_with(2, held_bytes_max)
+}
+
+/// A link with so many parser threads: in virtual time none, as it passes while they work.
+fn link_with(parsers: usize, held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
     let wake = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
     let threshold = Threshold::new(25.0).expect("finite");
     let cell = Arc::new(ThresholdCell::new(Setting { threshold, version: None }));
     let wakes = [Arc::clone(&wake), Arc::default()];
-    let pipeline = Pipeline::start(&wakes, &wake, 2, &JsonPath::default(), held_bytes_max);
+    let pipeline = Pipeline::start(&wakes, &wake, parsers, &JsonPath::default(), held_bytes_max);
     let pipeline = SharedPipeline::new(pipeline.expect("threads"));
     let settings = LinkSettings {
         identity: Identity {

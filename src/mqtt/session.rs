@@ -263,8 +263,7 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
             }
             Err(end) => {
                 let client_id = client.client_id().to_owned();
-                let hint = served.course.hint(&end, &client_id, names);
-                warn!("connection to {endpoint} as {client_id} lost: {end}{hint}");
+                tell_lost(&end, &served.course, &endpoint, &client_id, names);
                 let cause = client.lost(&end);
                 let loss = Loss {
                     lived: served.course.lived,
@@ -275,16 +274,27 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
                     is_hang_up: served.is_subscribed && end.is_hang_up(),
                 };
                 if reconnect.lost(&loss) {
-                    warn!(
-                        "as {client_id}: {} connections in a row ended within seconds: probably a \
-                         second process connects as {client_id} too, and each throws the other \
-                         out; give each an identity of its own",
-                        reconnect::THROWN_OUT
-                    );
+                    tell_thrown_out(&client_id);
                 }
             }
         }
     }
+}
+
+#[cold]
+fn tell_lost(end: &End, course: &Course, endpoint: &str, client_id: &str, names: &'static Names) {
+    let hint = course.hint(end, client_id, names);
+    warn!("connection to {endpoint} as {client_id} lost: {end}{hint}");
+}
+
+#[cold]
+fn tell_thrown_out(client_id: &str) {
+    warn!(
+        "as {client_id}: {} connections in a row ended within seconds: probably a second process \
+         connects as {client_id} too, and each throws the other out; give each an identity of its \
+         own",
+        reconnect::THROWN_OUT
+    );
 }
 
 /// How a connection went.

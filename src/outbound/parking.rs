@@ -14,6 +14,7 @@ use crate::dead_letters::{DeadLetters, Name, Problem};
 use crate::forward::Naming;
 use crate::logging::excerpt;
 use crate::message::Alert;
+use crate::mqtt::session;
 use crate::mqtt::{ByteStream, Connection, ConnectionError};
 use crate::pipeline::Pipeline;
 
@@ -87,7 +88,7 @@ impl<N: Naming> Outbound<N> {
     fn mark(&mut self, id: u16) -> Option<Mark> {
         match self.inflight.get(id)? {
             Sent::Alert(alert) => Some(Mark::of(self.naming.topic(alert).ok()?, alert.body())),
-            Sent::Report { topic, body } => Some(Mark::of(topic, body)),
+            Sent::Report(report) => Some(Mark::of(&report.topic, &report.body)),
             Sent::Parked => None,
         }
     }
@@ -164,7 +165,7 @@ impl<N: Naming> Outbound<N> {
             self.files_left -= 1;
             park(self.dead_letters.as_mut(), &mut self.naming, &alert).map(Some)
         };
-        let lines = self.copy_lines.allow(Instant::now(), 1);
+        let lines = self.copy_lines.allow(session::now(), 1);
         let place = match kept {
             Ok(Some(name)) => {
                 pipeline.parked(&alert);
@@ -255,7 +256,7 @@ impl<N: Naming> Outbound<N> {
                     let topic = self.naming.topic(alert).unwrap_or_default().to_owned();
                     ("an alert", topic, alert.body().len())
                 }
-                Some(Sent::Report { topic, body }) => ("a report", topic.clone(), body.len()),
+                Some(Sent::Report(report)) => ("a report", report.topic.clone(), report.body.len()),
                 _ => return "a publish".to_owned(),
             },
             Some(Place::File(name)) => {
@@ -279,7 +280,7 @@ impl<N: Naming> Outbound<N> {
                 Work::Refuse | Work::None => self.refuse_some(suspect, pipeline).map(|_| ()),
             };
             if let Err(problem) = outcome {
-                if let Some(suppressed) = self.copy_lines.allow(Instant::now(), 1) {
+                if let Some(suppressed) = self.copy_lines.allow(session::now(), 1) {
                     error!(
                         "alerts that the receiver hung up on stay where they are until the next \
                          try: {problem} (and {suppressed} more)"
@@ -346,7 +347,7 @@ impl<N: Naming> Outbound<N> {
                     Some(Refused::Kept(path))
                 }
                 (Place::Table(id), _) => {
-                    if !matches!(self.inflight.get(id), Some(Sent::Report { .. })) {
+                    if !matches!(self.inflight.get(id), Some(Sent::Report(_))) {
                         return Ok(refused);
                     }
                     self.inflight.complete(id);

@@ -123,7 +123,8 @@ fn a_lost_alert_is_settled() {
     rig.receive(SourceId::Broker, &[(1, 99), (2, 9)], 0);
     rig.advance();
     let alert = rig.alert();
-    rig.pipeline.lost(&alert, TooLarge { topic_bytes: 70_000, body_bytes: 1 });
+    let too_large = TooLarge { topic_bytes: 70_000, body_bytes: 1 };
+    rig.pipeline.lost(&alert, too_large, Instant::now());
     assert_eq!(rig.released(SourceId::Broker), [1, 2]);
     assert_eq!((rig.pipeline.counters.too_large, rig.pipeline.counters.forwarded), (1, 0));
 }

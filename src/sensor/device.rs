@@ -9,9 +9,9 @@
 //!   which the command is answered 429. Telemetry that was missed (a suspended machine) is not made
 //!   up for.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use jiff::Timestamp;
+use humantime::format_rfc3339_seconds;
 use serde_json::{Value, json};
 
 use super::template::{Command, HUMID, RUN_DIAGNOSTICS, STATE, TEMP, Writable};
@@ -30,7 +30,7 @@ pub struct Moment {
     /// Monotonic.
     pub instant: Instant,
     /// Of the world.
-    pub utc: Timestamp,
+    pub utc: SystemTime,
 }
 
 /// Something to do now.
@@ -221,8 +221,8 @@ fn blink(payload: &[u8]) -> Response {
     Response { status: 200, body: Some(json!({ "description": text })) }
 }
 
-fn seconds(utc: Timestamp) -> impl std::fmt::Display {
-    utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+fn seconds(utc: SystemTime) -> impl std::fmt::Display {
+    format_rfc3339_seconds(utc)
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
@@ -34,6 +33,7 @@ use crate::logging::LineLimit;
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Client, Connected, FailedAttempt, Leaving};
 use crate::mqtt::{Answer, Endpoint, Inflight, Names, Peers, Route, transport};
+use crate::utc;
 use serve::Leave;
 
 /// Most telemetry messages that wait to be sent: half an hour of them at the default interval.
@@ -273,7 +273,7 @@ impl Link {
     /// Takes from the device what is due.
     fn tick(&mut self) {
         let mut actions = Vec::new();
-        self.device.due(Moment { instant: session::now(), utc: Timestamp::now() }, &mut actions);
+        self.device.due(Moment { instant: session::now(), utc: utc::now() }, &mut actions);
         for action in actions {
             self.act(action);
         }

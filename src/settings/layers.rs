@@ -1,14 +1,15 @@
 //! Where a value comes from: flag, variable, file or default. Any table of settings can be read so.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::table::SWITCH;
-use super::{SettingsError, Spec, names, quotes};
-use crate::files::{self, SETTINGS_BYTES_MAX};
+use super::{SettingsError, Spec, quotes};
 
 /// Names under which other programs know a variable, in order of preference.
 pub(crate) type Aliases = [(&'static str, &'static [&'static str])];
@@ -165,73 +166,6 @@ impl Layers {
         self.given.insert(spec.name, Given { texts, source });
     }
 
-    fn read_file(&mut self, path: &Path, config: &Spec) {
-        let shown = path.display();
-        let text = match files::read_text(path, SETTINGS_BYTES_MAX) {
-            Ok(text) => text,
-            Err(problem) => {
-                let source = self.source_or_default(config);
-                return self.problem(format!("{source}: cannot read {shown}: {problem}"));
-            }
-        };
-        let table: toml::Table = match text.parse() {
-            Ok(table) => table,
-            Err(error) => return self.problem(format!("{shown}{}", toml_problem(&text, &error))),
-        };
-        for (key, value) in table {
-            let spec = self.table.iter().find(|spec| spec.key() == key && !spec.is_env_only);
-            let Some(spec) = spec.filter(|spec| spec.name != config.name) else {
-                let problem = self.no_such_key(&key, &value, config);
-                self.problems.push(format!("{shown}: {problem}"));
-                continue;
-            };
-            let texts = match value {
-                toml::Value::Array(values) if spec.is_list => {
-                    values.into_iter().map(scalar).collect()
-                }
-                toml::Value::Boolean(value) if spec.value == SWITCH => {
-                    Some(vec![value.to_string()])
-                }
-                value => scalar(value).map(|text| vec![text]),
-            };
-            let Some(texts) = texts.filter(|texts: &Vec<String>| !texts.is_empty()) else {
-                let wanted = match spec.value {
-                    _ if spec.is_list => "a string or a list of at least one string",
-                    SWITCH => "true or false",
-                    _ => "a string or a number",
-                };
-                self.problems.push(format!("{shown}: {key} must be {wanted}"));
-                continue;
-            };
-            self.give(spec, texts, format!("{shown}: {key}"));
-        }
-    }
-
-    /// What to do about a key of the file that is none.
-    fn no_such_key(&self, key: &str, value: &toml::Value, config: &Spec) -> String {
-        let none = format!("there is no setting {:?} in a file", names::shown(key));
-        let is_meant = |spec: &&Spec| spec.key() == key || spec.env.eq_ignore_ascii_case(key);
-        match self.table.iter().find(is_meant) {
-            Some(spec) if spec.is_env_only => {
-                return format!("{none}: it is taken from the environment alone, as {}", spec.env);
-            }
-            Some(spec) if spec.name != config.name => {
-                return format!("{none}: write {}", spec.key());
-            }
-            _ => {}
-        }
-        let rows = self.table.iter();
-        let keys = rows.filter(|spec| !spec.is_env_only && spec.name != config.name);
-        let keys: Vec<_> = keys.map(|spec| (names::word(spec.name, ""), spec)).collect();
-        // All that variables begin with, too.
-        let word = names::word(key, "SLUICEGATE_");
-        match names::nearest(&word, keys.iter().map(|(word, spec)| (word.as_str(), *spec))) {
-            Some(spec) => format!("{none}: did you mean {}?", spec.key()),
-            None if value.is_table() => format!("{none}: settings stand outside of any [table]"),
-            None => format!("{none}: --help lists the flags, whose names are the keys"),
-        }
-    }
-
     /// The value of a setting; `None`, with the problem noted, when it is missing or bad. A secret
     /// value is never part of a problem: `parse` must not repeat its input.
     pub(crate) fn required<T>(
@@ -240,7 +174,7 @@ impl Layers {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         if spec.default.is_empty() && self.source(spec).is_none() {
-            self.problem(format!("{} is not set: {}", spec.env, spec.help));
+            self.missing(spec);
             return None;
         }
         self.optional(spec, parse)
@@ -253,17 +187,34 @@ impl Layers {
         spec: &Spec,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let text = match self.given.get(spec.name) {
-            Some(given) => given.texts.as_ref()?.last()?.as_str(),
-            None if spec.default.is_empty() => return None,
-            None => spec.default,
-        };
-        let problem = match parse(text) {
-            Ok(value) => return Some(value),
-            Err(problem) => format!("{}: {problem}", self.source_or_default(spec)),
-        };
-        self.problem(problem);
-        None
+        match parse(self.text_or_default(spec)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.bad(spec, &problem);
+                None
+            }
+        }
+    }
+
+    // What follows is the same for every type of a value, so it is compiled once and not for each.
+
+    #[cold]
+    fn missing(&mut self, spec: &Spec) {
+        self.problem(format!("{} is not set: {}", spec.env, spec.help));
+    }
+
+    #[cold]
+    fn bad(&mut self, spec: &Spec, problem: &str) {
+        self.problem(format!("{}: {problem}", self.source_or_default(spec)));
+    }
+
+    /// `None`, too, for what is given and cannot be used.
+    #[inline(never)]
+    fn text_or_default(&self, spec: &Spec) -> Option<&str> {
+        match self.given.contains_key(spec.name) {
+            true => self.text(spec),
+            false => (!spec.default.is_empty()).then_some(spec.default),
+        }
     }
 
     /// The values of a list; `None`, with every problem noted, when one of them is bad. No value is
@@ -273,10 +224,7 @@ impl Layers {
         spec: &Spec,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
-        let texts = match self.given.get(spec.name) {
-            Some(given) => given.texts.clone()?,
-            None => split(spec.default).collect(),
-        };
+        let texts = self.texts(spec)?;
         let (mut values, mut problems) = (Vec::with_capacity(texts.len()), Vec::new());
         for text in texts {
             match parse(&text) {
@@ -284,23 +232,32 @@ impl Layers {
                 Err(problem) => problems.push(problem),
             }
         }
-        let source = self.source_or_default(spec);
-        let is_good = problems.is_empty();
-        self.problems.extend(problems.iter().map(|problem| format!("{source}: {problem}")));
-        is_good.then_some(values)
+        problems.iter().for_each(|problem: &String| self.bad(spec, problem));
+        problems.is_empty().then_some(values)
+    }
+
+    #[inline(never)]
+    fn texts(&self, spec: &Spec) -> Option<Vec<String>> {
+        match self.given.get(spec.name) {
+            Some(given) => given.texts.clone(),
+            None => Some(split(spec.default).collect()),
+        }
     }
 
     /// Where the value of a setting was found; `None` when only a default is left.
+    #[inline(never)]
     pub(crate) fn source(&self, spec: &Spec) -> Option<&str> {
         self.given.get(spec.name).map(|given| given.source.as_str())
     }
 
     /// The same, with words for a default.
+    #[inline(never)]
     pub(crate) fn source_or_default(&self, spec: &Spec) -> String {
         self.source(spec).map_or_else(|| format!("default of --{}", spec.name), str::to_owned)
     }
 
     /// The text of a setting that is no list.
+    #[inline(never)]
     fn text(&self, spec: &Spec) -> Option<&str> {
         self.given.get(spec.name)?.texts.as_ref()?.last().map(String::as_str)
     }
@@ -311,6 +268,7 @@ impl Layers {
     }
 
     /// Notes a problem that concerns more than one setting.
+    #[inline(never)]
     pub(crate) fn problem(&mut self, problem: String) {
         self.problems.push(problem);
     }
@@ -329,24 +287,4 @@ impl Layers {
 
 fn split(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(',').map(|part| part.trim().to_owned())
-}
-
-fn scalar(value: toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Float(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-/// Where and why a text is not TOML. The error's own text shows the line, which may hold a secret
-/// that somebody put into the file without quotation marks.
-fn toml_problem(text: &str, error: &toml::de::Error) -> String {
-    let place = error.span().and_then(|span| text.get(..span.start)).map(|before| {
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        format!(" line {line}, column {}", before[line_start..].chars().count() + 1)
-    });
-    format!("{} is not TOML: {}", place.unwrap_or_default(), error.message())
 }

@@ -297,6 +297,25 @@ fn a_document_that_always_comes_late_counts() {
     }
 }
 
+/// A report without answer is sent again at the same growing intervals, and so is one that the hub
+/// puts off.
+#[test]
+fn a_report_without_answer_is_sent_again_ever_more_rarely() {
+    for is_put_off in [false, true] {
+        let mut bench = bench();
+        bench.document(r#"{"TemperatureThreshold":31,"$version":4}"#);
+        for wait_s in [10, 20, 40, 80, 160, 160] {
+            let (topic, _) = bench.request().expect("the report");
+            if is_put_off {
+                bench.twin.response(429, &Bench::rid(&topic), b"", bench.now);
+            }
+            bench.now += Duration::from_secs(wait_s) - Duration::from_millis(1);
+            assert_eq!(bench.request(), None, "{wait_s}");
+            bench.now += Duration::from_millis(1);
+        }
+    }
+}
+
 /// A late answer to an earlier GET is older than the answer to a later one.
 #[test]
 fn of_two_documents_the_one_asked_for_last_counts() {

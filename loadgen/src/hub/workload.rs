@@ -233,3 +233,6 @@ pub(super) fn checked_socket_path(
     socket::check_length(&path)?;
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests;

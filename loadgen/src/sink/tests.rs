@@ -39,6 +39,15 @@ fn a_stop_before_the_connection_ends_it_as_well() {
     run(&settings, &stop).1.unwrap();
 }
 
+/// A read while connecting ends after 10 s: the socket is asked, so that nobody waits for it.
+#[test]
+fn a_silent_peer_is_waited_for_10_s() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = transport::Transport::connect(&settings(&listener, Faults::default()));
+    let transport::Transport::Plain(socket) = connected.unwrap() else { panic!("no TLS") };
+    assert_eq!(socket.read_timeout().unwrap(), Some(MS(10_000)));
+}
+
 #[test]
 fn the_end_of_the_connection_is_an_error() {
     for faults in [Faults::default(), Faults { delay: Some(MS(1)), ..Faults::default() }] {

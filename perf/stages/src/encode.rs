@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::v4::Publish;
+use sluicegate::arena::Place;
 use sluicegate::azure::topics::inputs_prefix;
 use sluicegate::forward::{HubOutput, Naming};
 use sluicegate::message::{Alert, Message, SourceId, Span};
@@ -73,7 +74,9 @@ fn alerts(ring: &Ring) -> Vec<(u16, Alert)> {
         let bag = topic_end - (sent.publish.topic.len() - bag_start);
         let message =
             Message { origin: Span::new(bag..topic_end), body: Span::new(body..sent.end) };
-        (sent.publish.pkid, Alert::new(SourceId::Hub, 0, block.clone(), message))
+        let alert =
+            Alert::new(SourceId::Hub, 0, Place::ALONE, block.slice(bag..sent.end), &message);
+        (sent.publish.pkid, alert)
     };
     ring.messages.iter().map(alert).collect()
 }

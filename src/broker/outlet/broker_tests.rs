@@ -166,8 +166,12 @@ async fn a_patch_that_was_cleared_meanwhile_is_gone() {
 
     let (mut peer, served) = serve(outlet);
     peer.grant(None).await;
+    let granted = tokio::time::Instant::now();
     let report = published(&mut peer).await;
     assert_eq!((reported(&report), rig.threshold().value()), (25.0, 25.0));
+    let waited = granted.elapsed();
+    let latest = RETAINED_WAIT + Duration::from_secs(1);
+    assert!((RETAINED_WAIT..latest).contains(&waited), "{waited:?}");
     served.abort();
 }
 

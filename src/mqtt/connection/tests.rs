@@ -291,6 +291,7 @@ async fn a_peer_that_takes_no_answers_is_left() {
     assert!(matches!(end, Err(ConnectionError::Deaf(_))), "{end:?}");
 }
 
+mod deadlines;
 mod oversized;
 
 /// Silence is what has passed since anything was sent or heard.

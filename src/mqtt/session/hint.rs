@@ -120,7 +120,9 @@ mod tests {
         assert_eq!(told(reset(), 1, 0), format!("lost: the peer reset the connection{SOON}"));
         assert_eq!(told(ConnectionError::Closed, 100, 45), format!("{closed}{SILENT}"));
         assert_eq!(told(reset(), 50, 45), format!("lost: the peer reset the connection{SILENT}"));
-        assert_eq!(told(ConnectionError::Closed, 100, 0), closed);
+        assert_eq!(told(ConnectionError::Closed, 2, 4), closed, "neither soon nor silent");
+        let after_5_s = format!("{closed}{}", SILENT.replace("45", "5"));
+        assert_eq!(told(ConnectionError::Closed, 2, 5), after_5_s);
         assert_eq!(
             told(mqttbytes::Error::MalformedPacket, 0, 0),
             "lost: not valid MQTT 3.1.1 from the peer (Malformed packet); it may speak another \

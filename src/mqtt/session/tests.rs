@@ -268,7 +268,7 @@ async fn a_hole_in_both_directions_is_left_within_10_s() {
     hole.open().await;
     let fell = tokio::time::Instant::now();
     let mut next = running.peer().await;
-    assert!(next.at - fell < Duration::from_secs(10), "{:?}", next.at - fell);
+    assert!((8..10).contains(&(next.at - fell).as_secs()), "{:?}", next.at - fell);
     next.open().await;
     drop(hole);
     assert_eq!(running.ends().await.len(), 1);
@@ -291,7 +291,7 @@ async fn a_hole_on_the_way_out_is_left_within_10_s() {
             }
         }
     };
-    assert!(next.at - fell < Duration::from_secs(10), "{:?}", next.at - fell);
+    assert!((8..10).contains(&(next.at - fell).as_secs()), "{:?}", next.at - fell);
     drop(next);
     assert!(running.ends().await[0].contains("no answer to what was sent"));
 }
@@ -402,7 +402,7 @@ async fn leaving_ends_with_its_time() {
         while peer.next().await != Packet::Disconnect {}
         let took = begun.elapsed();
         assert_eq!(took < Duration::from_secs(1), is_acknowledged, "{took:?}");
-        assert!(took < Duration::from_secs(6), "{took:?}");
+        assert!(is_acknowledged || took.as_secs() == 5, "{took:?}");
         drop(peer);
         running.client.await.expect("no panic");
     }

@@ -1,5 +1,6 @@
 use super::*;
 
+mod deadlines;
 mod dial;
 mod early;
 mod greeting;

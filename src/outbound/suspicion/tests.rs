@@ -53,6 +53,41 @@ fn a_suspect_is_to_blame_after_ten_trials_over_two_minutes() {
     assert!(times[3..].windows(2).all(|two| two[1] - two[0] >= TRIAL_INTERVAL), "{times:?}");
 }
 
+/// From each trial to the next, in seconds: at once, then 5 to 30, then up to an hour, but for what
+/// holds up its source.
+#[test]
+fn trials_become_rare() {
+    let intervals = |place: Place| -> Vec<u64> {
+        let mut suspicion = suspicious(place, Instant::now());
+        let suspect = suspicion.get(0);
+        let interval = |tries| {
+            suspect.tries = tries;
+            suspect.interval().as_secs()
+        };
+        (0..22).map(interval).collect()
+    };
+    let first = [0, 0, 0, 5, 10, 20, 30, 30, 30, 30, 30, 30, 30];
+    let late = [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600];
+    assert_eq!(intervals(Place::File(Name::default())), [&first[..], &late].concat());
+    assert_eq!(intervals(Place::Table(1)), [&first[..], &[30; 9]].concat());
+}
+
+/// Ten trials that count are not enough before two minutes are over, nor two minutes without ten.
+#[test]
+fn nothing_is_to_blame_before_its_time() {
+    let now = Instant::now();
+    let mut suspicion = suspicious(Place::Table(1), now);
+    let suspect = suspicion.get(0);
+    let mut is_to_blame = |tries, after: Duration| {
+        suspect.certain = Some((tries, now));
+        suspect.is_to_blame(now + after)
+    };
+    let two_minutes = Duration::from_secs(120);
+    assert!(!is_to_blame(10, two_minutes - Duration::from_millis(1)));
+    assert!(!is_to_blame(9, two_minutes));
+    assert!(is_to_blame(10, two_minutes));
+}
+
 /// Without PUBACKs of others on the same connections nothing is ever to blame. The trials become
 /// rare, but for what holds up its source.
 #[test]
@@ -110,13 +145,15 @@ fn a_trial_holds_others_up_for_a_bounded_time() {
     assert!(!suspicion.prepare(now, OTHERS, false) && suspicion.may_send());
     let busy = Use { under_way: 3, has_new: true, ..OTHERS };
     assert!(!suspicion.prepare(now, busy, true) && !suspicion.may_send());
+    let early = Duration::from_millis(1);
+    assert!(!suspicion.prepare(now + TRIAL_WAIT - early, busy, true) && !suspicion.may_send());
     assert!(!suspicion.prepare(now + TRIAL_WAIT, busy, true) && suspicion.may_send());
     let now = now + 2 * TRIAL_INTERVAL;
     assert!(suspicion.prepare(now, OTHERS, true));
     suspicion.answered();
     assert!(!suspicion.prepare(now, OTHERS, true));
     suspicion.tried(1);
-    assert!(!suspicion.prepare(now + TRIAL_WAIT / 2, OTHERS, true) && !suspicion.may_send());
+    assert!(!suspicion.prepare(now + TRIAL_WAIT - early, OTHERS, true) && !suspicion.may_send());
     assert!(!suspicion.prepare(now + TRIAL_WAIT, OTHERS, true) && suspicion.may_send());
     assert!(!suspicion.prepare(now + 10 * TRIAL_WAIT, OTHERS, true) && suspicion.may_send());
     // It was never answered: that is a try, but none that counts.
@@ -194,7 +231,8 @@ fn a_careful_connection_begins_with_a_ping() {
     assert_eq!(suspicion.hung_up(now, 7, Some(1)), Blame::Nobody);
     suspicion.reconnected(1);
     assert!(suspicion.is_careful() && suspicion.prepare(now, NO_OTHERS, true));
-    assert!(!suspicion.may_send());
+    let early = now + PING_WAIT - Duration::from_millis(1);
+    assert!(!suspicion.prepare(early, NO_OTHERS, true) && !suspicion.may_send());
     assert!(!suspicion.prepare(now + PING_WAIT, NO_OTHERS, true) && suspicion.may_send());
     suspicion.sent_alone(1);
     assert_eq!(suspicion.hung_up(now, 0, Some(1)), Blame::Nobody, "without a ping");

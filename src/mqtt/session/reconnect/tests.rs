@@ -9,6 +9,8 @@ const CUT_AFTER_WORK: Loss = Loss {
     is_hang_up: true,
 };
 const CUT_BEFORE_WORK: Loss = Loss { has_worked: false, ..CUT_AFTER_WORK };
+/// The shortest time that makes a difference.
+const INSTANT: Duration = Duration::from_nanos(1);
 
 /// The wait in milliseconds, at its longest.
 fn wait(reconnect: &mut Reconnect) -> u128 {
@@ -76,6 +78,8 @@ fn a_connection_of_10_s_starts_the_series_anew() {
             reconnect.lost(&loss);
             wait(&mut reconnect);
         }
+        reconnect.lost(&Loss { lived: HEALTHY_AFTER - INSTANT, ..loss });
+        assert!(wait(&mut reconnect) >= 2_000, "{loss:?}");
         reconnect.lost(&Loss { lived: HEALTHY_AFTER, ..loss });
         assert_eq!(wait(&mut reconnect), 100, "{loss:?}");
     }
@@ -108,7 +112,7 @@ fn a_name_that_is_in_use_twice_is_told_once() {
         let mut reconnect = Reconnect::default();
         losses.iter().map(|loss| reconnect.lost(loss)).collect()
     };
-    let short = CUT_BEFORE_WORK;
+    let short = Loss { lived: SHORT - INSTANT, ..CUT_BEFORE_WORK };
     let with_work = told(&[short, CUT_AFTER_WORK, short, short, short]);
     assert_eq!(with_work, [false, false, true, false, false]);
     for other in [Loss { lived: SHORT, ..short }, Loss { is_hang_up: false, ..short }] {
@@ -132,6 +136,8 @@ fn two_of_one_name_end_up_far_apart() {
         waits.push(wait_of_theirs.as_secs());
     }
     assert!(waits[12..].iter().all(|wait| *wait >= 10), "{waits:?}");
+    ours.lost(&Loss { lived: SHORT_OF_SUSPECTED - INSTANT, ..CUT_BEFORE_WORK });
+    assert_eq!(wait(&mut ours), 20_000);
     ours.lost(&Loss { lived: SHORT_OF_SUSPECTED, ..CUT_BEFORE_WORK });
     assert_eq!(wait(&mut ours), 100);
 }

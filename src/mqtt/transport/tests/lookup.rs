@@ -58,6 +58,19 @@ async fn a_resolver_that_hangs_holds_few_threads() {
     assert_eq!(resolver.threads(), LOOKUPS_MAX);
 }
 
+/// An attempt waits for the resolver as long as for a connection, and so does the next one, which
+/// joins the same look-up.
+#[tokio::test(start_paused = true)]
+async fn a_resolver_that_hangs_is_waited_for_10_s() {
+    let (lookups, resolver) = (Lookups::default(), Resolver::new());
+    for _ in 0..2 {
+        let start = Instant::now();
+        let error = resolver.find(&lookups, "a").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+        assert!(start.elapsed().abs_diff(CONNECT_TIMEOUT) <= Duration::from_millis(1));
+    }
+}
+
 /// An answer that comes after its attempt has ended serves the next one; after that it is asked anew.
 #[tokio::test]
 async fn an_answer_that_is_late_serves_the_next_attempt() {

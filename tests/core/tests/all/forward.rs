@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use sluicegate::arena::Place;
 use sluicegate::azure::size::{MESSAGE_BYTES_MAX, message_bytes};
 use sluicegate::azure::{Identity, Properties};
 use sluicegate::broker::AlertsTopic;
@@ -29,7 +30,7 @@ fn alert(source: SourceId, origin: &str, body_bytes: usize) -> Alert {
     block.extend(std::iter::repeat_n(b' ', body_bytes));
     let (end, middle) = (block.len(), origin.len());
     let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
-    Alert::new(source, 0, Bytes::from(block), message)
+    Alert::new(source, 0, Place::ALONE, Bytes::from(block), &message)
 }
 
 proptest! {

@@ -1,0 +1,40 @@
+//! How long a connection waits, in virtual time.
+
+use super::*;
+
+/// What is left has a second to take the DISCONNECT and to close, whether it reads or not.
+#[tokio::test(start_paused = true)]
+async fn a_peer_has_a_second_to_close() {
+    for (buffer, closes, waited_ms) in [(4096, true, 0), (4096, false, 1000), (1, false, 1000)] {
+        let (connection, mut peer) = pair(buffer);
+        let peer = async move {
+            if buffer > 1 {
+                let mut disconnect = [0; 2];
+                peer.read_exact(&mut disconnect).await.unwrap();
+                assert_eq!(disconnect, [0xe0, 0]);
+            }
+            (!closes).then_some(peer)
+        };
+        let start = Instant::now();
+        let close = async {
+            connection.close().await;
+            start.elapsed()
+        };
+        let (took, _peer) = tokio::join!(close, peer);
+        let took_ms = took.as_millis();
+        assert!((waited_ms..=waited_ms + 1).contains(&took_ms), "{buffer}, {closes}: {took:?}");
+    }
+}
+
+/// A turn in which nothing comes ends with the tick, twice a second.
+#[tokio::test(start_paused = true)]
+async fn an_idle_turn_ends_with_the_tick() {
+    let (mut connection, _peer) = pair(4096);
+    let (mut inbox, never) = (Inbox::default(), Notify::new());
+    connection.turn(&mut inbox, &never, true).await.unwrap();
+    for _ in 0..4 {
+        let start = Instant::now();
+        connection.turn(&mut inbox, &never, true).await.unwrap();
+        assert!((500..=501).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    }
+}

@@ -1,0 +1,114 @@
+//! How long the sensor waits, over memory and in virtual time.
+
+use super::*;
+use crate::limits::PUBACK_TIMEOUT_DEFAULT;
+use crate::mqtt::session::End;
+use tokio::io::{DuplexStream, duplex};
+use tokio::time::Instant as Clock;
+
+/// A link that is to be served, and what stops it.
+fn link(token_lifetime: Duration) -> (Link, watch::Sender<bool>) {
+    let roots = rustls::RootCertStore::empty();
+    let (stop, stopped) = watch::channel(false);
+    let settings = settings(1, token_lifetime, roots.clone());
+    let mut link = Link::new(settings, client(roots), Arc::default(), stopped, 7);
+    link.identity = Some(Identity {
+        hub: "h".to_owned(),
+        gateway: "h".to_owned(),
+        device: "d".to_owned(),
+        module: None,
+    });
+    link.telemetry_topic = "devices/d/messages/events/".to_owned();
+    link.renew_at = session::now() + HOUR;
+    (link, stop)
+}
+
+/// The hub's end. It grants subscriptions, and answers pings and the GET.
+struct Hub(Connection<DuplexStream>);
+
+impl Hub {
+    /// The next packet that is not answered here; `None` at the end of the connection.
+    async fn next(&mut self) -> Option<Packet> {
+        loop {
+            let answer = match self.0.next_packet().await.ok()? {
+                Packet::PingReq => Packet::PingResp,
+                Packet::Subscribe(subscribe) => {
+                    let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+                    let codes = vec![granted; subscribe.filters.len()];
+                    Packet::SubAck(SubAck::new(subscribe.pkid, codes))
+                }
+                Packet::Publish(get) if get.topic.starts_with("$iothub/twin/GET/") => {
+                    let topic = topics::twin_response(200, &rid(&get.topic), None);
+                    let body = empty_twin().to_string();
+                    Packet::Publish(Publish::new(topic, QoS::AtMostOnce, body))
+                }
+                packet => return Some(packet),
+            };
+            self.0.send(&answer).unwrap();
+            self.0.flush().await.unwrap();
+        }
+    }
+}
+
+/// How the connection ended, and how long after the telemetry without PUBACK. `then` happens when
+/// that has come.
+async fn served(link: &mut Link, then: impl FnOnce()) -> (Result<serve::Leave, End>, Duration) {
+    link.telemetry.push_back("{}".to_owned());
+    let (ours, theirs) = duplex(1 << 16);
+    let mut hub = Hub(Connection::new(theirs, Duration::ZERO));
+    let serving = session::serve(link, Connection::new(ours, KEEP_ALIVE), false);
+    let hub = async {
+        assert!(matches!(hub.next().await, Some(Packet::Publish(_))), "telemetry is first");
+        let start = Clock::now();
+        then();
+        while hub.next().await.is_some_and(|packet| packet != Packet::Disconnect) {}
+        start.elapsed()
+    };
+    let (served, waited) = tokio::join!(serving, hub);
+    (served.end, waited)
+}
+
+/// Telemetry without PUBACK ends a connection on which pings are answered after a minute.
+#[tokio::test(start_paused = true)]
+async fn telemetry_is_without_puback_for_a_minute_at_most() {
+    let (mut link, _stop) = link(HOUR);
+    let (end, waited) = served(&mut link, || {}).await;
+    assert!(matches!(end, Err(End::NoPubAck(PUBACK_TIMEOUT_DEFAULT))), "{end:?}");
+    assert!((60..62).contains(&waited.as_secs()), "{waited:?}");
+}
+
+/// What has no answer holds up the end for a second, and never longer than a tenth of the token's
+/// life.
+#[tokio::test(start_paused = true)]
+async fn leaving_takes_a_second_or_a_tenth_of_the_tokens_life() {
+    for (lifetime, wait_ms) in [(HOUR, 1000), (Duration::from_secs(4), 400)] {
+        let (mut link, stop) = link(lifetime);
+        let wake = Arc::clone(&link.wake);
+        let stop = || {
+            stop.send(true).unwrap();
+            wake.notify_one();
+        };
+        let (end, waited) = served(&mut link, stop).await;
+        assert!(matches!(end, Ok(serve::Leave::Stop)), "{end:?}");
+        let waited_ms = waited.as_millis();
+        assert!((wait_ms..=wait_ms + 1).contains(&waited_ms), "{waited_ms} ms, {wait_ms}");
+    }
+}
+
+/// A token is replaced after three quarters to four fifths of its life.
+#[tokio::test(start_paused = true)]
+async fn a_token_is_renewed_when_it_is_due() {
+    const LIFETIME: Duration = Duration::from_secs(100);
+    let (mut link, _stop) = link(LIFETIME);
+    for _ in 0..50 {
+        let mut hello = Connect::new("d");
+        let due = link.log_in(&mut hello, "u".to_owned(), "r", None) - session::now();
+        assert!((LIFETIME * 3 / 4..=LIFETIME * 4 / 5).contains(&due), "{due:?}");
+    }
+    const DUE: Duration = Duration::from_secs(40);
+    link.renew_at = session::now() + DUE;
+    let (end, waited) = served(&mut link, || {}).await;
+    assert!(matches!(end, Ok(serve::Leave::Renewal)), "{end:?}");
+    let latest = DUE + LEAVE_WAIT + Duration::from_millis(1);
+    assert!((DUE + LEAVE_WAIT..=latest).contains(&waited), "{waited:?}");
+}

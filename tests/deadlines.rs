@@ -1,0 +1,158 @@
+//! The table of deadlines in ARCHITECTURE.md: each constant and each test that it names is in the
+//! sources, each test goes by the clock that is said, and no duration of `src` is left out.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Durations that are no waits: bounds of a setting.
+const NO_WAITS: [&str; 2] =
+    ["settings/hub::TOKEN_LIFETIME_MIN", "settings/hub::TOKEN_LIFETIME_MAX"];
+/// Modules that tests alone are built with, and that do not say so in their names.
+const FOR_TESTS: [&str; 3] = ["outbound/receiver", "broker/peer", "workload/daemon"];
+
+/// One row.
+struct Row {
+    deadline: String,
+    /// Names with their modules, as all names here.
+    constants: Vec<String>,
+    clock: String,
+    tests: Vec<String>,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn table() -> Vec<Row> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, section) = text.split_once("\n## Deadlines\n").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("another section behind it");
+    let lines = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    lines.map(row).collect()
+}
+
+fn row(line: &str) -> Row {
+    let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+    let [deadline, constants, clock, tests] = cells[..] else { panic!("four cells: {line}") };
+    let names = |cell: &str| {
+        let quoted = cell.split('`').skip(1).step_by(2);
+        quoted.filter(|name| name.contains("::")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (deadline, clock) = (deadline.to_owned(), clock.to_owned());
+    Row { deadline, constants: names(constants), clock, tests: names(tests) }
+}
+
+/// The text of a module, and the last part of the name.
+fn find(name: &str) -> (String, &str) {
+    let (module, item) = name.split_once("::").expect("a name with its module");
+    let file = match module.split_once('/') {
+        Some((package @ ("loadgen" | "perf"), rest)) if rest.starts_with("tests/") => {
+            format!("{package}/{rest}.rs")
+        }
+        Some((package @ ("loadgen" | "perf"), rest)) => format!("{package}/src/{rest}.rs"),
+        _ => format!("src/{module}.rs"),
+    };
+    let text = fs::read_to_string(root().join(&file));
+    (text.unwrap_or_else(|error| panic!("{name}: {file}: {error}")), item)
+}
+
+/// A test with its attributes.
+fn text_of_test(name: &str) -> String {
+    let (text, item) = find(name);
+    let lines: Vec<&str> = text.lines().collect();
+    let is_here = |line: &&str| line.contains(&format!("fn {item}("));
+    let at = lines.iter().position(is_here).unwrap_or_else(|| panic!("there is no test {name}"));
+    let attributes = lines[..at].iter().rev().take_while(|line| line.trim().starts_with("#["));
+    let attributes: Vec<&str> = attributes.copied().collect();
+    assert!(attributes.iter().any(|line| line.contains("test")), "{name} is no test");
+    let indent = lines[at].len() - lines[at].trim_start().len();
+    let end = format!("{}}}", " ".repeat(indent));
+    let body = lines[at..].iter().take_while(|line| **line != end).copied();
+    attributes.into_iter().chain(body).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_deadline_has_the_tests_that_are_named() {
+    let rows = table();
+    assert!(rows.len() > 40, "{} rows", rows.len());
+    for Row { deadline, clock, tests, .. } in &rows {
+        assert!(!tests.is_empty(), "no test: {deadline}");
+        for name in tests {
+            let text = text_of_test(name);
+            let is_stopped = text.contains("start_paused = true") || text.contains("time::pause()");
+            match clock.as_str() {
+                "stopped" => assert!(is_stopped, "the clock of {name} runs"),
+                "given" => assert!(!text.contains("sleep("), "{name} waits"),
+                "wall" => {}
+                other => panic!("no clock: {other:?} of {deadline}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn each_constant_is_there() {
+    for name in table().iter().flat_map(|row| &row.constants) {
+        let (text, item) = find(name);
+        assert!(text.contains(&format!("const {item}: ")), "there is no constant {name}");
+    }
+}
+
+/// The sources of the product without their tests: each module's name and text.
+fn modules(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path: PathBuf = entry.unwrap().path();
+        if path.is_dir() {
+            modules(&path, found);
+            continue;
+        }
+        let module = path.with_extension("");
+        let module = module.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
+        if module.contains("tests") || FOR_TESTS.contains(&module.as_str()) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        found.push((module, product.to_owned()));
+    }
+}
+
+#[test]
+fn no_duration_is_left_out() {
+    let rows = table();
+    let known: BTreeSet<&str> =
+        rows.iter().flat_map(|row| &row.constants).map(String::as_str).chain(NO_WAITS).collect();
+    let mut found = Vec::new();
+    modules(&root().join("src"), &mut found);
+    let mut count = 0;
+    for (module, text) in found {
+        for line in text.lines() {
+            let Some((_, rest)) = line.split_once("const ") else { continue };
+            let Some((name, kind)) = rest.split_once(": ") else { continue };
+            if kind.starts_with("Duration") || kind.starts_with("Bounds") {
+                let name = format!("{module}::{name}");
+                assert!(known.contains(name.as_str()), "{name} has no row");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 40, "{count} durations");
+}
+
+/// The clock of the runtime is the only one that waits go by.
+#[test]
+fn waits_go_by_one_clock() {
+    let mut found = Vec::new();
+    modules(&root().join("src"), &mut found);
+    for (module, text) in found {
+        let imports: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("use tokio::time")).collect();
+        for line in text.lines().filter(|line| line.contains("Instant::now()")) {
+            let is_runtimes = line.contains("tokio::time::Instant::now()")
+                || imports.iter().any(|import| import.contains("Instant"));
+            assert!(is_runtimes, "{module}: {line}");
+        }
+    }
+}
