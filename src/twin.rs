@@ -15,6 +15,7 @@
 
 mod answer;
 pub(crate) mod desired;
+pub(crate) mod misplaced;
 pub(crate) mod requests;
 
 use std::sync::Arc;

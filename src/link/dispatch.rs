@@ -18,6 +18,7 @@ use crate::mqtt::wire::PublishAt;
 use crate::mqtt::{ByteStream, Connection, QoS};
 use crate::pipeline::Pipeline;
 use crate::twin::Outcome;
+use crate::twin::misplaced::{warn_of_document, warn_of_patch};
 
 /// The one input that is filtered.
 const INPUT: &str = "input1";
@@ -81,6 +82,7 @@ impl Link {
                 let outcome = self.twin.response(status, &rid, &publish.payload, now);
                 self.threshold = self.cell.load().threshold;
                 self.log_twin(&outcome, &publish.payload, pipeline);
+                warn_of_document(status, &publish.payload);
                 self.end_hold_when_due(pipeline, now);
             }
             Received::Method { name, rid } => self.method(&name, &rid, pipeline, connection)?,
@@ -178,6 +180,7 @@ impl Link {
             excerpt(body)
         );
         self.log_twin(&outcome, body, pipeline);
+        warn_of_patch(body);
     }
 
     fn log_twin(&mut self, outcome: &Outcome, body: &[u8], pipeline: &mut Pipeline) {

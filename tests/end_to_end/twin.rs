@@ -174,3 +174,19 @@ fn a_twin_made_anew_is_obeyed() {
     assert_eq!(scene.hub.counters().connects, connects, "on the same connection");
     scene.assert_nothing_more_upstream();
 }
+
+/// A twin in the place of its desired properties is hinted at, in a patch and in the document, and
+/// changes nothing.
+#[test]
+fn a_desired_inside_the_desired_properties_is_hinted_at() {
+    let scene = Scene::start(10);
+    let module = scene.filter();
+    let before = scene.wait_for_report(1);
+    let hint = ["the desired properties hold", "desired", "one level up"];
+    let patch = json!({"desired": {"TemperatureThreshold": 60}});
+    scene.hub.set_desired(MODULE, patch).unwrap();
+    module.wait_for_line(&[&["[WRN]"], &hint[..]].concat());
+    assert_eq!(scene.hub.twin(MODULE).unwrap()["reported"]["TemperatureThreshold"], before);
+    module.kill();
+    scene.filter().wait_for_line(&hint);
+}

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) mod client;
+mod environment;
 pub(crate) mod message;
 pub(crate) mod server;
 pub(crate) mod socket;
@@ -60,8 +61,8 @@ pub(crate) enum Answer {
     Version { version: u64 },
     /// What the module answered.
     Method { status: u32, payload: Value },
-    /// Names and values.
-    Environment { variables: Vec<(String, String)> },
+    /// Names and values, and what was left out.
+    Environment { variables: Vec<(String, String)>, left_out: Vec<String> },
     /// The monitor is listening: what goes upstream from now on is shown.
     Listening,
     /// One message that went upstream.

@@ -205,8 +205,8 @@ fn manifest(sensors: usize) -> Manifest {
     let upstream = format!("FROM /messages/modules/{FILTER}/outputs/output1 INTO $upstream");
     routes.insert(FILTER.to_owned(), upstream.into());
     let text = json!({ "modulesContent": {
-        "$edgeAgent": { "properties.desired": { "modules": modules } },
-        "$edgeHub": { "properties.desired": { "routes": routes } },
+        "$edgeAgent": { "properties.desired": { "schemaVersion": "1.1", "modules": modules } },
+        "$edgeHub": { "properties.desired": { "schemaVersion": "1.1", "routes": routes } },
         FILTER: { "properties.desired": { "TemperatureThreshold": plan::THRESHOLD_START } },
     }})
     .to_string();

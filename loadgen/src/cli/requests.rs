@@ -12,6 +12,7 @@ use super::control::{Answer, METHOD_TIMEOUT_S_MAX, Request};
 use super::output::{note, print};
 use super::text::parse_duration;
 use super::{CommandError, shell};
+use crate::hub::manifest::desired_inside;
 
 /// How long the hub may take for anything that needs no module.
 const HUB_WAIT: Duration = Duration::from_secs(15);
@@ -112,6 +113,9 @@ pub(crate) fn twin(command: TwinCommand) -> Result<(), CommandError> {
             }
         }
         TwinCommand::Set { module, patch, hub } => {
+            if let Some((inner, text)) = patch.as_object().and_then(desired_inside) {
+                note(format_args!("loadgen: warning: {inner}: {text}"));
+            }
             let request = Request::TwinSet { module: module.clone(), patch };
             match ask(&hub.state, &request, HUB_WAIT)? {
                 Answer::Version { version } => {
@@ -150,7 +154,11 @@ pub(crate) fn enrol(args: EnrolArgs) -> Result<(), CommandError> {
 
 fn print_variables(hub: &StateArgs, request: &Request) -> Result<(), CommandError> {
     match ask(&hub.state, request, HUB_WAIT)? {
-        Answer::Environment { variables } => {
+        Answer::Environment { variables, left_out } => {
+            // Standard output is for the shell alone.
+            for text in left_out {
+                note(format_args!("loadgen: left out: {text}"));
+            }
             let lines = variables.iter().map(|(name, value)| shell::export_line(name, value));
             print(lines.collect::<Vec<_>>().join("\n"))
         }

@@ -3,23 +3,39 @@
 //! JSON text goes in; modules, devices, twins and routes come out. Only [`Manifest::from_file`]
 //! touches files and the environment. All problems of a text are reported at once, each with the
 //! path of the JSON member it is about.
+//!
+//! ```text
+//! files -> placeholders (JSON text) -> layers (one deployment) -> modules, routes -> ends (checks)
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::route::{Route, Sink};
+use super::route::Route;
 
+mod ends;
+mod environment;
+mod files;
+mod json;
+mod layers;
+mod members;
 mod modules;
+mod placeholders;
 mod problems;
+mod reading;
 mod routes;
+mod schema;
+mod sections;
 mod variables;
 
-use problems::Problems;
-pub use problems::{ManifestError, Problem};
+use layers::Deployment;
+pub(crate) use members::desired_inside;
+pub use problems::{ManifestError, PROBLEMS_LISTED_LIMIT, Problem};
+use reading::{Reading, Source};
 pub use variables::Variables;
 
 /// Largest manifest accepted, in bytes.
@@ -47,7 +63,7 @@ pub struct Module {
     pub image: String,
     /// Running unless the manifest says stopped.
     pub status: ModuleStatus,
-    /// Environment variables, values expanded.
+    /// Environment variables: `Env` of the create options, and `env` over it; values expanded.
     pub env: BTreeMap<String, String>,
     /// `createOptions` as an object, whether given as one, as text or as split text.
     pub create_options: Value,
@@ -101,12 +117,12 @@ impl Manifest {
     /// The deployment of the tutorials: a simulated sensor, the filter at threshold 25, upstream.
     pub fn built_in() -> Self {
         let text = json!({"modulesContent": {
-            "$edgeAgent": {"properties.desired": {"modules": {
+            "$edgeAgent": {"properties.desired": {"schemaVersion": "1.1", "modules": {
                 "SimulatedTemperatureSensor": {"settings": {
                     "image": "mcr.microsoft.com/azureiotedge-simulated-temperature-sensor:1.0"}},
                 "filter": {"settings": {"image": "sluicegate"}},
             }}},
-            "$edgeHub": {"properties.desired": {"routes": {
+            "$edgeHub": {"properties.desired": {"schemaVersion": "1.1", "routes": {
                 "sensorToFilter": "FROM /messages/modules/SimulatedTemperatureSensor/outputs/\
                     temperatureOutput INTO BrokeredEndpoint(\"/modules/filter/inputs/input1\")",
                 "filterToUpstream": "FROM /messages/modules/filter/outputs/output1 INTO $upstream",
@@ -121,38 +137,48 @@ impl Manifest {
     /// file `.env` beside it.
     ///
     /// # Errors
-    /// The file cannot be read, is larger than [`MANIFEST_BYTES_LIMIT`], or [`Manifest::parse`]
-    /// refuses it.
+    /// As [`Manifest::from_files`].
     pub fn from_file(path: &Path) -> Result<Self, ManifestError> {
-        let text = read_bounded(path)?;
-        let env_file = path.parent().unwrap_or(Path::new("")).join(".env");
-        let variables = if env_file.is_file() {
-            Variables::from_env_text(&read_bounded(&env_file)?)
-        } else {
-            Variables::default()
-        };
-        Self::parse(&text, &variables.with_environment(std::env::vars()))
+        Self::from_files(&[path.to_owned()])
+    }
+
+    /// Reads a manifest or template, and layered deployments to put over it, in their order: the
+    /// later wins. Each file has the variables of the `.env` beside it. Without any, the
+    /// [built-in](Manifest::built_in) deployment.
+    ///
+    /// # Errors
+    /// A file cannot be read, is larger than [`MANIFEST_BYTES_LIMIT`], or [`Manifest::parse`]
+    /// refuses what they make together.
+    pub fn from_files(paths: &[PathBuf]) -> Result<Self, ManifestError> {
+        if paths.is_empty() {
+            return Ok(Self::built_in());
+        }
+        let texts = files::read_all(paths)?;
+        let sources: Vec<Source<'_>> = texts.iter().map(files::FileText::source).collect();
+        Self::parse_sources(&sources)
     }
 
     /// Parses the text of a manifest or template.
     ///
     /// Accepted are `modulesContent`, the old `moduleContent`, and either one inside `content`.
-    /// Variables are expanded in the values of twins, routes and `env`; an unknown one is left in
-    /// place, and those in images, create options and credentials always are: the hub starts no
-    /// containers.
+    /// Variables are expanded outside of quotation marks, where each must have a value, and in the
+    /// values of twins, routes, `env` and `Env`; an unknown one is left in place there, with a
+    /// warning. Those in images and credentials stay: the hub starts no containers.
     ///
     /// # Errors
     /// Every problem found, with its path.
     pub fn parse(text: &str, variables: &Variables) -> Result<Self, ManifestError> {
-        let mut root: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| ManifestError::single("", format!("not JSON: {error}")))?;
-        let mut problems = Problems::default();
-        let manifest = parse_root(&mut root, variables, &mut problems);
-        match manifest {
-            Some(manifest) if problems.errors.is_empty() => {
-                Ok(Self { warnings: problems.warnings, ..manifest })
+        Self::parse_sources(&[Source { name: None, text, variables }])
+    }
+
+    fn parse_sources(sources: &[Source<'_>]) -> Result<Self, ManifestError> {
+        let mut reading = Reading::new(sources);
+        let deployment = layers::assemble(&mut reading);
+        match deployment.map(|deployment| parse_deployment(deployment, &mut reading)) {
+            Some(manifest) if reading.errors.is_empty() => {
+                Ok(Self { warnings: reading.warnings, ..manifest })
             }
-            _ => Err(ManifestError { problems: problems.errors }),
+            _ => Err(reading.into()),
         }
     }
 
@@ -162,127 +188,46 @@ impl Manifest {
     }
 }
 
-fn read_bounded(path: &Path) -> Result<String, ManifestError> {
-    sluicegate::files::read_text(path, MANIFEST_BYTES_LIMIT).map_err(|problem| {
-        ManifestError::single("", format!("cannot read {}: {problem}", path.display()))
-    })
-}
-
-fn parse_root(
-    root: &mut Value,
-    variables: &Variables,
-    problems: &mut Problems,
-) -> Option<Manifest> {
-    let devices = root.get("devices").map(|d| modules::parse_devices(d, problems));
-    let (path, sections) = find_sections(root, problems)?;
-    let agent = desired_section(sections, &path, "$edgeAgent", problems);
-    let hub = desired_section(sections, &path, "$edgeHub", problems);
-    let mut modules = match &agent {
-        Some((path, desired)) => modules::parse_modules(desired, path, variables, problems),
+fn parse_deployment(deployment: Deployment, reading: &mut Reading<'_>) -> Manifest {
+    let mut modules = match system(&deployment, "$edgeAgent", reading) {
+        Some((path, agent)) => modules::parse_modules(agent, &path, reading),
         None => BTreeMap::new(),
     };
-    modules::parse_twins(sections, &path, &mut modules, variables, problems);
-    let (routes, time_to_live) = match &hub {
-        Some((path, desired)) => (
-            routes::parse_routes(desired, path, variables, problems),
-            routes::parse_time_to_live(desired, path, problems),
-        ),
-        None => (Vec::new(), None),
-    };
-    check_ends(&routes, hub.map(|(path, _)| path).as_deref(), &modules, problems);
-    Some(Manifest {
+    let (mut routes, mut time_to_live) = (Vec::new(), None);
+    if let Some((path, hub)) = system(&deployment, "$edgeHub", reading) {
+        routes = routes::parse_routes(hub, &path, &modules, reading);
+        time_to_live = routes::parse_time_to_live(hub, &path, reading);
+        if routes.is_empty() {
+            reading.warn(&format!("{path}.routes"), "no route: no message will go anywhere");
+        }
+    }
+    ends::declare_named(&routes, &mut modules, reading);
+    ends::check_rings(&routes, &modules, reading);
+    modules::parse_twins(&deployment.desired, &mut modules, reading);
+    Manifest {
         device: DEVICE_DEFAULT.to_owned(),
         hub: HUB_NAME_DEFAULT.to_owned(),
         modules,
-        devices: devices.unwrap_or_default(),
+        devices: deployment.devices,
         routes: routes.into_iter().map(|(_, route)| route).collect(),
         time_to_live,
         warnings: Vec::new(),
-    })
-}
-
-/// The object that holds the modules' sections, and its path.
-fn find_sections<'a>(
-    root: &'a Value,
-    problems: &mut Problems,
-) -> Option<(String, &'a Map<String, Value>)> {
-    let (prefix, root) = match root.get("content") {
-        Some(content) => ("content.", content),
-        None => ("", root),
-    };
-    for name in ["modulesContent", "moduleContent"] {
-        let path = format!("{prefix}{name}");
-        match root.get(name) {
-            Some(Value::Object(sections)) => return Some((path, sections)),
-            Some(_) => {
-                problems.error(&path, "must be an object");
-                return None;
-            }
-            None => {}
-        }
     }
-    problems.error(
-        &format!("{prefix}modulesContent"),
-        "missing: a deployment manifest has its modules there",
-    );
-    None
 }
 
-/// `properties.desired` of a system module: as one member name, or as two nested members.
-fn desired_section<'a>(
-    sections: &'a Map<String, Value>,
-    path: &str,
+/// The settings of a system module and their path, unless they are elsewhere than they are read.
+fn system<'a>(
+    deployment: &'a Deployment,
     name: &str,
-    problems: &mut Problems,
+    reading: &mut Reading<'_>,
 ) -> Option<(String, &'a Map<String, Value>)> {
-    let path = format!("{path}.{name}");
-    let Some(section) = sections.get(name) else {
-        problems.error(&path, "missing: every deployment has it");
+    let path = format!("{}.{name}.{}", reading.prefix(), members::DESIRED);
+    let desired = deployment.system(name)?;
+    if let Some((inner, text)) = desired_inside(desired) {
+        reading.error(&format!("{path}.{inner}"), &text);
         return None;
-    };
-    let desired = desired_of(section);
-    let path = format!("{path}.properties.desired");
-    match desired {
-        Some(Value::Object(desired)) => Some((path, desired)),
-        Some(_) => {
-            problems.error(&path, "must be an object");
-            None
-        }
-        None => {
-            problems.error(&path, "missing: the settings of this module belong there");
-            None
-        }
     }
-}
-
-fn desired_of(section: &Value) -> Option<&Value> {
-    section.get("properties.desired").or_else(|| section.get("properties")?.get("desired"))
-}
-
-/// A route into a module nobody declared would fill a store for ever: an error. One out of such a
-/// module only never fires: a warning.
-fn check_ends(
-    routes: &[(String, Route)],
-    hub_path: Option<&str>,
-    modules: &BTreeMap<String, Module>,
-    problems: &mut Problems,
-) {
-    let known = |name: &str| modules.keys().any(|module| module == name);
-    for (path, route) in routes {
-        if let Sink::Input { module, .. } = &route.sink
-            && !known(module)
-        {
-            problems.error(path, &format!("goes to module `{module}`, which is not declared"));
-        }
-        if let Some(module) = route.source_module()
-            && !modules.keys().any(|name| name.eq_ignore_ascii_case(module))
-        {
-            problems.warn(path, &format!("comes from module `{module}`, which is not declared"));
-        }
-    }
-    if let (true, Some(path)) = (routes.is_empty(), hub_path) {
-        problems.warn(&format!("{path}.routes"), "no route: no message will go anywhere");
-    }
+    Some((path, desired))
 }
 
 #[cfg(test)]

@@ -127,12 +127,54 @@ impl Route {
             && source.get(prefix.len()).is_none_or(|next| *next == b'/')
     }
 
+    /// The source, as [`Route::matches`] takes it and without trailing `*`; empty for `/*`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The module a source of the form `/messages/modules/{m}…` names.
     pub fn source_module(&self) -> Option<&str> {
         let mut segments = self.source.split('/').skip(1);
         let messages = segments.next()?.eq_ignore_ascii_case("messages");
         let modules = segments.next()?.eq_ignore_ascii_case("modules");
         segments.next().filter(|_| messages && modules)
+    }
+
+    /// Whether the source names twin changes alone.
+    pub fn is_of_twin_changes(&self) -> bool {
+        self.source.get(1..).is_some_and(|source| {
+            source
+                .split('/')
+                .next()
+                .is_some_and(|s| s.eq_ignore_ascii_case("twinChangeNotifications"))
+        })
+    }
+
+    /// Whether any message can have this source: one of a device, or of a module or its output.
+    pub fn can_match(&self) -> bool {
+        let segments: Vec<String> =
+            self.source.split('/').skip(1).map(str::to_ascii_lowercase).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        matches!(
+            segments[..],
+            [] | ["messages"]
+                | ["messages", "events" | "modules"]
+                | ["messages", "modules", _]
+                | ["messages", "modules", _, "outputs", ..]
+        )
+    }
+
+    /// The output that the source names.
+    pub fn source_output(&self) -> Option<&str> {
+        self.source_module().and_then(|_| self.source.split('/').nth(5))
+    }
+
+    /// Whether some message of this module takes the route.
+    pub fn takes_from(&self, module: &str) -> bool {
+        match self.source_module() {
+            Some(named) => named.eq_ignore_ascii_case(module) && self.can_match(),
+            None => self.matches(&message_source(module, None)),
+        }
     }
 }
 

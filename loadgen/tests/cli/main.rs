@@ -4,6 +4,7 @@
 mod commands;
 mod control;
 mod demo;
+mod deployment;
 mod descriptors;
 mod hub;
 mod limits;

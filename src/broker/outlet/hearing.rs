@@ -10,6 +10,7 @@ use crate::logging::excerpt;
 use crate::mqtt::session::{End, Subscription};
 use crate::pipeline::Pipeline;
 use crate::twin::Outcome;
+use crate::twin::misplaced::warn_of_patch;
 
 impl Outlet {
     /// A SUBACK came; true when it was the one that is waited for. Refused, it is no reason to keep
@@ -46,7 +47,9 @@ impl Outlet {
         now: Instant,
     ) {
         let outcome = self.control.told(payload, is_retained);
-        self.heard(outcome, &excerpt(payload), pipeline, now);
+        if self.heard(outcome, &excerpt(payload), pipeline, now) {
+            warn_of_patch(payload);
+        }
     }
 
     /// A payload came on the control topic that is larger than is taken.
@@ -55,14 +58,21 @@ impl Outlet {
         self.heard(outcome, &format!("({bytes} bytes)"), pipeline, now);
     }
 
-    fn heard(&mut self, outcome: Outcome, text: &str, pipeline: &mut Pipeline, now: Instant) {
+    /// Counts and logs what came of it; whether it was logged.
+    fn heard(
+        &mut self,
+        outcome: Outcome,
+        text: &str,
+        pipeline: &mut Pipeline,
+        now: Instant,
+    ) -> bool {
         pipeline.counters.twin_callbacks += 1;
         match &outcome {
             Outcome::Applied(_) => self.hold.known(),
             Outcome::Refused(_) => pipeline.counters.twin_refused += 1,
             _ => {}
         }
-        let Some(suppressed) = self.patch_lines.allow(now, 1) else { return };
+        let Some(suppressed) = self.patch_lines.allow(now, 1) else { return false };
         let number = pipeline.counters.twin_callbacks;
         info!("control topic, patch {number}: \"{text}\" (and {suppressed} more before it)");
         match outcome {
@@ -77,6 +87,7 @@ impl Outlet {
             ),
             _ => {}
         }
+        true
     }
 
     /// The broker has told what it had retained.

@@ -20,6 +20,7 @@ use crate::mqtt::session::{
 use crate::mqtt::wire::{Incoming, Outgoing};
 use crate::mqtt::{ByteStream, Connection, QoS, Stream};
 use crate::sensor::twin::Wanted;
+use crate::twin::misplaced::{warn_of_document, warn_of_patch};
 
 /// What a device listens to.
 const FILTERS: [&str; 3] = [topics::TWIN_RESPONSES, topics::DESIRED_PATCHES, topics::METHODS];
@@ -190,10 +191,12 @@ impl Link {
             Received::DesiredPatch { version } => {
                 info!("desired properties: \"{}\"", excerpt(&publish.payload));
                 let wanted = self.twin.patch(version, &publish.payload);
+                warn_of_patch(&publish.payload);
                 self.change(wanted, now);
             }
             Received::TwinResponse { status, rid, .. } => {
                 let wanted = self.twin.response(status, &rid, &publish.payload, now);
+                warn_of_document(status, &publish.payload);
                 self.change(wanted, now);
             }
             Received::Input { .. } | Received::Other => {

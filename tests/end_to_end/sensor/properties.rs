@@ -72,6 +72,18 @@ fn values_that_the_template_does_not_allow_are_refused() {
     assert_eq!(call(&scene, "turnon", Value::Null).0, 200);
 }
 
+/// A twin in the place of its desired properties is hinted at, in a patch and in the document.
+#[test]
+fn a_desired_inside_the_desired_properties_is_hinted_at() {
+    let scene = Scene::start(1);
+    let hint = ["[WRN]", "the desired properties hold", "properties", "two levels up"];
+    let sensor = start(&scene, &[]);
+    set_desired(&scene, json!({ "properties": { "desired": { "brightness": 7 } } }));
+    sensor.wait_for_line(&hint);
+    sensor.kill();
+    start(&scene, &[]).wait_for_line(&hint);
+}
+
 /// A newer value supersedes one that is not in force yet.
 #[test]
 fn the_newest_value_wins() {

@@ -1,6 +1,7 @@
 //! Who may connect, and by what: variables and keys for modules and devices, and the faults that a
 //! test may have the services behind them show.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use sluicegate::azure::Key;
@@ -26,6 +27,19 @@ impl HubHandle {
             ("EdgeHubConnectionString".to_owned(), connection_string),
             ("EdgeModuleCACertificateFile".to_owned(), ca_file.display().to_string()),
         ])
+    }
+
+    /// The variables that the manifest gives a module: of `env` and of `Env` in `createOptions`.
+    /// They may be secrets. None for whoever is no module.
+    ///
+    /// # Errors
+    /// The hub has stopped.
+    pub fn deployed_environment(&self, module: &str) -> Result<BTreeMap<String, String>, HubError> {
+        let name = module.to_owned();
+        self.ask(move |hub| {
+            let module = hub.config.manifest.modules.get(&name);
+            module.map(|module| module.env.clone()).unwrap_or_default()
+        })
     }
 
     /// The variables that the edge runtime sets for a module: `IOTEDGE_WORKLOADURI`, `_AUTHSCHEME`,

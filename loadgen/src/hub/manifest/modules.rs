@@ -4,45 +4,64 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::problems::Problems;
-use super::{Module, ModuleStatus, Variables, desired_of};
+use super::environment;
+use super::layers::SYSTEM;
+use super::members::{DESIRED, check_applied, check_known, desired_inside, without_marks};
+use super::reading::Reading;
+use super::schema::check_schema;
+use super::sections::read_section;
+use super::{Module, ModuleStatus};
 use crate::hub::twin_document::TwinDocument;
 
 /// Longest module or device id, in bytes (IoT Hub: identity registry).
 const ID_BYTES_LIMIT: usize = 128;
-/// Parts over which `createOptions` may be split: `createOptions`, `createOptions01` … `07`.
-const CREATE_OPTIONS_PARTS: usize = 8;
+/// Most bytes of a module's variables together (the control socket's answers carry them).
+const ENV_BYTES_LIMIT: usize = 256 * 1024;
+/// What `$edgeAgent` may hold.
+const AGENT: [&str; 5] = ["schemaVersion", "runtime", "systemModules", "modules", "integrity"];
+/// What a module of it may hold. All but `env`, `settings` and `status` are the agent's alone.
+const MODULE: [&str; 8] = [
+    "version",
+    "type",
+    "status",
+    "restartPolicy",
+    "imagePullPolicy",
+    "startupOrder",
+    "env",
+    "settings",
+];
 
 pub(super) fn parse_modules(
     agent: &Map<String, Value>,
     agent_path: &str,
-    variables: &Variables,
-    problems: &mut Problems,
+    reading: &mut Reading<'_>,
 ) -> BTreeMap<String, Module> {
+    check_known(agent, &AGENT, agent_path, reading);
+    check_applied(agent, &[("integrity", "no signature is checked")], agent_path, reading);
+    check_schema(agent, agent_path, reading);
     let path = format!("{agent_path}.modules");
     let modules = match agent.get("modules") {
         Some(Value::Object(modules)) => modules,
         Some(_) => {
-            problems.error(&path, "must be an object of modules by name");
+            reading.error(&path, "must be an object of modules by name");
             return BTreeMap::new();
         }
         None => {
-            problems.error(&path, "missing: the modules of the deployment belong there");
+            reading.error(&path, "missing: the modules of the deployment belong there");
             return BTreeMap::new();
         }
     };
     let mut parsed = BTreeMap::new();
     for (name, value) in modules {
         let path = format!("{path}.{name}");
-        check_id(name, "module", &path, problems);
+        check_id(name, "module", &path, reading);
         match value {
             Value::Object(members) => {
-                parsed
-                    .insert(name.clone(), parse_module(name, members, &path, variables, problems));
+                parsed.insert(name.clone(), parse_module(name, members, &path, reading));
             }
-            // An update may remove a module by null.
+            // An update or a layer may remove a module by null.
             Value::Null => {}
-            _ => problems.error(&path, "must be an object"),
+            _ => reading.error(&path, "must be an object"),
         }
     }
     parsed
@@ -52,23 +71,19 @@ fn parse_module(
     name: &str,
     members: &Map<String, Value>,
     path: &str,
-    variables: &Variables,
-    problems: &mut Problems,
+    reading: &mut Reading<'_>,
 ) -> Module {
-    one_of(members, "type", &["docker"], path, problems);
-    one_of(
-        members,
-        "restartPolicy",
-        &["never", "on-failure", "on-unhealthy", "always"],
-        path,
-        problems,
-    );
-    one_of(members, "imagePullPolicy", &["on-create", "never"], path, problems);
-    let status = one_of(members, "status", &["running", "stopped"], path, problems);
+    check_twin_elsewhere(name, members, path, reading);
+    one_of(members, "type", &["docker"], path, reading);
+    let policies = ["never", "on-failure", "on-unhealthy", "always"];
+    one_of(members, "restartPolicy", &policies, path, reading);
+    one_of(members, "imagePullPolicy", &["on-create", "never"], path, reading);
+    let status = one_of(members, "status", &["running", "stopped"], path, reading);
     if let Some(order) = members.get("startupOrder")
         && order.as_u64().is_none_or(|order| order > u64::from(u32::MAX))
     {
-        problems.error(&format!("{path}.startupOrder"), "must be a number from 0 to 4294967295");
+        let text = format!("must be a number from 0 to 4294967295{}", without_marks(order));
+        reading.error(&format!("{path}.startupOrder"), &text);
     }
     let settings_path = format!("{path}.settings");
     let empty = Map::new();
@@ -76,30 +91,59 @@ fn parse_module(
         Some(Value::Object(settings)) => settings,
         None => &empty,
         Some(_) => {
-            problems.error(&settings_path, "must be an object");
+            reading.error(&settings_path, "must be an object");
             &empty
         }
     };
-    let image = match settings.get("image") {
+    let create_options = environment::parse_create_options(settings, &settings_path, reading);
+    let options_path = format!("{settings_path}.createOptions");
+    let mut env = environment::of_create_options(&create_options, &options_path, reading);
+    env.extend(environment::parse_env(members.get("env"), &format!("{path}.env"), reading));
+    if env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > ENV_BYTES_LIMIT {
+        let text =
+            format!("over {ENV_BYTES_LIMIT} bytes of names and values: no program takes them");
+        reading.error(&format!("{path}.env"), &text);
+    }
+    let is_stopped = status == Some("stopped");
+    Module {
+        name: name.to_owned(),
+        image: parse_image(settings, &settings_path, reading),
+        status: if is_stopped { ModuleStatus::Stopped } else { ModuleStatus::Running },
+        env,
+        create_options,
+        desired: Value::Object(Map::new()),
+    }
+}
+
+fn parse_image(settings: &Map<String, Value>, path: &str, reading: &mut Reading<'_>) -> String {
+    match settings.get("image") {
         Some(Value::String(image)) => image.clone(),
         None => String::new(),
         Some(_) => {
-            problems.error(&format!("{settings_path}.image"), "must be a string");
+            reading.error(&format!("{path}.image"), "must be a string");
             String::new()
         }
-    };
-    Module {
-        name: name.to_owned(),
-        image,
-        status: if status == Some("stopped") {
-            ModuleStatus::Stopped
-        } else {
-            ModuleStatus::Running
-        },
-        env: parse_env(members.get("env"), &format!("{path}.env"), variables, problems),
-        create_options: parse_create_options(settings, &settings_path, problems),
-        desired: Value::Object(Map::new()),
     }
+}
+
+/// A twin that stands with the module's settings, and members that nothing reads.
+fn check_twin_elsewhere(
+    name: &str,
+    members: &Map<String, Value>,
+    path: &str,
+    reading: &mut Reading<'_>,
+) {
+    let is_twin = |member: &str| member.starts_with("properties") || member == "desired";
+    let (twins, others): (Vec<_>, Vec<_>) =
+        members.iter().map(|(n, v)| (n.clone(), v.clone())).partition(|(n, _)| is_twin(n));
+    for (member, _) in twins {
+        let text = format!(
+            "not read here: desired properties belong into the section `{prefix}.{name}`",
+            prefix = reading.prefix()
+        );
+        reading.error(&format!("{path}.{member}"), &text);
+    }
+    check_known(&others.into_iter().collect(), &MODULE, path, reading);
 }
 
 /// A member that, when present, is one of these texts.
@@ -108,132 +152,81 @@ fn one_of<'a>(
     name: &str,
     allowed: &[&'a str],
     path: &str,
-    problems: &mut Problems,
+    reading: &mut Reading<'_>,
 ) -> Option<&'a str> {
     let value = members.get(name)?;
     let known = allowed.iter().find(|text| value.as_str() == Some(text)).copied();
     if known.is_none() {
         let text = format!("{value} is not one of: {}", allowed.join(", "));
-        problems.error(&format!("{path}.{name}"), &text);
+        reading.error(&format!("{path}.{name}"), &text);
     }
     known
 }
 
-fn parse_env(
-    env: Option<&Value>,
-    path: &str,
-    variables: &Variables,
-    problems: &mut Problems,
-) -> BTreeMap<String, String> {
-    let members = match env {
-        Some(Value::Object(members)) => members,
-        None => return BTreeMap::new(),
-        Some(_) => {
-            problems.error(path, "must be an object of {\"NAME\": {\"value\": …}}");
-            return BTreeMap::new();
-        }
-    };
-    let mut env = BTreeMap::new();
-    for (name, member) in members {
-        let path = format!("{path}.{name}");
-        if name.is_empty() || name.contains(['=', '\0']) {
-            problems.error(&path, "a variable's name is not empty and has neither `=` nor NUL");
-        }
-        let text = match member.get("value") {
-            Some(Value::String(text)) => variables.expand(text),
-            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
-            _ => {
-                problems.error(&path, "must be {\"value\": a string, number or boolean}");
-                continue;
-            }
-        };
-        env.insert(name.clone(), text);
-    }
-    env
-}
-
-/// An object, or text of an object, the text possibly split into numbered parts.
-fn parse_create_options(
-    settings: &Map<String, Value>,
-    path: &str,
-    problems: &mut Problems,
-) -> Value {
-    let path = format!("{path}.createOptions");
-    let first = match settings.get("createOptions") {
-        None | Some(Value::Null) => return Value::Object(Map::new()),
-        Some(object @ Value::Object(_)) => return object.clone(),
-        Some(Value::String(text)) => text,
-        Some(_) => {
-            problems.error(&path, "must be an object, or a string that holds one");
-            return Value::Object(Map::new());
-        }
-    };
-    let mut text = first.clone();
-    for part in 1..CREATE_OPTIONS_PARTS {
-        match settings.get(&format!("createOptions{part:02}")) {
-            Some(Value::String(more)) => text.push_str(more),
-            Some(_) => problems.error(&format!("{path}{part:02}"), "must be a string"),
-            None => break,
-        }
-    }
-    if text.trim().is_empty() {
-        return Value::Object(Map::new());
-    }
-    match serde_json::from_str(&text) {
-        Ok(object @ Value::Object(_)) => object,
-        Ok(_) => {
-            problems.error(&path, "the string must hold a JSON object");
-            Value::Object(Map::new())
-        }
-        Err(error) => {
-            problems.error(&path, &format!("the string does not hold JSON: {error}"));
-            Value::Object(Map::new())
-        }
-    }
-}
-
 /// Twins of the modules: every section that is not of a system module.
 pub(super) fn parse_twins(
-    sections: &Map<String, Value>,
-    path: &str,
+    sections: &BTreeMap<String, Value>,
     modules: &mut BTreeMap<String, Module>,
-    variables: &Variables,
-    problems: &mut Problems,
+    reading: &mut Reading<'_>,
 ) {
-    for (name, section) in sections.iter().filter(|(name, _)| !name.starts_with('$')) {
-        let path = format!("{path}.{name}");
-        let Some(module) = modules.get_mut(name) else {
-            problems.warn(&path, "a twin for a module that is not declared: ignored");
+    for (name, desired) in sections.iter().filter(|(name, _)| !SYSTEM.contains(&name.as_str())) {
+        let path = format!("{}.{name}", reading.prefix());
+        if !modules.contains_key(name) {
+            let hint = reading.hint(name, modules.keys());
+            let text = format!("a twin for a module that is not declared: ignored{hint}");
+            reading.warn(&path, &text);
             continue;
-        };
-        let desired = parse_desired(section, &path, problems);
-        module.desired = desired;
-        variables.expand_value(&mut module.desired);
+        }
+        let desired = parse_desired(desired, &format!("{path}.{DESIRED}"), reading);
+        if let Some(module) = modules.get_mut(name) {
+            module.desired = desired;
+        }
     }
 }
 
-fn parse_desired(section: &Value, path: &str, problems: &mut Problems) -> Value {
-    let empty = Value::Object(Map::new());
-    let Some(members) = section.as_object() else {
-        problems.error(path, "must be an object with `properties.desired`");
-        return empty;
-    };
-    if let Some(layered) = members.keys().find(|key| key.starts_with("properties.desired.")) {
-        let text = "layered deployments are not supported: merge it into `properties.desired`";
-        problems.error(&format!("{path}.{layered}"), text);
-    }
-    let Some(desired) = desired_of(section) else { return empty };
-    match TwinDocument::new(desired) {
-        Ok(twin) => Value::Object(twin.desired().clone()),
-        Err(error) => {
-            problems.error(&format!("{path}.properties.desired"), &error.to_string());
-            empty
+fn parse_desired(desired: &Value, path: &str, reading: &mut Reading<'_>) -> Value {
+    if let Some((inner, text)) = desired.as_object().and_then(desired_inside) {
+        let path = format!("{path}.{inner}");
+        if inner == DESIRED {
+            // No property may have a name with a dot.
+            reading.error(&path, &text);
+            return Value::Object(Map::new());
         }
+        reading.warn(&path, &text);
+    }
+    match TwinDocument::new(desired) {
+        Ok(twin) => {
+            let mut desired = Value::Object(twin.desired().clone());
+            expand_texts(&mut desired, path.to_owned(), reading);
+            desired
+        }
+        Err(error) => {
+            reading.error(path, &error.to_string());
+            Value::Object(Map::new())
+        }
+    }
+}
+
+/// Replaces variables in every text below, names of members untouched.
+fn expand_texts(value: &mut Value, path: String, reading: &mut Reading<'_>) {
+    match value {
+        Value::String(text) if text.contains('$') => *text = reading.expand(&path, text),
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                expand_texts(item, format!("{path}[{index}]"), reading);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                expand_texts(member, format!("{path}.{name}"), reading);
+            }
+        }
+        _ => {}
     }
 }
 
 /// The local hub's own member `devices`: ids, or twins by id.
-pub(super) fn parse_devices(devices: &Value, problems: &mut Problems) -> BTreeMap<String, Value> {
+pub(super) fn parse_devices(devices: &Value, reading: &mut Reading<'_>) -> BTreeMap<String, Value> {
     let mut parsed = BTreeMap::new();
     match devices {
         Value::Array(ids) => {
@@ -241,33 +234,39 @@ pub(super) fn parse_devices(devices: &Value, problems: &mut Problems) -> BTreeMa
                 let path = format!("devices[{index}]");
                 match id.as_str() {
                     Some(id) => {
-                        check_id(id, "device", &path, problems);
+                        check_id(id, "device", &path, reading);
                         parsed.insert(id.to_owned(), Value::Object(Map::new()));
                     }
-                    None => problems.error(&path, "must be a device id"),
+                    None => reading.error(&path, "must be a device id"),
                 }
             }
         }
         Value::Object(members) => {
             for (id, section) in members {
                 let path = format!("devices.{id}");
-                check_id(id, "device", &path, problems);
-                parsed.insert(id.clone(), parse_desired(section, &path, problems));
+                check_id(id, "device", &path, reading);
+                let desired = read_section(section.clone(), &path, reading).joined(&path, reading);
+                let path = format!("{path}.{DESIRED}");
+                parsed.insert(id.clone(), parse_desired(&desired, &path, reading));
             }
         }
-        _ => problems.error("devices", "must be a list of ids, or an object of twins by id"),
+        _ => reading.error("devices", "must be a list of ids, or an object of twins by id"),
     }
     parsed
 }
 
-/// IoT Hub's alphabet for ids; none of them needs care in a topic filter.
-fn check_id(id: &str, kind: &str, path: &str, problems: &mut Problems) {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "-:.*%_!(),=@$'?".contains(c);
-    if id.is_empty() || id.len() > ID_BYTES_LIMIT || id.starts_with('$') || !id.chars().all(legal) {
+fn check_id(id: &str, kind: &str, path: &str, reading: &mut Reading<'_>) {
+    if !is_id(id) {
         let text = format!(
             "`{id}` is not a {kind} id: 1 to {ID_BYTES_LIMIT} ASCII letters, digits and \
              - : . * % _ ! ( ) , = @ $ ' ?, not starting with $"
         );
-        problems.error(path, &text);
+        reading.error(path, &text);
     }
+}
+
+/// IoT Hub's alphabet for ids; none of them needs care in a topic filter.
+pub(super) fn is_id(id: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-:.*%_!(),=@$'?".contains(c);
+    !id.is_empty() && id.len() <= ID_BYTES_LIMIT && !id.starts_with('$') && id.chars().all(legal)
 }

@@ -3,11 +3,13 @@
 use std::fmt;
 
 /// Most problems listed; further ones are counted only.
-const PROBLEMS_LISTED_LIMIT: usize = 50;
+pub const PROBLEMS_LISTED_LIMIT: usize = 50;
 
 /// One problem and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// The file, where the manifest was read from one.
+    pub file: Option<String>,
     /// Path of the JSON member, members joined by dots; empty for the whole file.
     pub path: String,
     /// What is wrong there and what is expected.
@@ -16,11 +18,21 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            f.write_str(&self.text)
-        } else {
-            write!(f, "{}: {}", self.path, self.text)
+        for place in self.file.iter().chain((!self.path.is_empty()).then_some(&self.path)) {
+            write!(f, "{}: ", Plain(place))?;
         }
+        Plain(&self.text).fmt(f)
+    }
+}
+
+/// Text whose control characters are escaped: names of a file must not move the reader's cursor.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+        })
     }
 }
 
@@ -29,12 +41,6 @@ impl fmt::Display for Problem {
 pub struct ManifestError {
     /// In the order found.
     pub problems: Vec<Problem>,
-}
-
-impl ManifestError {
-    pub(super) fn single(path: &str, text: String) -> Self {
-        Self { problems: vec![Problem { path: path.to_owned(), text }] }
-    }
 }
 
 impl fmt::Display for ManifestError {
@@ -53,20 +59,3 @@ impl fmt::Display for ManifestError {
 }
 
 impl std::error::Error for ManifestError {}
-
-/// Collects while parsing goes on.
-#[derive(Debug, Default)]
-pub(super) struct Problems {
-    pub(super) errors: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
-}
-
-impl Problems {
-    pub(super) fn error(&mut self, path: &str, text: &str) {
-        self.errors.push(Problem { path: path.to_owned(), text: text.to_owned() });
-    }
-
-    pub(super) fn warn(&mut self, path: &str, text: &str) {
-        self.warnings.push(Problem { path: path.to_owned(), text: text.to_owned() });
-    }
-}

@@ -1,9 +1,14 @@
 //! `${VAR}` and `$VAR` in templates, from the environment and a `.env` file.
+//!
+//! The file is read by the rules that the tools of IoT Edge share, and by no crate: dotenvy refuses
+//! `C:\data` and values with blanks, takes the lines after a lone `'` for one value, and replaces
+//! `$` in passwords. Those tools take all of them as they stand.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::Value;
+/// Names behind `$` that are no variables: a sink, and the two system modules.
+const NO_VARIABLES: [&str; 3] = ["upstream", "edgeHub", "edgeAgent"];
 
 /// Names and values for a template. Their values never show in `Debug`: they may be secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -21,19 +26,27 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Variables {
     }
 }
 
+/// A variable without a value, as it stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unset<'a> {
+    /// `$NAME` or `${NAME}`.
+    pub(super) token: &'a str,
+    pub(super) name: &'a str,
+}
+
+impl Unset<'_> {
+    /// Whether this is surely meant as a variable: `$5` and `$body.x` may be plain text.
+    pub(super) fn is_plain(&self) -> bool {
+        let upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        self.token.starts_with("${") || self.name.chars().all(upper)
+    }
+}
+
 impl Variables {
     /// Reads the lines of a `.env` file: `NAME=value`, optionally after `export`, the value in
     /// quotation marks or not. Comments, empty lines and lines without `=` are skipped.
     pub fn from_env_text(text: &str) -> Self {
-        text.lines()
-            .filter_map(|line| {
-                let line = line.trim();
-                let line = line.strip_prefix("export ").unwrap_or(line);
-                let (name, value) = line.split_once('=')?;
-                let name = name.trim();
-                (!name.starts_with('#')).then(|| (name, unquote(value.trim())))
-            })
-            .collect()
+        text.trim_start_matches('\u{feff}').lines().filter_map(env_line).collect()
     }
 
     /// The same with the environment laid over: what the caller sets wins over the file.
@@ -42,57 +55,109 @@ impl Variables {
         self
     }
 
+    /// The value of a variable.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// Replaces variables in one text; an unknown one stays as it is. `$upstream` is a sink, never
     /// a variable.
     pub fn expand(&self, text: &str) -> String {
+        self.expand_noting(text, |_| {})
+    }
+
+    /// As [`Variables::expand`], and tells every variable that has no value.
+    pub(super) fn expand_noting<'a>(
+        &self,
+        text: &'a str,
+        mut unset: impl FnMut(Unset<'a>),
+    ) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(dollar) = rest.find('$') {
             out.push_str(&rest[..dollar]);
             rest = &rest[dollar..];
             let (token, name) = variable_at(rest);
-            match self.0.get(name).filter(|_| !name.eq_ignore_ascii_case("upstream")) {
+            match self.get(name).filter(|_| !name.is_empty()) {
                 Some(value) => out.push_str(value),
-                None => out.push_str(token),
+                None => {
+                    out.push_str(token);
+                    if !name.is_empty() {
+                        unset(Unset { token, name });
+                    }
+                }
             }
             rest = &rest[token.len()..];
         }
         out.push_str(rest);
         out
     }
-
-    /// Replaces variables in every string value below, member names untouched.
-    pub(super) fn expand_value(&self, value: &mut Value) {
-        match value {
-            Value::String(text) if text.contains('$') => *text = self.expand(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.expand_value(item)),
-            Value::Object(members) => members.values_mut().for_each(|m| self.expand_value(m)),
-            _ => {}
-        }
-    }
 }
 
 /// The variable at the start of a text that begins with `$`: as written, and its name (empty when
 /// this `$` starts none).
-fn variable_at(text: &str) -> (&str, &str) {
+pub(super) fn variable_at(text: &str) -> (&str, &str) {
     let after = &text[1..];
-    if let Some(braced) = after.strip_prefix('{')
-        && let Some(end) = braced.find('}')
-    {
-        return (&text[..end + 3], &braced[..end]);
-    }
-    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-    (&text[..=end], &after[..end])
+    let (token, name) = match after.strip_prefix('{').and_then(|braced| braced.split_once('}')) {
+        Some((name, _)) => (&text[..name.len() + 3], name),
+        None => {
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let end = after.find(|c| !word(c)).unwrap_or(after.len());
+            (&text[..=end], &after[..end])
+        }
+    };
+    let is_name = !name.contains(|c: char| c.is_whitespace() || "\"'{$".contains(c))
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !NO_VARIABLES.iter().any(|no| no.eq_ignore_ascii_case(name));
+    (token, if is_name { name } else { "" })
 }
 
-fn unquote(value: &str) -> &str {
-    for quote in ['"', '\''] {
-        if let Some(inner) = value.strip_prefix(quote).and_then(|v| v.strip_suffix(quote)) {
-            return inner;
-        }
+fn env_line(line: &str) -> Option<(&str, String)> {
+    let line = line.trim();
+    let exported = line.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
+    let line = exported.map_or(line, str::trim_start);
+    let (name, value) = line.split_once('=')?;
+    let name = name.trim_end();
+    (!name.is_empty() && !name.starts_with('#')).then(|| (name, env_value(value.trim())))
+}
+
+/// A value without its quotation marks and without a comment behind it.
+fn env_value(value: &str) -> String {
+    let quoted = match value.chars().next() {
+        Some('\'') => value[1..].split_once('\'').map(|(inner, rest)| (inner.to_owned(), rest)),
+        Some('"') => unescaped(&value[1..]),
+        _ => None,
+    };
+    if let Some((inner, rest)) = quoted
+        && (rest.is_empty() || rest.trim_start().starts_with('#'))
+    {
+        return inner;
     }
     // An unquoted value ends where a comment begins.
-    value.split_once(" #").map_or(value, |(value, _)| value.trim_end())
+    let comment = value.match_indices('#').map(|(at, _)| at);
+    let blank_before = |at: &usize| value[..*at].ends_with([' ', '\t']);
+    let end = comment.filter(|at| *at == 0 || blank_before(at)).min().unwrap_or(value.len());
+    value[..end].trim_end().to_owned()
+}
+
+/// The text up to the closing `"`, with `\n`, `\r`, `\t`, `\"` and `\\` read, and what follows it.
+fn unescaped(text: &str) -> Option<(String, &str)> {
+    let mut out = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((out, &text[at + 1..])),
+            '\\' => match chars.next()?.1 {
+                'n' => out.push('\n'),
+                'r' => out.push('\r'),
+                't' => out.push('\t'),
+                c @ ('"' | '\\') => out.push(c),
+                other => out.extend(['\\', other]),
+            },
+            c => out.push(c),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -104,7 +169,9 @@ mod tests {
     #[test]
     fn expansion_table() {
         let variables: Variables =
-            [("A", "1"), ("B_2", "two"), ("upstream", "no"), ("M.x", "dot")].into_iter().collect();
+            [("A", "1"), ("B_2", "two"), ("upstream", "no"), ("M.x", "dot"), ("5", "no")]
+                .into_iter()
+                .collect();
         let table = [
             ("", ""),
             ("plain", "plain"),
@@ -117,6 +184,8 @@ mod tests {
             ("$$A", "$1"),
             ("${A", "${A"),
             ("é$A", "é1"),
+            ("$5 and $edgeHub", "$5 and $edgeHub"),
+            ("${ A }${}", "${ A }${}"),
         ];
         for (text, expected) in table {
             assert_eq!(variables.expand(text), expected, "{text}");
@@ -125,12 +194,39 @@ mod tests {
 
     #[test]
     fn env_file_lines() {
-        let text = "# note\nA=1\n export B = \"two words\" \nC='#x'\nD=v # note\nE=\nnothing\n";
+        let text = "\u{feff}# note\r\nA=1\n export B = \"two words\" \nC='#x'\nD=v # note\nE=\n\
+            nothing\nF=\"q\\\"\\n\" # note\n\
+            G=it's C:\\data\nH=a#b\nI='a' b\nJ= # empty\nexport\tL=1\n=x\nK=p$w\n";
         let variables = Variables::from_env_text(text);
-        assert_eq!(variables.expand("$A|$B|$C|$D|$E|$F"), "1|two words|#x|v||$F");
+        let table = [
+            ("A", "1"),
+            ("B", "two words"),
+            ("C", "#x"),
+            ("D", "v"),
+            ("E", ""),
+            ("F", "q\"\n"),
+            ("G", "it's C:\\data"),
+            ("H", "a#b"),
+            ("I", "'a' b"),
+            ("J", ""),
+            ("K", "p$w"),
+            ("L", "1"),
+        ];
+        for (name, value) in table {
+            assert_eq!(variables.get(name), Some(value), "{name}");
+        }
+        assert_eq!(variables.0.len(), table.len());
         let variables = variables.with_environment([("A".to_owned(), "env".to_owned())]);
         assert_eq!(variables.expand("$A"), "env");
         assert!(!format!("{variables:?}").contains("two words"));
+    }
+
+    #[test]
+    fn what_has_no_value_is_told() {
+        let mut unset = Vec::new();
+        Variables::default()
+            .expand_noting("$A ${b} $c $5 $upstream $", |v| unset.push((v.token, v.is_plain())));
+        assert_eq!(unset, [("$A", true), ("${b}", true), ("$c", false)]);
     }
 
     proptest! {
@@ -138,6 +234,12 @@ mod tests {
         #[test]
         fn unknown_variables_stay(text in "[$a{}é._ ]{0,20}") {
             prop_assert_eq!(Variables::default().expand(&text), text);
+        }
+
+        /// No line makes the reader panic.
+        #[test]
+        fn every_line_is_read(text in "[A=\"'\\\\#n é\n]{0,20}") {
+            let _ = Variables::from_env_text(&text);
         }
     }
 }

@@ -1,0 +1,87 @@
+//! One section of a file: a module's desired properties, as a whole or by places below them.
+
+use serde_json::{Map, Value};
+
+use super::members::{DESIRED, misplaced};
+use super::reading::Reading;
+
+/// A section's desired properties: as a whole, and by places below them.
+#[derive(Default)]
+pub(super) struct Section {
+    pub(super) whole: Option<Value>,
+    pub(super) dotted: Vec<(String, Value)>,
+}
+
+impl Section {
+    /// Both as one value.
+    pub(super) fn joined(self, path: &str, reading: &mut Reading<'_>) -> Value {
+        let mut desired = self.whole.unwrap_or_else(|| Map::new().into());
+        for (place, value) in self.dotted {
+            let parts: Vec<&str> = place.split('.').collect();
+            if let Err(problem) = insert(&mut desired, &parts, value) {
+                reading.error(&format!("{path}.{DESIRED}.{place}"), &problem);
+            }
+        }
+        desired
+    }
+}
+
+/// A section's desired properties; tells of everything else in it.
+pub(super) fn read_section(section: Value, path: &str, reading: &mut Reading<'_>) -> Section {
+    let Value::Object(mut members) = section else {
+        reading.error(path, &format!("must be an object with `{DESIRED}`"));
+        return Section::default();
+    };
+    let mut read = Section { whole: members.remove(DESIRED), dotted: Vec::new() };
+    for (name, value) in members {
+        if let Some(place) = name.strip_prefix(DESIRED).and_then(|rest| rest.strip_prefix('.')) {
+            read.dotted.push((place.to_owned(), value));
+        } else if name == "properties" && value.is_object() {
+            read_nested(value, path, &mut read, reading);
+        } else {
+            misplaced(&name, &value, path, reading);
+        }
+    }
+    read
+}
+
+/// `"properties": {"desired": …}`, as a twin document has it.
+fn read_nested(nest: Value, path: &str, read: &mut Section, reading: &mut Reading<'_>) {
+    let path = format!("{path}.properties");
+    let Value::Object(members) = nest else { return };
+    for (name, value) in members {
+        if name != "desired" {
+            misplaced(&name, &value, &path, reading);
+        } else if read.whole.is_some() {
+            let text = format!("stands beside `{DESIRED}`: leave one of them out");
+            reading.error(&format!("{path}.desired"), &text);
+        } else {
+            let text = format!("IoT Hub takes one member `{DESIRED}` alone: write it so");
+            reading.warn(&path, &text);
+            read.whole = Some(value);
+        }
+    }
+}
+
+/// Puts a value at a place, and makes the objects on the way.
+///
+/// # Errors
+/// What is wrong with the place.
+pub(super) fn insert(target: &mut Value, parts: &[&str], value: Value) -> Result<(), String> {
+    let Some((last, way)) = parts.split_last().filter(|_| !parts.contains(&"")) else {
+        return Err("a name between two dots is missing".to_owned());
+    };
+    let mut holder = target;
+    let mut name = DESIRED;
+    let in_the_way = |name: &str| format!("`{name}` is no object there: give it as a whole");
+    for part in way {
+        let members = holder.as_object_mut().ok_or_else(|| in_the_way(name))?;
+        holder = members.entry(*part).or_insert(Value::Null);
+        if holder.is_null() {
+            *holder = Map::new().into();
+        }
+        name = part;
+    }
+    holder.as_object_mut().ok_or_else(|| in_the_way(name))?.insert((*last).to_owned(), value);
+    Ok(())
+}
