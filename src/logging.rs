@@ -4,6 +4,8 @@
 //! output, where container engines collect logs. Whoever logs never waits for its reader: see
 //! [`queue`].
 
+#[cfg(test)]
+pub(crate) mod capture;
 pub mod queue;
 
 use std::fmt;
@@ -22,12 +24,13 @@ use crate::limits::{LOG_LINES_MAX, LOG_WINDOW};
 use crate::utc;
 pub use queue::Log;
 
-/// The names of `RuntimeLogLevel`, and the level each stands for.
-pub const LEVELS: [(&str, LevelFilter); 6] = [
+/// The names of `RuntimeLogLevel` as edgeHub has them, and the level each stands for.
+pub const LEVELS: [(&str, LevelFilter); 7] = [
     ("fatal", LevelFilter::ERROR),
     ("error", LevelFilter::ERROR),
     ("warning", LevelFilter::WARN),
     ("info", LevelFilter::INFO),
+    ("information", LevelFilter::INFO),
     ("debug", LevelFilter::DEBUG),
     ("verbose", LevelFilter::TRACE),
 ];
@@ -111,15 +114,28 @@ impl Visit for Message<'_> {
     }
 }
 
-/// Lets [`LOG_LINES_MAX`] lines pass in [`LOG_WINDOW`] and counts the rest.
-#[derive(Debug, Default)]
+/// Lets [`LOG_LINES_MAX`] lines pass in [`LOG_WINDOW`], or as many as it is made for, and counts
+/// the rest.
+#[derive(Debug)]
 pub struct LineLimit {
+    lines_max: u32,
     window: Option<Instant>,
     lines: u32,
     suppressed: u64,
 }
 
+impl Default for LineLimit {
+    fn default() -> Self {
+        Self::of(LOG_LINES_MAX)
+    }
+}
+
 impl LineLimit {
+    /// Lets so many lines pass in [`LOG_WINDOW`].
+    pub fn of(lines_max: u32) -> Self {
+        Self { lines_max, window: None, lines: 0, suppressed: 0 }
+    }
+
     /// Whether a line that stands for `count` events may be written now: then how many events went
     /// unwritten since the last line.
     pub fn allow(&mut self, now: Instant, count: u64) -> Option<u64> {
@@ -127,7 +143,7 @@ impl LineLimit {
             self.window = Some(now);
             self.lines = 0;
         }
-        if self.lines >= LOG_LINES_MAX {
+        if self.lines >= self.lines_max {
             self.suppressed += count;
             return None;
         }
@@ -198,6 +214,14 @@ mod tests {
         assert_eq!(limit.allow(now, 5), None);
         assert_eq!(limit.allow(now + LOG_WINDOW - Duration::from_nanos(1), 5), None);
         assert_eq!(limit.allow(now + LOG_WINDOW, 3), Some(12), "5 + 5 + the 2 besides this one");
+    }
+
+    #[test]
+    fn a_limit_of_one_lets_one_line_pass() {
+        let mut limit = LineLimit::of(1);
+        let now = Instant::now();
+        assert_eq!([limit.allow(now, 1), limit.allow(now, 1)], [Some(0), None]);
+        assert_eq!(limit.allow(now + LOG_WINDOW, 1), Some(1));
     }
 
     #[test]

@@ -187,6 +187,7 @@ fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, 
         puback_timeout: settings.puback_timeout,
         drain_timeout: settings.drain_timeout,
         linger: settings.linger,
+        judge_own_alerts: hub.judge_own_alerts,
     })
 }
 
@@ -221,6 +222,7 @@ mod tests {
                 gateway_port: 1,
                 route,
                 token_lifetime: Duration::from_secs(60),
+                judge_own_alerts: false,
             };
             let settings = Settings {
                 hub: None,
@@ -235,6 +237,7 @@ mod tests {
                 held_bytes: 1 << 20,
                 refused_dir: "refused".into(),
                 log_level: LevelFilter::OFF,
+                warnings: Vec::new(),
             };
             let mut link = link_settings(hub, &settings).unwrap();
             link.trust.tls().await.unwrap();

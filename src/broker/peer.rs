@@ -97,6 +97,13 @@ impl Rig {
         Source::new(&self.login, &self.settings.filters, context, wake, Duration::ZERO)
     }
 
+    /// A source of these filters.
+    pub(super) fn source_of(&self, filters: &[&str]) -> Source {
+        let (context, wake) = (self.context.clone(), Arc::clone(&self.source_wake));
+        let filters: Vec<_> = filters.iter().map(|text| text.parse().unwrap()).collect();
+        Source::new(&self.login, &filters, context, wake, Duration::ZERO)
+    }
+
     pub(super) fn outlet(&self) -> Outlet {
         let (context, wake) = (self.context.clone(), Arc::clone(&self.outlet_wake));
         Outlet::new(&self.login, &self.topics, context, wake)

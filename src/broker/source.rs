@@ -12,6 +12,7 @@
 //! - On the ingest thread, beside the connection that alerts leave by.
 
 mod filters;
+mod silence;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,8 +30,10 @@ use crate::mqtt::session::{
 };
 use crate::mqtt::wire::{Incoming, PublishAt};
 use crate::mqtt::{ByteStream, Connection, Stream};
+use crate::origin::Origin;
 use crate::pipeline::Pipeline;
 use filters::Filters;
+use silence::Silence;
 
 const BROKER: SourceId = SourceId::Broker;
 /// The only packet id that a source needs.
@@ -40,6 +43,7 @@ const SUBSCRIBE_ID: u16 = 1;
 pub struct Source {
     login: Login,
     filters: Filters,
+    silence: Silence,
     foreign_lines: LineLimit,
     context: Context,
     wake: Arc<Notify>,
@@ -64,6 +68,7 @@ impl Source {
         Self {
             login: login.clone(),
             filters: Filters::new(filters),
+            silence: Silence::new(filters),
             foreign_lines: LineLimit::default(),
             context,
             wake,
@@ -119,6 +124,7 @@ impl Serve for Source {
     fn open(&mut self, session_present: bool, _now: Instant) -> Result<Ask, End> {
         self.context.pipeline.lock().connected(BROKER, session_present, std::iter::empty());
         self.filters.connected(session_present);
+        self.silence.connected();
         self.leaving = None;
         self.linger = Linger::new(self.longest_pause);
         Ok(Ask { packet_id: SUBSCRIBE_ID, filters: self.filters.texts() })
@@ -133,6 +139,9 @@ impl Serve for Source {
         let is_stopping = self.context.is_stopping();
         let shared = self.context.pipeline.clone();
         let pipeline = &mut *shared.lock();
+        if !self.silence.is_over() {
+            self.listen(session, now);
+        }
         self.take(session, is_stopping, pipeline, now)?;
         pipeline.advance(now);
         let connection = &mut session.connection;
@@ -155,7 +164,7 @@ impl Serve for Source {
             return Ok(Step::Leave(()));
         }
         let read = self.may_read(&session.connection, pipeline) && !is_stopping;
-        let until = self.leaving.as_ref().map(Leaving::until);
+        let until = self.leaving.as_ref().map(Leaving::until).or(self.silence.until());
         Ok(Step::Wait(Wait { read, pause, until, oldest: None }))
     }
 }
@@ -198,17 +207,28 @@ impl Source {
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
                         info!("subscribed to {}", self.filters.texts().join(", "));
+                        self.silence.subscribed(now);
                     }
                     Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
                 },
-                Incoming::TooLarge { packet_id, bytes, .. } => {
-                    pipeline.receive_too_large(BROKER, packet_id, bytes, now);
+                Incoming::TooLarge { packet_id, bytes, topic } => {
+                    let origin = Origin::Topic(&topic);
+                    pipeline.receive_too_large(BROKER, origin, packet_id, bytes, now);
                 }
                 Incoming::PubAck(_) => pipeline.counters.unexpected += 1,
             }
         }
         Ok(())
+    }
+
+    /// Looks whether shared subscriptions bring anything, until that is known.
+    #[cold]
+    fn listen<S>(&mut self, session: &Session<S>, now: Instant) {
+        self.silence.heard(session.inbox.topics());
+        if let Some(warning) = self.silence.warning(now) {
+            warn!("{warning}");
+        }
     }
 
     /// A message came that nobody asked for today.
@@ -252,5 +272,7 @@ fn is_redelivered(publish: PublishAt, block: &[u8], pipeline: &mut Pipeline) -> 
 mod redelivery_tests;
 #[cfg(test)]
 mod session_tests;
+#[cfg(test)]
+mod silence_tests;
 #[cfg(test)]
 mod tests;

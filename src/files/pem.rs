@@ -53,8 +53,8 @@ pub fn roots(path: &Path) -> Result<RootCertStore, String> {
 pub fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let refused = |why: String| format!("cannot read certificates from {shown}: {why}");
-    let text =
-        super::read(path, SETTINGS_BYTES_MAX).map_err(|problem| refused(problem.to_string()))?;
+    let text = super::read_unmarked(path, SETTINGS_BYTES_MAX)
+        .map_err(|problem| refused(problem.to_string()))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match certificates {
         Err(_) => Err(refused(NO_PEM.to_owned())),
@@ -72,8 +72,8 @@ pub fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let shown = path.display();
     let refused = |why: String| format!("cannot read the key from {shown}: {why}");
-    let text =
-        super::read(path, SETTINGS_BYTES_MAX).map_err(|problem| refused(problem.to_string()))?;
+    let text = super::read_unmarked(path, SETTINGS_BYTES_MAX)
+        .map_err(|problem| refused(problem.to_string()))?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         pem::Error::NoItemsFound => {
             format!("{shown} holds no PEM key that is not encrypted (-----BEGIN PRIVATE KEY-----)")
@@ -152,8 +152,8 @@ impl Found {
         if !self.read.insert((metadata.dev(), metadata.ino())) {
             return Ok(());
         }
-        let text =
-            super::read(path, SYSTEM_BYTES_MAX.saturating_sub(self.bytes)).map_err(|problem| {
+        let text = super::read_unmarked(path, SYSTEM_BYTES_MAX.saturating_sub(self.bytes))
+            .map_err(|problem| {
                 match problem {
                     // All of them together.
                     FileProblem::TooLarge(_) => FileProblem::TooLarge(SYSTEM_BYTES_MAX),

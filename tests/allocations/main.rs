@@ -127,6 +127,7 @@ fn link_settings(port: u16, way: Way) -> LinkSettings {
         puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::ZERO,
         linger: Duration::ZERO,
+        judge_own_alerts: false,
     }
 }
 

@@ -247,9 +247,12 @@ impl Link {
         match wanted {
             Err(problem) => warn!("{problem}"),
             Ok(wanted) => {
+                for (property, value) in self.twin.reported() {
+                    self.device.was_in_force(property, value);
+                }
                 for Wanted { property, raw, version } in wanted {
                     self.counters.changes += 1;
-                    self.device.desired(property, &raw, version, now);
+                    self.device.desired(property, raw.as_deref(), version, now);
                 }
             }
         }

@@ -59,6 +59,7 @@ fn settings(port: u16, token_lifetime: Duration, roots: rustls::RootCertStore) -
         model_id: Some("dtmi:test:Sensor;1".into()),
         token_lifetime,
         log_level: LevelFilter::DEBUG,
+        warnings: Vec::new(),
     }
 }
 
