@@ -83,7 +83,7 @@ fn with<T>(settings: Result<T, SettingsError>, then: impl FnOnce(T) -> ExitCode)
 }
 
 fn run(settings: Settings) -> ExitCode {
-    let _log = match logging::start(settings.log_level) {
+    let _log = match logging::start(settings.log_level, &settings.name()) {
         Ok(log) => log,
         Err(refused) => return no_log(refused),
     };
@@ -185,7 +185,8 @@ fn summary_line(summary: &Summary) -> String {
 }
 
 fn sense(settings: sensor::settings::Settings) -> ExitCode {
-    let _log = match logging::start(settings.log_level) {
+    let name = &settings.enrollment.registration_id;
+    let _log = match logging::start(settings.log_level, name) {
         Ok(log) => log,
         Err(refused) => return no_log(refused),
     };
