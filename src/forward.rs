@@ -87,9 +87,8 @@ pub enum Unsent {
     /// No hub takes it: `MessageType=Alert` and properties encoded anew make it larger than its
     /// input was. Sent all the same, it would end every connection.
     #[error(
-        "as an alert the message is too large to be sent (topic with properties {topic_bytes} \
-         bytes of 65535, with the body of {body_bytes} a hub takes about 262144); have the sensor \
-         send less"
+        "as an alert the message is too large to be sent ({}); have the sensor send less",
+        excess(*topic_bytes, *body_bytes)
     )]
     TooLarge {
         /// Bytes of the topic that it would need.
@@ -110,6 +109,19 @@ pub enum Unsent {
          MessageType = 'Alert' (SLUICEGATE_JUDGE_OWN_ALERTS=true judges them all the same)"
     )]
     Own,
+}
+
+/// A broker has no bound but the topic's, which comes first for a hub, too.
+fn excess(topic_bytes: usize, body_bytes: usize) -> String {
+    match topic_bytes {
+        0..=65_535 => format!(
+            "topic with properties {topic_bytes} bytes, body {body_bytes} bytes: together a hub takes \
+             about 262144"
+        ),
+        _ => {
+            format!("its topic would have {topic_bytes} bytes of the 65535 that MQTT has room for")
+        }
+    }
 }
 
 impl HubOutput {

@@ -67,6 +67,7 @@ pub mod azure;
 pub mod sensor;
 
 pub mod cli;
+pub mod duration;
 pub mod files;
 pub mod limits;
 pub mod logging;

@@ -26,12 +26,13 @@ use crate::limits::{LOG_LINES_MAX, LOG_NAME_CHARS_MAX, LOG_WINDOW};
 use crate::utc;
 pub use queue::Log;
 
-/// The names of `RuntimeLogLevel`, and the level each stands for.
-pub const LEVELS: [(&str, LevelFilter); 6] = [
+/// The names of `RuntimeLogLevel` as edgeHub has them, and the level each stands for.
+pub const LEVELS: [(&str, LevelFilter); 7] = [
     ("fatal", LevelFilter::ERROR),
     ("error", LevelFilter::ERROR),
     ("warning", LevelFilter::WARN),
     ("info", LevelFilter::INFO),
+    ("information", LevelFilter::INFO),
     ("debug", LevelFilter::DEBUG),
     ("verbose", LevelFilter::TRACE),
 ];

@@ -242,6 +242,7 @@ mod tests {
                 held_bytes: 1 << 20,
                 refused_dir: "refused".into(),
                 log_level: LevelFilter::OFF,
+                warnings: Vec::new(),
             };
             let mut link = link_settings(hub, &settings).unwrap();
             link.trust.tls().await.unwrap();

@@ -63,8 +63,8 @@ fn choose(path: &Path, certificates: &[CertificateDer<'static>]) -> Result<Roots
 pub fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let refused = |why: String| format!("cannot read certificates from {shown}: {why}");
-    let text =
-        super::read(path, SETTINGS_BYTES_MAX).map_err(|problem| refused(problem.to_string()))?;
+    let text = super::read_unmarked(path, SETTINGS_BYTES_MAX)
+        .map_err(|problem| refused(problem.to_string()))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match certificates {
         Ok(found) if !found.is_empty() => Ok(found),
@@ -85,8 +85,8 @@ pub fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let shown = path.display();
     let refused = |why: String| format!("cannot read the key from {shown}: {why}");
-    let text =
-        super::read(path, SETTINGS_BYTES_MAX).map_err(|problem| refused(problem.to_string()))?;
+    let text = super::read_unmarked(path, SETTINGS_BYTES_MAX)
+        .map_err(|problem| refused(problem.to_string()))?;
     let is_encrypted = content::is_encrypted(&text);
     PrivateKeyDer::from_pem_slice(&text).ok().filter(|_| !is_encrypted).ok_or_else(|| {
         match content::of(&text) {
@@ -186,8 +186,8 @@ impl Found {
         if !self.read.insert((metadata.dev(), metadata.ino())) {
             return Ok(());
         }
-        let text =
-            super::read(path, SYSTEM_BYTES_MAX.saturating_sub(self.bytes)).map_err(|problem| {
+        let text = super::read_unmarked(path, SYSTEM_BYTES_MAX.saturating_sub(self.bytes))
+            .map_err(|problem| {
                 match problem {
                     // All of them together.
                     FileProblem::TooLarge(_) => FileProblem::TooLarge(SYSTEM_BYTES_MAX),

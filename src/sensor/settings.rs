@@ -16,7 +16,7 @@ use crate::files::reread::Reread;
 use crate::files::{self, pem};
 use crate::mqtt::{Names, Peer};
 use crate::settings::layers::{self, Layers};
-use crate::settings::{SettingsError, Spec, row, values};
+use crate::settings::{self, KnownNames, SettingsError, Spec, log_level, row, values};
 use crate::tls::{CaSource, TlsFiles, TlsSettings, client_config, flaw};
 
 const ID_SCOPE: Spec = row(
@@ -110,8 +110,8 @@ const LOG_LEVEL: Spec = row(
     "log-level",
     "RuntimeLogLevel",
     "info",
-    "fatal, error, warning, info, debug, verbose",
-    "debug shows every message",
+    "fatal, error, warning, info (or information), debug, verbose",
+    "debug shows every message; as edgeHub does, an unknown level counts as info, with a warning",
 );
 
 /// What the settings of the provisioning service are called.
@@ -153,6 +153,13 @@ pub const TABLE: [Spec; 14] = [
     LOG_LEVEL,
 ];
 
+/// Under which heading the rows stand that begin with this one.
+const HEADINGS: [(&str, &str); 4] = [
+    (ID_SCOPE.name, "Device"),
+    (PROVISIONING_HOST.name, "Where it registers"),
+    (INTERVAL.name, "What it does"),
+    (LOG_LEVEL.name, "Running"),
+];
 /// The settings that may hold the key.
 const KEYS: [Spec; 4] = [KEY, KEY_FILE, GROUP_KEY, GROUP_KEY_FILE];
 /// Longest file that can be one key.
@@ -183,11 +190,19 @@ pub struct Settings {
     pub token_lifetime: Duration,
     /// Log level.
     pub log_level: LevelFilter,
+    /// What is worth a word although it is allowed, one line each.
+    pub warnings: Vec<String>,
 }
 
 /// Adds a flag for each row of the table.
 pub fn add_flags(command: Command) -> Command {
-    layers::add_flags(command, &TABLE)
+    layers::add_flags(command, &TABLE, &HEADINGS)
+}
+
+/// A line for each variable that looks like one of the settings and is none; the module's are known.
+pub(crate) fn strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let module = settings::TABLE.iter().map(|spec| spec.env);
+    KnownNames::of(settings::PREFIX, &TABLE).beside(module).strays(variables)
 }
 
 impl Settings {
@@ -199,7 +214,7 @@ impl Settings {
         matches: &ArgMatches,
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, SettingsError> {
-        let mut layers = Layers::read(&TABLE, None, matches, env);
+        let mut layers = Layers::read(&TABLE, &[], None, matches, env);
         let id_scope = layers.required(&ID_SCOPE, id_scope);
         let registration_id = layers.required(&REGISTRATION_ID, registration_id);
         let key = key(&mut layers, registration_id.as_deref());
@@ -215,8 +230,8 @@ impl Settings {
         let model_id = layers.optional(&MODEL_ID, model_id);
         let token_lifetime =
             layers.required(&TOKEN_LIFETIME, |text| values::duration(text, 1..=2_592_000));
-        let log_level = layers.required(&LOG_LEVEL, values::log_level);
-        let all = || {
+        let log_level = log_level::resolve(&mut layers, &LOG_LEVEL);
+        layers.finish(|warnings| {
             Some(Self {
                 enrollment: Enrollment { id_scope: id_scope?, registration_id: registration_id? },
                 key: key?,
@@ -228,9 +243,9 @@ impl Settings {
                 model_id,
                 token_lifetime: token_lifetime?,
                 log_level: log_level?,
+                warnings,
             })
-        };
-        layers.finish(all())
+        })
     }
 }
 

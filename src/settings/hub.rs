@@ -53,8 +53,11 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<HubSettings> {
         (Some(Transport::Plain), None) => Some(PLAIN_PORT),
         _ => layers.required(&GATEWAY_PORT, |text| values::number(text, 1..=65_535)),
     };
+    let port = gateway_port.unwrap_or(WEBSOCKET_PORT);
     let route = match (transport, &identity) {
-        (Some(transport), Some((identity, _))) => route(layers, transport, &identity.gateway),
+        (Some(transport), Some((identity, _))) => route(layers, transport, &identity.gateway, port),
+        // Where to is not known, but whether the proxy can be used is.
+        (Some(Transport::WebSocket), None) => websocket_route(layers, "localhost", port),
         _ => None,
     };
     let token_lifetime = layers.required(&TOKEN_LIFETIME, |text| {
@@ -98,10 +101,10 @@ fn transport(layers: &mut Layers) -> Option<Transport> {
     }
 }
 
-fn route(layers: &mut Layers, transport: Transport, host: &str) -> Option<Route> {
+fn route(layers: &mut Layers, transport: Transport, host: &str, port: u16) -> Option<Route> {
     match transport {
         Transport::Tls => Some(Route::Direct),
-        Transport::WebSocket => websocket_route(layers, host),
+        Transport::WebSocket => websocket_route(layers, host, port),
         Transport::Plain => plain_route(layers, host),
     }
 }
@@ -119,12 +122,12 @@ fn plain_route(layers: &mut Layers, host: &str) -> Option<Route> {
     Some(Route::Plain)
 }
 
-fn websocket_route(layers: &mut Layers, host: &str) -> Option<Route> {
+fn websocket_route(layers: &mut Layers, host: &str, port: u16) -> Option<Route> {
     let exceptions = layers.optional(&NO_PROXY, |text| Ok(text.to_owned())).unwrap_or_default();
     if layers.source(&PROXY).is_none() {
         return Some(Route::WebSocket { proxy: None });
     }
-    let proxy =
-        layers.optional(&PROXY, |url| Proxy::to(host, url, &exceptions).map_err(values::text))?;
+    let proxy = layers
+        .optional(&PROXY, |url| Proxy::to(host, port, url, &exceptions).map_err(values::text))?;
     Some(Route::WebSocket { proxy })
 }

@@ -109,11 +109,7 @@ fn runtime(layers: &mut Layers) -> Option<(Identity, Proof)> {
 
 fn pair(layers: &mut Layers, is_plain: bool) -> Option<(Identity, Proof)> {
     let connection = layers.optional(&CONNECTION_STRING, |text| {
-        let connection: ConnectionString = text.parse().map_err(values::text)?;
-        if connection.identity.module.is_none() {
-            return Err("ModuleId is missing: a filter is a module of an edge device".into());
-        }
-        Ok(connection)
+        ConnectionString::of_module(text).map_err(values::text)
     });
     let trusted = if is_plain {
         Some((Vec::new(), None))

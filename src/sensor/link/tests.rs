@@ -60,6 +60,7 @@ fn settings(port: u16, token_lifetime: Duration, root: CertificateDer<'static>) 
         model_id: Some("dtmi:test:Sensor;1".into()),
         token_lifetime,
         log_level: LevelFilter::DEBUG,
+        warnings: Vec::new(),
     }
 }
 

@@ -130,7 +130,8 @@ fn the_path_the_linger_and_the_workers_have_limits() {
         ("--path", "", "is empty"),
         ("--path", long.as_str(), "more than 16"),
         ("--linger", "201us", "200us"),
-        ("--linger", "5", "not a duration"),
+        ("--linger", "5", "without a unit it is seconds"),
+        ("--linger", "5 parsecs", "not a duration"),
         ("--workers", "65", "0 to 64"),
         ("--workers", "-1", "nor auto"),
     ];
@@ -387,15 +388,35 @@ fn loops_are_refused() {
         (&["--control-topic", "sensors/c"], &["flag --control-topic: "]),
         (&["--reported-topic", "sensors"], &["flag --reported-topic: "]),
         (&["--reported-topic", "sluicegate/desired"], &["(default of --control-topic)"]),
-        (&["--alerts-topic", "sluicegate/{topic}"], &["(default of --control-topic)"]),
+        (
+            &["--alerts-topic", "sluicegate/{topic}", "--subscribe", "+"],
+            &[
+                "flag --alerts-topic: the alert to ",
+                "of a message on \"desired\"",
+                "--control-topic)",
+            ],
+        ),
     ];
     for (flags, parts) in cases {
         check(&[&["--broker", URL], flags].concat(), &[], parts);
     }
     // `#` lets in all three, and each is told.
     assert_eq!(refused(&["--broker", URL, "--subscribe", "#"], &[]).len(), 3);
-    let apart = ["--broker", URL, "--subscribe", "+/sensors", "--alerts-topic", "a/b/{topic}"];
-    broker(&apart, &[]);
+    let apart: [&[&str]; 7] = [
+        &["--subscribe", "+/sensors", "--alerts-topic", "a/b/{topic}"],
+        &["--subscribe", "+/sensor/+/state"],
+        &["--subscribe", "+/+/+/+/+/Data"],
+        &["--subscribe", "+/devices/+/+"],
+        &["--subscribe", "$share/g/+/+/+", "--subscribe", "$share/g/+"],
+        &["--subscribe", "+/+/+", "--alerts-topic", "{topic}/alert"],
+        &["--alerts-topic", "sluicegate/{topic}"],
+    ];
+    for flags in apart {
+        broker(&[&["--broker", URL], flags].concat(), &[]);
+    }
+    // One filter lets in the alerts of another one's messages.
+    let both = ["--broker", URL, "--subscribe", "+/sensor/+/state", "--subscribe", "+/+/+/+/state"];
+    check(&both, &[], &["default of --alerts-topic: ", "\"x/sensor/x/state\"", "+/+/+/+/state"]);
 }
 
 /// With a hub the topics that stand in for it have no place, and a loop is none: alerts leave

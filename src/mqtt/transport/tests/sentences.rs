@@ -263,7 +263,7 @@ async fn of_nobody() {
          the port open? See HOST, PORT"
     );
     let url = format!("http://us:{SECRET}@127.0.0.1:{gone}");
-    let proxy = Proxy::to("localhost", &url, "").unwrap();
+    let proxy = Proxy::to("localhost", 443, &url, "").unwrap();
     gateway.endpoint.route = Route::WebSocket { proxy };
     assert_eq!(
         sentence(&gateway.endpoint).await,
@@ -363,7 +363,10 @@ fn of_too_few_descriptors_tell_how_to_raise_the_limit() {
         let failures = [
             Failure::tcp(at(), source()),
             Failure::dns("h", source()),
-            Proxy::to("h", "http://p:1", "").unwrap().unwrap().away(Failure::dns("p", source())),
+            Proxy::to("h", 443, "http://p:1", "")
+                .unwrap()
+                .unwrap()
+                .away(Failure::dns("p", source())),
         ];
         for failure in failures {
             let error = ConnectError { failure, names: &NAMES };
