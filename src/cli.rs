@@ -82,7 +82,7 @@ fn check(settings: Settings, strays: Vec<String>) -> ExitCode {
 }
 
 fn run(settings: Settings, strays: Vec<String>) -> ExitCode {
-    let _log = match logging::start(settings.log_level) {
+    let _log = match logging::start(settings.log_level, &settings.name()) {
         Ok(log) => log,
         Err(refused) => return no_log(refused),
     };
@@ -188,7 +188,8 @@ fn summary_line(summary: &Summary, has_hub: bool) -> String {
 }
 
 fn sense(settings: sensor::settings::Settings, strays: Vec<String>) -> ExitCode {
-    let _log = match logging::start(settings.log_level) {
+    let name = &settings.enrollment.registration_id;
+    let _log = match logging::start(settings.log_level, name) {
         Ok(log) => log,
         Err(refused) => return no_log(refused),
     };

@@ -5,6 +5,7 @@
 //! by what they are. Symbolic links are followed, as mounted secrets are made of them.
 
 pub mod pem;
+pub mod reread;
 
 use std::fmt;
 use std::fs::{self, File, FileType, OpenOptions};

@@ -60,6 +60,8 @@ pub mod credentials;
 
 pub mod trust;
 
+pub mod tls;
+
 pub mod azure;
 
 pub mod sensor;

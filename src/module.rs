@@ -1,9 +1,11 @@
 //! `sluicegate run` assembled: threads started, signals awaited, everything stopped in order.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::Builder;
 
+use rustls::pki_types::CertificateDer;
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
@@ -19,6 +21,7 @@ use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{HubSettings, Proof, Settings};
 use crate::signals::{self, StopSignals};
 use crate::threshold::{Setting, ThresholdCell};
+use crate::tls::flaw;
 use crate::trust::{Trust, trusting};
 
 /// Why the module could not start.
@@ -28,7 +31,7 @@ pub enum StartError {
     #[error("the system refused a thread, a descriptor or a signal handler: {0}")]
     System(#[from] io::Error),
     /// The certificates cannot be used.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", flaw::words_of(.0))]
     Tls(#[from] rustls::Error),
 }
 
@@ -166,7 +169,7 @@ impl Connections {
 
 fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, rustls::Error> {
     let (credentials, trust) = match hub.proof {
-        Proof::Key { key, roots } => (Credentials::Key(key), Trust::Fixed(trusting(roots)?)),
+        Proof::Key { key, roots, ca_file } => (Credentials::Key(key), trust(roots, ca_file)?),
         Proof::Runtime(workload) => {
             (Credentials::Workload(workload.clone()), Trust::bundle(workload))
         }
@@ -189,6 +192,16 @@ fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, 
         linger: settings.linger,
         judge_own_alerts: hub.judge_own_alerts,
     })
+}
+
+fn trust(
+    roots: Vec<CertificateDer<'static>>,
+    ca_file: Option<PathBuf>,
+) -> Result<Trust, rustls::Error> {
+    match ca_file {
+        Some(file) => Trust::file(file, roots),
+        None => trusting(roots).map(Trust::Fixed),
+    }
 }
 
 fn runtime() -> io::Result<Runtime> {

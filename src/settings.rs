@@ -32,7 +32,7 @@ use table::{
 };
 
 pub(crate) use broker::OUTLET_ENDING;
-pub use broker::{BrokerSettings, Standalone};
+pub use broker::{BrokerSettings, Standalone, random_client_id};
 pub use hub::HubSettings;
 pub use identity::Proof;
 pub use names::KnownNames;
@@ -148,6 +148,15 @@ impl Settings {
                 warnings,
             })
         })
+    }
+}
+
+impl Settings {
+    /// What the process is called in its log: the module's identity, or else the client id.
+    pub fn name(&self) -> String {
+        let hub = self.hub.as_ref().map(|hub| hub.identity.client_id());
+        let broker = || Some(self.broker.as_ref()?.client_id().to_owned());
+        hub.or_else(broker).unwrap_or_default()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::parse::JsonPath;
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{BrokerSettings, Standalone};
 use crate::threshold::{Setting, Threshold, ThresholdCell};
+use crate::tls::TlsSettings;
 use crate::trust::trusting;
 
 pub(super) const HOT: &str = r#"{"machine":{"temperature":99}}"#;
@@ -52,10 +53,11 @@ impl Rig {
             host: "broker".to_owned(),
             port: 1883,
             route: Route::Tcp,
-            tls: trusting([]).unwrap(),
+            tls: TlsSettings::from(trusting([]).unwrap()).into(),
             user: None,
             password: None,
             client_id: Some("gate".to_owned()),
+            random_id: String::new(),
             filters: ["sensors/#", "$share/g/machines/+"].map(|text| text.parse().unwrap()).into(),
             standalone: Some(topics.clone()),
         };

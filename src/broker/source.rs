@@ -14,6 +14,7 @@
 mod filters;
 mod silence;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,8 @@ pub struct Source {
     leaving: Option<Leaving<()>>,
     /// Not read, as too much is held.
     is_paused: bool,
+    /// The log has what is subscribed to.
+    is_told: bool,
 }
 
 impl Source {
@@ -76,6 +79,7 @@ impl Source {
             linger: Linger::new(linger),
             leaving: None,
             is_paused: false,
+            is_told: false,
         }
     }
 
@@ -96,7 +100,12 @@ impl Client for Source {
         &self.context.stop
     }
 
+    fn files(&self) -> Vec<PathBuf> {
+        self.login.files()
+    }
+
     async fn connect(&mut self) -> Result<Connected, FailedAttempt> {
+        self.login.read_again()?;
         self.login.connect(self.login.source(), &self.context.pipeline).await
     }
 
@@ -206,7 +215,13 @@ impl Source {
                 }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
-                        info!("subscribed to {}", self.filters.texts().join(", "));
+                        let filters = self.filters.texts().join(", ");
+                        // The same on each connection: once is enough.
+                        if std::mem::replace(&mut self.is_told, true) {
+                            debug!("subscribed to {filters}");
+                        } else {
+                            info!("subscribed to {filters}");
+                        }
                         self.silence.subscribed(now);
                     }
                     Packet::PingResp => {}

@@ -4,19 +4,20 @@
 //! is visible to every process of the device: give it by variable or by file.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
-use rustls::RootCertStore;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::azure::Key;
 use crate::azure::dps::Enrollment;
+use crate::files::reread::Reread;
 use crate::files::{self, pem};
 use crate::mqtt::{Names, Peer};
 use crate::settings::layers::{self, Layers};
 use crate::settings::{self, KnownNames, SettingsError, Spec, log_level, row, values};
+use crate::tls::{CaSource, TlsFiles, TlsSettings, client_config, flaw};
 
 const ID_SCOPE: Spec = row(
     "id-scope",
@@ -172,7 +173,7 @@ pub struct Settings {
     /// Who registers.
     pub enrollment: Enrollment,
     /// Key of the device; derived where a group's was given.
-    pub key: Key,
+    pub key: Reread<Key>,
     /// Where to register.
     pub provisioning_host: String,
     /// Port there.
@@ -180,7 +181,7 @@ pub struct Settings {
     /// Port of the assigned hub.
     pub hub_port: u16,
     /// Trusted roots.
-    pub roots: RootCertStore,
+    pub tls: Reread<TlsSettings>,
     /// Time between telemetry messages.
     pub interval: Duration,
     /// Announced DTDL model.
@@ -221,7 +222,7 @@ impl Settings {
         let port = |text: &str| values::number(text, 1..=65_535);
         let provisioning_port = layers.required(&PROVISIONING_PORT, port);
         let hub_port = layers.required(&HUB_PORT, port);
-        let roots = roots(&mut layers);
+        let tls = tls(&mut layers);
         let interval = layers.required(&INTERVAL, |text| {
             let (least, most) = (Duration::from_millis(10), Duration::from_secs(86_400));
             values::duration_within(text, least, most)
@@ -237,7 +238,7 @@ impl Settings {
                 provisioning_host: provisioning_host?,
                 provisioning_port: provisioning_port?,
                 hub_port: hub_port?,
-                roots: roots?,
+                tls: tls?,
                 interval: interval?,
                 model_id,
                 token_lifetime: token_lifetime?,
@@ -249,7 +250,7 @@ impl Settings {
 }
 
 /// The key of the device, from the one setting that holds it.
-fn key(layers: &mut Layers, registration_id: Option<&str>) -> Option<Key> {
+fn key(layers: &mut Layers, registration_id: Option<&str>) -> Option<Reread<Key>> {
     let given: Vec<_> =
         KEYS.iter().filter_map(|spec| layers.source(spec).map(str::to_owned)).collect();
     if given.len() != 1 {
@@ -260,11 +261,29 @@ fn key(layers: &mut Layers, registration_id: Option<&str>) -> Option<Key> {
         });
         return None;
     }
-    let key = layers.optional(&KEY, parse_key).or_else(|| layers.optional(&KEY_FILE, read_key));
-    let group_key = layers
-        .optional(&GROUP_KEY, parse_key)
-        .or_else(|| layers.optional(&GROUP_KEY_FILE, read_key));
-    key.or_else(|| Some(group_key?.derive(registration_id?)))
+    let key = layers.optional(&KEY, parse_key).map(Reread::from);
+    let key = key.or_else(|| layers.optional(&KEY_FILE, |path| key_in_file(path, Key::clone)));
+    // Whatever is given is checked even when the id could not be read.
+    let id = registration_id.unwrap_or_default().to_owned();
+    let group_key = layers.optional(&GROUP_KEY, parse_key).map(|key| key.derive(&id).into());
+    key.or(group_key)
+        .or_else(|| {
+            layers.optional(&GROUP_KEY_FILE, |path| key_in_file(path, move |key| key.derive(&id)))
+        })
+        .filter(|_| registration_id.is_some())
+}
+
+/// What `made` makes of the key in a file, which is read again for each connection.
+fn key_in_file(
+    path: &str,
+    made: impl Fn(&Key) -> Key + Send + Sync + 'static,
+) -> Result<Reread<Key>, String> {
+    let file = PathBuf::from(path);
+    let read = {
+        let path = path.to_owned();
+        move || read_key(&path).map(|key| made(&key))
+    };
+    Ok(Reread::new(read()?, [file], move |_| read().map(Some)))
 }
 
 fn parse_key(text: &str) -> Result<Key, String> {
@@ -278,11 +297,18 @@ fn read_key(path: &str) -> Result<Key, String> {
 }
 
 /// What the given file holds, or else what the system trusts.
-fn roots(layers: &mut Layers) -> Option<RootCertStore> {
-    if layers.source(&CA_FILE).is_some() {
-        return layers.optional(&CA_FILE, |path| pem::roots(Path::new(path)));
-    }
-    pem::system_roots(CA_FILE.env).map_err(|problem| layers.problem(problem)).ok()
+fn tls(layers: &mut Layers) -> Option<Reread<TlsSettings>> {
+    let mut ca = CaSource::System { instead: CA_FILE.env };
+    let roots = if layers.source(&CA_FILE).is_some() {
+        layers.optional(&CA_FILE, |path| {
+            ca = CaSource::File(path.into());
+            pem::roots(Path::new(path))
+        })
+    } else {
+        pem::system_roots(CA_FILE.env).map_err(|problem| layers.problem(problem)).ok()
+    };
+    let config = client_config(roots?).map_err(|error| layers.problem(flaw::words_of(&error)));
+    Some(TlsFiles { ca, own: None }.reread(config.ok()?))
 }
 
 fn id_scope(text: &str) -> Result<String, String> {

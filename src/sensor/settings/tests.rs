@@ -51,9 +51,9 @@ fn defaults_are_those_of_the_tutorial() {
     assert_eq!(settings.interval, Duration::from_secs(2));
     assert_eq!(settings.token_lifetime, Duration::from_secs(3600));
     assert_eq!(settings.model_id, None);
-    assert_eq!(settings.key.to_base64(), SECRET);
+    assert_eq!(settings.key.last().to_base64(), SECRET);
     assert_eq!(settings.enrollment.resource(), "0ne00ABCDEF/registrations/dev-1");
-    assert_eq!(settings.roots.len(), 1, "the file's root alone");
+    assert_eq!(settings.tls.paths().len(), 1, "the file's root alone");
 }
 
 /// The key comes from any of the four settings, and a group's key is derived.
@@ -62,7 +62,9 @@ fn the_key_comes_from_variable_flag_or_file() {
     let stored = file(&format!("{SECRET}\n"));
     let path = stored.path().to_str().unwrap();
     let key = |flags: &[&str], env: &[(&str, &str)]| {
-        resolve(flags, env).map(|settings| settings.key.to_base64()).map_err(|e| e.to_string())
+        resolve(flags, env)
+            .map(|settings| settings.key.last().to_base64())
+            .map_err(|e| e.to_string())
     };
     assert_eq!(key(&["--key", SECRET], &[]).unwrap(), SECRET);
     assert_eq!(key(&["--key-file", path], &[]).unwrap(), SECRET);
@@ -172,6 +174,37 @@ fn named_settings_exist() {
     HUB_NAMES.assert_are_in(&TABLE);
 }
 
+/// A key that is exchanged is taken at the next attempt; one that is of no use is named, not shown.
+#[test]
+fn keys_in_files_are_read_again() {
+    const OTHER: &str = "c2Vjb25kIGtleSBvZiB0aGlzIHRlc3Q=";
+    for (flag, first, second) in [
+        ("--key-file", SECRET.to_owned(), OTHER.to_owned()),
+        (
+            "--group-key-file",
+            DERIVED.to_owned(),
+            Key::from_base64(OTHER).unwrap().derive("dev-1").to_base64(),
+        ),
+    ] {
+        let stored = file(SECRET);
+        let path = stored.path().to_str().unwrap();
+        let mut key = resolve(&[flag, path], &[]).unwrap().key;
+        assert_eq!(key.paths(), [stored.path()]);
+        assert_eq!(key.again().unwrap().to_base64(), first);
+        for bad in ["", "not base64!", "c2Vjb25k"] {
+            std::fs::write(path, bad).unwrap();
+            let problem = key.again().map(drop);
+            let Err(problem) = problem else { continue };
+            assert!(problem.contains(path) && !problem.contains("not base64!"), "{problem}");
+        }
+        std::fs::write(path, format!("{OTHER}\n")).unwrap();
+        assert_eq!(key.again().unwrap().to_base64(), second);
+        std::fs::remove_file(path).unwrap();
+        assert!(key.again().map(drop).unwrap_err().contains("No such file"));
+        assert_eq!(key.last().to_base64(), second);
+    }
+}
+
 #[test]
 fn quotation_marks_are_named_for_every_setting() {
     for spec in &TABLE {
@@ -193,7 +226,7 @@ fn values_are_read_as_people_write_them() {
         ("RuntimeLogLevel", "trace"),
     ];
     let settings = resolve(&[], &env).unwrap();
-    assert_eq!(settings.key.to_base64(), SECRET);
+    assert_eq!(settings.key.last().to_base64(), SECRET);
     assert_eq!(settings.enrollment.registration_id, "dev-2");
     assert_eq!((settings.interval.as_secs(), settings.token_lifetime.as_secs()), (3, 90));
     assert_eq!(settings.log_level, LevelFilter::INFO);

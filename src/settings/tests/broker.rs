@@ -1,7 +1,7 @@
 //! A plain broker: alone, beside a hub, and everything that is refused about it.
 
 use super::*;
-use crate::broker::{Password, TopicFilter};
+use crate::broker::TopicFilter;
 use crate::mqtt::Route;
 
 pub(super) const URL: &str = "mqtt://broker";
@@ -196,8 +196,9 @@ fn a_bad_url_is_refused_without_repeating_it() {
 
 #[test]
 fn the_password_comes_from_one_place() {
-    let secret =
-        |broker: BrokerSettings| broker.password.as_ref().map(Password::reveal).map(str::to_owned);
+    let secret = |broker: BrokerSettings| {
+        broker.password.as_ref().map(|password| password.last().reveal().to_owned())
+    };
     let given = secret(broker(&["--broker", "mqtt://u:hunter%32@h"], &[]));
     assert_eq!(given.as_deref(), Some("hunter2"));
     let flags = ["--broker", "mqtt://u@h"];
@@ -268,11 +269,11 @@ fn tls_takes_roots_and_a_client_certificate() {
     let without = broker(&["--broker", "mqtts://broker"], &env);
     assert!(matches!(without.route, Route::Direct));
     assert_eq!(without.port, 8883);
-    assert!(!without.tls.client_auth_cert_resolver.has_certs());
+    assert!(!without.tls.last().config().client_auth_cert_resolver.has_certs());
     let flags = ["--broker-cert", path(&certificate), "--broker-key", path(&key)];
     let flags = [&["--broker", "mqtts://broker:1"], &flags[..]].concat();
     let with = broker(&flags, &env);
-    assert!(with.tls.client_auth_cert_resolver.has_certs());
+    assert!(with.tls.last().config().client_auth_cert_resolver.has_certs());
     assert_eq!(with.port, 1);
     let variables = [
         env[0],
@@ -280,7 +281,7 @@ fn tls_takes_roots_and_a_client_certificate() {
         ("SLUICEGATE_BROKER_KEY", path(&key)),
     ];
     let with = broker(&["--broker", "mqtts://broker"], &variables);
-    assert!(with.tls.client_auth_cert_resolver.has_certs());
+    assert!(with.tls.last().config().client_auth_cert_resolver.has_certs());
 }
 
 /// Without a file it is the system's roots, or advice where there are none.
@@ -312,7 +313,7 @@ fn certificates_that_cannot_be_used_are_refused() {
         (certificate, path(&other), &["_CERT and ", "_KEY: ", "does not belong"]),
         (certificate, path(&broken), &["_KEY: ", path(&broken)]),
         (certificate, path(&no_key), &["_KEY: ", "the key cannot be used"]),
-        (certificate, path(&empty), &["_KEY: ", path(&empty), "no PEM key"]),
+        (certificate, path(&empty), &["_KEY: ", path(&empty), "it is empty"]),
         (certificate, "/nowhere/key", &["_KEY: ", "/nowhere/key"]),
         ("/nowhere/cert", key, &["_CERT: ", "/nowhere/cert"]),
         (key, key, &["_CERT: ", key, "no PEM certificate"]),

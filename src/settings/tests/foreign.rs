@@ -56,7 +56,7 @@ fn a_password_in_quotation_marks_is_used_with_a_warning() {
     assert!(warning.contains("SLUICEGATE_BROKER_PASSWORD: the value is in quot"), "{warning}");
     assert!(!warning.contains("hunter2"), "{warning}");
     let password = settings.broker.unwrap().password.unwrap();
-    assert_eq!(password.reveal(), "'hunter2'");
+    assert_eq!(password.last().reveal(), "'hunter2'");
 }
 
 /// An env-file with Windows line ends, `echo`, and a value written with spaces around it.
@@ -145,7 +145,7 @@ fn files_with_a_byte_order_mark_and_windows_line_ends_are_read() {
     let env = [("SLUICEGATE_BROKER_PASSWORD_FILE", password.path().to_str().unwrap())];
     let settings = resolve(&flags, &env).unwrap();
     assert_eq!(settings.keep_alive, Duration::from_secs(30));
-    assert_eq!(settings.broker.unwrap().password.unwrap().reveal(), "hunter2");
+    assert_eq!(settings.broker.unwrap().password.unwrap().last().reveal(), "hunter2");
     let mut wide = NamedTempFile::new().unwrap();
     wide.write_all(b"\xff\xfeb\0=\0").unwrap();
     let flags = ["--broker", URL, "--config", wide.path().to_str().unwrap()];
