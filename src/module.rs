@@ -40,6 +40,7 @@ pub enum StartError {
 /// # Errors
 /// When it cannot start; once started it retries for ever.
 pub fn run(settings: Settings) -> Result<Summary, StartError> {
+    without_huge_pages();
     let (stop, stopped) = watch::channel(false);
     let wakes = Wakes::default();
     let assembled = Connections::assemble(&settings, &wakes, &stopped)?;
@@ -70,6 +71,13 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     ingest.join().expect("the ingest thread panicked, which aborts release builds");
     let summary = pipeline.lock().stop();
     Ok(summary)
+}
+
+/// Huge pages would make a thread's stack, or a heap of some hundred KiB, resident by 2 MiB each. Where
+/// they cannot be switched off, they are there.
+fn without_huge_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// What wakes each connection.
