@@ -21,6 +21,7 @@ pub(crate) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> 
             messages: 1000,
             alerts: 100,
             body_bytes_mean: 140.0,
+            gaps: 0,
             fingerprint: String::new(),
         },
         counts: Counts::default(),

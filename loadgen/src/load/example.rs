@@ -50,6 +50,7 @@ pub(crate) fn outcome(settings: &RunSettings, rate: f64, p99_us: f64) -> Outcome
             messages: 1000,
             alerts: 100,
             body_bytes_mean: 140.0,
+            gaps: 0,
             fingerprint: "00000000".to_owned(),
         },
         counts: Counts {

@@ -81,8 +81,22 @@ pub struct TrafficFacts {
     pub alerts: u64,
     /// Mean length of a body.
     pub body_bytes_mean: f64,
+    /// Rows of a replayed file that were passed over, because they have no temperature.
+    #[serde(default)]
+    pub gaps: u64,
     /// CRC-32 over all bytes built, in hexadecimal.
     pub fingerprint: String,
+}
+
+impl TrafficFacts {
+    /// How many rows of a replayed file have no temperature; `None` when all have one.
+    pub fn gaps_text(&self) -> Option<String> {
+        match self.gaps {
+            0 => None,
+            1 => Some("1 row of the file has no value and was passed over".to_owned()),
+            gaps => Some(format!("{gaps} rows of the file have no value and were passed over")),
+        }
+    }
 }
 
 /// Messages, counted.

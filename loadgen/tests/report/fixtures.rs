@@ -124,6 +124,7 @@ pub(crate) fn run(rate: f64, p50_us: f64, growth: f64) -> Outcome {
             messages: 200_000,
             alerts: 20_000,
             body_bytes_mean: 141.6,
+            gaps: 0,
             fingerprint: "8f3a01bc".to_owned(),
         },
         counts: Counts {
