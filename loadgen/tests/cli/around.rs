@@ -79,11 +79,14 @@ fn results_go_below_target_by_default() {
 
 /// A run on a terminal of this width, with these variables: what it wrote there.
 fn on_a_terminal(columns: u16, term: &str, no_color: Option<&str>) -> String {
-    let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
+    // No program that another test starts meanwhile has them.
+    let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::CLOEXEC;
+    let master = rustix::pty::openpt(flags).unwrap();
     rustix::pty::grantpt(&master).unwrap();
     rustix::pty::unlockpt(&master).unwrap();
     let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
-    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+    let flags = rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
+    let flags = rustix::fs::OFlags::RDWR | flags;
     let terminal = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).unwrap();
     let size = rustix::termios::Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     rustix::termios::tcsetwinsize(&terminal, size).unwrap();
