@@ -14,6 +14,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// Most bytes of a TOML file with settings, and of a PEM file: some times what systems have.
 pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
@@ -25,7 +26,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, thiserror::Error)]
 pub enum FileProblem {
     /// The system has no such file, or does not let it be read.
-    #[error("{0}")]
+    #[error("{}{}", .0, advice(.0))]
     Io(#[from] io::Error),
     /// It is something else than a file.
     #[error("it is {0}, not a regular file")]
@@ -92,6 +93,26 @@ impl fmt::Display for Size {
             bytes => write!(f, "{bytes} bytes"),
         }
     }
+}
+
+/// What to do where this process or the system has no file descriptor left; `None` for all else.
+pub(crate) fn shortage(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => Some(
+            "this process has too few file descriptors; raise its limit (ulimit -n, LimitNOFILE of \
+             systemd, ulimits of the container) and start it again",
+        ),
+        Errno::NFILE => Some(
+            "the system has too few file descriptors; raise fs.file-max (sysctl), or end what holds \
+             many",
+        ),
+        _ => None,
+    }
+}
+
+/// The same behind an error, if anything.
+fn advice(error: &io::Error) -> String {
+    shortage(error).map_or_else(String::new, |what| format!(": {what}"))
 }
 
 /// All bytes of the file at `path`, which may be up to `bytes_max`.

@@ -3,6 +3,7 @@
 mod content;
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -132,13 +133,17 @@ pub fn system_roots(instead: &str) -> Result<Roots, String> {
     let system = Found::named(file.as_deref(), &folders)?.unwrap_or_else(|| {
         let system = rustls_native_certs::load_native_certs();
         let problem = system.errors.first().map(ToString::to_string);
-        Found { certificates: system.certs, problem, ..Found::default() }
+        let short = system.errors.iter().find_map(|error| short_of_descriptors(error));
+        Found { certificates: system.certs, problem, short, ..Found::default() }
     });
     let mut roots = RootCertStore::empty();
     // Stores carry a few that rustls cannot use; the others do.
     let (added, _) = roots.add_parsable_certificates(system.certificates);
     if added > 0 {
         return Ok(Roots::of_system(roots));
+    }
+    if let (Some(problem), Some(short)) = (&system.problem, system.short) {
+        return Err(format!("cannot read the system's root certificates: {problem}: {short}"));
     }
     let cause = system.problem.map_or_else(String::new, |problem| format!(": {problem}"));
     Err(format!(
@@ -156,6 +161,14 @@ struct Found {
     bytes: u64,
     /// The first thing that was passed over.
     problem: Option<String>,
+    /// What to do where descriptors were missing.
+    short: Option<&'static str>,
+}
+
+/// An error of descriptors may lie behind others.
+fn short_of_descriptors(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let own = error.downcast_ref::<io::Error>().and_then(super::shortage);
+    own.or_else(|| error.source().and_then(short_of_descriptors))
 }
 
 impl Found {

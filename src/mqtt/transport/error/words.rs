@@ -3,13 +3,13 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-use rustix::io::Errno;
 use rustls::AlertDescription as Alert;
 use rustls::CertificateError as Bad;
 
 use super::super::Route;
 use super::super::greeting::Stranger;
 use super::super::names::{Peer, Setting};
+pub(crate) use crate::files::shortage;
 use crate::tls::flaw;
 
 /// What a step of connecting is waited for.
@@ -170,21 +170,6 @@ pub(super) fn stranger(what: Stranger, peer: Peer) -> String {
             "with something else than CONNACK (first byte {first:#04x}): another program is at this \
              port, or it does not keep to MQTT 3.1.1"
         ),
-    }
-}
-
-/// What to do where this process or the system has no file descriptor left; `None` for all else.
-pub(crate) fn shortage(error: &io::Error) -> Option<&'static str> {
-    match Errno::from_io_error(error)? {
-        Errno::MFILE => Some(
-            "this process has too few file descriptors; raise its limit (ulimit -n, LimitNOFILE of \
-             systemd, ulimits of the container) and start it again",
-        ),
-        Errno::NFILE => Some(
-            "the system has too few file descriptors; raise fs.file-max (sysctl), or end what holds \
-             many",
-        ),
-        _ => None,
     }
 }
 
