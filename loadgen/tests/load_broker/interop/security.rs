@@ -54,7 +54,8 @@ fn an_unknown_ca_is_not_trusted() {
     let (mosquitto, other) = (Mosquitto::guarded(), Mosquitto::guarded());
     let ca = other.ca_file();
     let flags = [&FLAGS[..], &["--broker-ca", ca.to_str().unwrap()]].concat();
-    run(&mosquitto.tls_url(USER), &flags, Some(PASSWORD)).refused("name its CA with --broker-ca");
+    run(&mosquitto.tls_url(USER), &flags, Some(PASSWORD))
+        .refused("name its CA, or its own certificate, with --broker-ca");
     // The certificate is for another name.
     let url = mosquitto.tls_url(USER).replace("localhost", "127.0.0.1");
     let ca = mosquitto.ca_file();
