@@ -40,6 +40,10 @@
 //! - a publish in another identity's name ends the connection; the code of an edge hub takes the
 //!   sender from the topic and shows no such check;
 //! - SAS tokens alone prove an identity, not certificates of clients;
+//! - an `api-version` must be a date that IoT Hub may have had, where an edge hub takes any text;
+//! - whatever breaks MQTT 3.1.1 ends the connection, with the statement's number in the log;
+//! - a change that cannot be written to the state folder is refused: a twin's with status 500, a
+//!   registration's too, a subscription's with 0x80;
 //! - clients have neither AMQP nor HTTP, so no module calls another's methods;
 //! - it is the provisioning service and the runtime's workload API too, which are other programs
 //!   in production.
@@ -51,13 +55,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
+use crossbeam_channel::{Receiver, Sender};
 use thiserror::Error;
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 mod admission;
 pub(crate) mod authentication;
 pub(crate) mod certificates;
+mod close;
 mod config;
 mod connection;
 mod counters;
@@ -66,6 +73,7 @@ mod dispatch;
 mod fault;
 mod files;
 mod handle;
+mod host_name;
 mod inputs;
 mod lobby;
 pub mod manifest;
@@ -76,15 +84,20 @@ mod provisioning;
 mod resident;
 pub mod route;
 mod routing;
+mod saving;
 mod sender;
 mod service;
 mod session;
 mod state;
 mod stream;
+mod strict;
+mod subscriptions;
+mod tally;
 mod telemetry;
 mod transcript;
 pub mod twin_document;
 mod twins;
+mod unserved;
 mod upstream;
 mod workload;
 
@@ -92,6 +105,7 @@ pub use config::HubConfig;
 pub use counters::HubCounters;
 pub use fault::HubFault;
 pub use handle::HubHandle;
+pub use host_name::{HostNameError, host_name};
 pub use methods::MethodError;
 pub use provisioning::{Enrollment, GroupKey, ProvisioningConfig, RegistrationFault};
 pub use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
@@ -124,6 +138,14 @@ pub enum HubError {
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A change is not kept, because its file cannot be written; the file is as it was.
+    #[error("not saved: {} {reason}", file.display())]
+    NotSaved {
+        /// The file.
+        file: PathBuf,
+        /// Why it cannot be written, and what to do.
         reason: String,
     },
     /// A module's workload socket cannot be made or reached.
@@ -200,11 +222,13 @@ impl Hub {
     /// Starts a hub on a thread of its own. When this returns, it accepts connections.
     ///
     /// # Errors
-    /// The address is taken, the state folder is damaged or in use, or the manifest's desired
-    /// properties are not acceptable.
+    /// The address is taken, the state folder is damaged, in use or cannot be written to, or the
+    /// manifest's desired properties are not acceptable.
     pub fn start(config: HubConfig) -> Result<HubHandle, HubError> {
         let (folder, peers, provisioning) = StateFolder::open(&config)?;
-        let certificates = Certificates::open(&config.state_dir, &config.host_name)?;
+        let addresses = [Some(config.listen), config.listen_websocket];
+        let addresses: Vec<_> = addresses.iter().flatten().map(SocketAddr::ip).collect();
+        let certificates = Certificates::open(&config.state_dir, &config.host_name, &addresses)?;
         let (listener, address) = listen(config.listen)?;
         let websocket = config.listen_websocket.map(listen).transpose()?;
         let websocket_address = websocket.as_ref().map(|(_, address)| *address);
@@ -214,6 +238,7 @@ impl Hub {
         let upstream = Upstream::new(config.upstream_messages_max, config.lossless);
         let receiver = upstream.receiver();
         let (commands, taken) = crossbeam_channel::bounded(config::COMMANDS_MAX);
+        let (started, start) = crossbeam_channel::bounded(1);
         let wake = Arc::new(Notify::new());
         let woken = Arc::clone(&wake);
         let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -227,21 +252,12 @@ impl Hub {
         let thread = std::thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
-                let hub = Rc::new(RefCell::new(HubState::new(
-                    config,
-                    peers,
-                    folder,
-                    upstream,
-                    trust_bundle,
-                    provisioning,
-                )));
-                runtime.block_on(async {
-                    hub.borrow_mut().try_save()?;
-                    service::serve(Rc::clone(&hub), listeners, taken, woken).await?;
-                    hub.borrow_mut().try_save()
-                })
+                let state =
+                    HubState::new(config, peers, folder, upstream, trust_bundle, provisioning);
+                live(&runtime, state, listeners, taken, woken, &started)
             })
             .map_err(HubError::Thread)?;
+        start.recv().map_err(|_| HubError::Stopped)??;
         Ok(HubHandle {
             address,
             state_dir,
@@ -255,6 +271,29 @@ impl Hub {
             thread: Mutex::new(Some(thread)),
         })
     }
+}
+
+/// The life of a hub, on its thread: tells whether it could start, and ends when it is told to.
+fn live(
+    runtime: &Runtime,
+    state: HubState,
+    listeners: service::Listeners,
+    commands: Receiver<service::Command>,
+    wake: Arc<Notify>,
+    started: &Sender<Result<(), HubError>>,
+) -> Result<(), HubError> {
+    let hub = Rc::new(RefCell::new(state));
+    runtime.block_on(async {
+        let saved = hub.borrow_mut().try_save();
+        let has_started = saved.is_ok();
+        // Whoever starts the hub waits for it.
+        let _ = started.send(saved);
+        if !has_started {
+            return Ok(());
+        }
+        service::serve(Rc::clone(&hub), listeners, commands, wake).await?;
+        hub.borrow_mut().try_save()
+    })
 }
 
 fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), HubError> {

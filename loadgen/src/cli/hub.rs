@@ -24,12 +24,17 @@ use super::control::socket_path;
 use super::output::{note, note_in, print};
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::text::parse_duration;
-use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, descriptors, shell, signals};
+use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, descriptors, signals};
 use crate::hub::manifest::{Manifest, Module, ModuleStatus, PROBLEMS_LISTED_LIMIT};
 use crate::hub::{
     GroupKey, Hub, HubConfig, HubError, HubFault, HubHandle, HubMessage, ProvisioningConfig,
+    host_name,
 };
 use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
+
+mod greeting;
+
+use greeting::Greeting;
 
 /// Time between two messages of a simulated sensor whose manifest names none. The module's own
 /// default is 5 s, which is slow to watch.
@@ -107,8 +112,13 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         let _ = stop.send(());
     };
     signals::on_stop(on_stop).map_err(CommandError::no_start)?;
-    let modules = describe_modules(&manifest, &sensors);
-    let example = example_module(&manifest, &sensors);
+    {
+        let _context = runtime.enter();
+        signals::outlive_file_limit().map_err(CommandError::no_start)?;
+    }
+    let host_name = host_name(args.listen, args.listen_websocket)
+        .map_err(|error| CommandError::usage(format!("--listen, --listen-websocket: {error}")))?;
+    let greeting = Greeting::new(&manifest, &sensors, &args.state);
     // Before anything in the folder is touched: another hub's folder is the likeliest mistake.
     ControlSocket::check(&socket_path(&args.state)).map_err(CommandError::unavailable)?;
     let hub = start_hub(HubConfig {
@@ -116,6 +126,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         listen_websocket: args.listen_websocket,
         state_dir: args.state.clone(),
         manifest,
+        host_name,
         window: args.window,
         ack_timeout: args.ack_timeout,
         close_on_token_expiry: args.expire_tokens,
@@ -136,7 +147,8 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     let stop_pump = Arc::new(AtomicBool::new(false));
     let pump = server.start_pump(Arc::clone(&stop_pump)).map_err(failed)?;
     // A reader that has gone is as good as a signal: stopped in order, and no error.
-    let served = greet(&hub, &args.state, &modules, &example)
+    let served = greeting
+        .print(&hub)
         .and_then(|()| serve(&runtime, &server, &socket, stopped).map_err(failed))
         .and_then(|()| print("stopping"));
     drop(socket);
@@ -145,17 +157,14 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     stop_pump.store(true, Ordering::Relaxed);
     // A panic in the thread was already printed by the panic hook.
     let _ = pump.join();
-    let counters = hub.counters();
-    let told = print(format_args!(
-        "{} input messages acknowledged, {} messages upstream",
-        counters.inputs_acked, counters.upstream
-    ));
+    let told = greeting::farewell(&hub);
     // A method call that still waits for its module holds the hub too; then it ends with us.
     drop(server);
-    if let Some(hub) = Arc::into_inner(hub) {
-        hub.stop();
-    }
-    served.and(told)
+    let saved = match Arc::into_inner(hub) {
+        Some(hub) => hub.finish().map_err(|error| CommandError::unavailable(error.to_string())),
+        None => Ok(()),
+    };
+    served.and(told).and(saved)
 }
 
 /// Connections, refusals and dropped messages, with their reasons; the hub waits for no reader.
@@ -275,52 +284,6 @@ fn sensor_settings(
     let mut settings = defaults.with_environment(&module.env)?;
     settings.message_delay = delay.unwrap_or(settings.message_delay);
     Ok(settings)
-}
-
-fn describe_modules(manifest: &Manifest, sensors: &[Sensor]) -> String {
-    let simulated = |name: &str| sensors.iter().find(|sensor| sensor.name == name);
-    let describe = |name: &String| match simulated(name) {
-        Some(sensor) => {
-            format!("{name} (simulated, every {:?})", sensor.simulator.send_interval())
-        }
-        None => name.clone(),
-    };
-    manifest.modules.keys().map(describe).collect::<Vec<_>>().join(", ")
-}
-
-/// The module that the examples are about: the first that somebody has to start.
-fn example_module(manifest: &Manifest, sensors: &[Sensor]) -> String {
-    let simulated = |name: &String| sensors.iter().any(|sensor| sensor.name == *name);
-    let example = manifest.modules.keys().find(|name| !simulated(name));
-    shell::word(example.map_or("MODULE", String::as_str))
-}
-
-fn greet(hub: &HubHandle, state: &Path, modules: &str, example: &str) -> Result<(), CommandError> {
-    let program = std::env::args().next().unwrap_or_else(|| "loadgen".to_owned());
-    let program = shell::word(&program);
-    let folder = if state == Path::new(STATE_DEFAULT) {
-        String::new()
-    } else {
-        format!(" --state {}", shell::word(&state.display().to_string()))
-    };
-    print(format_args!("hub listening on {}, state in {}", hub.address(), state.display()))?;
-    if let Some(address) = hub.websocket_address() {
-        print(format_args!("MQTT over WebSocket on {address}"))?;
-    }
-    print(format_args!("modules: {modules}"))?;
-    print("in another terminal:")?;
-    print(format_args!(
-        "  eval \"$({program} env {example}{folder})\"   # then start any program for the module"
-    ))?;
-    print(format_args!(
-        "  eval \"$({program} enrol sensor1{folder})\"   # then start `sluicegate sensor`"
-    ))?;
-    print(format_args!("  {program} monitor{folder}"))?;
-    print(format_args!(
-        "  {program} twin set {example} '{{\"TemperatureThreshold\": 30}}'{folder}"
-    ))?;
-    print(format_args!("  {program} method {example} stats{folder}"))?;
-    print("Ctrl-C stops")
 }
 
 /// Publishes to the hub, and has the sensors' twins and inputs from there.

@@ -3,8 +3,10 @@
 use std::io;
 
 use crossbeam_channel::{Receiver, bounded};
+use rustix::process::Signal;
 use sluicegate::signals::{StopSignals, runtime};
 use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::output;
 
@@ -39,4 +41,14 @@ pub(crate) fn on_stop(action: impl FnOnce() + Send + 'static) -> io::Result<()> 
         action();
     })?;
     Ok(())
+}
+
+/// From now on a write beyond the limit of file sizes is an error, as on a full disk, and no longer
+/// the end of the process. Within a tokio runtime.
+///
+/// # Errors
+/// The system refuses the handler.
+pub(crate) fn outlive_file_limit() -> io::Result<()> {
+    // The handler stays when this is dropped.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }

@@ -8,22 +8,26 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet};
-use rumqttc::mqttbytes::{self, Protocol};
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use super::authentication::{Clock, Refusal, Username, verify_token};
+use super::authentication::{
+    Clock, NO_USERNAME, Refusal, Username, require_password, verify_token,
+};
 use super::config::{READ_BYTES, REFUSAL_WAIT};
 use super::connection;
 use super::fault::{self, HubFault};
 use super::lobby::Place;
 use super::provisioning::{self, admission::Registrant};
 use super::state::{HubState, Seat};
-use super::stream::{Door, Stream};
-use sluicegate::azure::size::PACKET_BYTES_MAX;
+use super::stream::{self, Door, Stream};
+use super::strict::{self, First, Violation};
+
+/// Characters of a refused client id that the log shows.
+const CLIENT_CHARS: usize = 200;
 
 /// Who has been let in.
 enum Guest {
@@ -96,10 +100,11 @@ async fn open(
 ) -> Option<(Stream, BytesMut, Connect)> {
     // Without it a lone answer may wait for the client's delayed acknowledgement.
     socket.set_nodelay(true).ok()?;
+    let from = socket.peer_addr().ok()?;
     let mut tls = match tls.accept(BufReader::with_capacity(READ_BYTES, socket)).await {
         Ok(stream) => stream,
         Err(error) => {
-            tracing::warn!(%error, "TLS handshake failed");
+            tracing::warn!(%from, %error, "TLS handshake failed");
             return None;
         }
     };
@@ -114,28 +119,39 @@ async fn open(
     let mut stream = match Stream::open(tls, door).await {
         Ok(stream) => stream,
         Err(error) => {
-            tracing::warn!(%error, "WebSocket handshake failed");
+            tracing::warn!(%from, %error, "WebSocket handshake failed");
             return None;
         }
     };
+    let (input, first) = match first_packet(&mut stream).await {
+        Ok(found) => found?,
+        Err(violation) => {
+            hub.borrow_mut().counters.protocol_errors += 1;
+            tracing::warn!(%from, "closed by the hub: {violation}");
+            return None;
+        }
+    };
+    match first {
+        First::Connect(connect) => Some((stream, input, connect)),
+        First::Unwelcome(unwelcome) => {
+            tracing::warn!(%from, code = unwelcome.code() as u8, "connection refused: {unwelcome}");
+            write_refusal(&mut stream, unwelcome.code()).await;
+            None
+        }
+    }
+}
+
+/// The first packet and what has been read behind it; `None` when the client goes before it.
+async fn first_packet(stream: &mut Stream) -> Result<Option<(BytesMut, First)>, Violation> {
     let mut input = BytesMut::with_capacity(READ_BYTES);
     loop {
-        match Packet::read(&mut input, PACKET_BYTES_MAX) {
-            Ok(Packet::Connect(connect)) => return Some((stream, input, connect)),
-            Err(mqttbytes::Error::InsufficientBytes(_)) => {}
-            Err(mqttbytes::Error::InvalidProtocolLevel(level)) => {
-                tracing::warn!(level, "refused: not MQTT 3.1.1");
-                write_refusal(&mut stream, ConnectReturnCode::RefusedProtocolVersion).await;
-                return None;
-            }
-            Ok(_) | Err(_) => {
-                hub.borrow_mut().counters.protocol_errors += 1;
-                tracing::warn!("closed: the first packet is no CONNECT");
-                return None;
-            }
+        if let Some(first) = strict::first(&mut input)? {
+            return Ok(Some((input, first)));
         }
-        if stream.read_buf(&mut input).await.ok()? == 0 {
-            return None;
+        match stream.read_buf(&mut input).await {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(error) => return stream::violation_of(&error).map_or(Ok(None), Err),
         }
     }
 }
@@ -151,28 +167,29 @@ pub(super) struct Admission {
 impl HubState {
     /// Checks credentials and identity, and seats the connection.
     fn admit(&mut self, connect: &Connect) -> Result<Admission, Refusal> {
-        if connect.protocol != Protocol::V4 {
-            return Err(Refusal::Protocol);
-        }
-        let login =
-            connect.login.as_ref().ok_or(Refusal::NotAuthorized("no username and password"))?;
-        let username = Username::parse(&login.username)?;
+        let login = connect.login.as_ref().ok_or(Refusal::NotAuthorized(NO_USERNAME.into()))?;
+        let clock = self.clock();
+        let username = Username::parse(&login.username, clock)?;
+        require_password(&login.password)?;
         let peer = self
             .peer_of_client(&connect.client_id)
-            .ok_or(Refusal::NotAuthorized("the client id is not in the manifest"))?;
+            .ok_or(Refusal::NotAuthorized("the client id is not in the manifest".into()))?;
         let identity = &self.peers[peer].identity;
         if username.device != identity.device || username.module != identity.module {
-            return Err(Refusal::NotAuthorized("the username names another identity"));
+            return Err(Refusal::NotAuthorized("the username names another identity".into()));
         }
         if ![&identity.hub, &identity.gateway].iter().any(|h| h.eq_ignore_ascii_case(&username.hub))
         {
-            return Err(Refusal::NotAuthorized("the username names another hub"));
+            return Err(Refusal::NotAuthorized("the username names another hub".into()));
         }
         let key = &self.peers[peer].key;
-        let expiry = verify_token(&login.password, identity, key, self.clock())?;
+        let expiry = verify_token(&login.password, identity, key, clock)?;
         let token_deadline = self.token_deadline(expiry);
         let (seat, session_present) = self.attach(peer, connect.clean_session);
         self.save();
+        if session_present {
+            self.warn_unserved_session(peer);
+        }
         Ok(Admission { seat, session_present, token_deadline })
     }
 
@@ -193,12 +210,13 @@ impl HubState {
 }
 
 async fn refuse(hub: &RefCell<HubState>, mut stream: Stream, connect: &Connect, refusal: Refusal) {
-    let (code, why) = match refusal {
-        Refusal::Protocol => (ConnectReturnCode::RefusedProtocolVersion, "not MQTT 3.1.1"),
+    let (code, why) = match &refusal {
         Refusal::Unavailable(why) => (ConnectReturnCode::ServiceUnavailable, why),
         Refusal::NotAuthorized(why) => (ConnectReturnCode::NotAuthorized, why),
     };
-    tracing::warn!(client = %connect.client_id, why, "connection refused");
+    // Whoever it is chose this text: it must not forge a line, nor fill the log.
+    let client: String = connect.client_id.escape_debug().take(CLIENT_CHARS).collect();
+    tracing::warn!(%client, code = code as u8, "connection refused: {why}");
     {
         let counters = &mut hub.borrow_mut().counters;
         match refusal {

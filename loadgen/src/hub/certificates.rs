@@ -36,16 +36,20 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Loads or creates the CA in `state_dir` and issues a server certificate for `host_name`,
-    /// `localhost`, `127.0.0.1`, `::1` and the machine's own name.
-    pub(crate) fn open(state_dir: &Path, host_name: &str) -> Result<Self, HubError> {
+    /// Loads or creates the CA in `state_dir` and issues a server certificate for `host_name`, the
+    /// `addresses` that are listened on, `localhost`, `127.0.0.1`, `::1` and the machine's own name.
+    pub(crate) fn open(
+        state_dir: &Path,
+        host_name: &str,
+        addresses: &[IpAddr],
+    ) -> Result<Self, HubError> {
         let ca_file = state_dir.join(CA_FILE);
         let key_file = state_dir.join(CA_KEY_FILE);
         let ca = match load_authority(&ca_file, &key_file)? {
             Some(ca) => ca,
             None => create_authority(&ca_file, &key_file)?,
         };
-        let server = server_config(&ca, host_name)?;
+        let server = server_config(&ca, host_name, addresses)?;
         Ok(Self { ca_file, server })
     }
 }
@@ -107,7 +111,7 @@ fn create_authority(ca_file: &Path, key_file: &Path) -> Result<Authority, HubErr
 /// Whether a client that trusts the CA file accepts what the CA's key signs today.
 fn verifies(authority: &Authority) -> bool {
     let check = || -> Option<()> {
-        let (certificate, _) = issue(authority, "localhost").ok()?;
+        let (certificate, _) = issue(authority, "localhost", &[]).ok()?;
         let mut roots = RootCertStore::empty();
         roots.add(authority.der.clone()).ok()?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -124,11 +128,12 @@ fn verifies(authority: &Authority) -> bool {
 fn issue(
     authority: &Authority,
     host_name: &str,
+    addresses: &[IpAddr],
 ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), HubError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, host_name);
-    params.subject_alt_names = alternative_names(host_name);
+    params.subject_alt_names = alternative_names(host_name, addresses);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
@@ -145,12 +150,15 @@ fn issue(
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn alternative_names(host_name: &str) -> Vec<SanType> {
+fn alternative_names(host_name: &str, addresses: &[IpAddr]) -> Vec<SanType> {
     let mut names: Vec<String> = Vec::new();
-    let machine = machine_name();
-    for name in [host_name, "localhost", "127.0.0.1", "::1", machine.as_str()] {
-        if !name.is_empty() && !names.iter().any(|n| n.eq_ignore_ascii_case(name)) {
-            names.push(name.to_owned());
+    // Nobody dials "any address".
+    let dialled = addresses.iter().filter(|address| !address.is_unspecified());
+    let dialled = dialled.map(|address| address.to_canonical().to_string());
+    let usual = [host_name, "localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    for name in usual.into_iter().chain([machine_name()]).chain(dialled) {
+        if !name.is_empty() && !names.iter().any(|n| n.eq_ignore_ascii_case(&name)) {
+            names.push(name);
         }
     }
     names
@@ -171,8 +179,12 @@ fn machine_name() -> String {
         .unwrap_or_default()
 }
 
-fn server_config(authority: &Authority, host_name: &str) -> Result<Arc<ServerConfig>, HubError> {
-    let (certificate, key) = issue(authority, host_name)?;
+fn server_config(
+    authority: &Authority,
+    host_name: &str,
+    addresses: &[IpAddr],
+) -> Result<Arc<ServerConfig>, HubError> {
+    let (certificate, key) = issue(authority, host_name, addresses)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -192,29 +204,29 @@ mod tests {
     #[test]
     fn authority_is_created_once_and_reused() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Certificates::open(dir.path(), "gateway").unwrap();
+        let first = Certificates::open(dir.path(), "gateway", &[]).unwrap();
         let pem = std::fs::read(&first.ca_file).unwrap();
-        let second = Certificates::open(dir.path(), "gateway").unwrap();
+        let second = Certificates::open(dir.path(), "gateway", &[]).unwrap();
         assert_eq!(pem, std::fs::read(&second.ca_file).unwrap());
     }
 
     #[test]
     fn authority_whose_key_was_swapped_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Certificates::open(dir.path(), "gateway").unwrap();
+        let first = Certificates::open(dir.path(), "gateway", &[]).unwrap();
         let pem = std::fs::read(&first.ca_file).unwrap();
         let stranger = KeyPair::generate().unwrap().serialize_pem();
         std::fs::write(dir.path().join(CA_KEY_FILE), stranger).unwrap();
-        let second = Certificates::open(dir.path(), "gateway").unwrap();
+        let second = Certificates::open(dir.path(), "gateway", &[]).unwrap();
         assert_ne!(pem, std::fs::read(&second.ca_file).unwrap());
     }
 
     #[test]
     fn broken_authority_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        Certificates::open(dir.path(), "gateway").unwrap();
+        Certificates::open(dir.path(), "gateway", &[]).unwrap();
         std::fs::write(dir.path().join(CA_FILE), "not a certificate").unwrap();
-        let error = Certificates::open(dir.path(), "gateway").err().unwrap().to_string();
+        let error = Certificates::open(dir.path(), "gateway", &[]).err().unwrap().to_string();
         assert!(error.contains(CA_FILE), "{error}");
     }
 
@@ -223,7 +235,7 @@ mod tests {
     fn authority_key_is_readable_by_its_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        Certificates::open(dir.path(), "gateway").unwrap();
+        Certificates::open(dir.path(), "gateway", &[]).unwrap();
         let mode = std::fs::metadata(dir.path().join(CA_KEY_FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -13,17 +13,17 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use rumqttc::mqttbytes;
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, LastWill, Packet, Publish};
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, LastWill, Publish};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
 
 use super::admission::Admission;
+use super::close::CloseReason;
 use super::config::{KEEP_ALIVE_MAX, READ_BYTES, WRITE_BYTES_MAX};
-use super::dispatch::{CloseReason, Step};
+use super::dispatch::Step;
 use super::state::{HubState, Seat};
 use super::stream::Stream;
-use sluicegate::azure::size::PACKET_BYTES_MAX;
+use super::strict;
 
 /// Rounds of reading and writing before other connections get their turn.
 const TURNS_MAX: usize = 16;
@@ -56,7 +56,7 @@ pub(super) async fn run(
         timer: Box::pin(sleep_until((now + KEEP_ALIVE_MAX).into())),
     };
     let reason = poll_fn(|cx| connection.poll(cx)).await;
-    tracing::info!(client = %connect.client_id, %reason, "connection closed");
+    reason.log(&connect.client_id);
     let mut state = hub.borrow_mut();
     match &reason {
         CloseReason::Protocol(_) => state.counters.protocol_errors += 1,
@@ -142,11 +142,7 @@ impl Connection {
                 self.last_heard = now;
                 Ok(())
             }
-            // Most clients end TCP without a TLS farewell.
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(CloseReason::PeerClosed)
-            }
-            Err(error) => Err(CloseReason::Io(error.kind())),
+            Err(error) => Err(CloseReason::of_read(&error)),
         })
     }
 
@@ -190,10 +186,10 @@ impl Connection {
             }
         }
         while self.held.is_none() && self.out.len() < WRITE_BYTES_MAX {
-            let packet = match Packet::read(&mut self.input, PACKET_BYTES_MAX) {
-                Ok(packet) => packet,
-                Err(mqttbytes::Error::InsufficientBytes(_)) => break,
-                Err(error) => return Some(CloseReason::Protocol(error.to_string())),
+            let packet = match strict::next(&mut self.input) {
+                Ok(Some(packet)) => packet,
+                Ok(None) => break,
+                Err(violation) => return Some(CloseReason::Protocol(violation.to_string())),
             };
             match hub.handle(self.seat, packet, &mut self.out, now) {
                 Step::Continue => {}

@@ -57,13 +57,15 @@ pub struct HubCounters {
     pub twin_gets: u64,
     /// Reported patches applied.
     pub twin_reported: u64,
-    /// Reported patches refused with status 400.
+    /// Reported patches refused with status 400, or 500 where they could not be kept.
     pub twin_refused: u64,
     /// Twin answers not sent, because the client's request id makes a topic longer than MQTT
     /// allows once it is percent-encoded.
     pub twin_unanswerable: u64,
     /// Desired patches applied.
     pub twin_desired: u64,
+    /// Times that a file of the state folder could not be written.
+    pub save_failures: u64,
     /// Requests to the workload API, refused ones included.
     pub workload_requests: u64,
     /// Signatures given though key id, algorithm or generation were not the module's own.

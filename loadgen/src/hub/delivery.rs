@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
 
+use super::close::CloseReason;
 use super::config::{CONTROL_MAX, DELIVERY_BYTES_HIGH};
-use super::dispatch::CloseReason;
 use super::session::InputInterest;
 use super::state::{Control, HubState, Link, Peer, Seat};
 use super::transcript::Exchange;

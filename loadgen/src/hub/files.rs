@@ -99,7 +99,15 @@ fn write_then_rename(path: &Path, content: &[u8], mode: u32) -> Result<(), HubEr
     let written = create(&temporary, mode)
         .and_then(|mut file| file.write_all(content))
         .and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|error| HubError::state(path, format!("cannot be written: {error}")))
+    written.map_err(|error| {
+        // Half a file helps nobody, and on a full disk its room is wanted. It may not be there.
+        let _ = std::fs::remove_file(&temporary);
+        let reason = format!(
+            "cannot be written: {error}: it is as it was; make room there, or make the folder \
+             writable"
+        );
+        HubError::NotSaved { file: path.to_owned(), reason }
+    })
 }
 
 fn temporary_name(path: &Path) -> PathBuf {
@@ -121,4 +129,34 @@ fn create(path: &Path, mode: u32) -> std::io::Result<File> {
 #[cfg(not(unix))]
 fn create(path: &Path, _mode: u32) -> std::io::Result<File> {
     File::create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where nothing can be written, the old content stays and nothing else is left.
+    #[test]
+    fn what_cannot_be_written_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.json");
+        replace(&file, b"old").unwrap();
+        // A folder cannot be replaced by a file: the last step fails.
+        let target = folder.path().join("b.json");
+        std::fs::create_dir_all(target.join("inside")).unwrap();
+        let error = replace(&target, b"new").unwrap_err().to_string();
+        assert!(error.contains("b.json cannot be written"), "{error}");
+        // Nor can the temporary file be made where a folder has its name: the first step fails.
+        std::fs::create_dir_all(temporary_name(&file).join("inside")).unwrap();
+        assert!(replace_secret(&file, b"new").is_err());
+        assert_eq!(std::fs::read(&file).unwrap(), b"old");
+        std::fs::remove_dir_all(temporary_name(&file)).unwrap();
+        assert!(replace(&folder.path().join("no/such.json"), b"new").is_err());
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["a.json", "b.json"]);
+    }
 }

@@ -134,12 +134,13 @@ impl HubHandle {
     /// and gives the new version.
     ///
     /// # Errors
-    /// `UnknownModule`, `Twin` when the patch is not acceptable, `Stopped`.
+    /// `UnknownModule`, `Twin` when the patch is not acceptable, `NotSaved` when it cannot be kept,
+    /// `Stopped`. The twin is unchanged then.
     pub fn set_desired(&self, name: &str, patch: Value) -> Result<u64, HubError> {
         let unknown = HubError::UnknownModule(name.to_owned());
         let name = name.to_owned();
         self.ask(move |hub| match hub.peer_of_name(&name) {
-            Some(peer) => hub.set_desired(peer, &patch).map_err(HubError::Twin),
+            Some(peer) => hub.set_desired(peer, &patch),
             None => Err(unknown),
         })?
     }
@@ -148,16 +149,14 @@ impl HubHandle {
     /// Nobody is told: whoever is connected learns of it by the next patch or GET.
     ///
     /// # Errors
-    /// `UnknownModule`, `Twin` when the properties are not acceptable, `Stopped`.
+    /// As [`HubHandle::set_desired`].
     pub fn remake_twin(&self, name: &str, desired: Value, version: u64) -> Result<(), HubError> {
         let twin = TwinDocument::at_version(&desired, version).map_err(HubError::Twin)?;
         let unknown = HubError::UnknownModule(name.to_owned());
         let name = name.to_owned();
         self.ask(move |hub| {
             let peer = hub.peer_of_name(&name).ok_or(unknown)?;
-            hub.peers[peer].twin = twin;
-            hub.folder.twins_changed = true;
-            Ok(())
+            hub.keep_twin(peer, twin)
         })?
     }
 
@@ -248,6 +247,23 @@ impl HubHandle {
         drop(self);
     }
 
+    /// As [`HubHandle::stop`], and tells whether all went well.
+    ///
+    /// # Errors
+    /// `NotSaved` when the last state cannot be written.
+    pub fn finish(self) -> Result<(), HubError> {
+        self.shut_down()
+    }
+
+    /// Messages that no route took, by their source as a route would name it. At most 1,024 sources
+    /// are told apart; [`HubCounters::dropped_no_route`] counts all.
+    ///
+    /// # Errors
+    /// The hub has stopped.
+    pub fn unrouted(&self) -> Result<Vec<(String, u64)>, HubError> {
+        self.ask(|hub| hub.unrouted.counts())
+    }
+
     fn shut_down(&self) -> Result<(), HubError> {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return Ok(()) };
@@ -268,8 +284,8 @@ impl HubHandle {
     ) -> Result<T, HubError> {
         let (reply, answer) = bounded(1);
         self.command(Command::Ask(Box::new(move |hub| {
+            // What it changes and tells of has been kept by now, or is undone and told so.
             let told = question(hub);
-            // What was answered survives the hub, even one that is killed at once.
             hub.save();
             // The buffer holds the one answer; whether it is still wanted does not matter here.
             let _ = reply.try_send(told);

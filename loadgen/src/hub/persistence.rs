@@ -1,10 +1,13 @@
 //! What of the hub outlives its process: keys, sessions and twins, one JSON file each.
 //!
-//! A file is replaced in one step, before the answer that announces the change goes out.
+//! A file is replaced in one step, before the answer that announces the change goes out. What
+//! cannot be written is undone, and the client or command is told; what nobody waits for, such as
+//! the end of a session, is tried again.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,6 +41,8 @@ pub(super) struct StateFolder {
     pub(super) sessions_changed: bool,
     pub(super) twins_changed: bool,
     pub(super) devices_changed: bool,
+    /// Until then, what could not be written is not tried again by itself.
+    pub(super) retry_at: Option<Instant>,
     /// Held, and with it the folder's lock, as long as the hub runs.
     _lock: File,
 }
@@ -95,6 +100,7 @@ impl StateFolder {
             sessions_changed: true,
             twins_changed: true,
             devices_changed: false,
+            retry_at: None,
             _lock: lock,
         };
         let provisioning = Provisioning::new(config.provisioning.clone(), group_key(config)?);
@@ -102,45 +108,73 @@ impl StateFolder {
     }
 }
 
-impl HubState {
-    /// Writes what has changed since the last call. A failure is logged, and tried again with
-    /// the next change: a full disk must not stop the messages.
-    pub(super) fn save(&mut self) {
-        if let Err(error) = self.try_save() {
-            tracing::error!(%error, "state not saved");
+/// What of the state is a file of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StateFile {
+    Sessions,
+    Twins,
+    Devices,
+}
+
+impl StateFile {
+    pub(super) const ALL: [Self; 3] = [Self::Sessions, Self::Twins, Self::Devices];
+}
+
+impl StateFolder {
+    /// Whether a file is behind what is in memory.
+    pub(super) fn changed(&mut self, file: StateFile) -> &mut bool {
+        match file {
+            StateFile::Sessions => &mut self.sessions_changed,
+            StateFile::Twins => &mut self.twins_changed,
+            StateFile::Devices => &mut self.devices_changed,
         }
     }
 
-    /// As [`HubState::save`], and tells the failure.
-    pub(super) fn try_save(&mut self) -> Result<(), HubError> {
-        if std::mem::take(&mut self.folder.sessions_changed) {
-            let sessions: BTreeMap<String, &Session> = self
-                .peers
-                .iter()
-                .filter(|peer| !peer.link.as_ref().is_some_and(|link| link.clean_session))
-                .filter_map(|peer| Some((peer.identity.client_id(), peer.session.as_ref()?)))
-                .collect();
-            files::replace_json(&self.folder.dir.join(SESSIONS_FILE), &sessions)?;
+    pub(super) fn any_changed(&self) -> bool {
+        self.sessions_changed || self.twins_changed || self.devices_changed
+    }
+}
+
+impl HubState {
+    /// Replaces a file by what is in memory.
+    pub(super) fn write_file(&mut self, file: StateFile) -> Result<(), HubError> {
+        match file {
+            StateFile::Sessions => self.write_sessions()?,
+            StateFile::Twins => self.write_twins()?,
+            StateFile::Devices => self.write_devices()?,
         }
-        if std::mem::take(&mut self.folder.twins_changed) {
-            let mut twins = self.folder.strangers.clone();
-            for peer in self.peers.iter().filter(|peer| !peer.is_forgotten) {
-                let deployed = peer.deployed.clone();
-                let stored = StoredTwin { deployed, twin: peer.twin.clone() };
-                twins.insert(peer.identity.client_id(), stored);
-            }
-            files::replace_json(&self.folder.dir.join(TWINS_FILE), &twins)?;
-        }
-        if std::mem::take(&mut self.folder.devices_changed) {
-            let devices: BTreeMap<&str, String> = self
-                .peers
-                .iter()
-                .filter(|peer| peer.is_provisioned && !peer.is_forgotten)
-                .map(|peer| (peer.name.as_str(), peer.key.to_base64()))
-                .collect();
-            files::replace_secret_json(&self.folder.dir.join(DEVICES_FILE), &devices)?;
-        }
+        *self.folder.changed(file) = false;
         Ok(())
+    }
+
+    fn write_sessions(&self) -> Result<(), HubError> {
+        let sessions: BTreeMap<String, &Session> = self
+            .peers
+            .iter()
+            .filter(|peer| !peer.link.as_ref().is_some_and(|link| link.clean_session))
+            .filter_map(|peer| Some((peer.identity.client_id(), peer.session.as_ref()?)))
+            .collect();
+        files::replace_json(&self.folder.dir.join(SESSIONS_FILE), &sessions)
+    }
+
+    fn write_twins(&self) -> Result<(), HubError> {
+        let mut twins = self.folder.strangers.clone();
+        for peer in self.peers.iter().filter(|peer| !peer.is_forgotten) {
+            let deployed = peer.deployed.clone();
+            let stored = StoredTwin { deployed, twin: peer.twin.clone() };
+            twins.insert(peer.identity.client_id(), stored);
+        }
+        files::replace_json(&self.folder.dir.join(TWINS_FILE), &twins)
+    }
+
+    fn write_devices(&self) -> Result<(), HubError> {
+        let devices: BTreeMap<&str, String> = self
+            .peers
+            .iter()
+            .filter(|peer| peer.is_provisioned && !peer.is_forgotten)
+            .map(|peer| (peer.name.as_str(), peer.key.to_base64()))
+            .collect();
+        files::replace_secret_json(&self.folder.dir.join(DEVICES_FILE), &devices)
     }
 }
 

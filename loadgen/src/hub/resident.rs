@@ -41,12 +41,12 @@ impl HubHandle {
     ///
     /// # Errors
     /// `UnknownModule`, `Connected` when a client is connected as this module, `Twin` when the
-    /// patch is not acceptable, `Stopped`.
+    /// patch is not acceptable, `NotSaved` when it cannot be kept, `Stopped`.
     pub fn report(&self, module: &str, patch: Value) -> Result<u64, HubError> {
         let name = module.to_owned();
         self.ask(move |hub| {
             let peer = hub.resident(&name)?;
-            hub.merge_reported(peer, Some(&patch)).map_err(HubError::Twin)
+            hub.merge_reported(peer, Some(&patch))
         })?
     }
 }

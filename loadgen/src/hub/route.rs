@@ -127,6 +127,11 @@ impl Route {
             && source.get(prefix.len()).is_none_or(|next| *next == b'/')
     }
 
+    /// The source, as [`Route::matches`] takes it and without trailing `*`; empty for `/*`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The module a source of the form `/messages/modules/{m}…` names.
     pub fn source_module(&self) -> Option<&str> {
         let mut segments = self.source.split('/').skip(1);

@@ -54,7 +54,7 @@ impl HubState {
         telemetry.write_source(&mut scratch.source);
         let targets = self.targets(&scratch.source);
         if targets.inputs.is_empty() && !targets.upstream {
-            self.counters.dropped_no_route += 1;
+            self.note_unrouted(&scratch.source);
             self.scratch = scratch;
             return Offer::Taken;
         }
@@ -62,6 +62,18 @@ impl HubState {
         let offer = self.store(telemetry, &targets, &mut scratch, now);
         self.scratch = scratch;
         offer
+    }
+
+    /// Counts a message that no route takes; the first from each source is told.
+    fn note_unrouted(&mut self, source: &str) {
+        self.counters.dropped_no_route += 1;
+        if self.unrouted.is_first(source) {
+            tracing::warn!(
+                ?source,
+                "message dropped, as an edge hub does: no route leads on from its source; add a \
+                 route FROM it, or send to an output that has one"
+            );
+        }
     }
 
     /// As [`HubState::route`] for what a connection sent. A device that registered is no part of

@@ -10,11 +10,11 @@ use super::config::SUBSCRIPTIONS_MAX;
 use super::inputs::Delivery;
 
 /// Filter that turns twin answers on; no other one does.
-const TWIN_RESPONSES: &str = "$iothub/twin/res/#";
+pub(super) const TWIN_RESPONSES: &str = "$iothub/twin/res/#";
 /// A filter that starts so turns desired patches on.
-const DESIRED_PATCHES: &str = "$iothub/twin/PATCH/properties/desired/";
+pub(super) const DESIRED_PATCHES: &str = "$iothub/twin/PATCH/properties/desired/";
 /// A filter that starts so turns direct methods on.
-const METHODS: &str = "$iothub/methods/POST/";
+pub(super) const METHODS: &str = "$iothub/methods/POST/";
 
 /// One accepted filter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,9 +47,19 @@ impl Session {
         Some(qos)
     }
 
+    /// Whether a filter is held at this QoS.
+    pub(super) fn holds(&self, filter: &str, qos: u8) -> bool {
+        self.subscriptions.iter().any(|s| s.filter == filter && s.qos == qos)
+    }
+
     /// Removes a filter, if it is there.
     pub(super) fn unsubscribe(&mut self, filter: &str) {
         self.subscriptions.retain(|s| s.filter != filter);
+    }
+
+    /// The filters, in the order of their first subscription.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &str> {
+        self.subscriptions.iter().map(|s| s.filter.as_str())
     }
 
     /// What the subscriptions mean for the module with these ids.
@@ -119,7 +129,7 @@ fn delivery(qos: u8) -> Delivery {
 }
 
 /// edgeHub's pattern `^devices/.+/modules/.+/#$`.
-fn asks_for_inputs(filter: &str) -> bool {
+pub(super) fn asks_for_inputs(filter: &str) -> bool {
     const MODULES: &str = "/modules/";
     let Some(ids) = filter.strip_prefix("devices/").and_then(|f| f.strip_suffix("/#")) else {
         return false;

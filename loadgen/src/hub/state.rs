@@ -22,6 +22,7 @@ use super::provisioning::Provisioning;
 use super::route::Route;
 use super::routing::{RouteCache, Scratch};
 use super::session::{Interest, Session};
+use super::tally::Tally;
 use super::transcript::Transcript;
 use super::twin_document::TwinDocument;
 use super::upstream::Upstream;
@@ -49,6 +50,10 @@ pub(super) struct HubState {
     pub(super) workload_fault: Option<WorkloadFault>,
     pub(super) provisioning: Provisioning,
     pub(super) transcript: Transcript,
+    /// Sources of messages that no route took.
+    pub(super) unrouted: Tally,
+    /// Clients and filters that nothing will come by.
+    pub(super) unserved: Tally,
     generations: u64,
     waiting: Vec<Waker>,
     /// Wakes the task that serves handles, when it waits for room.
@@ -200,6 +205,8 @@ impl HubState {
             trust_bundle,
             workload_fault: None,
             provisioning,
+            unrouted: Tally::default(),
+            unserved: Tally::default(),
             generations: 0,
             waiting: Vec::new(),
             service: Rc::new(Notify::new()),

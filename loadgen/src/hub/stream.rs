@@ -20,6 +20,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
+use super::strict::{Violation, violation};
+
 /// Largest frame that is sent.
 const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Largest frame that is taken: a whole packet with its header.
@@ -79,18 +81,20 @@ impl Stream {
 /// Agrees to MQTT on the hub's path, and to nothing else.
 #[expect(clippy::result_large_err, reason = "the library's signature")]
 fn agree(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
-    let refuse = |status: StatusCode| {
+    let refuse = |status: StatusCode, why: &str| {
+        tracing::warn!(status = status.as_u16(), "WebSocket refused: {why}");
         let mut refusal = ErrorResponse::new(None);
         *refusal.status_mut() = status;
         Err(refusal)
     };
     if request.uri().path() != PATH {
-        return refuse(StatusCode::NOT_FOUND);
+        return refuse(StatusCode::NOT_FOUND, "the path must be /$iothub/websocket");
     }
     let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
     let mut offered = offered.iter().filter_map(|value| value.to_str().ok());
     if !offered.any(|list| list.split(',').any(|name| name.trim() == SUBPROTOCOL)) {
-        return refuse(StatusCode::BAD_REQUEST);
+        let why = "the client must offer the subprotocol `mqtt` [MQTT-6.0.0-3]";
+        return refuse(StatusCode::BAD_REQUEST, why);
     }
     let agreed = HeaderValue::from_static(SUBPROTOCOL);
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, agreed);
@@ -153,7 +157,7 @@ impl WebSocket {
                 // Answered by the library.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Text(_))) => {
-                    let problem = "a text frame, which MQTT forbids";
+                    let problem = violation("a text frame", &["MQTT-6.0.0-1"]);
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, problem)));
                 }
                 Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
@@ -180,6 +184,14 @@ fn io_error(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
         Error::ConnectionClosed | Error::AlreadyClosed => io::ErrorKind::UnexpectedEof.into(),
-        other => io::Error::new(io::ErrorKind::InvalidData, other),
+        other => {
+            let problem = violation(format!("the WebSocket failed: {other}"), &[]);
+            io::Error::new(io::ErrorKind::InvalidData, problem)
+        }
     }
+}
+
+/// What the client did wrong, if that is why the stream cannot be read.
+pub(super) fn violation_of(error: &io::Error) -> Option<Violation> {
+    error.get_ref()?.downcast_ref::<Violation>().cloned()
 }

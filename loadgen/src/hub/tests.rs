@@ -17,7 +17,7 @@ pub(super) fn hub() -> (Rc<RefCell<HubState>>, TlsAcceptor, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let config = HubConfig { state_dir: folder.path().to_owned(), ..HubConfig::default() };
     let (files, peers, provisioning) = StateFolder::open(&config).unwrap();
-    let certificates = Certificates::open(&config.state_dir, &config.host_name).unwrap();
+    let certificates = Certificates::open(&config.state_dir, &config.host_name, &[]).unwrap();
     let upstream = Upstream::new(config.upstream_messages_max, config.lossless);
     let state = HubState::new(config, peers, files, upstream, String::new(), provisioning);
     (Rc::new(RefCell::new(state)), TlsAcceptor::from(certificates.server), folder)

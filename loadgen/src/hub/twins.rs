@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sluicegate::azure::topics;
 
+use super::HubError;
 use super::dispatch::worth_a_line;
 use super::state::{Control, HubState, Peer, Seat};
 use super::twin_document::TwinError;
@@ -20,45 +21,44 @@ impl HubState {
         self.answer(seat, topics::twin_response(200, rid, None), body_of(&document));
     }
 
-    /// Merges reported properties, and answers when there is a request id to answer to.
+    /// Merges reported properties, and answers when there is a request id to answer to: 400 for
+    /// what is no document, 500 for what cannot be kept.
     pub(super) fn on_twin_reported(&mut self, seat: Seat, rid: Option<&str>, body: &[u8]) {
         let patch = serde_json::from_slice::<Value>(body).ok();
         let merged = self.merge_reported(seat.peer, patch.as_ref());
+        let Some(rid) = rid else { return };
         match merged {
             Ok(version) => {
-                if let Some(rid) = rid {
-                    let topic = topics::twin_response(204, rid, Some(version));
-                    self.answer(seat, topic, Bytes::new());
-                }
+                let topic = topics::twin_response(204, rid, Some(version));
+                self.answer(seat, topic, Bytes::new());
             }
             Err(error) => {
-                if let Some(rid) = rid {
-                    let text = json!({ "errorCode": 400_000, "message": error.to_string() });
-                    self.answer(seat, topics::twin_response(400, rid, None), body_of(&text));
-                }
+                let status = if matches!(error, HubError::Twin(_)) { 400 } else { 500 };
+                let text = json!({ "errorCode": status * 1000, "message": error.to_string() });
+                self.answer(seat, topics::twin_response(status, rid, None), body_of(&text));
             }
         }
     }
 
-    /// Merges reported properties, counts and gives the new version; `None` is no JSON at all.
+    /// Merges reported properties, keeps and counts them and gives the new version; `None` is no
+    /// JSON at all.
     pub(super) fn merge_reported(
         &mut self,
         peer: usize,
         patch: Option<&Value>,
-    ) -> Result<u64, TwinError> {
-        let peer = &mut self.peers[peer];
-        let merged = match patch {
-            Some(patch) => peer.twin.patch_reported(patch),
-            None => Err(TwinError::NotAnObject),
-        };
+    ) -> Result<u64, HubError> {
+        let mut twin = self.peers[peer].twin.clone();
+        let merged = patch
+            .ok_or(TwinError::NotAnObject)
+            .and_then(|patch| twin.patch_reported(patch))
+            .map_err(HubError::Twin)
+            .and_then(|version| self.keep_twin(peer, twin).map(|()| version));
         match &merged {
-            Ok(_) => {
-                self.counters.twin_reported += 1;
-                self.folder.twins_changed = true;
-            }
+            Ok(_) => self.counters.twin_reported += 1,
             Err(error) => {
                 self.counters.twin_refused += 1;
-                tracing::warn!(client = %peer.name, %error, "reported properties refused");
+                let client = &self.peers[peer].name;
+                tracing::warn!(%client, %error, "reported properties refused");
             }
         }
         merged
@@ -80,13 +80,15 @@ impl HubState {
         peer.send(Control { topic, body, qos, patch: None });
     }
 
-    /// Merges desired properties, tells the module if it listens, and gives the new version.
-    pub(super) fn set_desired(&mut self, peer: usize, patch: &Value) -> Result<u64, TwinError> {
-        let peer = &mut self.peers[peer];
-        let body = peer.twin.patch_desired(patch)?;
-        let version = peer.twin.desired_version();
+    /// Merges desired properties, keeps them, tells the module if it listens, and gives the new
+    /// version.
+    pub(super) fn set_desired(&mut self, peer: usize, patch: &Value) -> Result<u64, HubError> {
+        let mut twin = self.peers[peer].twin.clone();
+        let body = twin.patch_desired(patch).map_err(HubError::Twin)?;
+        let version = twin.desired_version();
+        self.keep_twin(peer, twin)?;
         self.counters.twin_desired += 1;
-        self.folder.twins_changed = true;
+        let peer = &mut self.peers[peer];
         if let Some(qos) = peer.interest.desired {
             let topic = topics::desired_patch(version);
             peer.send(Control { topic, body: body_of(&body), qos, patch: Some(version) });

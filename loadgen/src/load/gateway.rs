@@ -6,6 +6,7 @@
 //! two); inputs go to the one that subscribed to them last. A session outlives its connection when
 //! the program asks for that, as SDKs do, which subscribe only once. Bounded: [`SESSIONS_MAX`].
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -28,7 +29,9 @@ use super::error::LoadError;
 use super::socket::Socket;
 use super::wire::{self, Frame, WireError, append};
 use crate::hub::HubError;
-use crate::hub::authentication::{Clock, Refusal, Username, verify_token};
+use crate::hub::authentication::{
+    Clock, NO_USERNAME, Refusal, Username, require_password, verify_token,
+};
 use crate::hub::certificates::Certificates;
 use crate::hub::persistence::random_key;
 
@@ -105,7 +108,7 @@ pub(super) enum GuestError {
     Codec(String),
     /// CONNECT is refused. The text has no secret.
     #[error("refused the connection: {0}")]
-    Refused(&'static str),
+    Refused(Cow<'static, str>),
     /// A packet that a client may not send, or not now.
     #[error("an unexpected packet with the first byte {0:#04x}")]
     Unexpected(u8),
@@ -131,8 +134,8 @@ impl Gateway {
             })?;
         let address = listener.local_addr().map_err(|error| internal(&error))?;
         let host = address.ip().to_string();
-        let certificates =
-            Certificates::open(folder.path(), &host).map_err(|error: HubError| internal(&error))?;
+        let certificates = Certificates::open(folder.path(), &host, &[])
+            .map_err(|error: HubError| internal(&error))?;
         let identity = Identity {
             hub: HUB.to_owned(),
             gateway: host,
@@ -272,9 +275,6 @@ impl Gateway {
         };
         match self.admit(&connect) {
             Ok(()) => {}
-            Err(Refusal::Protocol) => {
-                return refuse(ConnectReturnCode::RefusedProtocolVersion, "not MQTT 3.1.1", out);
-            }
             Err(Refusal::Unavailable(reason)) => {
                 return refuse(ConnectReturnCode::ServiceUnavailable, reason, out);
             }
@@ -306,18 +306,19 @@ impl Gateway {
 
     fn admit(&self, connect: &Connect) -> Result<(), Refusal> {
         let login = connect.login.as_ref();
-        let login = login.ok_or(Refusal::NotAuthorized("no username and password"))?;
-        let username = Username::parse(&login.username)?;
+        let login = login.ok_or(Refusal::NotAuthorized(NO_USERNAME.into()))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let clock = Clock { now_unix_s: now.as_secs(), skew_s: TOKEN_SKEW_S };
+        let username = Username::parse(&login.username, clock)?;
+        require_password(&login.password)?;
         let ours = Username {
             hub: HUB.to_owned(),
             device: DEVICE.to_owned(),
             module: Some(MODULE.to_owned()),
         };
         if username != ours {
-            return Err(Refusal::NotAuthorized("the username names another identity"));
+            return Err(Refusal::NotAuthorized("the username names another identity".into()));
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let clock = Clock { now_unix_s: now.as_secs(), skew_s: TOKEN_SKEW_S };
         verify_token(&login.password, &self.identity, &self.key, clock).map(|_| ())
     }
 

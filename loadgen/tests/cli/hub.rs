@@ -1,5 +1,6 @@
 //! `loadgen hub`: start, stop, and what is in the way.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -172,4 +173,137 @@ fn an_address_on_the_port_is_named_in_the_first_line() {
     let hub = RunningHub::start(&["--no-simulator"]);
     assert_ne!(hub.port, 0);
     std::net::TcpStream::connect(("127.0.0.1", hub.port)).unwrap();
+}
+
+/// The address that is listened on is the one that clients are told.
+#[test]
+fn env_and_enrol_name_the_address_that_is_listened_on() {
+    for (listen, websocket, name) in [
+        ("127.0.0.2:0", "127.0.0.2:0", "127.0.0.2"),
+        ("0.0.0.0:0", "127.3.4.5:0", "127.3.4.5"),
+        ("127.0.0.1:0", "127.0.0.1:0", "localhost"),
+        ("0.0.0.0:0", "0.0.0.0:0", "localhost"),
+    ] {
+        let args = ["--no-simulator", "--listen", listen, "--listen-websocket", websocket];
+        let hub = RunningHub::start(&args);
+        for (command, variable) in [
+            (&["env", "filter"][..], format!("GatewayHostName={name};")),
+            (&["env", "filter", "--runtime"], format!("IOTEDGE_GATEWAYHOSTNAME='{name}'")),
+            (&["enrol", "dev-1"], format!("SLUICEGATE_PROVISIONING_HOST='{name}'")),
+        ] {
+            let (code, out, err) = hub.run(command);
+            assert_eq!(code, 0, "{err}");
+            assert!(out.contains(&variable), "{listen} {websocket}: {out}");
+        }
+    }
+}
+
+#[test]
+fn addresses_that_no_name_leads_to_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("hub");
+    let state = state.to_str().unwrap();
+    for (listen, websocket, told) in [
+        ("127.0.0.1:0", "127.0.0.2:0", "none leads to both 127.0.0.1:0 and 127.0.0.2:0"),
+        ("127.0.0.2:0", "[::1]:0", "give both listeners one address"),
+        ("[fe80::1%1]:0", "127.0.0.1:0", "of one link alone"),
+        ("0.0.0.0:0", "224.0.0.1:0", "224.0.0.1:0 is no address of one machine"),
+    ] {
+        let args = ["hub", "--state", state, "--listen", listen, "--listen-websocket", websocket];
+        let (code, _, err) = run(&args);
+        assert_eq!(code, 64, "{err}");
+        assert!(err.contains(told), "{err}");
+    }
+    assert!(!folder.path().join("hub").exists(), "nothing was begun");
+}
+
+#[test]
+fn the_greeting_tells_routes_twins_and_what_is_not_here() {
+    let (mut hub, greeting) = RunningHub::start_greeted(&["--no-simulator"]);
+    let text = greeting.join("\n");
+    for part in [
+        "/messages/modules/SimulatedTemperatureSensor/outputs/temperatureOutput -> filter/inputs/input1",
+        "-> $upstream",
+        "filter: {\"TemperatureThreshold\":25}, version 1",
+        "not here: AMQP, HTTP, X.509, cloud-to-device messages, file upload",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(greeting.len() < 20 && greeting.iter().all(|line| line.len() < 200), "{text}");
+    // What a folder has kept is told from what the manifest has.
+    assert_eq!(hub.run(&["twin", "set", "filter", r#"{"TemperatureThreshold": 60}"#]).0, 0);
+    hub.send(Signal::TERM);
+    hub.wait();
+    let state = hub.state().to_owned();
+    let mut child = loadgen()
+        .args(["hub", "--no-simulator", "--listen", "127.0.0.1:0", "--state", &state])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let again: Vec<_> = lines.take_while(|line| line != "Ctrl-C stops").collect();
+    let expected = "  filter: {\"TemperatureThreshold\":60}, version 2, kept in ";
+    let told = again.iter().find(|line| line.starts_with(expected));
+    let told = told.unwrap_or_else(|| panic!("{again:#?}"));
+    assert!(told.ends_with("; the manifest has {\"TemperatureThreshold\":25}"), "{told}");
+    signal(&child, Signal::TERM);
+    child.wait().unwrap();
+}
+
+#[test]
+fn the_end_tells_what_no_route_took() {
+    let (_manifest, manifest) = file(
+        "deployment.json",
+        r#"{"modulesContent": {
+            "$edgeAgent": {"properties.desired": {"modules": {"s": {"settings":
+                {"image": "azureiotedge-simulated-temperature-sensor:1.0"}}}}},
+            "$edgeHub": {"properties.desired": {"routes": {}}}}}"#,
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("hub");
+    let mut child = loadgen()
+        .args(["hub", "--listen", "127.0.0.1:0", "--message-delay", "1ms"])
+        .args(["--manifest", &manifest, "--state", state.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let source = "\"/messages/modules/s/outputs/temperatureOutput\"";
+    let mut warnings = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(warnings.any(|line| line.contains("no route") && line.contains(source)));
+    signal(&child, Signal::TERM);
+    let (code, out, _) = texts(child.wait_with_output().unwrap());
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("dropped: no route") && out.contains(&format!("from {source}")), "{out}");
+    assert!(!warnings.any(|line| line.contains(source)), "once");
+}
+
+/// Where files can grow no further, as on a full disk: the command is told, nothing is half written.
+#[test]
+fn what_a_full_disk_does_not_take_is_refused() {
+    // 4 or 8 KiB, as the shell counts.
+    let hub = RunningHub::start_under("ulimit -f 8", &["--no-simulator"]);
+    let large = format!(r#"{{"a": "{0}", "b": "{0}", "c": "{0}"}}"#, "x".repeat(4000));
+    let files = || {
+        let mut files: Vec<_> = std::fs::read_dir(hub.state())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let (_, twin, _) = hub.run(&["twin", "get", "filter"]);
+    let before = files();
+    for _ in 0..2 {
+        let (code, out, err) = hub.run(&["twin", "set", "filter", &large]);
+        assert_eq!((code, &*out), (1, ""), "{err}");
+        for part in ["not saved", "twins.json", "make room there", "(500)"] {
+            assert!(err.contains(part), "{part}: {err}");
+        }
+    }
+    assert_eq!(hub.run(&["twin", "get", "filter"]).1, twin);
+    assert_eq!(files(), before, "neither a part nor a trace");
+    assert_eq!(hub.run(&["twin", "set", "filter", r#"{"small": 1}"#]).0, 0, "it goes on");
 }

@@ -1,6 +1,7 @@
 //! Running the binary: to its end, or as a hub in the background.
 
 use std::io::{BufRead, BufReader, Lines, PipeReader, PipeWriter, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -105,11 +106,22 @@ impl RunningHub {
 
     /// Starts a hub whose output is read up to its greeting's end and then closed.
     pub(crate) fn start_unread(args: &[&str]) -> Self {
+        Self::start_greeted(args).0
+    }
+
+    /// As [`RunningHub::start_unread`], and gives the greeting behind its first line.
+    pub(crate) fn start_greeted(args: &[&str]) -> (Self, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("hub");
-        let (child, port, mut lines) = spawn_hub(loadgen(), &state, args);
-        assert!(lines.any(|line| line.unwrap() == "Ctrl-C stops"), "the greeting ends");
-        Self { child, _folder: folder, state, port }
+        let (child, port, lines) = spawn_hub(loadgen(), &state, args);
+        let mut greeting = Vec::new();
+        for line in lines {
+            greeting.push(line.unwrap());
+            if greeting.last().is_some_and(|line| line == "Ctrl-C stops") {
+                return (Self { child, _folder: folder, state, port }, greeting);
+            }
+        }
+        panic!("the greeting does not end: {greeting:#?}");
     }
 
     fn start_in(folder: TempDir, state: PathBuf, args: &[&str]) -> Self {
@@ -175,18 +187,17 @@ fn read_on(lines: HubLines) {
 }
 
 fn spawn_hub(mut program: Command, state: &Path, args: &[&str]) -> (Child, u16, HubLines) {
-    let mut child = program
-        .args(["hub", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()])
-        .args(args)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    program.args(["hub", "--state", state.to_str().unwrap()]).args(args);
+    if !args.contains(&"--listen") {
+        program.args(["--listen", "127.0.0.1:0"]);
+    }
+    let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = lines.next().expect("the hub says where it listens").unwrap();
-    let port = first.strip_prefix("hub listening on 127.0.0.1:");
-    let port = port.unwrap_or_else(|| panic!("{first}")).split(',').next().unwrap();
-    let port = port.parse().unwrap();
-    (child, port, lines)
+    let address = first.strip_prefix("hub listening on ");
+    let address = address.unwrap_or_else(|| panic!("{first}")).split(',').next().unwrap();
+    let address: SocketAddr = address.parse().unwrap();
+    (child, address.port(), lines)
 }
 
 /// Whether a process exists and is no zombie.

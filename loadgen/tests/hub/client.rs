@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use loadgen::hub::HubHandle;
+use loadgen::hub::{Enrollment, HubHandle};
 use rumqttc::mqttbytes::v4::{
     ConnAck, Connect, ConnectReturnCode, LastWill, Login, Packet, PubAck, Publish, Subscribe,
     SubscribeReasonCode, Unsubscribe,
@@ -66,6 +66,20 @@ impl Credentials {
             username: identity.username("test", None),
             password: sign_token(&key, &identity.resource(), expiry_unix_s, None),
             clean_session: false,
+            keep_alive_s: 60,
+            will: None,
+        }
+    }
+
+    /// Those of a registration, with a token for a minute and a clean session.
+    pub(crate) fn enrolled(enrollment: &Enrollment) -> Self {
+        let Enrollment { id_scope, registration_id, key } = enrollment;
+        let resource = format!("{id_scope}/registrations/{registration_id}");
+        Self {
+            client_id: registration_id.clone(),
+            username: format!("{resource}/api-version=2019-03-31&ClientVersion=t%2F1"),
+            password: sign_token(key, &resource, unix_now() + 60, Some("registration")),
+            clean_session: true,
             keep_alive_s: 60,
             will: None,
         }
@@ -166,6 +180,21 @@ impl Client {
         stream.conn.writer().write_all(&packet).unwrap();
         write_at_once(&mut stream);
         Self { stream, input: BytesMut::new(), id: 0 }
+    }
+
+    /// The client's end, which the hub's log names while there is no client id.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.stream.sock.local_addr().unwrap()
+    }
+
+    /// All bytes that come until the hub closes.
+    pub(crate) fn read_to_close(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.stream.read_to_end(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("still open"),
+            // Closed with or without a TLS farewell.
+            _ => bytes,
+        }
     }
 
     /// Whether the TLS session was resumed.

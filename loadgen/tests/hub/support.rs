@@ -1,6 +1,7 @@
 //! Hubs for tests.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -54,6 +55,18 @@ pub(crate) fn config(dir: &Path) -> HubConfig {
         publish_timeout: PATIENCE,
         ..HubConfig::default()
     }
+}
+
+/// A hub whose device is nobody else's, so that its lines in the log can be told, and that device.
+pub(crate) fn start_logged(change: impl FnOnce(&mut HubConfig)) -> (TestHub, String) {
+    static DEVICES: AtomicUsize = AtomicUsize::new(0);
+    crate::log::start();
+    let device = format!("device-{}", DEVICES.fetch_add(1, Ordering::Relaxed));
+    let hub = start_with(|config| {
+        config.manifest.device.clone_from(&device);
+        change(config);
+    });
+    (hub, device)
 }
 
 /// A hub with some settings changed.

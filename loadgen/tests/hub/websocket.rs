@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::handshake::HandshakeError;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
 use crate::client::{Client, Credentials, PATIENCE, TlsStream, open_tls};
-use crate::support::{TestHub, numbered, start, start_with, wait};
+use crate::support::{TestHub, numbered, start, start_logged, start_with, wait};
 
 const PATH: &str = "/$iothub/websocket";
 const TELEMETRY: &str = "devices/edge1/modules/filter/messages/events/";
@@ -196,6 +196,36 @@ fn registrations_come_this_way_too() {
     client.send(&[Packet::Subscribe(subscribe), Packet::Publish(register)]);
     assert!(matches!(client.receive(), Packet::SubAck(_)));
     assert!(matches!(client.receive(), Packet::Publish(answer) if answer.topic.contains("/202/")));
+}
+
+/// The same strictness as through the other door, packets cut anyhow.
+#[test]
+fn what_breaks_a_statement_is_closed_with_its_number() {
+    let websocket = Some(([127, 0, 0, 1], 0).into());
+    let (hub, device) = start_logged(|config| config.listen_websocket = websocket);
+    let client = format!("client={device}/filter");
+    for frame_bytes in [1, usize::MAX] {
+        for (bytes, statement) in crate::strict::BROKEN {
+            let credentials = Credentials::of(&hub, "filter");
+            let (mut framed, _) = Framed::connect(&hub, &credentials, frame_bytes);
+            for frame in bytes.chunks(frame_bytes) {
+                // The hub may close before all of it is written.
+                let _ = framed.socket.send(Message::Binary(frame.to_vec().into()));
+            }
+            framed.assert_closed();
+            crate::log::expect(&[&client, &format!("[{statement}]")]);
+        }
+    }
+    let (mut framed, _) = Framed::connect(&hub, &Credentials::of(&hub, "filter"), usize::MAX);
+    framed.socket.send(Message::text("hello")).unwrap();
+    framed.assert_closed();
+    crate::log::expect(&[&client, "[MQTT-6.0.0-1]"]);
+    let rows = 2 * crate::strict::BROKEN.len() as u64 + 1;
+    hub.until(|counters| counters.protocol_errors == rows);
+    // MQTT 5 is answered in the form of 3.1.1.
+    let (mut socket, _) = open(&hub, PATH, &["mqtt"]).unwrap();
+    socket.send(Message::Binary(crate::strict::CONNECT_5.to_vec().into())).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::Binary(vec![0x20, 2, 0, 1].into()));
 }
 
 #[test]

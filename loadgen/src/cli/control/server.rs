@@ -22,7 +22,7 @@ use super::message::MonitoredMessage;
 use super::socket::ControlSocket;
 use super::{Answer, METHOD_TIMEOUT_S_MAX, REQUEST_BYTES_LIMIT, Request, environment};
 use crate::cli::sensors::SensorControl;
-use crate::hub::{HubHandle, UpstreamMessage};
+use crate::hub::{HubError, HubHandle, UpstreamMessage};
 
 /// Connections served at once; also the most threads that wait for the hub.
 pub(crate) const CONNECTIONS_MAX: usize = 32;
@@ -118,7 +118,7 @@ impl ControlServer {
             },
             Request::TwinSet { module, patch } => match self.hub.set_desired(&module, patch) {
                 Ok(version) => Answer::Version { version },
-                Err(failure) => error(400, &failure.to_string()),
+                Err(failure) => error(status_of(&failure), &failure.to_string()),
             },
             Request::Method { module, name, payload, timeout_s } => {
                 self.method(&module, &name, payload, timeout_s)
@@ -227,6 +227,14 @@ async fn send(writer: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer).map_err(io::Error::other)?;
     line.push(b'\n');
     writer.write_all(&line).await
+}
+
+/// The caller's fault, or the hub's.
+fn status_of(failure: &HubError) -> u32 {
+    match failure {
+        HubError::NotSaved { .. } | HubError::Stopped => 500,
+        _ => 400,
+    }
 }
 
 fn error(status: u32, text: &str) -> Answer {

@@ -3,7 +3,7 @@
 use rumqttc::mqttbytes::v4::Connect;
 use sluicegate::azure::{Token, dps};
 
-use super::super::authentication::{Clock, Refusal};
+use super::super::authentication::{Clock, NO_USERNAME, Refusal, check_version, require_password};
 use super::super::state::HubState;
 use super::enrollments::is_registration_id;
 
@@ -12,6 +12,7 @@ use super::enrollments::is_registration_id;
 struct Username<'a> {
     id_scope: &'a str,
     registration_id: &'a str,
+    query: &'a str,
 }
 
 /// A connection to the provisioning service.
@@ -31,11 +32,7 @@ impl<'a> Username<'a> {
         if segments.next().is_some() || registrations != "registrations" {
             return None;
         }
-        let query = query.strip_prefix('?').unwrap_or(query);
-        let has_version = query.split('&').any(|pair| {
-            pair.split_once('=').is_some_and(|(k, v)| k == "api-version" && !v.is_empty())
-        });
-        (has_version && !id_scope.is_empty()).then_some(Self { id_scope, registration_id })
+        (!id_scope.is_empty()).then_some(Self { id_scope, registration_id, query })
     }
 }
 
@@ -55,34 +52,36 @@ impl HubState {
         connect: &Connect,
         clock: Clock,
     ) -> Result<Registrant, Refusal> {
-        let login =
-            connect.login.as_ref().ok_or(Refusal::NotAuthorized("no username and password"))?;
-        let Username { id_scope, registration_id } = Username::parse(&login.username)
-            .ok_or(Refusal::Unavailable("the username is no registration's"))?;
+        let login = connect.login.as_ref().ok_or(Refusal::NotAuthorized(NO_USERNAME.into()))?;
+        let Username { id_scope, registration_id, query } = Username::parse(&login.username)
+            .ok_or(Refusal::Unavailable("the username is no registration's".into()))?;
+        check_version(query, clock)?;
+        require_password(&login.password)?;
         if connect.client_id != registration_id || !is_registration_id(registration_id) {
-            return Err(Refusal::NotAuthorized("the client id is not the registration id"));
+            return Err(Refusal::NotAuthorized("the client id is not the registration id".into()));
         }
         if id_scope != self.provisioning.id_scope() {
-            return Err(Refusal::NotAuthorized("another id scope"));
+            return Err(Refusal::NotAuthorized("another id scope".into()));
         }
         let registrant = |expiry_unix_s| {
             Ok(Registrant { registration_id: registration_id.to_owned(), expiry_unix_s })
         };
         let Some(key) = self.provisioning.key(registration_id) else { return registrant(None) };
-        let token = Token::parse(&login.password)
-            .map_err(|_| Refusal::NotAuthorized("the password is no shared access signature"))?;
+        let token = Token::parse(&login.password).map_err(|_| {
+            Refusal::NotAuthorized("the password is no shared access signature".into())
+        })?;
         let enrollment = dps::Enrollment {
             id_scope: id_scope.to_owned(),
             registration_id: registration_id.to_owned(),
         };
         if !token.resource().eq_ignore_ascii_case(&enrollment.resource()) {
-            return Err(Refusal::NotAuthorized("the token is for another resource"));
+            return Err(Refusal::NotAuthorized("the token is for another resource".into()));
         }
         if !token.verify(&key) {
-            return Err(Refusal::NotAuthorized("the token's signature is wrong"));
+            return Err(Refusal::NotAuthorized("the token's signature is wrong".into()));
         }
         if token.is_expired(clock.now_unix_s, clock.skew_s) {
-            return Err(Refusal::NotAuthorized("the token has expired"));
+            return Err(Refusal::NotAuthorized("the token has expired".into()));
         }
         registrant(Some(token.expiry_unix_s()))
     }
@@ -96,21 +95,16 @@ mod tests {
 
     #[test]
     fn usernames() {
-        let good = [
-            "0ne/registrations/dev-1/api-version=2019-03-31&ClientVersion=x%2F1",
-            "0ne/registrations/dev-1/?api-version=2019-03-31",
-        ];
-        for text in good {
-            let expected = Username { id_scope: "0ne", registration_id: "dev-1" };
-            assert_eq!(Username::parse(text), Some(expected), "{text}");
+        for query in ["api-version=2019-03-31&ClientVersion=x%2F1", "?api-version=2019-03-31"] {
+            let text = format!("0ne/registrations/dev-1/{query}");
+            let expected = Username { id_scope: "0ne", registration_id: "dev-1", query };
+            assert_eq!(Username::parse(&text), Some(expected), "{text}");
         }
         let bad = [
             "",
             "0ne/registrations/dev-1",
-            "0ne/registrations/dev-1/x=1",
-            "0ne/registrations/dev-1/api-version=",
-            "/registrations/dev-1/api-version=1",
-            "0ne/registrations/dev-1/a/api-version=1",
+            "/registrations/dev-1/api-version=2019-03-31",
+            "0ne/registrations/dev-1/a/api-version=2019-03-31",
         ];
         for text in bad {
             assert_eq!(Username::parse(text), None, "{text}");

@@ -7,7 +7,11 @@ use sluicegate::azure::dps::Asked;
 
 use super::super::state::HubState;
 use super::RegistrationFault;
+use super::devices::NoDevice;
 use crate::simulator::utc_text;
+
+/// Seconds after which a device asks again whose registration could not be kept.
+const NOT_SAVED_RETRY_S: u64 = 5;
 
 /// An answer to one request.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,14 +68,17 @@ impl HubState {
             (Some(false), Some(RegistrationFault::Disabled)) => {
                 self.ended(operation_id, registration, "disabled", "the enrollment is disabled")
             }
-            (Some(false), _) => {
-                if self.assign_device(registration, key) {
+            (Some(false), _) => match self.assign_device(registration, key) {
+                Ok(()) => {
                     self.counters.registrations += 1;
                     self.assigned(operation_id, registration)
-                } else {
+                }
+                Err(NoDevice::TooMany) => {
                     self.ended(operation_id, registration, "failed", "no room for another device")
                 }
-            }
+                // The device asks again, and the disk may have room by then.
+                Err(NoDevice::NotSaved) => self.refuse(500, Some(NOT_SAVED_RETRY_S)),
+            },
         })
     }
 

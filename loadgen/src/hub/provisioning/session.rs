@@ -14,15 +14,15 @@ use rumqttc::mqttbytes::v4::{
     SubscribeReasonCode, UnsubAck,
 };
 use rumqttc::mqttbytes::{self, QoS};
-use sluicegate::azure::size::PACKET_BYTES_MAX;
 use sluicegate::azure::{dps, topics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 
+use super::super::close::CloseReason;
 use super::super::connection::patience;
-use super::super::dispatch::CloseReason;
 use super::super::state::HubState;
 use super::super::stream::Stream;
+use super::super::strict;
 use super::super::transcript::Exchange;
 
 /// Longest time that a write may take.
@@ -49,7 +49,7 @@ pub(in crate::hub) async fn run(
     };
     tracing::info!(registration = %session.registration, "registration: connected");
     let reason = session.run().await;
-    tracing::info!(registration = %session.registration, %reason, "registration: closed");
+    reason.log(&session.registration);
     match reason {
         CloseReason::Protocol(_) => hub.borrow_mut().counters.protocol_errors += 1,
         CloseReason::KeepAlive => hub.borrow_mut().counters.keep_alive_timeouts += 1,
@@ -105,19 +105,16 @@ impl Session {
     async fn read(&mut self) -> Result<Packet, CloseReason> {
         let silent_at = Instant::now() + self.patience;
         loop {
-            match Packet::read(&mut self.input, PACKET_BYTES_MAX) {
-                Ok(packet) => return Ok(packet),
-                Err(mqttbytes::Error::InsufficientBytes(_)) => {}
-                Err(error) => return Err(CloseReason::Protocol(error.to_string())),
+            match strict::next(&mut self.input) {
+                Ok(Some(packet)) => return Ok(packet),
+                Ok(None) => {}
+                Err(violation) => return Err(CloseReason::Protocol(violation.to_string())),
             }
             let deadline = self.token_deadline.map_or(silent_at, |token| token.min(silent_at));
             match timeout_at(deadline.into(), self.stream.read_buf(&mut self.input)).await {
                 Ok(Ok(0)) => return Err(CloseReason::PeerClosed),
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                    return Err(CloseReason::PeerClosed);
-                }
-                Ok(Err(error)) => return Err(CloseReason::Io(error.kind())),
+                Ok(Err(error)) => return Err(CloseReason::of_read(&error)),
                 Err(_) if deadline < silent_at => return Err(CloseReason::TokenExpired),
                 Err(_) => return Err(CloseReason::KeepAlive),
             }
@@ -157,6 +154,9 @@ impl Session {
                     if filter.qos == QoS::AtMostOnce { QoS::AtMostOnce } else { QoS::AtLeastOnce };
                 if filter.path == dps::RESPONSES {
                     self.responses = Some(qos);
+                } else {
+                    let (client, path) = (&self.registration, &filter.path);
+                    self.hub.borrow_mut().warn_unserved_registration(client, path);
                 }
                 SubscribeReasonCode::Success(qos)
             })
