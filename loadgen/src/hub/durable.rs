@@ -165,9 +165,8 @@ impl Durable {
         let due = if self.batch.inserts() {
             Some(now)
         } else if self.batch.removes() {
-            Some(*self.removal_at.get_or_insert(now + REMOVAL_WAIT)).map(|at| {
-                if self.is_stopping { now } else { at }
-            })
+            Some(*self.removal_at.get_or_insert(now + REMOVAL_WAIT))
+                .map(|at| if self.is_stopping { now } else { at })
         } else {
             None
         };

@@ -151,11 +151,7 @@ impl HubState {
     }
 
     /// Whether the batch that waits for the disk takes a message for all its targets.
-    fn durable_has_room(
-        &self,
-        targets: &Targets,
-        bytes: &impl Fn(&InputTarget) -> usize,
-    ) -> bool {
+    fn durable_has_room(&self, targets: &Targets, bytes: &impl Fn(&InputTarget) -> usize) -> bool {
         self.durable.as_ref().is_none_or(|durable| {
             let upstream = if targets.upstream { MESSAGE_BYTES_MAX } else { 0 };
             durable.has_room(targets.inputs.iter().map(bytes).sum::<usize>() + upstream)
@@ -169,9 +165,10 @@ impl HubState {
             self.counters.dropped_malformed += 1;
             return;
         }
-        let number = self.durable.as_mut().map_or(0, |durable| {
-            durable.keep_input(peer.identity.client_id(), topic, body)
-        });
+        let number = self
+            .durable
+            .as_mut()
+            .map_or(0, |durable| durable.keep_input(peer.identity.client_id(), topic, body));
         peer.inputs.push(topic, body, number);
         self.counters.inputs_stored += 1;
         peer.wake();

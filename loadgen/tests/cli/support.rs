@@ -113,7 +113,10 @@ impl RunningHub {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (written, errors) = (Arc::clone(&log), BufReader::new(child.stderr.take().unwrap()));
         std::thread::spawn(move || {
-            errors.lines().map_while(Result::ok).for_each(|line| written.lock().unwrap().push(line));
+            errors
+                .lines()
+                .map_while(Result::ok)
+                .for_each(|line| written.lock().unwrap().push(line));
         });
         (Self { child, _folder: folder, state, port }, log)
     }

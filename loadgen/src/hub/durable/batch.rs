@@ -34,6 +34,8 @@ pub(super) struct Batch {
     pub(super) upstream_from: u64,
     /// Some of those may be on disk.
     pub(super) upstream_moved: bool,
+    /// Messages below this number may be on disk, though their commit failed.
+    doubtful_below: u64,
     bytes: usize,
 }
 
@@ -91,6 +93,10 @@ impl Batch {
             self.bytes -= message.bytes();
         } else {
             self.done.push(number);
+            return;
+        }
+        if number < self.doubtful_below {
+            self.done.push(number);
         }
     }
 
@@ -116,7 +122,7 @@ impl Batch {
     }
 
     /// Puts a batch back whose commit failed, before what has come since. Whether it is on disk
-    /// after all is not known: what has been delivered meanwhile is removed there as well.
+    /// after all is not known: what is delivered by now or later is removed there as well.
     pub(super) fn put_back(&mut self, failed: &Self) {
         let done: HashSet<u64> = self.done.iter().copied().collect();
         for input in failed.inputs().filter(|input| !done.contains(&input.number)) {
@@ -126,6 +132,8 @@ impl Batch {
             self.insert_upstream(message.clone());
         }
         self.done.extend_from_slice(&failed.done);
+        let last = failed.inputs.keys().chain(failed.upstream.keys()).max();
+        self.doubtful_below = self.doubtful_below.max(last.map_or(0, |last| last + 1));
         self.upstream_moved |= failed.upstream_moved;
     }
 }

@@ -11,9 +11,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use redb::backends::FileBackend;
-use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use rustix::fs::OFlags;
 use sluicegate::azure::Properties;
 
