@@ -3,7 +3,7 @@
 //! Made with the first message that has to be kept, and removed once it holds none at a start or
 //! an end, so that an idle hub leaves nothing behind.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ impl MessageFile {
             return Ok((Self::closed(path), Kept::default()));
         }
         let database = open(&path, true).map_err(|problem| refused(&path, &problem))?;
-        let kept = read(&database).map_err(|problem| refused(&path, &problem.into()))?;
+        let kept = read(&database).map_err(|problem| refused(&path, &problem))?;
         let mut file = Self { path, database: Some(database) };
         if kept.inputs.is_empty() && kept.upstream.is_empty() {
             file.close();
@@ -127,7 +127,7 @@ fn refused(path: &Path, problem: &redb::Error) -> HubError {
             "is damaged ({problem}): move it away, and with it the messages that were not \
              delivered"
         ),
-        _ => format!("cannot be read: {problem}"),
+        _ => format!("cannot be read: {problem}; it is also written to, which takes some room"),
     };
     HubError::state(path, reason)
 }
@@ -156,7 +156,13 @@ fn make(path: &Path) -> Result<(), redb::Error> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
-    let made = make_at(&new).and_then(|()| Ok(std::fs::rename(&new, path)?));
+    let made = make_at(&new).and_then(|()| {
+        std::fs::rename(&new, path)?;
+        // The name is to outlive a power cut as well.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(())
+    });
     if made.is_err() {
         // Half a file helps nobody, and on a full disk its room is wanted. It may not be there.
         let _ = std::fs::remove_file(&new);

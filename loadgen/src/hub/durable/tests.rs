@@ -114,7 +114,7 @@ fn act(durable: &mut Durable, released: &AtomicU64, model: &mut Model, action: &
             }
         }
         Action::Read(count) => {
-            if let Some(last) = model.upstream.keys().copied().take(count).last() {
+            if let Some(last) = model.upstream.keys().copied().take(count).next_back() {
                 model.upstream.retain(|number, _| *number > last);
                 released.store(last + 1, Ordering::Release);
                 durable.release_upstream();

@@ -19,7 +19,9 @@ fn message(number: u64, body_bytes: usize) -> UpstreamMessage {
 
 fn unread(keeps: bool, numbers: std::ops::Range<u64>) -> Arc<Unread> {
     let unread = Arc::new(Unread::new(keeps));
-    numbers.for_each(|n| drop(unread.push(message(n, 1))));
+    for number in numbers {
+        unread.push(message(number, 1));
+    }
     unread
 }
 

@@ -16,8 +16,8 @@ fn upstream(number: u64) -> UpstreamMessage {
     properties.set("empty", Some(""));
     UpstreamMessage {
         device: "d".to_owned(),
-        module: (number % 2 == 0).then(|| "m".to_owned()),
-        output: (number % 3 == 0).then(|| "o".to_owned()),
+        module: number.is_multiple_of(2).then(|| "m".to_owned()),
+        output: number.is_multiple_of(3).then(|| "o".to_owned()),
         body: Bytes::from(number.to_string()),
         properties,
         received_at: Instant::now(),
