@@ -7,8 +7,9 @@
 //!   [`Place`], which is given back for each of them. Small pieces lie close together in chunks of
 //!   one size; a large alert has memory of its own.
 //! - What is kept alive is what is counted ([`Arena::kept_bytes`]): a chunk whole for as long as
-//!   one alert in it is out, the chunk that is filled as far as it is, a large alert by itself; and
-//!   for each what it takes of the tables that it passes through.
+//!   one alert in it is out, the chunk that is filled as far as it is, the pages of a large alert
+//!   and an eighth of it;
+//!   and for each what it takes of the tables that it passes through.
 //! - Bounded by the caller through that count. Free chunks are kept to be filled again, at most
 //!   [`FREE_CHUNKS_MAX`], and only beside what is kept within the bound.
 //! - Pure; runs on the ingest thread.
@@ -26,6 +27,10 @@ const CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// A piece that is larger than this share of a chunk has memory of its own, so that no more than
 /// this share of a full chunk is ever unused.
 const PIECE_SHARE: usize = 4;
+/// Such memory is resident by pages, and this share of it again: the allocator rounds sizes up, and
+/// puts a smaller alert where a larger one was.
+const PAGE_BYTES: usize = 4096;
+const ALONE_SHARE: usize = 8;
 /// Free chunks that are kept for their memory.
 pub const FREE_CHUNKS_MAX: usize = 16;
 
@@ -94,6 +99,7 @@ impl Arena {
         self.kept_bytes += bytes + out * ALERT_TABLES_BYTES;
         if !self.is_piece(bytes) {
             debug_assert_eq!(out, 1, "alerts of {bytes} bytes together");
+            self.kept_bytes += alone_bytes(bytes) - bytes;
             return (self.keep_alone(bytes, alerts), Place::ALONE);
         }
         if !self.chunks.get(self.filling).is_some_and(|chunk| chunk.has_room(bytes)) {
@@ -112,7 +118,7 @@ impl Arena {
     pub fn back(&mut self, place: Place, bytes: usize) {
         self.kept_bytes -= ALERT_TABLES_BYTES;
         if place == Place::ALONE {
-            self.kept_bytes -= bytes;
+            self.kept_bytes -= alone_bytes(bytes);
             return;
         }
         let index = usize::try_from(place.0).expect("usize has at least 32 bits here");
@@ -190,6 +196,11 @@ impl Arena {
         self.chunks[index].rest = BytesMut::new();
         self.vacant.push(index);
     }
+}
+
+/// What an alert of so many bytes keeps that has memory of its own.
+fn alone_bytes(bytes: usize) -> usize {
+    (bytes + bytes / ALONE_SHARE).next_multiple_of(PAGE_BYTES)
 }
 
 impl Chunk {

@@ -15,6 +15,8 @@ use crate::pipeline::SharedPipeline;
 use crate::threshold::ThresholdCell;
 
 pub mod address;
+#[cfg(test)]
+mod characters_tests;
 pub mod control;
 pub mod login;
 pub mod outlet;
@@ -29,7 +31,7 @@ pub use control::Control;
 pub use login::Login;
 pub use outlet::Outlet;
 pub use source::Source;
-pub use topics::{AlertsTopic, TopicFilter, TopicProblem, could_match};
+pub use topics::{AlertsTopic, TopicFilter, TopicProblem};
 
 /// What both connections work with.
 #[derive(Clone)]

@@ -4,11 +4,12 @@
 //! are printed), [`EXIT_START`] when the system refuses what the module needs to start,
 //! [`EXIT_NEVER_CONNECTED`] when the sensor was stopped before it had ever connected.
 
+mod help;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Command};
 use tracing::{error, info, warn};
 
 use crate::broker::TopicFilter;
@@ -28,7 +29,7 @@ pub const EXIT_NEVER_CONNECTED: u8 = 69;
 /// Runs the command that `args` (program name first) ask for, and returns its exit code. `version` is
 /// what `--version` tells behind the name.
 pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match command().version(version).try_get_matches_from(args) {
+    let matches = match help::command().version(version).try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(refused) => {
             // Help and version are not errors; printing fails only where nobody reads.
@@ -36,62 +37,61 @@ pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>
             return if refused.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
+    let env = |name: &str| std::env::var_os(name);
     match matches.subcommand() {
-        Some(("run", matches)) => with(module_settings(matches), run),
-        Some(("check", matches)) => with(module_settings(matches), |settings| {
-            // The exit code is the verdict: a reader that has gone changes nothing about it.
-            let _ = writeln!(io::stdout(), "{}", effective(&settings));
-            for line in warnings(&settings) {
-                let _ = writeln!(io::stdout(), "warning: {line}");
-            }
-            ExitCode::SUCCESS
-        }),
+        Some(("run", matches)) => {
+            with(Settings::resolve(matches, env), settings::strays(std::env::vars_os()), run)
+        }
+        Some(("check", matches)) => {
+            with(Settings::resolve(matches, env), settings::strays(std::env::vars_os()), check)
+        }
         Some(("sensor", matches)) => {
-            with(sensor::settings::Settings::resolve(matches, |name| std::env::var_os(name)), sense)
+            let settings = sensor::settings::Settings::resolve(matches, env);
+            with(settings, sensor::settings::strays(std::env::vars_os()), sense)
         }
         _ => unreachable!("clap requires one of the subcommands"),
     }
 }
 
-fn command() -> Command {
-    let run = Command::new("run").about("Run the filter module until SIGTERM, SIGINT or SIGHUP");
-    let check = Command::new("check").about("Check the settings, show them, and exit");
-    let sensor = Command::new("sensor")
-        .about("Run the IoT Central environmental sensor until q and Enter or a signal to stop");
-    Command::new("sluicegate")
-        .about("Forwards only the sensor messages that exceed a live threshold")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(settings::add_flags(run))
-        .subcommand(settings::add_flags(check))
-        .subcommand(sensor::settings::add_flags(sensor))
-}
-
-fn module_settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
-    Settings::resolve(matches, |name| std::env::var_os(name))
-}
-
-fn with<T>(settings: Result<T, SettingsError>, then: impl FnOnce(T) -> ExitCode) -> ExitCode {
+/// Runs `then` with the settings and `strays`, or shows what is wrong with them.
+fn with<T>(
+    settings: Result<T, SettingsError>,
+    strays: Vec<String>,
+    then: impl FnOnce(T, Vec<String>) -> ExitCode,
+) -> ExitCode {
     match settings {
-        Ok(settings) => then(settings),
+        Ok(settings) => then(settings, strays),
         Err(problems) => {
             // As for `check`: nobody may be there to read.
             let _ = write!(io::stderr(), "sluicegate: {problems}");
+            for line in strays {
+                let _ = writeln!(io::stderr(), "warning: {line}");
+            }
             EXIT_USAGE.into()
         }
     }
 }
 
-fn run(settings: Settings) -> ExitCode {
-    let _log = match logging::start(settings.log_level) {
+fn check(settings: Settings, strays: Vec<String>) -> ExitCode {
+    // The exit code is the verdict: a reader that has gone changes nothing about it.
+    let _ = writeln!(io::stdout(), "{}", effective(&settings));
+    for line in strays.iter().chain(&warnings(&settings)) {
+        let _ = writeln!(io::stdout(), "warning: {line}");
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(settings: Settings, strays: Vec<String>) -> ExitCode {
+    let _log = match logging::start(settings.log_level, &settings.name()) {
         Ok(log) => log,
         Err(refused) => return no_log(refused),
     };
     info!("sluicegate {} starts: {}", env!("CARGO_PKG_VERSION"), effective(&settings));
-    warnings(&settings).iter().for_each(|line| warn!("{line}"));
+    strays.iter().chain(&warnings(&settings)).for_each(|line| warn!("{line}"));
+    let has_hub = settings.hub.is_some();
     match module::run(settings) {
         Ok(summary) => {
-            info!("{}", summary_line(&summary));
+            info!("{}", summary_line(&summary, has_hub));
             ExitCode::SUCCESS
         }
         Err(refused) => {
@@ -109,7 +109,8 @@ fn no_log(refused: io::Error) -> ExitCode {
 
 /// What the settings allow and is worth a word all the same.
 fn warnings(settings: &Settings) -> Vec<String> {
-    settings.broker.as_ref().map_or_else(Vec::new, BrokerSettings::warnings)
+    let broker = settings.broker.as_ref().map_or_else(Vec::new, BrokerSettings::warnings);
+    settings.warnings.iter().cloned().chain(broker).collect()
 }
 
 /// One line, without secrets.
@@ -131,16 +132,19 @@ fn effective(settings: &Settings) -> String {
 }
 
 fn hub(hub: &HubSettings) -> String {
-    let HubSettings { identity, proof, gateway_port, route, token_lifetime } = hub;
+    let HubSettings { identity, proof, gateway_port, route, token_lifetime, judge_own_alerts } =
+        hub;
     let proof = match proof {
         Proof::Key { roots, .. } => format!("by its own key, {} root(s)", roots.len()),
         Proof::Runtime(workload) => format!("by the edge runtime at {}", workload.address),
     };
     format!(
-        "{} at {}:{gateway_port} over {route} (hub {}), {proof}, token lifetime {token_lifetime:?}",
+        "{} at {}:{gateway_port} over {route} (hub {}), {proof}, token lifetime \
+         {token_lifetime:?}{}",
         identity.client_id(),
         identity.gateway,
         identity.hub,
+        if *judge_own_alerts { ", own alerts judged" } else { "" },
     )
 }
 
@@ -160,12 +164,14 @@ fn broker(broker: &BrokerSettings) -> String {
     line
 }
 
-fn summary_line(summary: &Summary) -> String {
+fn summary_line(summary: &Summary, has_hub: bool) -> String {
+    let (receiver, patches) =
+        if has_hub { ("hub", "twin callbacks") } else { ("broker", "control patches") };
     let counters = &summary.counters;
     let malformed = counters.not_utf8 + counters.not_json + counters.temperature_not_a_number;
     format!(
-        "stopped: {} messages received, {} alerts, {} acknowledged by the hub, {} no alert, \
-         {malformed} malformed, {} for other inputs, {} twin callbacks, {} connection(s), \
+        "stopped: {} messages received, {} alerts, {} acknowledged by the {receiver}, {} no alert, \
+         {malformed} malformed, {} for other inputs, {} {patches}, {} connection(s), \
          {} renewal(s), {} refused and kept; \
          {} not acknowledged to the source, which delivers them again",
         counters.received,
@@ -181,8 +187,9 @@ fn summary_line(summary: &Summary) -> String {
     )
 }
 
-fn sense(settings: sensor::settings::Settings) -> ExitCode {
-    let _log = match logging::start(settings.log_level) {
+fn sense(settings: sensor::settings::Settings, strays: Vec<String>) -> ExitCode {
+    let name = &settings.enrollment.registration_id;
+    let _log = match logging::start(settings.log_level, name) {
         Ok(log) => log,
         Err(refused) => return no_log(refused),
     };
@@ -195,6 +202,7 @@ fn sense(settings: sensor::settings::Settings) -> ExitCode {
         settings.interval,
         settings.token_lifetime,
     );
+    strays.iter().chain(&settings.warnings).for_each(|line| warn!("{line}"));
     let summary = match sensor::run(settings) {
         Ok(summary) => summary,
         Err(refused) => {
@@ -223,87 +231,4 @@ fn sense(settings: sensor::settings::Settings) -> ExitCode {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(variables: &[(&str, &str)]) -> String {
-        effective(&resolved(variables))
-    }
-
-    fn resolved(variables: &[(&str, &str)]) -> Settings {
-        let matches = command().try_get_matches_from(["sluicegate", "check"]).unwrap();
-        let (_, matches) = matches.subcommand().expect("a subcommand");
-        let settings = Settings::resolve(matches, |name| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
-        });
-        settings.unwrap_or_else(|problems| panic!("{problems}"))
-    }
-
-    /// Each part is shown, and neither user nor password.
-    #[test]
-    fn a_broker_is_shown_without_its_login() {
-        let line = shown(&[
-            ("SLUICEGATE_BROKER", "mqtt://jane:hunter2@[::1]:5"),
-            ("SLUICEGATE_CLIENT_ID", "gate"),
-            ("SLUICEGATE_SUBSCRIBE", "a/#,$share/g/b"),
-            ("SLUICEGATE_PATH", "p.q"),
-            ("SLUICEGATE_LINGER", "50us"),
-            ("SLUICEGATE_WORKERS", "0"),
-        ]);
-        let parts = [
-            "broker [::1]:5 over TCP without TLS, client id gate, session kept, from a/#, $share/g/b",
-            "alerts to alerts/{topic}, control by sluicegate/desired, reports to sluicegate/reported;",
-            "number at p.q, default threshold 25, 0 worker(s), linger 50µs",
-        ];
-        for part in parts {
-            assert!(line.contains(part), "{part}: {line}");
-        }
-        assert!(!line.contains("jane") && !line.contains("hunter2"), "{line}");
-        assert!(!line.contains('\n'), "{line}");
-    }
-
-    /// An overlap of filters is told at the start and by `check`, by one line that names both.
-    #[test]
-    fn an_overlap_of_filters_is_told_once() {
-        let told = |filters: &str| {
-            let variables = [("SLUICEGATE_BROKER", "mqtt://h"), ("SLUICEGATE_SUBSCRIBE", filters)];
-            warnings(&resolved(&variables))
-        };
-        assert_eq!(told("a/#,b/#,$SYS/#,a/#"), [""; 0]);
-        for filters in ["a/#,b/1,a/+", "$share/g/a/+,x,a/1", "$share/g/a,$share/h/a"] {
-            let lines = told(filters);
-            let [line] = lines.as_slice() else { panic!("{lines:?}") };
-            let ends = [filters.split(',').next(), filters.rsplit(',').next()];
-            for filter in ends.into_iter().flatten() {
-                assert!(line.contains(&format!("{filter:?}")), "{filter}: {line}");
-            }
-            for part in ["--subscribe", "overlap", "once for each", "3.3.5", "forwarded"] {
-                assert!(line.contains(part), "{part}: {line}");
-            }
-        }
-        let many: Vec<_> = (0..8).map(|n| format!("a/{}#", "+/".repeat(n))).collect();
-        let lines = told(&many.join(","));
-        assert_eq!(lines.len(), 11);
-        assert!(lines[10].contains("18 more pairs"), "{}", lines[10]);
-    }
-
-    #[test]
-    fn a_hub_and_a_broker_are_shown_together() {
-        let hub = [
-            ("IOTEDGE_WORKLOADURI", "unix:///run/w.sock"),
-            ("IOTEDGE_AUTHSCHEME", "sasToken"),
-            ("IOTEDGE_MODULEGENERATIONID", "1"),
-            ("IOTEDGE_IOTHUBHOSTNAME", "h.net"),
-            ("IOTEDGE_GATEWAYHOSTNAME", "edge"),
-            ("IOTEDGE_DEVICEID", "d"),
-            ("IOTEDGE_MODULEID", "m"),
-        ];
-        let expected = "d/m at edge:8883 over TLS (hub h.net), by the edge runtime at \
-                        unix:///run/w.sock, token lifetime 3600s; number at machine.temperature, ";
-        assert!(shown(&hub).starts_with(expected), "{}", shown(&hub));
-        let both = [&hub[..], &[("SLUICEGATE_BROKER", "mqtt://b")]].concat();
-        let expected = "; broker b:1883 over TCP without TLS, random client id, session not kept, \
-                        from sensors/#; number";
-        assert!(shown(&both).contains(expected), "{}", shown(&both));
-    }
-}
+mod tests;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::azure::members::problem;
 use crate::files::{self, FileProblem};
 use crate::utc;
 
@@ -219,7 +220,7 @@ impl DeadLetters {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let end = end.ok_or_else(|| broken("it has no first line"))?;
         let head: Head = serde_json::from_slice(&bytes[..end])
-            .map_err(|error| broken(&format!("its first line is not what is written: {error}")))?;
+            .map_err(|error| broken(&format!("its first line {}", problem(&error))))?;
         bytes.drain(..=end);
         if bytes.len() as u64 != head.body_bytes {
             return Err(broken("it is cut off"));

@@ -5,6 +5,7 @@
 //! by what they are. Symbolic links are followed, as mounted secrets are made of them.
 
 pub mod pem;
+pub mod reread;
 
 use std::fmt;
 use std::fs::{self, File, FileType, OpenOptions};
@@ -16,6 +17,9 @@ use rustix::fs::OFlags;
 
 /// Most bytes of a TOML file with settings, and of a PEM file: some times what systems have.
 pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+
+/// In UTF-8 it says nothing.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why a file is not read.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,9 @@ pub enum FileProblem {
     /// It is no text.
     #[error("it is not UTF-8")]
     NotUtf8,
+    /// It is text as Windows has it.
+    #[error("it is UTF-16: save it as UTF-8")]
+    Utf16,
 }
 
 /// What is not a regular file.
@@ -103,12 +110,25 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileProblem> {
     if bytes.len() as u64 > bytes_max { Err(FileProblem::TooLarge(bytes_max)) } else { Ok(bytes) }
 }
 
-/// The same as text.
+/// The same as text, without the byte-order mark that editors of Windows put before it.
 ///
 /// # Errors
 /// As [`read`], or it is not UTF-8.
 pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileProblem> {
-    String::from_utf8(read(path, bytes_max)?).map_err(|_| FileProblem::NotUtf8)
+    let bytes = read_unmarked(path, bytes_max)?;
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(FileProblem::Utf16);
+    }
+    String::from_utf8(bytes).map_err(|_| FileProblem::NotUtf8)
+}
+
+/// The bytes of a text, without that mark.
+fn read_unmarked(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileProblem> {
+    let mut bytes = read(path, bytes_max)?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(bytes)
 }
 
 /// Whether somebody else may read the file at `path` without being held up.
@@ -210,6 +230,17 @@ mod tests {
         assert!(problem(file.path(), 100).contains("larger than 100 bytes"));
         fs::write(file.path(), b"\xff").unwrap();
         assert_eq!(read_text(file.path(), 100).unwrap_err().to_string(), "it is not UTF-8");
+        for (bytes, expected) in [
+            (&b"\xef\xbb\xbfa = 1"[..], Ok("a = 1".to_owned())),
+            (b"\xef\xbb\xbf", Ok(String::new())),
+            (b"a\xef\xbb\xbf", Ok("a\u{feff}".to_owned())),
+            (b"\xff\xfea\0", Err("it is UTF-16: save it as UTF-8".to_owned())),
+            (b"\xfe\xff\0a", Err("it is UTF-16: save it as UTF-8".to_owned())),
+        ] {
+            fs::write(file.path(), bytes).unwrap();
+            let text = read_text(file.path(), 100).map_err(|problem| problem.to_string());
+            assert_eq!(text, expected, "{bytes:?}");
+        }
         // The kernel's own files have no size before they are read.
         assert!(problem(Path::new("/proc/self/status"), 10).contains("larger than 10 bytes"));
     }

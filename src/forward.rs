@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use crate::azure::alert::alert_topic;
+use crate::azure::alert::{ALERT, alert_topic, is_message_type};
 use crate::azure::percent_encode;
 use crate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX, message_bytes};
 use crate::azure::{Identity, Properties, topics};
@@ -55,8 +55,8 @@ pub trait Naming {
     /// The topic of an alert.
     ///
     /// # Errors
-    /// When no receiver takes the alert.
-    fn topic(&mut self, alert: &Alert) -> Result<&str, TooLarge>;
+    /// When no receiver takes the alert, or it must not be sent.
+    fn topic(&mut self, alert: &Alert) -> Result<&str, Unsent>;
 
     /// Name and value of each property that such a topic carries.
     fn properties(&self, topic: &str) -> Vec<(String, Option<String>)>;
@@ -72,23 +72,56 @@ pub struct HubOutput {
     bag_start: usize,
     /// Length of the module's own ids, which the hub adds to what it counts.
     ids_bytes: usize,
+    device: String,
+    module: String,
+    /// Whether alerts of this very module are alerts again.
+    judges_own: bool,
     topic: String,
     /// Scratch for the bag of a message that had none.
     bag: String,
 }
 
-/// No receiver takes it: `MessageType=Alert`, properties encoded anew, or a longer topic make it
-/// larger than its input was. Sent all the same, it would end every connection.
+/// Why an alert is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "as an alert the message is too large to be sent (topic with properties {topic_bytes} bytes of \
-     65535, with the body of {body_bytes} a hub takes about 262144); have the sensor send less"
-)]
-pub struct TooLarge {
-    /// Bytes of the topic that it would need.
-    pub topic_bytes: usize,
-    /// Bytes of the body.
-    pub body_bytes: usize,
+pub enum Unsent {
+    /// No hub takes it: `MessageType=Alert` and properties encoded anew make it larger than its
+    /// input was. Sent all the same, it would end every connection.
+    #[error(
+        "as an alert the message is too large to be sent ({}); have the sensor send less",
+        excess(*topic_bytes, *body_bytes)
+    )]
+    TooLarge {
+        /// Bytes of the topic that it would need.
+        topic_bytes: usize,
+        /// Bytes of the body.
+        body_bytes: usize,
+    },
+    /// No broker takes it.
+    #[error(
+        "the topic of the alert would have {0} bytes, and MQTT has room for 65535; have the sensor \
+         use a shorter topic, or shorten --alerts-topic"
+    )]
+    TopicTooLong(usize),
+    /// It was an alert of this module already.
+    #[error(
+        "a route of the deployment brings this module's output back to its input1, where each alert \
+         would be an alert again, without end; take the route out, or have its condition exclude \
+         MessageType = 'Alert' (SLUICEGATE_JUDGE_OWN_ALERTS=true judges them all the same)"
+    )]
+    Own,
+}
+
+/// A broker has no bound but the topic's, which comes first for a hub, too.
+fn excess(topic_bytes: usize, body_bytes: usize) -> String {
+    match topic_bytes {
+        0..=65_535 => format!(
+            "topic with properties {topic_bytes} bytes, body {body_bytes} bytes: together a hub takes \
+             about 262144"
+        ),
+        _ => {
+            format!("its topic would have {topic_bytes} bytes of the 65535 that MQTT has room for")
+        }
+    }
 }
 
 impl HubOutput {
@@ -96,14 +129,40 @@ impl HubOutput {
     pub fn new(identity: &Identity, output: &str) -> Self {
         let prefix = topics::output(identity, output, &Properties::new());
         let bag_start = prefix.rfind('/').map_or(0, |slash| slash + 1);
-        let module_bytes = identity.module.as_ref().map_or(0, String::len);
+        let (device, module) = (identity.device.clone(), identity.module.clone());
+        let module = module.unwrap_or_default();
         Self {
             bag_start,
-            ids_bytes: identity.device.len() + module_bytes,
+            ids_bytes: device.len() + module.len(),
+            device,
+            module,
+            judges_own: false,
             prefix,
             topic: String::new(),
             bag: String::new(),
         }
+    }
+
+    /// The same that takes alerts of this very module, brought back by a route, for alerts again.
+    #[must_use]
+    pub fn judging_own_alerts(self, judges_own: bool) -> Self {
+        Self { judges_own, ..self }
+    }
+
+    /// Whether this was an alert of this very module already, and is none again.
+    #[cold]
+    fn is_own(&self, alert: &Alert) -> bool {
+        if self.judges_own {
+            return false;
+        }
+        // The bag ends at a raw `/`, as for the official SDKs.
+        let bag = alert.origin().split('/').next().unwrap_or_default();
+        let properties = Properties::decode(bag);
+        let is = |name: &str, wanted: &str| properties.get(name).flatten() == Some(wanted);
+        let mut types = properties.iter().filter(|(name, _)| is_message_type(name.as_bytes()));
+        // A hub names both; one that leaves the device out can mean no other module.
+        let is_of_device = properties.get("$.cdid").is_none() || is("$.cdid", &self.device);
+        is("$.cmid", &self.module) && is_of_device && types.any(|(_, value)| value == Some(ALERT))
     }
 
     /// Whether an edgeHub takes this message: it closes the connection on a larger one.
@@ -126,10 +185,15 @@ impl HubOutput {
 }
 
 impl Naming for HubOutput {
-    fn topic(&mut self, alert: &Alert) -> Result<&str, TooLarge> {
+    fn topic(&mut self, alert: &Alert) -> Result<&str, Unsent> {
         self.topic.clear();
         match alert.source {
-            SourceId::Hub => alert_topic(&mut self.topic, &self.prefix, alert.origin()),
+            SourceId::Hub => {
+                let had_type = alert_topic(&mut self.topic, &self.prefix, alert.origin());
+                if had_type && self.is_own(alert) {
+                    return Err(Unsent::Own);
+                }
+            }
             SourceId::Broker => {
                 self.bag.clear();
                 self.bag.push_str("topic=");
@@ -141,7 +205,7 @@ impl Naming for HubOutput {
         if self.is_sendable(body_bytes) {
             return Ok(&self.topic);
         }
-        Err(TooLarge { topic_bytes: self.topic.len(), body_bytes })
+        Err(Unsent::TooLarge { topic_bytes: self.topic.len(), body_bytes })
     }
 
     fn properties(&self, topic: &str) -> Vec<(String, Option<String>)> {
@@ -167,13 +231,13 @@ impl BrokerOutput {
 }
 
 impl Naming for BrokerOutput {
-    fn topic(&mut self, alert: &Alert) -> Result<&str, TooLarge> {
+    fn topic(&mut self, alert: &Alert) -> Result<&str, Unsent> {
         self.topic.clear();
         self.template.write(&mut self.topic, alert.origin());
         if self.topic.len() <= TOPIC_BYTES_MAX {
             return Ok(&self.topic);
         }
-        Err(TooLarge { topic_bytes: self.topic.len(), body_bytes: alert.body().len() })
+        Err(Unsent::TopicTooLong(self.topic.len()))
     }
 
     fn properties(&self, _: &str) -> Vec<(String, Option<String>)> {

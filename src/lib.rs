@@ -60,17 +60,21 @@ pub mod credentials;
 
 pub mod trust;
 
+pub mod tls;
+
 pub mod azure;
 
 pub mod sensor;
 
 pub mod cli;
+pub mod duration;
 pub mod files;
 pub mod limits;
 pub mod logging;
 pub mod message;
 pub mod metrics;
 pub mod module;
+pub mod origin;
 pub mod settings;
 pub mod signals;
 pub mod url;

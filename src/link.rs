@@ -62,6 +62,8 @@ pub struct LinkSettings {
     pub drain_timeout: Duration,
     /// Longest pause for messages to come together.
     pub linger: Duration,
+    /// Whether the module's own alerts are judged when a route brings them back.
+    pub judge_own_alerts: bool,
 }
 
 /// The link, with everything that outlives a connection.
@@ -105,10 +107,12 @@ impl Link {
     ) -> Self {
         let default = cell.load().threshold;
         let now = session::now();
+        let output = HubOutput::new(&settings.identity, OUTPUT);
+        let output = output.judging_own_alerts(settings.judge_own_alerts);
         Self {
             client_id: settings.identity.client_id(),
             twin: Twin::new(Arc::clone(&cell), default, fastrand::u32(..)),
-            outbound: Outbound::new(HubOutput::new(&settings.identity, OUTPUT)),
+            outbound: Outbound::new(output),
             inputs_prefix: topics::inputs_prefix(&settings.identity),
             password: None,
             renew_at: now + login::use_time(settings.token_lifetime, fastrand::f64()),

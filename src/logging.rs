@@ -1,9 +1,13 @@
 //! Log lines in the form that edgeAgent's log upload reads, and a limit on repeated ones.
 //!
-//! `<severity> yyyy-MM-dd HH:mm:ss.fff zzz [LVL] - message`, with syslog severities, to standard
-//! output, where container engines collect logs. Whoever logs never waits for its reader: see
-//! [`queue`].
+//! `<severity> yyyy-MM-dd HH:mm:ss.fff zzz [LVL] - [name] message`, with syslog severities, to
+//! standard output, where container engines collect logs. The name is that of the module, device or
+//! client, so that lines of several processes can be told apart. Whoever logs never waits for its
+//! reader: see [`queue`]. What fails again and again takes few lines: see [`outage`].
 
+#[cfg(test)]
+pub(crate) mod capture;
+pub mod outage;
 pub mod queue;
 
 use std::fmt;
@@ -18,34 +22,39 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::limits::{LOG_LINES_MAX, LOG_WINDOW};
+use crate::limits::{LOG_LINES_MAX, LOG_NAME_CHARS_MAX, LOG_WINDOW};
 use crate::utc;
 pub use queue::Log;
 
-/// The names of `RuntimeLogLevel`, and the level each stands for.
-pub const LEVELS: [(&str, LevelFilter); 6] = [
+/// The names of `RuntimeLogLevel` as edgeHub has them, and the level each stands for.
+pub const LEVELS: [(&str, LevelFilter); 7] = [
     ("fatal", LevelFilter::ERROR),
     ("error", LevelFilter::ERROR),
     ("warning", LevelFilter::WARN),
     ("info", LevelFilter::INFO),
+    ("information", LevelFilter::INFO),
     ("debug", LevelFilter::DEBUG),
     ("verbose", LevelFilter::TRACE),
 ];
 
-/// Starts logging for the process, until what it returns is dropped. A second call changes nothing.
+/// Starts logging for the process, which is called `name`, until what it returns is dropped. A second
+/// call changes nothing.
 ///
 /// # Errors
 /// The system refuses the thread that writes.
-pub fn start(level: LevelFilter) -> io::Result<Log> {
-    let log = Log::start(io::stdout(), |count| {
-        format!("{} {count} log lines dropped: nobody took them in time\n", Head(Level::WARN))
+pub fn start(level: LevelFilter, name: &str) -> io::Result<Log> {
+    let format = EdgeAgentFormat::named(name);
+    let tag = format.tag.clone();
+    let log = Log::start(io::stdout(), move |count| {
+        let head = Head(Level::WARN);
+        format!("{head} {tag}{count} log lines dropped: nobody took them in time\n")
     })?;
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         // Where nobody reads standard output any more, as behind `head`, nobody may read standard
         // error either, and a failed complaint there would end the process.
         .log_internal_errors(false)
-        .event_format(EdgeAgentFormat)
+        .event_format(format)
         .with_writer(log.lines())
         .finish();
     // Fails only when a subscriber is set: in tests, and then that one is wanted.
@@ -66,7 +75,23 @@ impl fmt::Display for Head {
     }
 }
 
-struct EdgeAgentFormat;
+struct EdgeAgentFormat {
+    /// `[name] `; nothing without a name.
+    tag: String,
+}
+
+impl EdgeAgentFormat {
+    /// The name may come from outside: it is printable, not long, and ends at the first `]`.
+    fn named(name: &str) -> Self {
+        let printable = |char: char| match char {
+            ']' => ')',
+            char if char.is_control() => '?',
+            char => char,
+        };
+        let name: String = name.chars().take(LOG_NAME_CHARS_MAX).map(printable).collect();
+        Self { tag: if name.is_empty() { name } else { format!("[{name}] ") } }
+    }
+}
 
 impl<S, N> FormatEvent<S, N> for EdgeAgentFormat
 where
@@ -79,7 +104,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        write!(writer, "{} ", Head(*event.metadata().level()))?;
+        write!(writer, "{} {}", Head(*event.metadata().level()), self.tag)?;
         let mut message = Message(writer.by_ref(), Ok(()));
         event.record(&mut message);
         message.1?;
@@ -111,15 +136,28 @@ impl Visit for Message<'_> {
     }
 }
 
-/// Lets [`LOG_LINES_MAX`] lines pass in [`LOG_WINDOW`] and counts the rest.
-#[derive(Debug, Default)]
+/// Lets [`LOG_LINES_MAX`] lines pass in [`LOG_WINDOW`], or as many as it is made for, and counts
+/// the rest.
+#[derive(Debug)]
 pub struct LineLimit {
+    lines_max: u32,
     window: Option<Instant>,
     lines: u32,
     suppressed: u64,
 }
 
+impl Default for LineLimit {
+    fn default() -> Self {
+        Self::of(LOG_LINES_MAX)
+    }
+}
+
 impl LineLimit {
+    /// Lets so many lines pass in [`LOG_WINDOW`].
+    pub fn of(lines_max: u32) -> Self {
+        Self { lines_max, window: None, lines: 0, suppressed: 0 }
+    }
+
     /// Whether a line that stands for `count` events may be written now: then how many events went
     /// unwritten since the last line.
     pub fn allow(&mut self, now: Instant, count: u64) -> Option<u64> {
@@ -127,7 +165,7 @@ impl LineLimit {
             self.window = Some(now);
             self.lines = 0;
         }
-        if self.lines >= LOG_LINES_MAX {
+        if self.lines >= self.lines_max {
             self.suppressed += count;
             return None;
         }
@@ -169,7 +207,7 @@ mod tests {
         let sink = Sink::default();
         let writer = sink.clone();
         let subscriber = tracing_subscriber::fmt()
-            .event_format(EdgeAgentFormat)
+            .event_format(EdgeAgentFormat::named("edge/filter"))
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, || {
@@ -185,7 +223,22 @@ mod tests {
         let age = std::time::SystemTime::now().duration_since(now).unwrap();
         assert!(age < std::time::Duration::from_secs(60), "{age:?}");
         assert_eq!(time.split_once('.').unwrap().1.len(), 3, "{time:?}");
-        assert_eq!(text, " [WRN] - three things count=3\n");
+        assert_eq!(text, " [WRN] - [edge/filter] three things count=3\n");
+    }
+
+    /// Whatever a client is called, its lines stay lines, and what is behind its name can be found.
+    #[test]
+    fn names_are_printable_and_short() {
+        let long = "x".repeat(1000);
+        for (name, tag) in [
+            ("", String::new()),
+            ("d/m", "[d/m] ".to_owned()),
+            ("a b", "[a b] ".to_owned()),
+            ("a]\n<3> b\u{7f}", "[a)?<3> b?] ".to_owned()),
+            (&long, format!("[{}] ", "x".repeat(LOG_NAME_CHARS_MAX))),
+        ] {
+            assert_eq!(EdgeAgentFormat::named(name).tag, tag);
+        }
     }
 
     #[test]
@@ -198,6 +251,14 @@ mod tests {
         assert_eq!(limit.allow(now, 5), None);
         assert_eq!(limit.allow(now + LOG_WINDOW - Duration::from_nanos(1), 5), None);
         assert_eq!(limit.allow(now + LOG_WINDOW, 3), Some(12), "5 + 5 + the 2 besides this one");
+    }
+
+    #[test]
+    fn a_limit_of_one_lets_one_line_pass() {
+        let mut limit = LineLimit::of(1);
+        let now = Instant::now();
+        assert_eq!([limit.allow(now, 1), limit.allow(now, 1)], [Some(0), None]);
+        assert_eq!(limit.allow(now + LOG_WINDOW, 1), Some(1));
     }
 
     #[test]

@@ -3,11 +3,12 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
+use allocator::MiMalloc;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::purge_at_once();
     sluicegate::cli::main_from(build_info_macro::version!().trim_end(), std::env::args_os())
 }

@@ -172,7 +172,7 @@ pub struct Findings {
     /// Bad messages by reason, in the order of [`Malformed::ALL`].
     pub malformed: [u32; Malformed::ALL.len()],
     /// The first bad message, for the log.
-    pub sample: Option<(Malformed, Span)>,
+    pub sample: Option<(Malformed, Message)>,
 }
 
 impl Findings {

@@ -16,8 +16,11 @@ pub struct Counters {
     pub redelivered: u64,
     /// Messages received for other inputs: acknowledged and ignored.
     pub other_inputs: u64,
-    /// Messages that exceeded the threshold.
+    /// Messages that exceeded the threshold, but for `own_alerts`.
     pub alerts: u64,
+    /// Alerts of this very module that a route brought back to its input, where they exceeded the
+    /// threshold again: not forwarded.
+    pub own_alerts: u64,
     /// Alerts that the hub, or broker, acknowledged.
     pub forwarded: u64,
     /// Messages that were passed over, as they were larger than is taken.

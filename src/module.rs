@@ -1,9 +1,11 @@
 //! `sluicegate run` assembled: threads started, signals awaited, everything stopped in order.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::Builder;
 
+use rustls::pki_types::CertificateDer;
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
@@ -19,6 +21,7 @@ use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{HubSettings, Proof, Settings};
 use crate::signals::{self, StopSignals};
 use crate::threshold::{Setting, ThresholdCell};
+use crate::tls::flaw;
 use crate::trust::{Trust, trusting};
 
 /// Why the module could not start.
@@ -28,7 +31,7 @@ pub enum StartError {
     #[error("the system refused a thread, a descriptor or a signal handler: {0}")]
     System(#[from] io::Error),
     /// The certificates cannot be used.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", flaw::words_of(.0))]
     Tls(#[from] rustls::Error),
 }
 
@@ -37,6 +40,7 @@ pub enum StartError {
 /// # Errors
 /// When it cannot start; once started it retries for ever.
 pub fn run(settings: Settings) -> Result<Summary, StartError> {
+    without_huge_pages();
     let (stop, stopped) = watch::channel(false);
     let wakes = Wakes::default();
     let assembled = Connections::assemble(&settings, &wakes, &stopped)?;
@@ -67,6 +71,13 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     ingest.join().expect("the ingest thread panicked, which aborts release builds");
     let summary = pipeline.lock().stop();
     Ok(summary)
+}
+
+/// Huge pages would make a thread's stack, or a heap of some hundred KiB, resident by 2 MiB each. Where
+/// they cannot be switched off, they are there.
+fn without_huge_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// What wakes each connection.
@@ -158,7 +169,7 @@ impl Connections {
 
 fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, rustls::Error> {
     let (credentials, trust) = match hub.proof {
-        Proof::Key { key, roots } => (Credentials::Key(key), Trust::Fixed(trusting(roots)?)),
+        Proof::Key { key, roots, ca_file } => (Credentials::Key(key), trust(roots, ca_file)?),
         Proof::Runtime(workload) => {
             (Credentials::Workload(workload.clone()), Trust::bundle(workload))
         }
@@ -179,7 +190,18 @@ fn link_settings(hub: HubSettings, settings: &Settings) -> Result<LinkSettings, 
         puback_timeout: settings.puback_timeout,
         drain_timeout: settings.drain_timeout,
         linger: settings.linger,
+        judge_own_alerts: hub.judge_own_alerts,
     })
+}
+
+fn trust(
+    roots: Vec<CertificateDer<'static>>,
+    ca_file: Option<PathBuf>,
+) -> Result<Trust, rustls::Error> {
+    match ca_file {
+        Some(file) => Trust::file(file, roots),
+        None => trusting(roots).map(Trust::Fixed),
+    }
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -213,6 +235,7 @@ mod tests {
                 gateway_port: 1,
                 route,
                 token_lifetime: Duration::from_secs(60),
+                judge_own_alerts: false,
             };
             let settings = Settings {
                 hub: None,
@@ -227,6 +250,7 @@ mod tests {
                 held_bytes: 1 << 20,
                 refused_dir: "refused".into(),
                 log_level: LevelFilter::OFF,
+                warnings: Vec::new(),
             };
             let mut link = link_settings(hub, &settings).unwrap();
             link.trust.tls().await.unwrap();

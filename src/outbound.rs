@@ -354,7 +354,7 @@ impl<N: Naming> Outbound<N> {
                         self.sent(id);
                     }
                 }
-                Err(too_large) => pipeline.lost(&alert, too_large, session::now()),
+                Err(why) => pipeline.unsent(&alert, why, session::now()),
             }
         }
         Ok(())

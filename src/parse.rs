@@ -112,7 +112,7 @@ impl Ways {
 
 /// Judges bodies one after the other, reusing its memory.
 ///
-/// It keeps at most 4 MiB, reached only by bodies of nothing but brackets; sensor messages keep it
+/// It keeps at most 64 KiB, reached only by bodies of nothing but brackets; sensor messages keep it
 /// at a few KiB.
 pub struct Parser {
     path: JsonPath,

@@ -18,13 +18,14 @@ use tracing::{debug, error, warn};
 
 use crate::ack::{Content, Ledger, Redelivery, Rule};
 use crate::arena::Arena;
-use crate::forward::{Order, TooLarge};
+use crate::forward::{Order, Unsent};
 use crate::ingest::Ingest;
 use crate::limits::{HELD_MESSAGES_MAX, HELD_OVERDRAFT, HELD_RESERVE_SHARE, JUDGED_AT_ONCE_BYTES};
 use crate::logging::{LineLimit, excerpt};
 use crate::message::{Alert, Batch, Message, SourceId};
 use crate::metrics::{Counters, Summary};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
+use crate::origin::Origin;
 use crate::parse::{JsonPath, Parser};
 use crate::pool::{Pool, Wakes, judge};
 use crate::threshold::Threshold;
@@ -80,6 +81,8 @@ pub struct Pipeline {
     /// At the first level of a hub, and at the last one.
     held_bytes_max: [usize; 2],
     bad_lines: LineLimit,
+    /// On own alerts that a route brings back.
+    route_lines: LineLimit,
     /// Everything counted.
     pub counters: Counters,
 }
@@ -139,6 +142,7 @@ impl Pipeline {
             turn: SourceId::Hub,
             held_bytes_max: [held_bytes_max - held_bytes_max / HELD_RESERVE_SHARE, held_bytes_max],
             bad_lines: LineLimit::default(),
+            route_lines: LineLimit::of(1),
             counters: Counters::default(),
         })
     }
@@ -174,6 +178,7 @@ impl Pipeline {
     pub fn receive_too_large(
         &mut self,
         source: SourceId,
+        origin: Origin<'_>,
         packet_id: Option<u16>,
         bytes: usize,
         now: Instant,
@@ -181,8 +186,8 @@ impl Pipeline {
         self.counters.oversized += 1;
         if let Some(suppressed) = self.bad_lines.allow(now, 1) {
             error!(
-                "message lost: {bytes} bytes, and at most {PACKET_BYTES_MAX} are taken; have the \
-                 sensor send less (and {suppressed} more bad messages)"
+                "message lost: {bytes} bytes, and at most {PACKET_BYTES_MAX} are taken, {origin}; \
+                 have the sensor send less (and {suppressed} more bad messages)"
             );
         }
         self.receive_settled(source, packet_id);
@@ -246,12 +251,14 @@ impl Pipeline {
             counters.add(&batch);
             push_alerts(&batch, path, arena, outbox);
             *unsettled_bytes -= batch.kept_bytes;
-            if let Some((reason, body)) = &batch.findings.sample {
+            if let Some((reason, message)) = &batch.findings.sample {
                 let count = batch.findings.malformed.iter().copied().map(u64::from).sum();
                 if let Some(suppressed) = bad_lines.allow(now, count) {
-                    let text = excerpt(body.of(&batch.block));
+                    let text = excerpt(message.body.of(&batch.block));
+                    let origin = Origin::of(batch.source, message.origin.of(&batch.block));
                     warn!(
-                        "message ignored: {reason}: \"{text}\" (and {suppressed} more bad messages)"
+                        "message ignored: {reason}: \"{text}\", {origin} (and {suppressed} more \
+                         bad messages)"
                     );
                 }
             }
@@ -285,12 +292,23 @@ impl Pipeline {
         self.settle(alert);
     }
 
-    /// Nobody takes the alert: its message is settled all the same, or it would come for ever.
-    pub fn lost(&mut self, alert: &Alert, too_large: TooLarge, now: Instant) {
-        self.counters.too_large += 1;
+    /// The alert is not sent, and its message is settled all the same, or it would come for ever.
+    #[cold]
+    pub fn unsent(&mut self, alert: &Alert, why: Unsent, now: Instant) {
         self.settle(alert);
+        if why == Unsent::Own {
+            // It was counted as one when it was judged.
+            self.counters.alerts -= 1;
+            self.counters.own_alerts += 1;
+            if let Some(suppressed) = self.route_lines.allow(now, 1) {
+                warn!("own alert ignored: {why} (and {suppressed} more)");
+            }
+            return;
+        }
+        self.counters.too_large += 1;
         if let Some(suppressed) = self.bad_lines.allow(now, 1) {
-            error!("alert lost: {too_large} (and {suppressed} more bad messages)");
+            let origin = Origin::of(alert.source, alert.origin().as_bytes());
+            error!("alert lost, {origin}: {why} (and {suppressed} more bad messages)");
         }
     }
 

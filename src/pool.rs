@@ -108,7 +108,7 @@ pub fn judge(parser: &mut Parser, batch: &mut Batch) {
             Verdict::Below | Verdict::NoTemperature => {}
             Verdict::Malformed(reason) => {
                 findings.malformed[reason as usize] += 1;
-                findings.sample.get_or_insert((reason, message.body));
+                findings.sample.get_or_insert((reason, *message));
             }
         }
     }

@@ -40,12 +40,7 @@ use settings::Settings;
 pub fn run(settings: Settings) -> Result<Summary, StartError> {
     let wake = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(settings.roots.clone())
-        .with_no_client_auth();
-    let link = Link::new(settings, Arc::new(tls), Arc::clone(&wake), stopped, fastrand::u64(..));
+    let link = Link::new(settings, Arc::clone(&wake), stopped, fastrand::u64(..));
     let runtime = signals::runtime(Builder::new_current_thread().enable_io().enable_time())?;
     runtime.block_on(async {
         let signals = quit::Signals::new()?;

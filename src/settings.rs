@@ -8,6 +8,9 @@ mod broker;
 mod hub;
 mod identity;
 pub(crate) mod layers;
+pub(crate) mod log_level;
+mod names;
+pub mod quotes;
 mod table;
 pub(crate) mod values;
 
@@ -24,14 +27,15 @@ use crate::parse::JsonPath;
 use crate::threshold::Threshold;
 use layers::Layers;
 use table::{
-    ALIASES, CONFIG, DRAIN_TIMEOUT, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH,
+    ALIASES, CONFIG, DRAIN_TIMEOUT, HEADINGS, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH,
     PUBACK_TIMEOUT, REFUSED_DIR, THRESHOLD, WORKERS,
 };
 
 pub(crate) use broker::OUTLET_ENDING;
-pub use broker::{BrokerSettings, Standalone};
+pub use broker::{BrokerSettings, Standalone, random_client_id};
 pub use hub::HubSettings;
 pub use identity::Proof;
+pub use names::KnownNames;
 pub(crate) use table::row;
 pub use table::{Spec, TABLE};
 
@@ -65,6 +69,8 @@ pub struct Settings {
     pub refused_dir: PathBuf,
     /// Log level.
     pub log_level: LevelFilter,
+    /// What is worth a word although it is allowed, one line each.
+    pub warnings: Vec<String>,
 }
 
 /// Everything that is wrong with the settings; never empty.
@@ -82,7 +88,21 @@ impl std::error::Error for SettingsError {}
 
 /// Adds a flag for each row of the table that may have one.
 pub fn add_flags(command: Command) -> Command {
-    layers::add_flags(command, &TABLE)
+    layers::add_flags(command, &TABLE, &HEADINGS)
+}
+
+/// The rows without a flag, for the help.
+pub(crate) fn variables_help() -> String {
+    layers::variables_help(&TABLE)
+}
+
+/// What all of this program's own variables begin with.
+pub(crate) const PREFIX: &str = "SLUICEGATE_";
+
+/// A line for each variable that looks like one of the settings and is none; the sensor's are known.
+pub(crate) fn strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let sensor = crate::sensor::settings::TABLE.iter().map(|spec| spec.env);
+    KnownNames::of(PREFIX, &TABLE).beside(sensor).strays(variables)
 }
 
 impl Settings {
@@ -95,8 +115,7 @@ impl Settings {
         matches: &ArgMatches,
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, SettingsError> {
-        let mut layers =
-            Layers::read(&TABLE, Some(&CONFIG), matches, |name| by_any_name(name, &env));
+        let mut layers = Layers::read(&TABLE, &ALIASES, Some(&CONFIG), matches, env);
         let hub = hub::resolve(&mut layers);
         let broker = broker::resolve(&mut layers);
         let path = layers.required(&PATH, |text| text.parse().map_err(values::text));
@@ -111,8 +130,8 @@ impl Settings {
         let held_bytes = layers
             .required(&HELD_BYTES, |text| values::number(text, HELD_BYTES_MIN..=HELD_BYTES_MAX));
         let refused_dir = layers.required(&REFUSED_DIR, |text| Ok(PathBuf::from(text)));
-        let log_level = layers.required(&LOG_LEVEL, values::log_level);
-        let all = || {
+        let log_level = log_level::resolve(&mut layers, &LOG_LEVEL);
+        layers.finish(|warnings| {
             Some(Self {
                 hub,
                 broker,
@@ -126,17 +145,19 @@ impl Settings {
                 held_bytes: held_bytes?,
                 refused_dir: refused_dir?,
                 log_level: log_level?,
+                warnings,
             })
-        };
-        layers.finish(all())
+        })
     }
 }
 
-/// The variable, or what other programs call it; the first that is not empty.
-fn by_any_name(name: &str, env: impl Fn(&str) -> Option<OsString>) -> Option<OsString> {
-    let aliases = ALIASES.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, a)| a);
-    let names = std::iter::once(name).chain(aliases.iter().copied());
-    names.filter_map(env).find(|value| !value.is_empty())
+impl Settings {
+    /// What the process is called in its log: the module's identity, or else the client id.
+    pub fn name(&self) -> String {
+        let hub = self.hub.as_ref().map(|hub| hub.identity.client_id());
+        let broker = || Some(self.broker.as_ref()?.client_id().to_owned());
+        hub.or_else(broker).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -1,31 +1,39 @@
-//! Whom the module trusts: fixed roots, or the trust bundle of the edge runtime.
+//! Whom the module trusts: the roots of a file, or the trust bundle of the edge runtime.
 //!
 //! - In: certificates. Out: TLS settings in which they are the only roots.
-//! - A bundle is fetched once, before the first connection, and again when a peer's issuer is not
+//! - A file is read again for each connection. A bundle is fetched once, before the first connection, and again when a peer's issuer is not
 //!   among its roots, at most once in [`TRUST_BUNDLE_AGE_MIN`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::WantsClientCert;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info};
 
+use crate::files::reread::Reread;
 use crate::limits::TRUST_BUNDLE_AGE_MIN;
+use crate::tls::{CaSource, Roots, TlsFiles, TlsSettings, flaw};
 use crate::workload::{Workload, WorkloadError};
+
+pub use crate::tls::{client_config, client_config_as, trusting};
 
 /// The roots of all connections.
 #[derive(Debug, Clone)]
 pub enum Trust {
-    /// Read once, from a file.
+    /// Given once and for all.
     Fixed(Arc<ClientConfig>),
+    /// In a file, which is read again for each connection.
+    File(Reread<TlsSettings>),
     /// The trust bundle of the runtime.
     Bundle {
         /// Where it comes from.
         workload: Workload,
         /// The last one, with the time of its fetch.
         fetched: Option<(Arc<ClientConfig>, Instant)>,
+        /// What the log has of the last one: it tells nothing twice.
+        told: String,
     },
 }
 
@@ -36,53 +44,76 @@ pub enum TrustError {
     #[error(transparent)]
     Workload(#[from] WorkloadError),
     /// No certificate of the bundle can be a root.
-    #[error("the trust bundle of {0} holds no certificate that can be a root: {1}")]
-    Unusable(String, rustls::Error),
+    #[error("the trust bundle of {0} holds no certificate that can be a root: each is damaged")]
+    Unusable(String),
+    /// The file cannot be read, or holds nothing of use; in a sentence that names it.
+    #[error("{0}")]
+    File(String),
     /// rustls refuses the settings as such.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", flaw::words_of(.0))]
     Tls(#[from] rustls::Error),
 }
 
 impl Trust {
     /// Trusts what the bundle of `workload` holds; nothing is fetched yet.
     pub fn bundle(workload: Workload) -> Self {
-        Self::Bundle { workload, fetched: None }
+        Self::Bundle { workload, fetched: None, told: String::new() }
+    }
+
+    /// Trusts what `file` holds, which was `certificates` when it was last read.
+    ///
+    /// # Errors
+    /// One of them cannot be a root.
+    pub fn file(
+        file: PathBuf,
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, rustls::Error> {
+        let files = TlsFiles { ca: CaSource::File(file), own: None };
+        Ok(Self::File(files.reread(trusting(certificates)?)))
     }
 
     /// The TLS settings to connect with.
     ///
     /// # Errors
-    /// When a bundle is wanted and cannot be had; worth another attempt later.
+    /// When a file or a bundle is wanted and cannot be had; worth another attempt later.
     pub async fn tls(&mut self) -> Result<Arc<ClientConfig>, TrustError> {
-        let (workload, fetched) = match self {
+        let (workload, fetched, told) = match self {
             Self::Fixed(tls) => return Ok(Arc::clone(tls)),
+            Self::File(file) => {
+                return file.again().map(TlsSettings::config).map_err(TrustError::File);
+            }
             Self::Bundle { fetched: Some((tls, _)), .. } => return Ok(Arc::clone(tls)),
-            Self::Bundle { workload, fetched } => (workload, fetched),
+            Self::Bundle { workload, fetched, told } => (workload, fetched, told),
         };
         let certificates = workload.trust_bundle().await?;
-        let count = certificates.len();
-        let mut roots = RootCertStore::empty();
-        let mut refused = None;
-        for certificate in certificates {
-            if let Err(error) = roots.add(certificate) {
-                warn!(
-                    "a certificate of the trust bundle of {} is no root: {error}",
-                    workload.address
-                );
-                refused = Some(error);
-            }
+        let (count, mut roots) = (certificates.len(), Roots::none());
+        let damaged = certificates.into_iter().filter_map(|der| roots.choose(der).err()).count();
+        if roots.is_empty() {
+            return Err(TrustError::Unusable(workload.address.to_string()));
         }
-        if let (true, Some(error)) = (roots.is_empty(), refused) {
-            return Err(TrustError::Unusable(workload.address.to_string(), error));
-        }
-        info!(
-            "trust bundle of {}: {} of {count} certificate(s) trusted",
+        let rest = if damaged > 0 { ", the others are damaged" } else { "" };
+        let line = format!(
+            "trust bundle of {}: {} of {count} certificate(s) trusted{rest}",
             workload.address,
             roots.len()
         );
+        if *told == line {
+            debug!("{line}");
+        } else {
+            info!("{line}");
+            *told = line;
+        }
         let tls = client_config(roots)?;
         *fetched = Some((Arc::clone(&tls), Instant::now()));
         Ok(tls)
+    }
+
+    /// The files that it comes from.
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        match self {
+            Self::File(file) => file.paths(),
+            Self::Fixed(_) | Self::Bundle { .. } => &[],
+        }
     }
 
     /// A peer's issuer is unknown: the bundle may have changed meanwhile, so the next
@@ -92,49 +123,6 @@ impl Trust {
             fetched.take_if(|(_, since)| since.elapsed() >= TRUST_BUNDLE_AGE_MIN);
         }
     }
-}
-
-/// TLS 1.2 and 1.3 with `roots` as the only roots, and no client certificate.
-///
-/// # Errors
-/// When the TLS provider speaks neither.
-pub fn client_config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
-    Ok(Arc::new(builder(roots)?.with_no_client_auth()))
-}
-
-/// The same with a client certificate, followed by what vouches for it, and its key.
-///
-/// # Errors
-/// When the key cannot be used, or belongs to another certificate.
-pub fn client_config_as(
-    roots: RootCertStore,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<Arc<ClientConfig>, rustls::Error> {
-    Ok(Arc::new(builder(roots)?.with_client_auth_cert(chain, key)?))
-}
-
-fn builder(
-    roots: RootCertStore,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots))
-}
-
-/// Like [`client_config`], from certificates, each of which must be able to be a root.
-///
-/// # Errors
-/// When one cannot.
-pub fn trusting(
-    certificates: impl IntoIterator<Item = CertificateDer<'static>>,
-) -> Result<Arc<ClientConfig>, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots.add(certificate)?;
-    }
-    client_config(roots)
 }
 
 #[cfg(test)]
@@ -192,5 +180,28 @@ mod tests {
         daemon.set_bundle(BROKEN);
         let error = Trust::bundle(daemon.client()).tls().await.unwrap_err().to_string();
         assert!(error.contains("no certificate that can be a root"), "{error}");
+    }
+
+    /// A file that changes is taken at the next connection, and one that is of no use is named.
+    #[tokio::test]
+    async fn a_file_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, certificate()).unwrap();
+        let mut trust =
+            Trust::file(path.clone(), crate::files::pem::certificates(&path).unwrap()).unwrap();
+        assert_eq!(trust.paths().len(), 1);
+        let first = trust.tls().await.unwrap();
+        assert!(Arc::ptr_eq(&first, &trust.tls().await.unwrap()));
+        for (content, why) in [("", "it is empty"), ("-----BEGIN CERTIFICATE-----\nAA", "cut off")]
+        {
+            std::fs::write(&path, content).unwrap();
+            let error = trust.tls().await.unwrap_err().to_string();
+            assert!(error.contains("ca.pem") && error.contains(why), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(trust.tls().await.unwrap_err().to_string().contains("No such file"));
+        std::fs::write(&path, certificate()).unwrap();
+        assert!(!Arc::ptr_eq(&first, &trust.tls().await.unwrap()));
     }
 }

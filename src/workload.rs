@@ -150,9 +150,8 @@ impl Workload {
             text::parse_trust_bundle_response(&body).map_err(|error| self.unusable(WHAT, error))?;
         let mut certificates = Vec::new();
         for (index, section) in CertificateDer::pem_slice_iter(pem.as_bytes()).enumerate() {
-            let damaged =
-                |error| format!("certificate {} is cut off or damaged: {error}", index + 1);
-            certificates.push(section.map_err(|error| self.unusable(WHAT, damaged(error)))?);
+            let damaged = format!("certificate {} is cut off or damaged", index + 1);
+            certificates.push(section.map_err(|_| self.unusable(WHAT, damaged))?);
         }
         if certificates.is_empty() {
             return Err(self.unusable(WHAT, "it holds no PEM certificate"));

@@ -38,7 +38,7 @@ const MARK: &str = "sources ";
 /// Stands before a library that was built from other sources than the program.
 const STALE: &str = "stale library ";
 
-const PRODUCT: [&str; 4] = ["Cargo.toml", "Cargo.lock", "build-info", "src"];
+const PRODUCT: [&str; 5] = ["Cargo.toml", "Cargo.lock", "allocator", "build-info", "src"];
 const LOADGEN: [&str; 2] = ["loadgen/Cargo.toml", "loadgen/src"];
 const STAGES: [&str; 2] = ["perf/stages/Cargo.toml", "perf/stages/src"];
 const PERF: [&str; 2] = ["perf/Cargo.toml", "perf/src"];

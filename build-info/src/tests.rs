@@ -10,6 +10,7 @@ impl Workspace {
             workspace.put(file, "");
         }
         workspace.put(DEFINITION_FILE, "");
+        workspace.put("allocator/src/lib.rs", "");
         workspace.put("src/main.rs", "fn main() {}");
         workspace.put("loadgen/src/main.rs", "fn main() {}");
         workspace
@@ -49,6 +50,7 @@ fn a_digest_changes_with_each_source_and_with_nothing_else() {
         ("Cargo.lock", "x"),
         ("Cargo.toml", "x"),
         ("build-info/macro/src/lib.rs", ""),
+        ("allocator/src/lib.rs", "x"),
         ("src/cli.rs", ""),
         ("src/cli/text.css", ""),
     ] {

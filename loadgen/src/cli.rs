@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
+use sluicegate::settings::KnownNames;
 
 mod calibrate;
 mod capacity;
@@ -16,6 +17,7 @@ mod demo;
 mod descriptors;
 mod document;
 mod engine;
+mod help;
 mod hub;
 mod load_args;
 mod output;
@@ -104,7 +106,7 @@ enum Command {
 /// Runs the command line `args`, the program's name first, and gives the exit code to end with.
 /// `version` is what `--version` tells behind the name.
 pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = Cli::command().version(version).try_get_matches_from(args);
+    let matches = help::command().version(version).try_get_matches_from(args);
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -113,6 +115,11 @@ pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    if !matches!(cli.command, Command::Module { .. }) {
+        for line in strays(std::env::vars_os()) {
+            output::note(format_args!("warning: {line}"));
+        }
+    }
     let outcome = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(*args),
@@ -138,6 +145,13 @@ pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>
             ExitCode::from(error.code)
         }
     }
+}
+
+/// A line for each variable that looks like one of this program's and is none.
+fn strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let sink = sink::VARIABLES.iter().copied();
+    let names: Vec<_> = sink.chain([load_args::ENV_BROKER_PASSWORD]).collect();
+    KnownNames::new("LOADGEN_", &names).strays(variables)
 }
 
 /// Why a command failed, and the exit code that says so.
@@ -197,5 +211,31 @@ impl From<LoadError> for CommandError {
 impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         Self::unavailable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_variable_is_told_with_the_nearest_name() {
+        let cases = [
+            ("LOADGEN_HOSTNAME", "LOADGEN_HOST"),
+            ("LOADGEN_TRESHOLD", "LOADGEN_THRESHOLD"),
+            ("LOADGEN_BROKER_PASSWD", "LOADGEN_BROKER_PASSWORD"),
+            ("LOADGEN_USER_NAME", "LOADGEN_USERNAME"),
+            ("LOADGEN_CAFILE", "LOADGEN_CA_FILE"),
+            ("loadgen_port", "LOADGEN_PORT"),
+            ("LOAD_GEN_PORT", "LOADGEN_PORT"),
+        ];
+        for (name, meant) in cases {
+            let lines = strays([(name.into(), "hunter2".into())].into_iter());
+            let [line] = lines.as_slice() else { panic!("{name}: {lines:?}") };
+            assert!(line.contains(&format!("did you mean {meant}?")), "{line}");
+            assert!(!line.contains("hunter2"), "{line}");
+        }
+        let known = sink::VARIABLES.iter().copied().chain(["LOADGEN_BROKER_PASSWORD", "HOME"]);
+        assert_eq!(strays(known.map(|name| (name.into(), "1".into()))), [""; 0]);
     }
 }

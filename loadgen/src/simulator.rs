@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use sluicegate::azure::members;
 
 mod settings;
 mod time;
@@ -155,7 +156,7 @@ impl Simulator {
     /// A text that says what was expected; nothing changes.
     pub fn control(&mut self, body: &[u8]) -> Result<(), String> {
         let value: Value = serde_json::from_slice(body)
-            .map_err(|error| format!("the control message is not JSON: {error}"))?;
+            .map_err(|error| format!("the control message {}", members::problem(&error)))?;
         let commands = match &value {
             Value::Array(commands) => commands.as_slice(),
             single => std::slice::from_ref(single),

@@ -174,7 +174,7 @@ fn say(out: &mut impl Write, text: &str) {
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let time = sluicegate::duration::parse(text)?;
     (TIME_MIN..=TIME_MAX).contains(&time).then_some(time).ok_or("from 100ms to 60s".to_owned())
 }
 

@@ -28,6 +28,7 @@ impl Tree {
         }
         tree.put("Cargo.lock", "");
         tree.put(DEFINITION_FILE, DEFINITION);
+        tree.put("allocator/src/lib.rs", "");
         tree.put(".gitignore", "target\nbin\nstarted\n");
         tree.git(&["init", "-q"]);
         tree.commit();

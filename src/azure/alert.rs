@@ -12,8 +12,11 @@
 use super::percent_decode;
 use super::properties::{encode_pair, split_token};
 
+/// The `MessageType` of an alert.
+pub const ALERT: &str = "Alert";
+
 /// Appends the topic of an alert to `out`: `prefix`, the properties of `input_bag` in their order,
-/// and `MessageType=Alert`.
+/// and `MessageType=Alert`. Whether the bag had a `MessageType` before.
 ///
 /// `prefix` is what [`topics::output`] gives for no properties. Left out are `$.on`, `$.cdid` and
 /// `$.cmid`, which the hub sets from the topic, and `MessageType` in any letter case, because
@@ -27,16 +30,19 @@ use super::properties::{encode_pair, split_token};
 /// [`topics::output`]: super::topics::output
 /// [`topics::TOPIC_LEN_MAX`]: super::topics::TOPIC_LEN_MAX
 /// [`Properties::decode`]: super::Properties::decode
-pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) {
+pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) -> bool {
     out.push_str(prefix);
     let bytes = input_bag.as_bytes();
+    let mut had_type = false;
     let mut start = 0;
     loop {
         let end = match stamped_end(bytes, start) {
             Some(end) => end,
             None => match canonical(bytes, start) {
                 Some(Token { name_end, end }) => {
-                    if !is_message_type(&bytes[start..name_end]) {
+                    if is_message_type(&bytes[start..name_end]) {
+                        had_type = true;
+                    } else {
                         out.push('&');
                         out.push_str(&input_bag[start..end]);
                     }
@@ -44,7 +50,7 @@ pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) {
                 }
                 None => {
                     let end = token_end(bytes, start);
-                    forward_encoded(out, &input_bag[start..end]);
+                    had_type |= forward_encoded(out, &input_bag[start..end]);
                     end
                 }
             },
@@ -55,20 +61,27 @@ pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) {
         start = end + 1;
     }
     out.push_str("&MessageType=Alert");
+    had_type
 }
 
+/// Whether it is a `MessageType`, which is left out.
 #[cold]
-fn forward_encoded(out: &mut String, token: &str) {
+fn forward_encoded(out: &mut String, token: &str) -> bool {
     let (name, value) = split_token(token);
     let name = percent_decode(name);
+    if is_message_type(name.as_bytes()) {
+        return true;
+    }
     let stamped = matches!(&*name, "$.on" | "$.cdid" | "$.cmid");
-    if !name.is_empty() && !stamped && !is_message_type(name.as_bytes()) {
+    if !name.is_empty() && !stamped {
         out.push('&');
         encode_pair(&name, value.map(percent_decode).as_deref(), out);
     }
+    false
 }
 
-fn is_message_type(name: &[u8]) -> bool {
+/// Whether this is the name of the property that says what a message is.
+pub fn is_message_type(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"MessageType")
 }
 

@@ -53,6 +53,12 @@ pub enum ConnectionStringProblem {
     /// A name that must be there.
     #[error("`{0}` is missing: copy the whole connection string of the module or device")]
     Missing(&'static str),
+    /// Nothing is there but this name and its value.
+    #[error(
+        "nothing but `{0}` is there: where a shell reads the string, put it in quotation marks, as ';' \
+         ends a command"
+    )]
+    Cut(&'static str),
     /// A name with nothing behind its `=`.
     #[error("`{0}` is empty: give it a value or leave it out")]
     Empty(&'static str),
@@ -139,19 +145,34 @@ impl FromStr for ConnectionString {
     /// # Errors
     /// With every problem at once. White space around the text and empty parts are none.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::read(text, &[HOST, DEVICE, KEY])
+    }
+}
+
+impl ConnectionString {
+    /// Parses the connection string of a module; that of a device is none.
+    ///
+    /// # Errors
+    /// With every problem at once, as for any other.
+    pub fn of_module(text: &str) -> Result<Self, ConnectionStringError> {
+        Self::read(text, &[HOST, DEVICE, MODULE, KEY])
+    }
+
+    fn read(text: &str, needed: &[&'static str]) -> Result<Self, ConnectionStringError> {
         let mut parts = Parts::split(text);
         let hub = parts.host(HOST);
         let gateway = parts.host(GATEWAY);
         let device = parts.id(DEVICE);
         let module = parts.id(MODULE);
         let key = parts.key();
+        parts.note_missing(needed);
         if let (Some(hub), Some(device), Some(key), []) = (hub, device, key, &*parts.problems) {
             let gateway = gateway.unwrap_or(hub).to_owned();
             let (hub, device) = (hub.to_owned(), device.to_owned());
             let identity = Identity { hub, gateway, device, module: module.map(str::to_owned) };
             return Ok(Self { identity, key });
         }
-        Err(ConnectionStringError { problems: parts.finish() })
+        Err(ConnectionStringError { problems: parts.problems })
     }
 }
 
@@ -247,18 +268,20 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Adds what is missing. A key is not, where another problem already asks for it.
-    fn finish(mut self) -> Vec<ConnectionStringProblem> {
-        let asked_for_key = self.problems.iter().any(|problem| {
-            matches!(problem, ConnectionStringProblem::X509 | ConnectionStringProblem::Signature)
-        });
-        for name in [HOST, DEVICE, KEY] {
-            let misspelt = self.problems.contains(&ConnectionStringProblem::LetterCase(name));
-            if self.raw(name).is_none() && !misspelt && !(name == KEY && asked_for_key) {
-                self.problems.push(ConnectionStringProblem::Missing(name));
-            }
+    /// Adds what is missing of `needed`. A key is not, where another problem already asks for it.
+    fn note_missing(&mut self, needed: &[&'static str]) {
+        use ConnectionStringProblem::{Cut, LetterCase, Missing, Signature, X509};
+        let has_other = self.problems.iter().any(|problem| matches!(problem, X509 | Signature));
+        let is_missing = |name: &&&'static str| {
+            let is_misspelt = self.problems.contains(&LetterCase(name));
+            self.raw(name).is_none() && !is_misspelt && !(**name == KEY && has_other)
+        };
+        let missing: Vec<_> = needed.iter().filter(is_missing).map(|name| Missing(name)).collect();
+        let mut given = NAMES.iter().zip(&self.values).filter(|(_, value)| value.is_some());
+        if let (Some((only, _)), None, []) = (given.next(), given.next(), &*self.problems) {
+            self.problems.push(Cut(only));
         }
-        self.problems
+        self.problems.extend(missing);
     }
 }
 

@@ -13,7 +13,7 @@
 
 use serde_json::{Value, json};
 
-use super::members::members;
+use super::members::{members, sole_member};
 
 /// The form in which a desired value came, and in which its acknowledgement goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +33,17 @@ pub enum Verdict {
     Rejected(String),
 }
 
-/// Takes a desired value out of its form.
-pub fn desired(raw: &Value) -> (Form, &Value) {
-    match raw.as_object().filter(|object| object.len() == 1).and_then(|object| object.get("value"))
-    {
+/// Takes the text of a desired value out of its form.
+pub fn desired(raw: &str) -> (Form, &str) {
+    match sole_member(raw.as_bytes(), "value") {
         Some(value) => (Form::Wrapped, value),
         None => (Form::Plain, raw),
     }
 }
 
-/// The object that a device reports for a property to acknowledge a desired value; `version` is the
-/// `$version` that the value came with.
+/// The object that a device reports for a property to acknowledge a desired value. `value` is what
+/// is in force now, which is not what was asked for where that is rejected; `version` is the
+/// `$version` that the desired value came with.
 pub fn acknowledgement(form: Form, value: &Value, verdict: &Verdict, version: u64) -> Value {
     match (form, verdict) {
         (Form::Wrapped, Verdict::Completed) => {
@@ -61,13 +61,29 @@ pub fn acknowledgement(form: Form, value: &Value, verdict: &Verdict, version: u6
     }
 }
 
-/// What the text of a reported property acknowledges, in either form: the `$version` of a desired
-/// value, and the text of that value where the report repeats it.
-pub fn acknowledged(report: &str) -> Option<(u64, Option<&str>)> {
-    let names = ["value", "desiredVersion", "av"];
-    let [value, wrapped, plain] = members(report.as_bytes(), names).ok()?;
-    let version = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
-    Some((version(wrapped).max(version(plain))?, value))
+/// What the text of a reported property acknowledges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged<'a> {
+    /// The `$version` of the desired value.
+    pub version: u64,
+    /// The text of the value that is in force.
+    pub value: Option<&'a str>,
+    /// The desired value was rejected.
+    pub is_rejected: bool,
+}
+
+/// Reads the text of a reported property, in either form; `None` where it acknowledges nothing.
+pub fn acknowledged(report: &str) -> Option<Acknowledged<'_>> {
+    let names = ["value", "desiredVersion", "status", "av", "ac"];
+    let [value, wrapped, status, plain, code] = members(report.as_bytes(), names).ok()?;
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
+    let (wrapped, plain) = (number(wrapped), number(plain));
+    // Reports are merged: one of the other form may still have its members there.
+    let is_rejected = match wrapped > plain {
+        true => status == Some("\"failed\""),
+        false => number(code).is_some_and(|code| code >= 400),
+    };
+    Some(Acknowledged { version: wrapped.max(plain)?, value, is_rejected })
 }
 
 /// The object that a device reports for an asynchronous command that is done.
@@ -93,7 +109,13 @@ mod tests {
             (json!([1]), Form::Plain, json!([1])),
         ];
         for (raw, form, value) in cases {
-            assert_eq!(desired(&raw), (form, &value), "{raw}");
+            assert_eq!(desired(&raw.to_string()), (form, &*value.to_string()), "{raw}");
+        }
+        // What no value can hold keeps its form and its text.
+        let deep = "[".repeat(1_000) + &"]".repeat(1_000);
+        for text in ["1e999", "\"\\ud800\"", &deep] {
+            assert_eq!(desired(text), (Form::Plain, text));
+            assert_eq!(desired(&format!("{{ \"value\" : {text} }}")), (Form::Wrapped, text));
         }
     }
 
@@ -121,7 +143,25 @@ mod tests {
         for (form, verdict, wanted) in cases {
             let written = acknowledgement(form, &json!(10), verdict, 2);
             assert_eq!(written, wanted);
-            assert_eq!(acknowledged(&written.to_string()), Some((2, Some("10"))), "read back");
+            let is_rejected = *verdict != Verdict::Completed;
+            let told = Acknowledged { version: 2, value: Some("10"), is_rejected };
+            assert_eq!(acknowledged(&written.to_string()), Some(told), "read back");
+        }
+    }
+
+    /// A report leaves the members of an earlier one in the other form where they were.
+    #[test]
+    fn of_two_forms_in_a_report_the_newer_counts() {
+        let cases = [
+            (r#"{"value":7,"status":"completed","desiredVersion":2,"ac":400,"av":3}"#, 3, true),
+            (r#"{"value":7,"status":"completed","desiredVersion":4,"ac":400,"av":3}"#, 4, false),
+            (r#"{"value":7,"status":"failed","desiredVersion":2,"ac":200,"av":3}"#, 3, false),
+            (r#"{"value":7,"status":"failed","desiredVersion":4,"ac":200,"av":3}"#, 4, true),
+            (r#"{"value":7,"desiredVersion":4}"#, 4, false),
+        ];
+        for (report, version, is_rejected) in cases {
+            let told = Acknowledged { version, value: Some("7"), is_rejected };
+            assert_eq!(acknowledged(report), Some(told), "{report}");
         }
     }
 

@@ -10,7 +10,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use ring::hmac;
 
 use super::{percent_decode, percent_encode};
@@ -30,6 +31,35 @@ pub enum KeyError {
     /// The text is not padded standard base64.
     #[error("the key is not base64 (was it cut off, or its trailing '=' lost?)")]
     NotBase64,
+    /// It has `%XX` in it.
+    #[error(
+        "the key is not base64 but percent-encoded: write %2B as '+', %2F as '/' and %3D as '='"
+    )]
+    PercentEncoded,
+    /// It is base64 of the alphabet for URLs.
+    #[error("the key is base64 for URLs: write '-' as '+' and '_' as '/'")]
+    UrlAlphabet,
+    /// White space or quotation marks in it or around it.
+    #[error("the key is not base64, as it holds white space or quotation marks: take them out")]
+    Blank,
+    /// What a text tells to replace.
+    #[error("the key is not base64 but a placeholder: put the key itself in its place")]
+    Placeholder,
+}
+
+/// What kind of text it is that is not base64.
+fn why_no_key(text: &str) -> KeyError {
+    if text.contains(['<', '>', '{', '}', '$']) || text.contains("...") {
+        KeyError::Placeholder
+    } else if text.contains(|c: char| c.is_whitespace() || c == '"' || c == '\'') {
+        KeyError::Blank
+    } else if text.contains('%') {
+        KeyError::PercentEncoded
+    } else if BASE64_URL_SAFE.decode(text).is_ok() {
+        KeyError::UrlAlphabet
+    } else {
+        KeyError::NotBase64
+    }
 }
 
 impl Key {
@@ -38,7 +68,7 @@ impl Key {
     /// # Errors
     /// When the text is empty or not base64.
     pub fn from_base64(text: &str) -> Result<Key, KeyError> {
-        let bytes = BASE64_STANDARD.decode(text).map_err(|_| KeyError::NotBase64)?;
+        let bytes = BASE64_STANDARD.decode(text).map_err(|_| why_no_key(text))?;
         if bytes.is_empty() { Err(KeyError::Empty) } else { Ok(Key(bytes)) }
     }
 

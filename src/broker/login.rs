@@ -1,15 +1,18 @@
 //! Where to connect to and as whom, for the two connections: the source, on which messages come, and
 //! the outlet, on which alerts and reports leave when there is no hub.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rumqttc::mqttbytes::v4::Connect;
 
 use super::Password;
+use crate::files::reread::Reread;
 use crate::mqtt::session::{Connected, FailedAttempt};
-use crate::mqtt::{Endpoint, Names, Peer, Peers, transport};
+use crate::mqtt::{Answer, Endpoint, Names, Peer, Peers, transport};
 use crate::pipeline::SharedPipeline;
 use crate::settings::{BrokerSettings, OUTLET_ENDING};
+use crate::tls::TlsSettings;
 
 /// What the settings of a broker are called.
 const NAMES: Names = Names {
@@ -25,15 +28,15 @@ const NAMES: Names = Names {
     proxy: "",
 };
 
-/// The name of a process on the broker, and what it logs in with. Make one for each process: it
-/// chooses the random client id.
+/// The name of a process on the broker, and what it logs in with.
 #[derive(Clone)]
 pub struct Login {
     endpoint: Endpoint,
     client_id: String,
     is_kept: bool,
     user: Option<String>,
-    password: Option<Password>,
+    password: Option<Reread<Password>>,
+    tls: Reread<TlsSettings>,
     keep_alive_s: u16,
 }
 
@@ -41,20 +44,20 @@ impl Login {
     /// The login that `settings` ask for, under their client id or else a random one.
     pub fn new(settings: &BrokerSettings, keep_alive: Duration) -> Self {
         let BrokerSettings { host, port, route, tls, user, password, client_id, .. } = settings;
-        let random = || format!("sg-{:012x}", fastrand::u64(..1 << 48));
         Self {
             endpoint: Endpoint {
                 host: host.clone(),
                 port: *port,
                 route: route.clone(),
-                tls: tls.clone(),
+                tls: tls.last().config(),
                 peers: Peers::default(),
                 names: &NAMES,
             },
-            client_id: client_id.clone().unwrap_or_else(random),
+            client_id: settings.client_id().to_owned(),
             is_kept: client_id.is_some(),
             user: user.clone(),
             password: password.clone(),
+            tls: tls.clone(),
             keep_alive_s: u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX),
         }
     }
@@ -93,6 +96,25 @@ impl Login {
         self.hello(format!("{}{OUTLET_ENDING}", self.client_id), true)
     }
 
+    /// The files that a connection is made with.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let password = self.password.iter().flat_map(Reread::paths);
+        self.tls.paths().iter().chain(password).cloned().collect()
+    }
+
+    /// Reads them again: this is how the next connection is made.
+    ///
+    /// # Errors
+    /// One of them is of no use now. It may be half written, so it is looked at again soon.
+    pub(super) fn read_again(&mut self) -> Result<(), FailedAttempt> {
+        let failed = |text| FailedAttempt { text, answer: Some(Answer::Refusal) };
+        self.endpoint.tls = self.tls.again().map_err(failed)?.config();
+        if let Some(password) = &mut self.password {
+            password.again().map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// Makes one connection by `hello`.
     pub(super) async fn connect(
         &self,
@@ -100,9 +122,10 @@ impl Login {
         pipeline: &SharedPipeline,
     ) -> Result<Connected, FailedAttempt> {
         let connected = transport::connect(&self.endpoint, hello).await;
-        let (connection, acknowledged) = connected.map_err(|refused| FailedAttempt {
-            text: refused.to_string(),
-            answer: Some(refused.answer()),
+        let (connection, acknowledged) = connected.map_err(|refused| {
+            let doubt = self.tls.last().doubt().filter(|_| refused.asks_for_certificate());
+            let doubt = doubt.map_or_else(String::new, |doubt| format!("; {doubt}"));
+            FailedAttempt { text: format!("{refused}{doubt}"), answer: Some(refused.answer()) }
         })?;
         pipeline.lock().counters.connections += 1;
         let session_present = acknowledged.session_present;
@@ -115,7 +138,8 @@ impl Login {
         hello.clean_session = clean_session;
         hello.keep_alive = self.keep_alive_s;
         if let Some(user) = &self.user {
-            hello.set_login(user, self.password.as_ref().map_or("", Password::reveal));
+            let password = self.password.as_ref().map_or("", |password| password.last().reveal());
+            hello.set_login(user, password);
         }
         hello
     }
@@ -125,6 +149,7 @@ impl Login {
 mod tests {
     use super::*;
     use crate::mqtt::Route;
+    use crate::settings::random_client_id;
     use crate::trust::trusting;
 
     fn login(client_id: Option<&str>, login: Option<(&str, Option<&str>)>) -> Login {
@@ -133,10 +158,11 @@ mod tests {
             host: "broker".to_owned(),
             port: 1884,
             route: Route::Tcp,
-            tls: trusting([]).unwrap(),
+            tls: TlsSettings::from(trusting([]).unwrap()).into(),
             user: login.map(|(user, _)| user.to_owned()),
-            password: password.map(|text| Password::new(text.to_owned()).unwrap()),
+            password: password.map(|text| Password::new(text.to_owned()).unwrap().into()),
             client_id: client_id.map(str::to_owned),
+            random_id: random_client_id(),
             filters: Vec::new(),
             standalone: None,
         };

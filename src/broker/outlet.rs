@@ -15,11 +15,12 @@
 mod hearing;
 mod hold;
 
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::mqttbytes::v4::{Connect, Packet};
+use rumqttc::mqttbytes::v4::Packet;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep_until;
 
@@ -42,7 +43,7 @@ use hold::Hold;
 /// The outlet, with everything that outlives a connection.
 pub struct Outlet {
     login: Login,
-    hello: Connect,
+    client_id: String,
     control_topic: String,
     reported_topic: String,
     control: Control,
@@ -64,7 +65,7 @@ impl Outlet {
         let default = context.cell.load().threshold;
         Self {
             login: login.clone(),
-            hello: login.outlet(),
+            client_id: login.outlet().client_id,
             control_topic: topics.control.clone(),
             reported_topic: topics.reported.clone(),
             control: Control::new(Arc::clone(&context.cell), default),
@@ -95,15 +96,20 @@ impl Client for Outlet {
     type Stream = Stream;
 
     fn client_id(&self) -> &str {
-        &self.hello.client_id
+        &self.client_id
     }
 
     fn stop(&self) -> &watch::Receiver<bool> {
         &self.context.stop
     }
 
+    fn files(&self) -> Vec<PathBuf> {
+        self.login.files()
+    }
+
     async fn connect(&mut self) -> Result<Connected, FailedAttempt> {
-        let (login, hello) = (self.login.clone(), self.hello.clone());
+        self.login.read_again()?;
+        let (login, hello) = (self.login.clone(), self.login.outlet());
         let pipeline = self.context.pipeline.clone();
         self.idle(login.connect(hello, &pipeline)).await
     }

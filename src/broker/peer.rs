@@ -18,6 +18,7 @@ use crate::parse::JsonPath;
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{BrokerSettings, Standalone};
 use crate::threshold::{Setting, Threshold, ThresholdCell};
+use crate::tls::TlsSettings;
 use crate::trust::trusting;
 
 pub(super) const HOT: &str = r#"{"machine":{"temperature":99}}"#;
@@ -52,10 +53,11 @@ impl Rig {
             host: "broker".to_owned(),
             port: 1883,
             route: Route::Tcp,
-            tls: trusting([]).unwrap(),
+            tls: TlsSettings::from(trusting([]).unwrap()).into(),
             user: None,
             password: None,
             client_id: Some("gate".to_owned()),
+            random_id: String::new(),
             filters: ["sensors/#", "$share/g/machines/+"].map(|text| text.parse().unwrap()).into(),
             standalone: Some(topics.clone()),
         };
@@ -95,6 +97,13 @@ impl Rig {
     pub(super) fn source(&self) -> Source {
         let (context, wake) = (self.context.clone(), Arc::clone(&self.source_wake));
         Source::new(&self.login, &self.settings.filters, context, wake, Duration::ZERO)
+    }
+
+    /// A source of these filters.
+    pub(super) fn source_of(&self, filters: &[&str]) -> Source {
+        let (context, wake) = (self.context.clone(), Arc::clone(&self.source_wake));
+        let filters: Vec<_> = filters.iter().map(|text| text.parse().unwrap()).collect();
+        Source::new(&self.login, &filters, context, wake, Duration::ZERO)
     }
 
     pub(super) fn outlet(&self) -> Outlet {

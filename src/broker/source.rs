@@ -12,7 +12,9 @@
 //! - On the ingest thread, beside the connection that alerts leave by.
 
 mod filters;
+mod silence;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,8 +31,10 @@ use crate::mqtt::session::{
 };
 use crate::mqtt::wire::{Incoming, PublishAt};
 use crate::mqtt::{ByteStream, Connection, Stream};
+use crate::origin::Origin;
 use crate::pipeline::Pipeline;
 use filters::Filters;
+use silence::Silence;
 
 const BROKER: SourceId = SourceId::Broker;
 /// The only packet id that a source needs.
@@ -40,6 +44,7 @@ const SUBSCRIBE_ID: u16 = 1;
 pub struct Source {
     login: Login,
     filters: Filters,
+    silence: Silence,
     foreign_lines: LineLimit,
     context: Context,
     wake: Arc<Notify>,
@@ -49,6 +54,8 @@ pub struct Source {
     leaving: Option<Leaving<()>>,
     /// Not read, as too much is held.
     is_paused: bool,
+    /// The log has what is subscribed to.
+    is_told: bool,
 }
 
 impl Source {
@@ -64,6 +71,7 @@ impl Source {
         Self {
             login: login.clone(),
             filters: Filters::new(filters),
+            silence: Silence::new(filters),
             foreign_lines: LineLimit::default(),
             context,
             wake,
@@ -71,6 +79,7 @@ impl Source {
             linger: Linger::new(linger),
             leaving: None,
             is_paused: false,
+            is_told: false,
         }
     }
 
@@ -91,7 +100,12 @@ impl Client for Source {
         &self.context.stop
     }
 
+    fn files(&self) -> Vec<PathBuf> {
+        self.login.files()
+    }
+
     async fn connect(&mut self) -> Result<Connected, FailedAttempt> {
+        self.login.read_again()?;
         self.login.connect(self.login.source(), &self.context.pipeline).await
     }
 
@@ -119,6 +133,7 @@ impl Serve for Source {
     fn open(&mut self, session_present: bool, _now: Instant) -> Result<Ask, End> {
         self.context.pipeline.lock().connected(BROKER, session_present, std::iter::empty());
         self.filters.connected(session_present);
+        self.silence.connected();
         self.leaving = None;
         self.linger = Linger::new(self.longest_pause);
         Ok(Ask { packet_id: SUBSCRIBE_ID, filters: self.filters.texts() })
@@ -133,6 +148,9 @@ impl Serve for Source {
         let is_stopping = self.context.is_stopping();
         let shared = self.context.pipeline.clone();
         let pipeline = &mut *shared.lock();
+        if !self.silence.is_over() {
+            self.listen(session, now);
+        }
         self.take(session, is_stopping, pipeline, now)?;
         pipeline.advance(now);
         let connection = &mut session.connection;
@@ -155,7 +173,7 @@ impl Serve for Source {
             return Ok(Step::Leave(()));
         }
         let read = self.may_read(&session.connection, pipeline) && !is_stopping;
-        let until = self.leaving.as_ref().map(Leaving::until);
+        let until = self.leaving.as_ref().map(Leaving::until).or(self.silence.until());
         Ok(Step::Wait(Wait { read, pause, until, oldest: None }))
     }
 }
@@ -197,18 +215,35 @@ impl Source {
                 }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
-                        info!("subscribed to {}", self.filters.texts().join(", "));
+                        let filters = self.filters.texts().join(", ");
+                        // The same on each connection: once is enough.
+                        if std::mem::replace(&mut self.is_told, true) {
+                            debug!("subscribed to {filters}");
+                        } else {
+                            info!("subscribed to {filters}");
+                        }
+                        self.silence.subscribed(now);
                     }
                     Packet::PingResp => {}
                     _ => pipeline.counters.unexpected += 1,
                 },
-                Incoming::TooLarge { packet_id, bytes, .. } => {
-                    pipeline.receive_too_large(BROKER, packet_id, bytes, now);
+                Incoming::TooLarge { packet_id, bytes, topic } => {
+                    let origin = Origin::Topic(&topic);
+                    pipeline.receive_too_large(BROKER, origin, packet_id, bytes, now);
                 }
                 Incoming::PubAck(_) => pipeline.counters.unexpected += 1,
             }
         }
         Ok(())
+    }
+
+    /// Looks whether shared subscriptions bring anything, until that is known.
+    #[cold]
+    fn listen<S>(&mut self, session: &Session<S>, now: Instant) {
+        self.silence.heard(session.inbox.topics());
+        if let Some(warning) = self.silence.warning(now) {
+            warn!("{warning}");
+        }
     }
 
     /// A message came that nobody asked for today.
@@ -252,5 +287,7 @@ fn is_redelivered(publish: PublishAt, block: &[u8], pipeline: &mut Pipeline) -> 
 mod redelivery_tests;
 #[cfg(test)]
 mod session_tests;
+#[cfg(test)]
+mod silence_tests;
 #[cfg(test)]
 mod tests;

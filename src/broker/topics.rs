@@ -6,10 +6,12 @@ use crate::mqtt::text::is_refused;
 mod alerts;
 mod filter;
 mod overlap;
+mod returning;
 
 pub use alerts::{AlertsTopic, PLACEHOLDER};
 pub use filter::TopicFilter;
-pub use overlap::{could_match, overlap};
+pub use overlap::overlap;
+pub use returning::returning;
 
 /// Most bytes of a topic or filter (MQTT 3.1.1 §1.5.3).
 pub const TOPIC_BYTES_MAX: usize = 65_535;

@@ -1,5 +1,7 @@
 //! Certificates and keys in PEM files, and the roots that the system trusts.
 
+mod content;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
@@ -8,10 +10,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
-use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{FileProblem, SETTINGS_BYTES_MAX};
+use crate::tls::Roots;
 
 /// Names the file that takes the place of the system's roots; known to many programs.
 const ENV_SYSTEM_FILE: &str = "SSL_CERT_FILE";
@@ -27,12 +30,7 @@ const SYSTEM_FILES_MAX: usize = 10_000;
 /// A sentence that names the file.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let found = certificate_chain(path)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in &found {
-        roots.add(certificate.clone()).map_err(|error| {
-            format!("{} holds a certificate that cannot be a root: {error}", path.display())
-        })?;
-    }
+    choose(path, &found)?;
     Ok(found)
 }
 
@@ -40,9 +38,21 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
 ///
 /// # Errors
 /// A sentence that names the file.
-pub fn roots(path: &Path) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates(path)?);
+pub fn roots(path: &Path) -> Result<Roots, String> {
+    choose(path, &certificate_chain(path)?)
+}
+
+fn choose(path: &Path, certificates: &[CertificateDer<'static>]) -> Result<Roots, String> {
+    let mut roots = Roots::none();
+    for (index, certificate) in certificates.iter().enumerate() {
+        roots.choose(certificate.clone()).map_err(|_| {
+            format!(
+                "{}: certificate {} cannot be a root: it is damaged, or no certificate",
+                path.display(),
+                index + 1
+            )
+        })?;
+    }
     Ok(roots)
 }
 
@@ -53,15 +63,18 @@ pub fn roots(path: &Path) -> Result<RootCertStore, String> {
 pub fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let refused = |why: String| format!("cannot read certificates from {shown}: {why}");
-    let text =
-        super::read(path, SETTINGS_BYTES_MAX).map_err(|problem| refused(problem.to_string()))?;
+    let text = super::read_unmarked(path, SETTINGS_BYTES_MAX)
+        .map_err(|problem| refused(problem.to_string()))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match certificates {
-        Err(_) => Err(refused(NO_PEM.to_owned())),
-        Ok(found) if found.is_empty() => {
-            Err(format!("{shown} holds no PEM certificate (-----BEGIN CERTIFICATE-----)"))
-        }
-        Ok(found) => Ok(found),
+        Ok(found) if !found.is_empty() => Ok(found),
+        found => Err(match content::of(&text) {
+            Some(why) => refused(why.instead_of_certificate(path)),
+            None if found.is_ok() => {
+                format!("{shown} holds no PEM certificate (-----BEGIN CERTIFICATE-----)")
+            }
+            None => refused(NO_PEM.to_owned()),
+        }),
     }
 }
 
@@ -72,13 +85,20 @@ pub fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let shown = path.display();
     let refused = |why: String| format!("cannot read the key from {shown}: {why}");
-    let text =
-        super::read(path, SETTINGS_BYTES_MAX).map_err(|problem| refused(problem.to_string()))?;
-    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        pem::Error::NoItemsFound => {
-            format!("{shown} holds no PEM key that is not encrypted (-----BEGIN PRIVATE KEY-----)")
+    let text = super::read_unmarked(path, SETTINGS_BYTES_MAX)
+        .map_err(|problem| refused(problem.to_string()))?;
+    let is_encrypted = content::is_encrypted(&text);
+    PrivateKeyDer::from_pem_slice(&text).ok().filter(|_| !is_encrypted).ok_or_else(|| {
+        match content::of(&text) {
+            _ if is_encrypted => refused(content::Content::Encrypted.instead_of_key(path)),
+            Some(why) => refused(why.instead_of_key(path)),
+            None if content::has_sections(&text) => refused(NO_PEM.to_owned()),
+            None => {
+                format!(
+                    "{shown} holds no PEM key that is not encrypted (-----BEGIN PRIVATE KEY-----)"
+                )
+            }
         }
-        _ => refused(NO_PEM.to_owned()),
     })
 }
 
@@ -86,12 +106,26 @@ pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
 /// key.
 const NO_PEM: &str = "it is not PEM, or is cut off";
 
+/// Where the system keeps its roots: files, and folders that change with their files.
+pub(crate) fn system_places() -> Vec<PathBuf> {
+    let file = std::env::var_os(ENV_SYSTEM_FILE).map(PathBuf::from);
+    let folders = std::env::var_os(ENV_SYSTEM_FOLDERS);
+    let named = folders.iter().flat_map(std::env::split_paths);
+    let named: Vec<_> =
+        file.into_iter().chain(named).filter(|path| !path.as_os_str().is_empty()).collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let usual = openssl_probe::probe();
+    usual.cert_file.into_iter().chain(usual.cert_dir).collect()
+}
+
 /// What the system trusts. `instead` names the setting that would replace it.
 ///
 /// # Errors
 /// A sentence, when there is nothing, or `SSL_CERT_FILE` or `SSL_CERT_DIR` names what cannot be read
 /// or is too large.
-pub fn system_roots(instead: &str) -> Result<RootCertStore, String> {
+pub fn system_roots(instead: &str) -> Result<Roots, String> {
     let file = std::env::var_os(ENV_SYSTEM_FILE).map(PathBuf::from);
     let folders = std::env::var_os(ENV_SYSTEM_FOLDERS);
     let folders: Vec<_> = folders.iter().flat_map(std::env::split_paths).collect();
@@ -104,7 +138,7 @@ pub fn system_roots(instead: &str) -> Result<RootCertStore, String> {
     // Stores carry a few that rustls cannot use; the others do.
     let (added, _) = roots.add_parsable_certificates(system.certificates);
     if added > 0 {
-        return Ok(roots);
+        return Ok(Roots::of_system(roots));
     }
     let cause = system.problem.map_or_else(String::new, |problem| format!(": {problem}"));
     Err(format!(
@@ -152,8 +186,8 @@ impl Found {
         if !self.read.insert((metadata.dev(), metadata.ino())) {
             return Ok(());
         }
-        let text =
-            super::read(path, SYSTEM_BYTES_MAX.saturating_sub(self.bytes)).map_err(|problem| {
+        let text = super::read_unmarked(path, SYSTEM_BYTES_MAX.saturating_sub(self.bytes))
+            .map_err(|problem| {
                 match problem {
                     // All of them together.
                     FileProblem::TooLarge(_) => FileProblem::TooLarge(SYSTEM_BYTES_MAX),

@@ -16,6 +16,7 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::session;
 use crate::mqtt::wire::PublishAt;
 use crate::mqtt::{ByteStream, Connection, QoS};
+use crate::origin::Origin;
 use crate::pipeline::Pipeline;
 use crate::twin::Outcome;
 use crate::twin::misplaced::{warn_of_document, warn_of_patch};
@@ -113,7 +114,13 @@ impl Link {
         match &received {
             Received::DesiredPatch { .. } => pipeline.counters.twin_callbacks += 1,
             Received::TwinResponse { .. } => {}
-            _ => return pipeline.receive_too_large(HUB, packet_id, bytes, now),
+            other => {
+                let origin = match other {
+                    Received::Input { bag, .. } => Origin::Bag(bag),
+                    _ => Origin::Topic(topic.as_bytes()),
+                };
+                return pipeline.receive_too_large(HUB, origin, packet_id, bytes, now);
+            }
         }
         pipeline.counters.oversized += 1;
         let outcome = self.twin.too_large(&received, bytes, now);
@@ -155,7 +162,7 @@ impl Link {
             pipeline.counters.received + 1,
             message.body.len(),
             excerpt(message.body.of(block)),
-            String::from_utf8_lossy(origin.of(block)),
+            origin.of(block).escape_ascii(),
         );
         pipeline.receive(HUB, block, message, packet_id, self.threshold);
     }

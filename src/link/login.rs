@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{Link, LinkSettings};
 use crate::credentials::Credentials;
 use crate::limits::{RENEWAL_JITTER, RENEWAL_SHARE};
+use crate::logging::outage::{Outage, Tell};
 use crate::mqtt::backoff::{Backoff, TRANSIENT};
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Connected, FailedAttempt};
@@ -80,20 +81,31 @@ impl Source {
 
     /// Tries until there is one. The old connection lives on meanwhile, until its own token ends.
     async fn persist(&self) -> Password {
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut outage) = (Backoff::default(), Outage::default());
         loop {
-            match self.password().await {
-                Ok(password) => return password,
-                Err(error) => {
-                    let wait = backoff.next(TRANSIENT, fastrand::f64());
-                    warn!(
-                        "token not renewed: {error}; next attempt in {} ms, the connection lasts \
-                         until the old token ends",
-                        wait.as_millis()
-                    );
-                    tokio::time::sleep(wait).await;
+            let error = match self.password().await {
+                Ok(password) => {
+                    if let Some(away) = outage.works(session::now()) {
+                        info!("there is a new token, after {away}");
+                    }
+                    return password;
                 }
+                Err(error) => error.to_string(),
+            };
+            let wait = backoff.next(TRANSIENT, fastrand::f64());
+            let still = match outage.failed(&error, session::now()) {
+                Tell::Full => Some(String::new()),
+                Tell::Still(away) => Some(format!("still, after {away}: ")),
+                Tell::Nothing => None,
+            };
+            if let Some(still) = still {
+                warn!(
+                    "token not renewed: {still}{error}; next attempt in {} ms, the connection lasts \
+                     until the old token ends",
+                    wait.as_millis()
+                );
             }
+            tokio::time::sleep(wait).await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the link does with a connection: what it begins with, and turn after turn.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,10 @@ impl Client for Link {
 
     fn stop(&self) -> &watch::Receiver<bool> {
         &self.stop
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.settings.trust.paths().to_vec()
     }
 
     async fn connect(&mut self) -> Result<Connected, FailedAttempt> {

@@ -18,8 +18,10 @@ use crate::trust::trusting;
 mod beside_a_broker;
 mod deadlines;
 mod login;
+mod own_alerts;
 mod parking;
 mod renewal;
+mod told;
 mod too_large;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,6 +57,7 @@ fn link_with(parsers: usize, held_bytes_max: usize) -> (Link, watch::Sender<bool
         puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(5),
         linger: Duration::ZERO,
+        judge_own_alerts: false,
     };
     (Link::new(settings, pipeline, Arc::clone(&wake), stopped, cell), stop, wake)
 }

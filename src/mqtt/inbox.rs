@@ -33,6 +33,15 @@ impl Inbox {
         })
     }
 
+    /// The topics of the publishes in it, those that were too large included.
+    pub fn topics(&self) -> impl Iterator<Item = &[u8]> {
+        self.incoming.iter().filter_map(|packet| match packet {
+            Incoming::Publish(publish) => Some(publish.topic(&self.block)),
+            Incoming::TooLarge { topic, .. } => Some(topic.as_ref().as_ref()),
+            Incoming::PubAck(_) | Incoming::Other(_) => None,
+        })
+    }
+
     /// Takes everything out: the block, and the packets with their places in it.
     pub fn drain(&mut self) -> (Bytes, impl Iterator<Item = Incoming>) {
         (std::mem::take(&mut self.block), self.incoming.drain(..))

@@ -19,23 +19,28 @@
 
 mod hint;
 mod leaving;
+mod life;
 mod overdue;
 mod reconnect;
 mod subscription;
 
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout_at;
-use tracing::{error, info, warn};
 
 use super::{Answer, ByteStream, Connection, ConnectionError, Inbox, Names, Stream};
+use crate::files::reread::Watch;
 use crate::linger;
+use crate::logging::outage::STEADY_AFTER;
 pub(crate) use hint::Course;
 pub(crate) use leaving::Leaving;
+use life::{Life, pause, telling};
 use overdue::{Overdue, Progress};
-use reconnect::{Loss, Reconnect};
+use reconnect::Loss;
 pub(crate) use subscription::Subscription;
 
 /// The clock of the runtime, which tests stop.
@@ -187,6 +192,12 @@ pub(crate) trait Client: Serve {
     /// [`wake`](Serve::wake).
     fn stop(&self) -> &watch::Receiver<bool>;
 
+    /// What [`connect`](Self::connect) reads each time: a change of it ends the wait before the next
+    /// attempt.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// Makes a connection. May be dropped at any await.
     async fn connect(&mut self) -> Result<Connected<Self::Stream>, FailedAttempt>;
 
@@ -227,14 +238,15 @@ pub(crate) struct Connected<S = Stream> {
 
 /// Connects, serves, and connects again until told to stop.
 pub(crate) async fn run<C: Client>(client: &mut C) {
-    let mut reconnect = Reconnect::default();
+    let mut life = Life::default();
     let mut stop = client.stop().clone();
     loop {
         let attempt = async {
-            if let Some(wait) = reconnect.wait(fastrand::f64()) {
-                info!("as {}: next attempt in {} ms", client.client_id(), wait.as_millis());
-                client.idle(tokio::time::sleep(wait)).await;
+            if let Some(wait) = life.wait.take() {
+                client.idle(pause(wait, &life.files)).await;
             }
+            // As they are before they are read.
+            life.files = Watch::over(client.files());
             client.connect().await
         };
         let connected = tokio::select! {
@@ -242,59 +254,53 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
             _ = stop.wait_for(|stop| *stop) => return,
             connected = attempt => connected,
         };
-        let Connected { mut connection, session_present, endpoint, names } = match connected {
-            Ok(connected) => connected,
-            Err(FailedAttempt { text, answer }) => {
-                error!("as {}: {text}", client.client_id());
-                reconnect.failed(answer);
-                continue;
-            }
-        };
-        let client_id = client.client_id();
-        info!("connected to {endpoint} as {client_id}, session present: {session_present}");
-        connection.answers_within(reconnect.answer_wait());
-        let served = serve(client, connection, session_present).await;
-        match served.end {
-            Ok(why) => {
-                reconnect.left();
-                if !client.left(why) {
+        match connected {
+            Ok(connected) => {
+                if attend(client, connected, &mut life).await.is_break() {
                     return;
                 }
             }
-            Err(end) => {
-                let client_id = client.client_id().to_owned();
-                tell_lost(&end, &served.course, &endpoint, &client_id, names);
-                let cause = client.lost(&end);
-                let loss = Loss {
-                    lived: served.course.lived,
-                    has_worked: served.has_worked,
-                    cause,
-                    is_refusal: end.is_refusal(),
-                    is_unanswered: matches!(end, End::Connection(ConnectionError::Unanswered(_))),
-                    is_hang_up: served.is_subscribed && end.is_hang_up(),
-                };
-                if reconnect.lost(&loss) {
-                    tell_thrown_out(&client_id);
-                }
-            }
+            Err(failed) => life.failed(client.client_id(), &failed),
         }
     }
 }
 
-#[cold]
-fn tell_lost(end: &End, course: &Course, endpoint: &str, client_id: &str, names: &'static Names) {
-    let hint = course.hint(end, client_id, names);
-    warn!("connection to {endpoint} as {client_id} lost: {end}{hint}");
-}
-
-#[cold]
-fn tell_thrown_out(client_id: &str) {
-    warn!(
-        "as {client_id}: {} connections in a row ended within seconds: probably a second process \
-         connects as {client_id} too, and each throws the other out; give each an identity of its \
-         own",
-        reconnect::THROWN_OUT
-    );
+/// Serves a connection to its end, and says how it began and ended. Break: it was the last.
+async fn attend<C: Client>(
+    client: &mut C,
+    connected: Connected<C::Stream>,
+    life: &mut Life,
+) -> ControlFlow<()> {
+    let Connected { mut connection, session_present, endpoint, names } = connected;
+    let client_id = client.client_id().to_owned();
+    connection.answers_within(life.reconnect.answer_wait());
+    let holds = life.connected(&endpoint, &client_id, session_present);
+    let served = telling(serve(client, connection, session_present), holds).await;
+    if served.course.lived >= STEADY_AFTER {
+        life.is_well();
+    }
+    match served.end {
+        Ok(why) => {
+            life.reconnect.left();
+            life.is_well();
+            if client.left(why) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        }
+        Err(end) => {
+            let hint = served.course.hint(&end, &client_id, names);
+            let text = format!("connection to {endpoint} lost: {end}{hint}");
+            let cause = client.lost(&end);
+            let loss = Loss {
+                lived: served.course.lived,
+                has_worked: served.has_worked,
+                cause,
+                is_refusal: end.is_refusal(),
+                is_unanswered: matches!(end, End::Connection(ConnectionError::Unanswered(_))),
+                is_hang_up: served.is_subscribed && end.is_hang_up(),
+            };
+            life.lost(&client_id, &loss, &text);
+            ControlFlow::Continue(())
+        }
+    }
 }
 
 /// How a connection went.

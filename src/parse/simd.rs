@@ -20,9 +20,9 @@ use super::{Found, JsonPath, Number};
 /// Largest body, in bytes, that simd-json is given.
 ///
 /// A body of nothing but brackets makes buffers of up to 110 times its size, and they are kept for
-/// the next message: the bound keeps a parser below 4 MiB. Larger bodies go to the exact parser,
-/// which keeps nothing and is no slower on them.
-pub const SIMD_BODY_BYTES_MAX: usize = 32 * 1024;
+/// the next message: the bound keeps a parser below 64 KiB. Larger bodies go to the exact parser,
+/// which keeps nothing, and takes four fifths of the instructions (perf/notes.md).
+pub const SIMD_BODY_BYTES_MAX: usize = 512;
 
 /// Fewest bytes, from a number's first to the next token's, in which simd-json can overlook junk:
 /// 19 digits and one byte of junk.

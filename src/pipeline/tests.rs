@@ -123,10 +123,26 @@ fn a_lost_alert_is_settled() {
     rig.receive(SourceId::Broker, &[(1, 99), (2, 9)], 0);
     rig.advance();
     let alert = rig.alert();
-    let too_large = TooLarge { topic_bytes: 70_000, body_bytes: 1 };
-    rig.pipeline.lost(&alert, too_large, Instant::now());
+    let too_large = Unsent::TooLarge { topic_bytes: 70_000, body_bytes: 1 };
+    rig.pipeline.unsent(&alert, too_large, Instant::now());
     assert_eq!(rig.released(SourceId::Broker), [1, 2]);
     assert_eq!((rig.pipeline.counters.too_large, rig.pipeline.counters.forwarded), (1, 0));
+}
+
+/// An alert of this very module is none: it is counted apart, and holds back nothing.
+#[test]
+fn an_own_alert_is_counted_apart_and_settled() {
+    let mut rig = rig(0, 1 << 20);
+    rig.receive(SourceId::Hub, &[(1, 99), (2, 99), (3, 9)], 0);
+    rig.advance();
+    let (own, other) = (rig.alert(), rig.alert());
+    rig.pipeline.unsent(&own, Unsent::Own, Instant::now());
+    assert_eq!(rig.released(SourceId::Hub), [1]);
+    rig.pipeline.forwarded(&other);
+    assert_eq!(rig.released(SourceId::Hub), [2, 3]);
+    let Counters { alerts, own_alerts, forwarded, not_alerts, too_large, .. } =
+        rig.pipeline.counters;
+    assert_eq!((alerts, own_alerts, forwarded, not_alerts, too_large), (1, 1, 1, 1, 0));
 }
 
 /// A source is at its bound by number or by bytes, whatever the other one holds: a broker at both

@@ -5,7 +5,8 @@
 //! - Nothing here waits for anything: each telemetry message, property change and diagnostic run
 //!   has its own instant at which it is due, so none delays another.
 //! - Bounded: one pending change per writable property, as a newer value supersedes one that is not
-//!   in force yet (which is then never acknowledged); [`DIAGNOSTICS_MAX`] diagnostic runs, beyond
+//!   in force yet (which is then never acknowledged), and one refusal behind it, which says what is
+//!   in force; [`DIAGNOSTICS_MAX`] diagnostic runs, beyond
 //!   which the command is answered 429. Telemetry that was missed (a suspended machine) is not made
 //!   up for.
 
@@ -59,14 +60,14 @@ impl Response {
     }
 }
 
-/// A writable property on its way to a new value.
+/// A writable property on its way to a new value, or a refusal of one that is not told yet.
 #[derive(Debug)]
 struct Change {
     property: Writable,
     form: Form,
-    value: Value,
+    /// The new value, or why it is none.
+    value: Result<Value, String>,
     version: u64,
-    verdict: Verdict,
     due: Instant,
 }
 
@@ -85,6 +86,8 @@ pub struct Device {
     /// `None` until it was started.
     telemetry_due: Option<Instant>,
     changes: Vec<Change>,
+    /// By [`Writable`]: the value in force, once one was set.
+    in_force: [Option<Value>; Writable::ALL.len()],
     diagnostics: Vec<Diagnostics>,
 }
 
@@ -95,7 +98,8 @@ impl Device {
             interval,
             random: fastrand::Rng::with_seed(seed),
             telemetry_due: None,
-            changes: Vec::with_capacity(Writable::ALL.len()),
+            changes: Vec::with_capacity(2 * Writable::ALL.len()),
+            in_force: Default::default(),
             diagnostics: Vec::with_capacity(DIAGNOSTICS_MAX),
         }
     }
@@ -127,19 +131,32 @@ impl Device {
         }
     }
 
-    /// A desired value of a property arrived, as it stands in the twin. `null` withdraws a change
-    /// that is not in force yet.
-    pub fn desired(&mut self, property: Writable, raw: &Value, version: u64, now: Instant) {
-        self.changes.retain(|change| change.property != property);
-        let (form, value) = conventions::desired(raw);
-        if raw.is_null() {
-            return;
-        }
-        let (verdict, due) = match property.check(value) {
-            Ok(()) => (Verdict::Completed, now + property.takes()),
-            Err(problem) => (Verdict::Rejected(problem.to_owned()), now),
+    /// The twin tells what an earlier process has brought into force; what this one has counts.
+    pub fn was_in_force(&mut self, property: Writable, value: &Value) {
+        self.in_force[property as usize].get_or_insert_with(|| value.clone());
+    }
+
+    /// A desired value of a property arrived, by its text in the twin; `None` when it was removed,
+    /// which withdraws a change that is not in force yet.
+    ///
+    /// A value that is refused changes nothing: one that is on its way goes on, and the refusal is
+    /// told behind it, with what is in force then.
+    pub fn desired(&mut self, property: Writable, raw: Option<&str>, version: u64, now: Instant) {
+        let wanted = raw.map(|raw| {
+            let (form, value) = conventions::desired(raw);
+            (form, property.check(value))
+        });
+        let is_refused = wanted.as_ref().is_some_and(|(_, value)| value.is_err());
+        let goes_on = |change: &Change| is_refused && change.value.is_ok();
+        self.changes.retain(|change| change.property != property || goes_on(change));
+        let Some((form, value)) = wanted else { return };
+        let due = if is_refused {
+            let under_way = self.changes.iter().find(|change| change.property == property);
+            under_way.map_or(now, |change| change.due)
+        } else {
+            now + property.takes()
         };
-        self.changes.push(Change { property, form, value: value.clone(), version, verdict, due });
+        self.changes.push(Change { property, form, value, version, due });
     }
 
     /// When [`due`](Self::due) has something to do; `None` when never.
@@ -158,7 +175,8 @@ impl Device {
         self.changes.retain(|change| {
             let is_due = change.due <= now.instant;
             if is_due {
-                settle(change, actions);
+                let in_force = &mut self.in_force[change.property as usize];
+                settle(change, in_force, actions);
             }
             !is_due
         });
@@ -199,14 +217,19 @@ impl Diagnostics {
     }
 }
 
-fn settle(change: &Change, actions: &mut Vec<Action>) {
-    let Change { property, form, value, version, verdict, .. } = change;
+fn settle(change: &Change, in_force: &mut Option<Value>, actions: &mut Vec<Action>) {
+    let Change { property, form, value, version, .. } = change;
     let name = property.name();
-    actions.push(Action::Note(match verdict {
-        Verdict::Completed => format!("{name} is {value}"),
-        Verdict::Rejected(why) => format!("{name} stays: {why}"),
-    }));
-    let report = conventions::acknowledgement(*form, value, verdict, *version);
+    let (verdict, note) = match value {
+        Ok(value) => {
+            *in_force = Some(value.clone());
+            (Verdict::Completed, format!("{name} is {value}"))
+        }
+        Err(why) => (Verdict::Rejected(why.clone()), format!("{name} stays: {why}")),
+    };
+    actions.push(Action::Note(note));
+    let value = in_force.clone().unwrap_or_else(|| property.default_value());
+    let report = conventions::acknowledgement(*form, &value, &verdict, *version);
     actions.push(Action::Report(name, report));
 }
 

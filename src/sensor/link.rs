@@ -30,6 +30,7 @@ use crate::azure::dps::{self, Assignment, Registration};
 use crate::azure::{Identity, Properties, sign_token, topics};
 use crate::credentials::expiry_unix_s;
 use crate::logging::LineLimit;
+use crate::logging::outage::Outage;
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Client, Connected, FailedAttempt, Leaving};
 use crate::mqtt::{Answer, Endpoint, Inflight, Names, Peers, Route, transport};
@@ -81,7 +82,6 @@ pub struct Summary {
 /// The link, with everything that outlives a connection.
 pub struct Link {
     settings: Settings,
-    tls: Arc<rustls::ClientConfig>,
     /// Of the provisioning service and of the hubs.
     peers: Peers,
     wake: Arc<Notify>,
@@ -110,6 +110,8 @@ pub struct Link {
     resend: VecDeque<u16>,
     counters: Counters,
     drop_lines: LineLimit,
+    /// What registrations wait for.
+    progress: Outage,
     failure: Option<String>,
 }
 
@@ -118,7 +120,6 @@ impl Link {
     /// `wake`; `seed` decides what is measured.
     pub fn new(
         settings: Settings,
-        tls: Arc<rustls::ClientConfig>,
         wake: Arc<Notify>,
         stop: watch::Receiver<bool>,
         seed: u64,
@@ -127,7 +128,6 @@ impl Link {
             device: Device::new(settings.interval, seed),
             client_id: settings.enrollment.registration_id.clone(),
             settings,
-            tls,
             peers: Peers::default(),
             wake,
             stop,
@@ -145,6 +145,7 @@ impl Link {
             resend: VecDeque::new(),
             counters: Counters::default(),
             drop_lines: LineLimit::default(),
+            progress: Outage::default(),
             failure: None,
         }
     }
@@ -159,6 +160,19 @@ impl Link {
         }
     }
 
+    /// Reads key and roots again, where they are in files.
+    ///
+    /// # Errors
+    /// One of the files is of no use now. It may be half written, so it is looked at again soon.
+    fn read_again(&mut self) -> Result<(), FailedAttempt> {
+        let Settings { key, tls, .. } = &mut self.settings;
+        let read = key.again().map(drop).and_then(|()| tls.again().map(drop));
+        read.map_err(|text| {
+            self.failure = Some(text.clone());
+            FailedAttempt { text, answer: Some(Answer::Refusal) }
+        })
+    }
+
     /// Registers once.
     async fn register(&mut self) -> Result<Assignment, FailedAttempt> {
         let Settings { enrollment, model_id, provisioning_host, .. } = &self.settings;
@@ -167,7 +181,13 @@ impl Link {
             self.settings.provisioning_port,
             &PROVISIONING_NAMES,
         );
-        info!("registering {} with {endpoint}", enrollment.registration_id);
+        let line = format!("registering {} with {endpoint}", enrollment.registration_id);
+        // What fails again and again is told by its failures.
+        if self.failure.is_some() {
+            debug!("{line}");
+        } else {
+            info!("{line}");
+        }
         let mut hello = Connect::new(enrollment.registration_id.clone());
         let username = enrollment.username(&user_agent());
         let resource = enrollment.resource();
@@ -178,7 +198,11 @@ impl Link {
             fastrand::u32(..),
             session::now(),
         );
-        let registered = self.idle(register::register(&endpoint, hello, registration)).await;
+        // What is told of registrations outlives each of them.
+        let mut progress = std::mem::take(&mut self.progress);
+        let registering = register::register(&endpoint, hello, registration, &mut progress);
+        let registered = self.idle(registering).await;
+        self.progress = progress;
         (self.refusals, self.failures) = (0, 0);
         let assignment = registered.map_err(|refused| {
             let text = format!("the device could not register with {endpoint}: {refused}");
@@ -186,7 +210,12 @@ impl Link {
             FailedAttempt { text, answer: Some(refused.answer()) }
         })?;
         let Assignment { hub, device } = &assignment;
-        info!("registration status: assigned; hub {hub}, device {device}");
+        let line = format!("registration status: assigned; hub {hub}, device {device}");
+        if self.failure.is_some() && self.assignment.as_ref() == Some(&assignment) {
+            debug!("{line}");
+        } else {
+            info!("{line}");
+        }
         self.counters.registrations += 1;
         self.assigned(assignment.clone());
         Ok(assignment)
@@ -246,6 +275,7 @@ impl Link {
         })?;
         self.counters.connections += 1;
         (self.refusals, self.failures, self.failure) = (0, 0, None);
+        self.progress.is_over();
         self.telemetry_topic = topics::telemetry(&identity, &Properties::new());
         self.client_id = identity.client_id();
         self.identity = Some(identity);
@@ -263,7 +293,7 @@ impl Link {
         policy: Option<&str>,
     ) -> Instant {
         let lifetime = self.settings.token_lifetime;
-        let token = sign_token(&self.settings.key, resource, expiry_unix_s(lifetime), policy);
+        let token = sign_token(self.settings.key.last(), resource, expiry_unix_s(lifetime), policy);
         hello.keep_alive = u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX);
         hello.set_login(username, token);
         // A fleet that started in the same instant shall not renew in the same instant.
@@ -308,7 +338,7 @@ impl Link {
             host,
             port,
             route: Route::Direct,
-            tls: Arc::clone(&self.tls),
+            tls: self.settings.tls.last().config(),
             peers: self.peers.clone(),
             names,
         }

@@ -4,19 +4,20 @@
 //! is visible to every process of the device: give it by variable or by file.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
-use rustls::RootCertStore;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::azure::Key;
 use crate::azure::dps::Enrollment;
+use crate::files::reread::Reread;
 use crate::files::{self, pem};
 use crate::mqtt::{Names, Peer};
 use crate::settings::layers::{self, Layers};
-use crate::settings::{SettingsError, Spec, row, values};
+use crate::settings::{self, KnownNames, SettingsError, Spec, log_level, row, values};
+use crate::tls::{CaSource, TlsFiles, TlsSettings, client_config, flaw};
 
 const ID_SCOPE: Spec = row(
     "id-scope",
@@ -109,8 +110,8 @@ const LOG_LEVEL: Spec = row(
     "log-level",
     "RuntimeLogLevel",
     "info",
-    "fatal, error, warning, info, debug, verbose",
-    "debug shows every message",
+    "fatal, error, warning, info (or information), debug, verbose",
+    "debug shows every message; as edgeHub does, an unknown level counts as info, with a warning",
 );
 
 /// What the settings of the provisioning service are called.
@@ -152,6 +153,13 @@ pub const TABLE: [Spec; 14] = [
     LOG_LEVEL,
 ];
 
+/// Under which heading the rows stand that begin with this one.
+const HEADINGS: [(&str, &str); 4] = [
+    (ID_SCOPE.name, "Device"),
+    (PROVISIONING_HOST.name, "Where it registers"),
+    (INTERVAL.name, "What it does"),
+    (LOG_LEVEL.name, "Running"),
+];
 /// The settings that may hold the key.
 const KEYS: [Spec; 4] = [KEY, KEY_FILE, GROUP_KEY, GROUP_KEY_FILE];
 /// Longest file that can be one key.
@@ -165,7 +173,7 @@ pub struct Settings {
     /// Who registers.
     pub enrollment: Enrollment,
     /// Key of the device; derived where a group's was given.
-    pub key: Key,
+    pub key: Reread<Key>,
     /// Where to register.
     pub provisioning_host: String,
     /// Port there.
@@ -173,7 +181,7 @@ pub struct Settings {
     /// Port of the assigned hub.
     pub hub_port: u16,
     /// Trusted roots.
-    pub roots: RootCertStore,
+    pub tls: Reread<TlsSettings>,
     /// Time between telemetry messages.
     pub interval: Duration,
     /// Announced DTDL model.
@@ -182,11 +190,19 @@ pub struct Settings {
     pub token_lifetime: Duration,
     /// Log level.
     pub log_level: LevelFilter,
+    /// What is worth a word although it is allowed, one line each.
+    pub warnings: Vec<String>,
 }
 
 /// Adds a flag for each row of the table.
 pub fn add_flags(command: Command) -> Command {
-    layers::add_flags(command, &TABLE)
+    layers::add_flags(command, &TABLE, &HEADINGS)
+}
+
+/// A line for each variable that looks like one of the settings and is none; the module's are known.
+pub(crate) fn strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let module = settings::TABLE.iter().map(|spec| spec.env);
+    KnownNames::of(settings::PREFIX, &TABLE).beside(module).strays(variables)
 }
 
 impl Settings {
@@ -198,7 +214,7 @@ impl Settings {
         matches: &ArgMatches,
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, SettingsError> {
-        let mut layers = Layers::read(&TABLE, None, matches, env);
+        let mut layers = Layers::read(&TABLE, &[], None, matches, env);
         let id_scope = layers.required(&ID_SCOPE, id_scope);
         let registration_id = layers.required(&REGISTRATION_ID, registration_id);
         let key = key(&mut layers, registration_id.as_deref());
@@ -206,7 +222,7 @@ impl Settings {
         let port = |text: &str| values::number(text, 1..=65_535);
         let provisioning_port = layers.required(&PROVISIONING_PORT, port);
         let hub_port = layers.required(&HUB_PORT, port);
-        let roots = roots(&mut layers);
+        let tls = tls(&mut layers);
         let interval = layers.required(&INTERVAL, |text| {
             let (least, most) = (Duration::from_millis(10), Duration::from_secs(86_400));
             values::duration_within(text, least, most)
@@ -214,27 +230,27 @@ impl Settings {
         let model_id = layers.optional(&MODEL_ID, model_id);
         let token_lifetime =
             layers.required(&TOKEN_LIFETIME, |text| values::duration(text, 1..=2_592_000));
-        let log_level = layers.required(&LOG_LEVEL, values::log_level);
-        let all = || {
+        let log_level = log_level::resolve(&mut layers, &LOG_LEVEL);
+        layers.finish(|warnings| {
             Some(Self {
                 enrollment: Enrollment { id_scope: id_scope?, registration_id: registration_id? },
                 key: key?,
                 provisioning_host: provisioning_host?,
                 provisioning_port: provisioning_port?,
                 hub_port: hub_port?,
-                roots: roots?,
+                tls: tls?,
                 interval: interval?,
                 model_id,
                 token_lifetime: token_lifetime?,
                 log_level: log_level?,
+                warnings,
             })
-        };
-        layers.finish(all())
+        })
     }
 }
 
 /// The key of the device, from the one setting that holds it.
-fn key(layers: &mut Layers, registration_id: Option<&str>) -> Option<Key> {
+fn key(layers: &mut Layers, registration_id: Option<&str>) -> Option<Reread<Key>> {
     let given: Vec<_> =
         KEYS.iter().filter_map(|spec| layers.source(spec).map(str::to_owned)).collect();
     if given.len() != 1 {
@@ -245,11 +261,29 @@ fn key(layers: &mut Layers, registration_id: Option<&str>) -> Option<Key> {
         });
         return None;
     }
-    let key = layers.optional(&KEY, parse_key).or_else(|| layers.optional(&KEY_FILE, read_key));
-    let group_key = layers
-        .optional(&GROUP_KEY, parse_key)
-        .or_else(|| layers.optional(&GROUP_KEY_FILE, read_key));
-    key.or_else(|| Some(group_key?.derive(registration_id?)))
+    let key = layers.optional(&KEY, parse_key).map(Reread::from);
+    let key = key.or_else(|| layers.optional(&KEY_FILE, |path| key_in_file(path, Key::clone)));
+    // Whatever is given is checked even when the id could not be read.
+    let id = registration_id.unwrap_or_default().to_owned();
+    let group_key = layers.optional(&GROUP_KEY, parse_key).map(|key| key.derive(&id).into());
+    key.or(group_key)
+        .or_else(|| {
+            layers.optional(&GROUP_KEY_FILE, |path| key_in_file(path, move |key| key.derive(&id)))
+        })
+        .filter(|_| registration_id.is_some())
+}
+
+/// What `made` makes of the key in a file, which is read again for each connection.
+fn key_in_file(
+    path: &str,
+    made: impl Fn(&Key) -> Key + Send + Sync + 'static,
+) -> Result<Reread<Key>, String> {
+    let file = PathBuf::from(path);
+    let read = {
+        let path = path.to_owned();
+        move || read_key(&path).map(|key| made(&key))
+    };
+    Ok(Reread::new(read()?, [file], move |_| read().map(Some)))
 }
 
 fn parse_key(text: &str) -> Result<Key, String> {
@@ -263,11 +297,18 @@ fn read_key(path: &str) -> Result<Key, String> {
 }
 
 /// What the given file holds, or else what the system trusts.
-fn roots(layers: &mut Layers) -> Option<RootCertStore> {
-    if layers.source(&CA_FILE).is_some() {
-        return layers.optional(&CA_FILE, |path| pem::roots(Path::new(path)));
-    }
-    pem::system_roots(CA_FILE.env).map_err(|problem| layers.problem(problem)).ok()
+fn tls(layers: &mut Layers) -> Option<Reread<TlsSettings>> {
+    let mut ca = CaSource::System { instead: CA_FILE.env };
+    let roots = if layers.source(&CA_FILE).is_some() {
+        layers.optional(&CA_FILE, |path| {
+            ca = CaSource::File(path.into());
+            pem::roots(Path::new(path))
+        })
+    } else {
+        pem::system_roots(CA_FILE.env).map_err(|problem| layers.problem(problem)).ok()
+    };
+    let config = client_config(roots?).map_err(|error| layers.problem(flaw::words_of(&error)));
+    Some(TlsFiles { ca, own: None }.reread(config.ok()?))
 }
 
 fn id_scope(text: &str) -> Result<String, String> {

@@ -3,7 +3,12 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::azure::members::told;
+
+/// Most bytes of a text in a twin (IoT Hub: tags and properties format).
+const TEXT_BYTES_MAX: usize = 4096;
 
 /// Telemetry: temperature.
 pub const TEMP: &str = "temp";
@@ -48,15 +53,35 @@ impl Writable {
         }
     }
 
-    /// Whether the template allows `value`.
+    /// What is in force until a value was set.
+    pub fn default_value(self) -> Value {
+        match self {
+            Self::Name => json!(""),
+            Self::Brightness => json!(0),
+        }
+    }
+
+    /// The value of this text, as the template allows it: a string, and an integer of 32 bits (DTDL
+    /// v2, "Primitive schemas").
     ///
     /// # Errors
-    /// What is wanted instead.
-    pub fn check(self, value: &Value) -> Result<(), &'static str> {
+    /// What is wanted instead, and what was found.
+    pub fn check(self, text: &str) -> Result<Value, String> {
         match self {
-            Self::Name if !value.is_string() => Err("name must be a string"),
-            Self::Brightness if !value.is_i64() => Err("brightness must be an integer"),
-            _ => Ok(()),
+            Self::Name => match serde_json::from_str::<String>(text) {
+                Ok(name) if name.len() <= TEXT_BYTES_MAX => Ok(json!(name)),
+                Ok(name) => Err(format!(
+                    "name must have at most {TEXT_BYTES_MAX} bytes, not {}",
+                    name.len()
+                )),
+                Err(_) if text.starts_with('"') => Err("name must be Unicode text".to_owned()),
+                Err(_) => Err(format!("name must be a string, not {}", told(text))),
+            },
+            Self::Brightness => text.parse::<i32>().map(|value| json!(value)).map_err(|_| {
+                let (least, most) = (i32::MIN, i32::MAX);
+                let found = told(text);
+                format!("brightness must be an integer from {least} to {most}, not {found}")
+            }),
         }
     }
 }
@@ -165,12 +190,52 @@ mod tests {
         for property in Writable::ALL {
             let wanted = schema(property.name());
             for (value, schema) in &cases {
-                assert_eq!(
-                    property.check(value).is_ok(),
-                    *schema == wanted,
-                    "{property:?} {value}"
-                );
+                let checked = property.check(&value.to_string());
+                assert_eq!(checked.is_ok(), *schema == wanted, "{property:?} {value}");
+                assert!(checked.is_err() || checked.as_ref() == Ok(value));
             }
+            let default = property.default_value();
+            assert_eq!(property.check(&default.to_string()), Ok(default), "{property:?}");
+        }
+    }
+
+    /// For all kinds of values: what is refused is called what it is.
+    #[test]
+    fn what_is_refused_is_told_by_its_kind() {
+        let long = format!("\"{}\"", "n".repeat(TEXT_BYTES_MAX + 1));
+        let deep = "[".repeat(1_000) + &"]".repeat(1_000);
+        let cases = [
+            (Writable::Name, "5", "name must be a string, not 5"),
+            (Writable::Name, "1e999", "name must be a string, not 1e999"),
+            (Writable::Name, "null", "name must be a string, not null"),
+            (Writable::Name, "true", "name must be a string, not a boolean"),
+            (Writable::Name, "{\"a\":1}", "name must be a string, not an object"),
+            (Writable::Name, &deep, "name must be a string, not an array"),
+            (Writable::Name, &long, "name must have at most 4096 bytes, not 4097"),
+            (Writable::Name, "\"\\ud800\"", "name must be Unicode text"),
+            (Writable::Brightness, "\"high\"", "a string"),
+            (Writable::Brightness, "2147483648", "2147483648"),
+            (Writable::Brightness, "-2147483649", "-2147483649"),
+            (Writable::Brightness, "18446744073709551616", "18446744073709551616"),
+            (Writable::Brightness, "1e999", "1e999"),
+            (Writable::Brightness, "7.5", "7.5"),
+            (Writable::Brightness, "false", "a boolean"),
+            (Writable::Brightness, "null", "null"),
+            (Writable::Brightness, &deep, "an array"),
+            (Writable::Brightness, "{}", "an object"),
+        ];
+        for (property, text, expected) in cases {
+            let problem = property.check(text).unwrap_err();
+            let start = match property {
+                Writable::Name => "",
+                Writable::Brightness => {
+                    "brightness must be an integer from -2147483648 to 2147483647, not "
+                }
+            };
+            assert_eq!(problem, format!("{start}{expected}"), "{text:.20}");
+        }
+        for text in ["2147483647", "-2147483648", "0"] {
+            assert!(Writable::Brightness.check(text).is_ok(), "{text}");
         }
     }
 

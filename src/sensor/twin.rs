@@ -16,11 +16,11 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::template::Writable;
 use crate::azure::conventions;
-use crate::azure::members::members;
+use crate::azure::members::{is_same, members};
 use crate::azure::topics::Received;
 use crate::twin::TwinRequest;
 use crate::twin::desired::{VERSION, plausible, read_version, sections, too_large};
@@ -34,8 +34,8 @@ const MEMBERS: [&str; 3] = [VERSION, Writable::ALL[0].name(), Writable::ALL[1].n
 pub struct Wanted {
     /// Which property.
     pub property: Writable,
-    /// As it stands in the twin; `null` when a patch removed it.
-    pub raw: Value,
+    /// Its text in the twin; `None` when a patch removed it.
+    pub raw: Option<String>,
     /// The `$version` that it came with.
     pub version: u64,
 }
@@ -46,7 +46,9 @@ pub struct Twin {
     /// Version of the desired properties that is known in full.
     version: Option<u64>,
     /// By [`Writable`]: the newest value acted on, and the version that it was known by last.
-    handled: [Option<(u64, Value)>; Writable::ALL.len()],
+    handled: [Option<(u64, String)>; Writable::ALL.len()],
+    /// By [`Writable`]: the value that the last document reports to be in force.
+    reported: [Option<Value>; Writable::ALL.len()],
     requests: Requests,
 }
 
@@ -55,7 +57,8 @@ impl Twin {
     /// still be stored in the session: give it a random number.
     pub fn new(rid_prefix: u32) -> Self {
         let requests = Requests::new(rid_prefix);
-        Self { version: None, handled: Default::default(), requests }
+        let (handled, reported) = Default::default();
+        Self { version: None, handled, reported, requests }
     }
 
     /// The subscriptions of a new connection are in place: asks for the document, and sends reports
@@ -72,6 +75,12 @@ impl Twin {
     /// Reports a value, in place of an older one of this property that has no answer yet.
     pub fn report(&mut self, property: &'static str, value: Value) {
         self.requests.report(property, value);
+    }
+
+    /// The values that the last document reports to be in force, where the template allows them.
+    pub fn reported(&self) -> impl Iterator<Item = (Writable, &Value)> {
+        let values = Writable::ALL.into_iter().zip(&self.reported);
+        values.filter_map(|(property, value)| Some((property, value.as_ref()?)))
     }
 
     /// Whether a request that was sent has no answer yet.
@@ -113,9 +122,9 @@ impl Twin {
         self.requests.patched(Some(version));
         let values = Writable::ALL.into_iter().zip(&mut self.handled).zip(section.values);
         let wanted = values.filter_map(|((property, handled), raw)| {
-            let raw = value(raw?);
+            let raw = raw?.to_owned();
             *handled = Some((version, raw.clone()));
-            Some(Wanted { property, raw, version })
+            Some(Wanted { property, raw: Some(raw).filter(|raw| raw != "null"), version })
         });
         Ok(wanted.collect())
     }
@@ -184,20 +193,28 @@ impl Twin {
             // Versions only grow: this is another twin, made under the same name.
             self.forget();
         }
-        let is_same = self.version.replace(version) == Some(version);
+        let is_current = self.version.replace(version) == Some(version);
+        for ((property, known), report) in
+            Writable::ALL.into_iter().zip(&mut self.reported).zip(document.reported)
+        {
+            let told = report.and_then(|report| members(report.as_bytes(), ["value"]).ok());
+            *known = told.and_then(|[value]| property.check(value?).ok());
+        }
         let mut wanted = Vec::new();
         let values = document.desired.into_iter().zip(document.reported);
         for ((property, handled), (raw, report)) in
             Writable::ALL.into_iter().zip(&mut self.handled).zip(values)
         {
-            let Some(raw) = raw.map(value) else { continue };
-            let is_handled = handled
-                .as_ref()
-                .is_some_and(|(known, last)| (is_same || *known == version) && *last == raw);
-            if !is_handled && !is_acknowledged(report, &raw, version) {
-                wanted.push(Wanted { property, raw: raw.clone(), version });
+            // A `null` is a value like any other here, and a bad one: a hub deletes what a patch
+            // sets to `null`.
+            let Some(raw) = raw else { continue };
+            let is_handled = handled.as_ref().is_some_and(|(known, last)| {
+                (is_current || *known == version) && is_same(last, raw)
+            });
+            if !is_handled && !is_acknowledged(property, report, raw, version) {
+                wanted.push(Wanted { property, raw: Some(raw.to_owned()), version });
             }
-            *handled = Some((version, raw));
+            *handled = Some((version, raw.to_owned()));
         }
         wanted
     }
@@ -216,17 +233,14 @@ impl Twin {
 
 /// Whether a reported property says that this value of this version was settled. A version alone
 /// proves nothing where the report is of another twin's value.
-fn is_acknowledged(report: Option<&str>, raw: &Value, version: u64) -> bool {
-    report.and_then(conventions::acknowledged).is_some_and(|(acknowledged, settled)| {
-        let (_, wanted) = conventions::desired(raw);
-        acknowledged == version && settled.is_none_or(|settled| value(settled) == *wanted)
-    })
-}
-
-/// The value of this text. What cannot be held (a nesting beyond 127 levels, `1e999`) stands as an
-/// empty object, which no property of the template takes.
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| json!({}))
+fn is_acknowledged(property: Writable, report: Option<&str>, raw: &str, version: u64) -> bool {
+    let Some(told) = report.and_then(conventions::acknowledged) else { return false };
+    let (_, wanted) = conventions::desired(raw);
+    let is_settled = match property.check(wanted) {
+        Ok(_) => !told.is_rejected && told.value.is_none_or(|value| is_same(value, wanted)),
+        Err(_) => told.is_rejected,
+    };
+    told.version == version && is_settled
 }
 
 /// The desired properties, or a patch of them.

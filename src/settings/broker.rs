@@ -6,9 +6,6 @@ mod tls;
 mod topics;
 
 use std::net::IpAddr;
-use std::sync::Arc;
-
-use rustls::ClientConfig;
 
 use super::layers::Layers;
 use super::table::{
@@ -18,8 +15,10 @@ use super::table::{
 use super::{Spec, identity, values};
 use crate::broker::topics::overlap;
 use crate::broker::{Address, AlertsTopic, Password, TopicFilter};
+use crate::files::reread::Reread;
 use crate::mqtt::Route;
 use crate::mqtt::text::is_refused;
+use crate::tls::TlsSettings;
 
 /// What a broker is needed for.
 const OF_BROKER: [Spec; 7] = [
@@ -50,13 +49,15 @@ pub struct BrokerSettings {
     /// The way to it: TLS or not.
     pub route: Route,
     /// Trusted roots, and the client certificate where there is one.
-    pub tls: Arc<ClientConfig>,
+    pub tls: Reread<TlsSettings>,
     /// User name.
     pub user: Option<String>,
     /// Password; never without a user name.
-    pub password: Option<Password>,
+    pub password: Option<Reread<Password>>,
     /// Client id of a session that is kept; none: a random one, and a session that ends.
     pub client_id: Option<String>,
+    /// The random one.
+    pub random_id: String,
     /// What to subscribe to; at least one, each once.
     pub filters: Vec<TopicFilter>,
     /// Where alerts go and thresholds come from; there exactly when there is no hub.
@@ -75,6 +76,11 @@ pub struct Standalone {
 }
 
 impl BrokerSettings {
+    /// The client id of the first connection.
+    pub fn client_id(&self) -> &str {
+        self.client_id.as_ref().unwrap_or(&self.random_id)
+    }
+
     /// Whether the password can be read on its way: no TLS, and a host that is not this machine.
     pub fn sends_password_in_clear(&self) -> bool {
         let is_here = self.host.eq_ignore_ascii_case("localhost")
@@ -128,6 +134,7 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
         user: address.user().map(str::to_owned),
         password: password?,
         client_id: client_id?,
+        random_id: random_client_id(),
         filters: filters?,
         standalone: standalone?,
     })
@@ -169,6 +176,11 @@ fn refuse<'a>(layers: &mut Layers, specs: impl Iterator<Item = &'a Spec>, advice
             layers.problem(problem);
         }
     }
+}
+
+/// A client id that no other process is likely to have.
+pub fn random_client_id() -> String {
+    format!("sg-{:012x}", fastrand::u64(..1 << 48))
 }
 
 fn client_id(text: &str) -> Result<String, String> {

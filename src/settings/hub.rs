@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::identity::{self, Proof};
 use super::layers::Layers;
-use super::table::{BROKER, GATEWAY_PORT, NO_PROXY, PLAIN, PROXY, TOKEN_LIFETIME, WEBSOCKET};
+use super::table::{
+    BROKER, GATEWAY_PORT, JUDGE_OWN_ALERTS, NO_PROXY, PLAIN, PROXY, TOKEN_LIFETIME, WEBSOCKET,
+};
 use super::values;
 use crate::azure::Identity;
 use crate::mqtt::{Proxy, Route};
@@ -32,6 +34,8 @@ pub struct HubSettings {
     pub route: Route,
     /// Life of a token.
     pub token_lifetime: Duration,
+    /// Whether the module's own alerts are judged when a route brings them back.
+    pub judge_own_alerts: bool,
 }
 
 /// `None` without a problem when there is no word of an identity and a broker is there instead; what
@@ -49,13 +53,17 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<HubSettings> {
         (Some(Transport::Plain), None) => Some(PLAIN_PORT),
         _ => layers.required(&GATEWAY_PORT, |text| values::number(text, 1..=65_535)),
     };
+    let port = gateway_port.unwrap_or(WEBSOCKET_PORT);
     let route = match (transport, &identity) {
-        (Some(transport), Some((identity, _))) => route(layers, transport, &identity.gateway),
+        (Some(transport), Some((identity, _))) => route(layers, transport, &identity.gateway, port),
+        // Where to is not known, but whether the proxy can be used is.
+        (Some(Transport::WebSocket), None) => websocket_route(layers, "localhost", port),
         _ => None,
     };
     let token_lifetime = layers.required(&TOKEN_LIFETIME, |text| {
         values::duration_within(text, TOKEN_LIFETIME_MIN, TOKEN_LIFETIME_MAX)
     });
+    let judge_own_alerts = layers.required(&JUDGE_OWN_ALERTS, values::switch);
     let (identity, proof) = identity?;
     Some(HubSettings {
         identity,
@@ -63,6 +71,7 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<HubSettings> {
         gateway_port: gateway_port?,
         route: route?,
         token_lifetime: token_lifetime?,
+        judge_own_alerts: judge_own_alerts?,
     })
 }
 
@@ -92,10 +101,10 @@ fn transport(layers: &mut Layers) -> Option<Transport> {
     }
 }
 
-fn route(layers: &mut Layers, transport: Transport, host: &str) -> Option<Route> {
+fn route(layers: &mut Layers, transport: Transport, host: &str, port: u16) -> Option<Route> {
     match transport {
         Transport::Tls => Some(Route::Direct),
-        Transport::WebSocket => websocket_route(layers, host),
+        Transport::WebSocket => websocket_route(layers, host, port),
         Transport::Plain => plain_route(layers, host),
     }
 }
@@ -113,12 +122,12 @@ fn plain_route(layers: &mut Layers, host: &str) -> Option<Route> {
     Some(Route::Plain)
 }
 
-fn websocket_route(layers: &mut Layers, host: &str) -> Option<Route> {
+fn websocket_route(layers: &mut Layers, host: &str, port: u16) -> Option<Route> {
     let exceptions = layers.optional(&NO_PROXY, |text| Ok(text.to_owned())).unwrap_or_default();
     if layers.source(&PROXY).is_none() {
         return Some(Route::WebSocket { proxy: None });
     }
-    let proxy =
-        layers.optional(&PROXY, |url| Proxy::to(host, url, &exceptions).map_err(values::text))?;
+    let proxy = layers
+        .optional(&PROXY, |url| Proxy::to(host, port, url, &exceptions).map_err(values::text))?;
     Some(Route::WebSocket { proxy })
 }

@@ -1,6 +1,6 @@
 //! Who the module is: by the variables of the edge runtime, else by a connection string.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 
@@ -32,6 +32,8 @@ pub enum Proof {
         key: Key,
         /// The only roots; none for plain TCP.
         roots: Vec<CertificateDer<'static>>,
+        /// Where they come from, to be read again.
+        ca_file: Option<PathBuf>,
     },
     /// By the security daemon of the edge runtime, which signs and has the trust bundle.
     Runtime(Workload),
@@ -107,19 +109,18 @@ fn runtime(layers: &mut Layers) -> Option<(Identity, Proof)> {
 
 fn pair(layers: &mut Layers, is_plain: bool) -> Option<(Identity, Proof)> {
     let connection = layers.optional(&CONNECTION_STRING, |text| {
-        let connection: ConnectionString = text.parse().map_err(values::text)?;
-        if connection.identity.module.is_none() {
-            return Err("ModuleId is missing: a filter is a module of an edge device".into());
-        }
-        Ok(connection)
+        ConnectionString::of_module(text).map_err(values::text)
     });
-    let roots = if is_plain {
-        Some(Vec::new())
+    let trusted = if is_plain {
+        Some((Vec::new(), None))
     } else {
-        layers.optional(&CA_FILE, |path| pem::certificates(Path::new(path)))
+        layers.optional(&CA_FILE, |path| {
+            Ok((pem::certificates(Path::new(path))?, Some(PathBuf::from(path))))
+        })
     };
     let ConnectionString { identity, key } = connection?;
-    Some((identity, Proof::Key { key, roots: roots? }))
+    let (roots, ca_file) = trusted?;
+    Some((identity, Proof::Key { key, roots, ca_file }))
 }
 
 fn host_name(text: &str) -> Result<String, String> {

@@ -25,6 +25,15 @@ pub struct Spec {
     pub is_env_only: bool,
     /// Given more than once, as a list: the flag again, the variable with commas, a list in the file.
     pub is_list: bool,
+    /// Any text at all, as it stands: a password may begin and end as it likes.
+    pub is_verbatim: bool,
+}
+
+impl Spec {
+    /// The key in the TOML file.
+    pub(crate) fn key(&self) -> String {
+        self.name.replace('-', "_")
+    }
 }
 
 /// A row that is no secret.
@@ -35,25 +44,33 @@ pub(crate) const fn row(
     value: &'static str,
     help: &'static str,
 ) -> Spec {
-    Spec { name, env, default, value, help, is_env_only: false, is_list: false }
+    Spec { name, env, default, value, help, is_env_only: false, is_list: false, is_verbatim: false }
 }
 
 /// The value of a setting that is a flag alone on the command line.
 pub(super) const SWITCH: &str = "true or false";
 
+/// Under which heading the rows stand that begin with this one.
+pub(super) const HEADINGS: [(&str, &str); 5] = [
+    (CONNECTION_STRING.name, "Hub"),
+    (BROKER.name, "Broker"),
+    (PATH.name, "Judging"),
+    (WORKERS.name, "Running"),
+    (WORKLOAD_URI.name, "Edge runtime"),
+];
+
 /// Names under which other programs know a variable, in order of preference.
 pub(super) const ALIASES: [(&str, &[&str]); 2] =
     [("HTTPS_PROXY", &["https_proxy", "HTTP_PROXY", "http_proxy"]), ("NO_PROXY", &["no_proxy"])];
 
-pub(super) const CONNECTION_STRING: Spec = Spec {
-    name: "connection-string",
-    env: "EdgeHubConnectionString",
-    default: "",
-    value: "HostName=...;GatewayHostName=...;DeviceId=...;ModuleId=...;SharedAccessKey=...",
-    help: "identity of the module and its key, outside of the edge runtime",
-    is_env_only: true,
-    is_list: false,
-};
+pub(super) const CONNECTION_STRING: Spec = env_only(
+    "connection-string",
+    "EdgeHubConnectionString",
+    "",
+    "HostName=...;DeviceId=...;ModuleId=...;SharedAccessKey=...",
+    "identity of the module and its key, outside of the edge runtime; `GatewayHostName=...` names the host \
+     to connect to",
+);
 pub(super) const CA_FILE: Spec = row(
     "ca-file",
     "EdgeModuleCACertificateFile",
@@ -83,24 +100,20 @@ pub(super) const PLAIN: Spec = row(
     "MQTT without TLS, for measurements: to loopback addresses alone, every other host is refused",
 );
 /// Holds the password of the proxy.
-pub(super) const PROXY: Spec = Spec {
-    name: "https-proxy",
-    env: "HTTPS_PROXY",
-    default: "",
-    value: "http://[user:password@]host[:port]",
-    help: "proxy for WebSocket; also `https_proxy`, `HTTP_PROXY`, `http_proxy`, the first that is set",
-    is_env_only: true,
-    is_list: false,
-};
-pub(super) const NO_PROXY: Spec = Spec {
-    name: "no-proxy",
-    env: "NO_PROXY",
-    default: "",
-    value: "hosts, domains and networks, separated by commas",
-    help: "what is reached without the proxy; also `no_proxy`",
-    is_env_only: true,
-    is_list: false,
-};
+pub(super) const PROXY: Spec = env_only(
+    "https-proxy",
+    "HTTPS_PROXY",
+    "",
+    "http://[user:password@]host[:port]",
+    "proxy for WebSocket; also `https_proxy`, `HTTP_PROXY`, `http_proxy`, the first that is set",
+);
+pub(super) const NO_PROXY: Spec = env_only(
+    "no-proxy",
+    "NO_PROXY",
+    "",
+    "hosts, domains and networks, each with or without :port, separated by commas",
+    "what is reached without the proxy; also `no_proxy`",
+);
 pub(super) const PATH: Spec = row(
     "path",
     "SLUICEGATE_PATH",
@@ -114,6 +127,14 @@ pub(super) const THRESHOLD: Spec = row(
     "25",
     "number, in the sensors' unit",
     "threshold while the twin, or the control topic, has no `TemperatureThreshold`",
+);
+pub(super) const JUDGE_OWN_ALERTS: Spec = row(
+    "judge-own-alerts",
+    "SLUICEGATE_JUDGE_OWN_ALERTS",
+    "false",
+    SWITCH,
+    "judge this module's own alerts, too, where a route brings them back to its input: with a route \
+     that brings all of them they never end",
 );
 pub(super) const WORKERS: Spec = row(
     "workers",
@@ -175,8 +196,8 @@ pub(super) const LOG_LEVEL: Spec = row(
     "log-level",
     "RuntimeLogLevel",
     "info",
-    "fatal, error, warning, info, debug, verbose",
-    "debug shows every message",
+    "fatal, error, warning, info (or information), debug, verbose",
+    "debug shows every message; as edgeHub does, an unknown level counts as info, with a warning",
 );
 pub(super) const CONFIG: Spec = row(
     "config",
@@ -245,7 +266,7 @@ pub(super) const API_VERSION: Spec = env_only(
 );
 
 /// The settings table: README shows it, and a test keeps the two equal.
-pub const TABLE: [Spec; 38] = [
+pub const TABLE: [Spec; 39] = [
     CONNECTION_STRING,
     CA_FILE,
     GATEWAY_PORT,
@@ -266,6 +287,7 @@ pub const TABLE: [Spec; 38] = [
     REPORTED_TOPIC,
     PATH,
     THRESHOLD,
+    JUDGE_OWN_ALERTS,
     WORKERS,
     LINGER,
     KEEP_ALIVE,

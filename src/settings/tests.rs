@@ -6,6 +6,7 @@ use tempfile::NamedTempFile;
 
 mod broker;
 mod characters;
+mod foreign;
 mod identity;
 mod route;
 
@@ -81,7 +82,6 @@ fn all_problems_are_reported_at_once() {
         ("EdgeModuleCACertificateFile", "/nowhere/ca.pem"),
         ("SLUICEGATE_GATEWAY_PORT", "99999"),
         ("SLUICEGATE_CONFIG", "/nowhere/settings.toml"),
-        ("RuntimeLogLevel", "loud"),
         ("SLUICEGATE_HELD_BYTES", "12"),
     ];
     let flags = [
@@ -103,7 +103,6 @@ fn all_problems_are_reported_at_once() {
         "EdgeModuleCACertificateFile",
         "SLUICEGATE_GATEWAY_PORT",
         "settings.toml",
-        "RuntimeLogLevel",
         "SLUICEGATE_HELD_BYTES",
         "--workers",
         "--keep-alive",
@@ -126,8 +125,8 @@ fn a_device_identity_and_an_empty_root_file_are_refused() {
         ("EdgeModuleCACertificateFile", empty.path().to_str().unwrap()),
     ];
     let error = resolve(&[], &env).err().expect("both are wrong");
-    assert!(error.0[0].contains("ModuleId is missing"), "{error}");
-    assert!(error.0[1].contains("no PEM certificate"), "{error}");
+    assert!(error.0[0].contains("`ModuleId` is missing"), "{error}");
+    assert!(error.0[1].contains("it is empty"), "{error}");
 }
 
 #[test]

@@ -5,9 +5,6 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use tracing_subscriber::filter::LevelFilter;
-
-use crate::logging::LEVELS;
 use crate::threshold::Threshold;
 
 /// Most parser threads: more than any edge device has cores.
@@ -40,13 +37,16 @@ pub(crate) fn duration_within(
     least: Duration,
     most: Duration,
 ) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text.trim())
-        .map_err(|error| format!("{text:?} is not a duration such as 5s or 1h30m: {error}"))?;
+    let duration = crate::duration::parse(text)?;
     if (least..=most).contains(&duration) {
         return Ok(duration);
     }
+    let unit = match text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        true => ": without a unit it is seconds",
+        false => "",
+    };
     Err(format!(
-        "{text:?} is not from {} to {}",
+        "{text:?} is not from {} to {}{unit}",
         humantime::format_duration(least),
         humantime::format_duration(most)
     ))
@@ -54,9 +54,9 @@ pub(crate) fn duration_within(
 
 pub(crate) fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(format!("{text:?} is neither true nor false")),
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false (nor 1, 0, yes, no, on, off)")),
     }
 }
 
@@ -78,14 +78,6 @@ pub(crate) fn workers(text: &str) -> Result<usize, String> {
 /// ingest thread and one to the broker, the hub or the kernel; that is not measured.
 fn workers_auto(cores: usize) -> usize {
     cores.saturating_sub(2).min(WORKERS_MAX)
-}
-
-pub(crate) fn log_level(text: &str) -> Result<LevelFilter, String> {
-    let named = |(name, _): &&(&str, _)| name.eq_ignore_ascii_case(text.trim());
-    LEVELS.iter().find(named).map(|(_, level)| *level).ok_or_else(|| {
-        let names: Vec<_> = LEVELS.iter().map(|(name, _)| *name).collect();
-        format!("{text:?} is none of {}", names.join(", "))
-    })
 }
 
 #[cfg(test)]

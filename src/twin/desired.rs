@@ -1,7 +1,7 @@
 //! Reads the one desired property from a twin document or a patch: text in, a change out. What else
 //! is in it is passed over.
 
-use crate::azure::members::{kind, members};
+use crate::azure::members::{members, told};
 use crate::limits::VERSION_MAX;
 use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::threshold::Threshold;
@@ -111,13 +111,4 @@ fn read(value: &str) -> Change {
         || Change::Bad(format!("{PROPERTY} must be a finite number, not {}", told(value))),
         Change::Set,
     )
-}
-
-/// What is told of a value that cannot be used: a number as it is, cut, anything else by its kind.
-fn told(value: &str) -> &str {
-    const BYTES_MAX: usize = 40;
-    match kind(value) {
-        "a number" => value.get(..BYTES_MAX).unwrap_or(value),
-        kind => kind,
-    }
 }

@@ -109,6 +109,25 @@ proptest! {
         prop_assert_eq!(address.password.as_ref().map(Password::reveal), Some(&*password));
     }
 
+    /// Whatever is accepted, another reader of URLs finds the same host and port in it, or nothing;
+    /// and the login is all that stands before the last `@`.
+    #[test]
+    fn another_reader_finds_the_same(
+        login in "([a-z#/?:@%4]{0,6}@)?",
+        host in "[a-z0-9.]{1,6}|\\[::1\\]",
+        port in "(:[0-9a#/?]{0,6})?",
+    ) {
+        let text = format!("mqtt://{login}{host}{port}");
+        if let Ok(read) = read(&text) {
+            let raw = text.replacen(&login, "", 1);
+            let other: hyper::Uri = raw.parse().expect("what is accepted is a URL");
+            prop_assert_eq!(other.host().map(|host| host.trim_matches(['[', ']'])), Some(&*read.host));
+            prop_assert_eq!(other.port_u16().unwrap_or(1883), read.port);
+            let shown = format!("{}{}", read.user.unwrap_or_default(), read.host);
+            prop_assert!(!shown.contains(['#', '?']) || login.contains('%'), "{}", shown);
+        }
+    }
+
     /// No text makes reading panic.
     #[test]
     fn any_text_is_read(text in any::<String>()) {

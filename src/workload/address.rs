@@ -4,7 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use hyper::Uri;
+use crate::url::{Schemes, ServerUrl};
+
+/// With the port that stands for it.
+const SCHEMES: Schemes =
+    Schemes { known: &[("http", 80)], wanted: "http://, or with unix:// and a path" };
+const WANTED: &str = "unix:///path/of.sock or http://host:port";
 
 /// The value of `IOTEDGE_WORKLOADURI`: a socket of this device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,23 +47,21 @@ impl FromStr for Address {
         if text.contains(char::is_control) {
             return Err(format!("{text:?} holds a control character: take it out"));
         }
-        let wanted = || format!("{text:?} is neither unix:///path/of.sock nor http://host:port");
         if let Some(path) = text.strip_prefix("unix://") {
             // `unix://host/path` names another machine, which no socket can reach.
             return if path.starts_with('/') && path.len() > 1 {
                 Ok(Self::Unix(path.into()))
             } else {
-                Err(wanted())
+                Err(format!("{text:?} is not {WANTED}"))
             };
         }
-        let uri: Uri = text.parse().map_err(|_| wanted())?;
-        let is_bare = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
-        match (uri.scheme_str(), uri.authority()) {
-            (Some("http"), Some(authority)) if is_bare && !authority.as_str().contains('@') => {
-                let host = authority.host().trim_matches(['[', ']']);
-                Ok(Self::Http { host: host.to_owned(), port: authority.port_u16().unwrap_or(80) })
+        // Its text may hold a login.
+        let url = ServerUrl::read(text, &SCHEMES).map_err(|why| format!("not {WANTED}: {why}"))?;
+        match url.user {
+            None => Ok(Self::Http { host: url.host, port: url.port }),
+            Some(_) => {
+                Err(format!("not {WANTED}: the daemon has no users, leave out what is before '@'"))
             }
-            _ => Err(wanted()),
         }
     }
 }
@@ -109,11 +112,20 @@ mod tests {
             "http://",
             "http://edge/path",
             "http://u:p@edge",
+            "http://u@edge",
+            "http://u:p#q@edge",
+            "http://edge:99999",
+            "http://edge:0",
+            "http://edge:port",
+            "http://edge:",
+            "http://edge#1",
+            "http://:80",
             "npipe://a",
         ];
         for text in others {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.contains("unix:///path"), "{text}: {error}");
+            assert!(!error.contains("u:p"), "{error}");
         }
     }
 }

@@ -16,6 +16,7 @@ use sluicegate::mqtt::connection::{PACKET_BYTES_MAX, READ_BYTES};
 use sluicegate::mqtt::packet::{Packet, SubAck, SubscribeReasonCode};
 use sluicegate::mqtt::wire::{Incoming, Outgoing};
 use sluicegate::mqtt::{Connection, Inbox, QoS};
+use sluicegate::origin::Origin;
 use sluicegate::parse::JsonPath;
 use sluicegate::pipeline::Pipeline;
 use sluicegate::threshold::Threshold;
@@ -161,8 +162,9 @@ impl Rig {
                         let (id, threshold) = (publish.packet_id(), Threshold::DEFAULT);
                         pipeline.receive(BROKER, &block, message, id, threshold);
                     }
-                    Incoming::TooLarge { packet_id, bytes, .. } => {
-                        pipeline.receive_too_large(BROKER, packet_id, bytes, Instant::now());
+                    Incoming::TooLarge { packet_id, bytes, topic } => {
+                        let (origin, now) = (Origin::Topic(&topic), Instant::now());
+                        pipeline.receive_too_large(BROKER, origin, packet_id, bytes, now);
                     }
                     Incoming::PubAck(_) | Incoming::Other(_) => {}
                 }

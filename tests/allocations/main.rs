@@ -24,6 +24,7 @@ use sluicegate::parse::JsonPath;
 use sluicegate::pipeline::{Pipeline, SharedPipeline};
 use sluicegate::settings::{BrokerSettings, Standalone};
 use sluicegate::threshold::ThresholdCell;
+use sluicegate::tls::TlsSettings;
 use sluicegate::trust::{Trust, trusting};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
@@ -127,6 +128,7 @@ fn link_settings(port: u16, way: Way) -> LinkSettings {
         puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::ZERO,
         linger: Duration::ZERO,
+        judge_own_alerts: false,
     }
 }
 
@@ -140,10 +142,11 @@ fn broker_settings(port: u16) -> (BrokerSettings, Standalone) {
         host: "127.0.0.1".to_owned(),
         port,
         route: Route::Tcp,
-        tls: trusting([]).unwrap(),
+        tls: TlsSettings::from(trusting([]).unwrap()).into(),
         user: None,
         password: None,
         client_id: Some("gate".to_owned()),
+        random_id: String::new(),
         filters: vec!["sensors/#".parse().unwrap()],
         standalone: Some(topics.clone()),
     };

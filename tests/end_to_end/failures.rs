@@ -70,6 +70,38 @@ fn missing_settings_are_named() {
     }
 }
 
+/// A variable that nothing reads is told with the nearest one: beside the verdict, beside what is wrong,
+/// and in the log. Its value, and that of a proxy that cannot be used, is not.
+#[test]
+fn misspelt_variables_and_bad_proxies_are_told_without_their_values() {
+    let warning = "variable SLUICEGATE_TRESHOLD is not read by anything: did you mean \
+                   SLUICEGATE_THRESHOLD?";
+    let mut good = sluicegate();
+    good.args(["check", "--broker", "mqtt://h"]).env("SLUICEGATE_TRESHOLD", "hunter2");
+    let (code, output) = run(&mut good);
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains(&format!("warning: {warning}")), "{output}");
+    let mut logged = sluicegate();
+    logged.args(["run", "--broker", "mqtt://127.0.0.1:1"]).env("SLUICEGATE_TRESHOLD", "hunter2");
+    let logging = Process::spawn("sluicegate", &mut logged);
+    logging.wait_for_line(&["[WRN]", warning]);
+    logging.signal("TERM");
+    let url = "http://jane:hunter2#3@proxy:8080";
+    for subcommand in ["check", "run"] {
+        let mut bad = sluicegate();
+        bad.args([subcommand, "--websocket"]).env("SLUICEGATE_TRESHOLD", "hunter2");
+        bad.env(CONNECTION_STRING, "HostName=h;DeviceId=d;ModuleId=m;SharedAccessKey=czNjcjN0");
+        let (code, output) = run(bad.env("HTTPS_PROXY", url));
+        assert_eq!(code, Some(EX_USAGE), "{output}");
+        for part in [&format!("warning: {warning}"), "variable HTTPS_PROXY: ", "'#' as %23"] {
+            assert!(output.contains(part), "{part}: {output}");
+        }
+        for part in ["hunter2", "jane", "proxy:8080"] {
+            assert!(!output.contains(part), "{part}: {output}");
+        }
+    }
+}
+
 /// The exit code is the verdict on the settings, also for whoever does not read the words.
 #[test]
 fn a_reader_that_is_gone_changes_no_verdict() {

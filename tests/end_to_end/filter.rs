@@ -96,6 +96,22 @@ fn a_message_type_in_any_case_is_replaced() {
     }
 }
 
+/// Controls and code points that are no characters: a property that holds one arrives as it was.
+#[test]
+fn odd_characters_in_properties_arrive() {
+    let scene = Scene::start(10);
+    let _module = scene.filter();
+    let odd =
+        ["\u{1}", "\n", "\u{1f}", "\u{7f}", "\u{80}", "\u{9f}", "\u{fdd0}", "\u{ffff}", "\u{0}"];
+    for value in odd {
+        scene.deliver(vec![message(reading(99), &[("k", value)])]);
+        let [alert] = &scene.take(1)[..] else { panic!("one") };
+        assert_eq!(property(alert, "k"), Some(value), "{value:?}");
+    }
+    scene.assert_nothing_more_upstream();
+    assert_eq!(scene.counter("forwarded"), odd.len() as u64);
+}
+
 /// Messages for any other input are acknowledged and ignored, however hot.
 #[test]
 fn other_inputs_are_acknowledged_and_ignored() {

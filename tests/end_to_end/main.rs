@@ -20,6 +20,7 @@ mod load;
 mod plain;
 mod real_data;
 mod renewal;
+mod routes;
 mod runtime;
 mod sensor;
 mod shutdown;

@@ -16,7 +16,7 @@ use crate::load::calibrate;
 use crate::load::outcome::Finding;
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES_LOAD)]
+#[command(after_help = format!("Exit codes: 0 done; 1 ended early; {EXIT_CODES_LOAD}"))]
 pub(crate) struct CalibrateArgs {
     /// Length of each of its four parts
     #[arg(long = "for", value_name = "TIME", default_value = "3s", value_parser = parse_time)]

@@ -20,7 +20,7 @@ use crate::load::settings::{
 mod broker;
 mod parse;
 
-pub(crate) use broker::BrokerArgs;
+pub(crate) use broker::{BrokerArgs, ENV_PASSWORD as ENV_BROKER_PASSWORD};
 pub(crate) use parse::{Rate, parse_rate, parse_rate_or_max, parse_share, parse_time};
 use parse::{parse_burst, parse_number};
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use sluicegate::azure::members;
 
 use super::control::client::{ask, listen};
 use super::control::{Answer, METHOD_TIMEOUT_S_MAX, Request};
 use super::output::{note, print};
+use super::text::parse_duration;
 use super::{CommandError, shell};
 use crate::hub::manifest::desired_inside;
 
@@ -54,9 +56,8 @@ pub(crate) struct MethodArgs {
     /// Payload of the call
     #[arg(value_name = "JSON", value_parser = parse_json, default_value = "null")]
     payload: Value,
-    /// Seconds to wait for the module's answer, 1 to 300
-    #[arg(long, value_name = "SECONDS", default_value_t = 30,
-        value_parser = clap::value_parser!(u64).range(1..=METHOD_TIMEOUT_S_MAX))]
+    /// How long to wait for the module's answer, 1s to 5m
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_timeout)]
     timeout: u64,
     #[command(flatten)]
     hub: StateArgs,
@@ -96,8 +97,15 @@ pub(crate) struct EnrolArgs {
     hub: StateArgs,
 }
 
+/// Reads whole seconds, which are all that a direct method knows.
+fn parse_timeout(text: &str) -> Result<u64, String> {
+    let time = parse_duration(text)?;
+    let is_whole = time.subsec_nanos() == 0 && (1..=METHOD_TIMEOUT_S_MAX).contains(&time.as_secs());
+    if is_whole { Ok(time.as_secs()) } else { Err("whole seconds, from 1s to 5m".to_owned()) }
+}
+
 fn parse_json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+    serde_json::from_str(text).map_err(|error| format!("it {}", members::problem(&error)))
 }
 
 pub(crate) fn twin(command: TwinCommand) -> Result<(), CommandError> {
@@ -210,5 +218,20 @@ fn unexpected(answer: Answer) -> CommandError {
         Answer::Error { status, text } => CommandError::refused(format!("{text} ({status})")),
         // Not shown: it may hold a key.
         _ => CommandError::internal(&"the hub gave an answer to another question"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_waits_for_whole_seconds() {
+        for (text, seconds) in [("1", 1), ("30", 30), ("30s", 30), ("5m", 300), ("300", 300)] {
+            assert_eq!(parse_timeout(text), Ok(seconds), "{text}");
+        }
+        for text in ["0", "301", "1.5", "500ms", "6m", "", "s"] {
+            assert!(parse_timeout(text).is_err(), "{text}");
+        }
     }
 }

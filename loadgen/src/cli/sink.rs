@@ -9,6 +9,7 @@ use clap::Args;
 use sluicegate::broker::TopicFilter;
 use sluicegate::broker::topics::check_topic;
 use sluicegate::mqtt::text::is_refused;
+use sluicegate::settings::quotes;
 
 use super::output::note;
 use super::text::parse_duration;
@@ -32,6 +33,18 @@ const ENV_PASSWORD: &str = "LOADGEN_PASSWORD";
 const ENV_SUBSCRIBE: &str = "LOADGEN_SUBSCRIBE";
 const ENV_PUBLISH: &str = "LOADGEN_PUBLISH";
 const ENV_THRESHOLD: &str = "LOADGEN_THRESHOLD";
+/// All of them.
+pub(crate) const VARIABLES: [&str; 9] = [
+    ENV_HOST,
+    ENV_PORT,
+    ENV_CA_FILE,
+    ENV_CLIENT_ID,
+    ENV_USERNAME,
+    ENV_PASSWORD,
+    ENV_SUBSCRIBE,
+    ENV_PUBLISH,
+    ENV_THRESHOLD,
+];
 /// The tutorials' threshold.
 const DEFAULT_THRESHOLD: f64 = 25.0;
 /// As most clients have it.
@@ -78,8 +91,9 @@ pub(crate) struct SinkArgs {
 }
 
 pub(crate) fn run(args: &SinkArgs) -> Result<(), CommandError> {
-    let settings = settings(args, |name| env::var(name).ok().filter(|value| !value.is_empty()))
-        .map_err(|problems| CommandError { code: EXIT_USAGE, text: problems.join("; ") })?;
+    let settings =
+        settings(args, |name| env::var(name).ok().and_then(|value| read(name, value)))
+            .map_err(|problems| CommandError { code: EXIT_USAGE, text: problems.join("; ") })?;
     let stop = Arc::new(Stop::default());
     let stopper = Arc::clone(&stop);
     signals::on_stop(move || stopper.stop()).map_err(CommandError::no_start)?;
@@ -89,12 +103,26 @@ pub(crate) fn run(args: &SinkArgs) -> Result<(), CommandError> {
     ended.map_err(|error| CommandError::unavailable(error.to_string()))
 }
 
+/// What a variable says, if anything: without the white space that an env-file may leave around it.
+fn read(name: &str, value: String) -> Option<String> {
+    let value = match name {
+        ENV_PASSWORD => quotes::without_line_end(&value),
+        _ => value.trim(),
+    };
+    Some(value.to_owned()).filter(|value| !value.is_empty())
+}
+
 /// The settings, or everything that is wrong with them.
 fn settings(
     args: &SinkArgs,
     read: impl Fn(&str) -> Option<String>,
 ) -> Result<SinkSettings, Vec<String>> {
-    let mut problems = Vec::new();
+    let quoted = VARIABLES.into_iter().filter(|name| *name != ENV_PASSWORD);
+    let quoted = quoted.filter(|name| read(name).is_some_and(|text| quotes::are_around(&text)));
+    let mut problems: Vec<_> = quoted.map(|name| format!("{name}: {}", quotes::ADVICE)).collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let mut required = |name: &str| {
         read(name).unwrap_or_else(|| {
             problems.push(format!("{name} is not set"));
@@ -198,4 +226,60 @@ fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
     let range = RATE_MIN..=RATE_MAX;
     if range.contains(&rate) { Ok(rate) } else { Err(format!("`{text}` is not in {range:?}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        sink: SinkArgs,
+    }
+
+    /// The settings of an environment with this change.
+    fn with(name: &str, value: &str) -> Result<SinkSettings, String> {
+        let given = [
+            (ENV_HOST, "h"),
+            (ENV_PORT, "1"),
+            (ENV_SUBSCRIBE, "a/#"),
+            (ENV_PUBLISH, "b"),
+            (ENV_USERNAME, "u"),
+        ];
+        let line = Line::try_parse_from(["sink"]).unwrap();
+        let of = |wanted: &str| {
+            let base = given.iter().find(|(known, _)| *known == wanted);
+            let text = if wanted == name { Some(value) } else { base.map(|(_, text)| *text) };
+            text.and_then(|text| read(wanted, text.to_owned()))
+        };
+        settings(&line.sink, of).map_err(|problems| problems.join("; "))
+    }
+
+    #[test]
+    fn quotation_marks_are_named_for_every_variable() {
+        for name in VARIABLES.into_iter().filter(|name| *name != ENV_PASSWORD) {
+            for value in ["\"hunter2\"", "'hunter2'", " 'hunter2'\r\n", "\u{201c}hunter2\u{201d}"] {
+                let error = with(name, value).err().expect("quotation marks");
+                let expected = format!("{name}: the value is in quotation marks");
+                assert!(error.starts_with(&expected) && !error.contains("hunter2"), "{error}");
+            }
+        }
+        assert_eq!(with(ENV_PASSWORD, "'hunter2'").unwrap().password, "'hunter2'");
+    }
+
+    #[test]
+    fn white_space_around_a_variable_is_no_part_of_it() {
+        for after in ["\r", "\n", "\r\n", " "] {
+            assert_eq!(with(ENV_HOST, &format!(" host{after}")).unwrap().host, "host");
+            assert_eq!(with(ENV_PORT, &format!("5{after}")).unwrap().port, 5);
+            let threshold = with(ENV_THRESHOLD, &format!("5.5{after}")).unwrap().threshold;
+            assert!((threshold - 5.5).abs() < f64::EPSILON);
+        }
+        assert_eq!(with(ENV_PASSWORD, " p \r\n").unwrap().password, " p ");
+        let unset = with(ENV_HOST, " \r\n").err().expect("nothing");
+        assert!(unset.contains("LOADGEN_HOST is not set"));
+    }
 }

@@ -11,7 +11,7 @@ use crate::support::{RunningHub, file, loadgen, run, texts};
 fn wrong_usage_is_64_and_help_is_0() {
     for args in [
         &["hub", "--window", "0"][..],
-        &["hub", "--ack-timeout", "30"],
+        &["hub", "--ack-timeout", "30 parsecs"],
         &["demo", "--for", "1s"],
         &["demo", "--rate", "1"],
         &["twin", "set", "filter", "{not json"],
@@ -27,6 +27,25 @@ fn wrong_usage_is_64_and_help_is_0() {
     assert_eq!(code, 0);
     assert!(out.contains("Exit codes:") && out.contains("demo"), "{out}");
     assert!(!out.contains("module  "), "the child's own command is hidden: {out}");
+}
+
+/// A variable that no command reads is told of, whatever the command, and changes nothing else.
+#[test]
+fn a_misspelt_variable_is_told() {
+    for args in
+        [&["report", "/nowhere.json"][..], &["twin", "get", "filter", "--state", "/nowhere"]]
+    {
+        let mut command = loadgen();
+        command.args(args).env("LOADGEN_TRESHOLD", "hunter2").env("LOADGEN_THRESHOLD", "5");
+        let output = command.output().unwrap();
+        let (code, _, _) = run(args);
+        assert_eq!(output.status.code(), Some(code));
+        let err = String::from_utf8(output.stderr).unwrap();
+        let expected = "warning: variable LOADGEN_TRESHOLD is not read by anything: did you mean \
+                        LOADGEN_THRESHOLD?";
+        assert_eq!(err.lines().filter(|line| *line == expected).count(), 1, "{err}");
+        assert!(!err.contains("hunter2"), "{err}");
+    }
 }
 
 /// For every flag and variable that names a file: what is no regular file is refused at once, by one

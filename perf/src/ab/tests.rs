@@ -179,7 +179,8 @@ fn what_cannot_be_is_refused() {
 fn times_are_read_with_their_bounds() {
     assert_eq!(parse_time("100ms"), Ok(TIME_MIN));
     assert_eq!(parse_time("1m"), Ok(TIME_MAX));
-    for text in ["99ms", "61s", "1", ""] {
+    assert_eq!(parse_time("8"), Ok(Duration::from_secs(8)));
+    for text in ["99ms", "61s", "61", ""] {
         assert!(parse_time(text).is_err(), "{text}");
     }
 }

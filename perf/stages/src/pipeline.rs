@@ -139,6 +139,7 @@ fn settings() -> Result<LinkSettings, String> {
         puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::ZERO,
         linger: Duration::ZERO,
+        judge_own_alerts: false,
     })
 }
 

@@ -7,7 +7,10 @@ const PREFIX: &str = "devices/edge1/modules/filter/messages/events/%24.on=output
 
 fn alert(bag: &str) -> String {
     let mut out = String::new();
-    alert_topic(&mut out, PREFIX, bag);
+    let had_type = alert_topic(&mut out, PREFIX, bag);
+    let properties = Properties::decode(bag.split('/').next().unwrap_or_default());
+    let has_type = properties.iter().any(|(name, _)| name.eq_ignore_ascii_case("MessageType"));
+    assert_eq!(had_type, has_type, "{bag}");
     out
 }
 

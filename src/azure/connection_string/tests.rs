@@ -68,6 +68,54 @@ fn every_problem_is_reported_at_once() {
     check("HostName=;DeviceId=d;SharedAccessKey=", &[Problem::Empty(HOST), Problem::Empty(KEY)]);
 }
 
+/// A shell ends a command at the first `;` that stands in no quotation marks.
+#[test]
+fn a_string_that_a_shell_cut_is_told() {
+    check("HostName=h", &[Problem::Cut(HOST), Problem::Missing(DEVICE), Problem::Missing(KEY)]);
+    let cut = parse("HostName=h.net").unwrap_err().to_string();
+    assert!(cut.contains("nothing but `HostName` is there: where a shell"), "{cut}");
+    check("HostName=h;DeviceId=d", &[Problem::Missing(KEY)]);
+}
+
+#[test]
+fn a_module_s_string_names_all_that_is_missing() {
+    let problems = |text: &str| ConnectionString::of_module(text).unwrap_err().problems().to_vec();
+    let device = format!("HostName=h;DeviceId=d;SharedAccessKey={SECRET}");
+    assert!(parse(&device).is_ok());
+    assert_eq!(problems(&device), [Problem::Missing(MODULE)]);
+    let expected = [Problem::Missing(MODULE), Problem::Missing(KEY)];
+    assert_eq!(problems("HostName=h;DeviceId=d"), expected);
+    let misspelt = format!("HostName=h;DeviceId=d;moduleid=m;SharedAccessKey={SECRET}");
+    assert_eq!(problems(&misspelt), [Problem::LetterCase(MODULE)]);
+    assert!(ConnectionString::of_module(&format!("{device};ModuleId=m")).is_ok());
+}
+
+/// Each part is named with what is wrong with it.
+#[test]
+fn a_key_that_cannot_be_read_is_told_by_its_kind() {
+    let cases = [
+        ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY", "its trailing '=' lost?"),
+        ("MDEyMzQ1Njc4OWFiY2Rl+/AxMjM0NTY3ODlhYmNkZW=", "was it cut off"),
+        ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY%3D", "percent-encoded"),
+        ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3%2BDlhYmNkZWY=", "percent-encoded"),
+        ("\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"", "quotation marks"),
+        ("'MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY='", "quotation marks"),
+        ("MDEyMzQ1Njc4OWFiY2Rl ZjAxMjM0NTY3ODlhYmNkZWY=", "white space"),
+        ("MDEyMzQ1Njc4OWFiY2Rl\nZjAxMjM0NTY3ODlhYmNkZWY=", "white space"),
+        ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3-DlhYmNkZ_Y=", "'-' as '+'"),
+        ("<your key>", "placeholder"),
+        ("{your-key}", "placeholder"),
+    ];
+    for (key, expected) in cases {
+        let text = format!("HostName=h;DeviceId=d;SharedAccessKey={key}");
+        let error = parse(&text).unwrap_err();
+        let [Problem::Key(_)] = error.problems() else { panic!("{error}") };
+        let shown = error.to_string();
+        assert!(shown.contains("`SharedAccessKey`") && shown.contains(expected), "{key}: {shown}");
+        assert!(!shown.contains(&SECRET[..8]), "{shown}");
+    }
+}
+
 #[test]
 fn forms_that_need_another_string() {
     let whole = |rest: &str| format!("HostName=h;DeviceId=d;{rest}");

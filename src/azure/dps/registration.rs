@@ -10,6 +10,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::members::problem;
 use super::super::request_ids::{Outstanding, RequestIds};
 use super::{Assignment, Body, parse_response, poll, register, register_body, shortened};
 
@@ -206,7 +207,7 @@ impl Registration {
     ) -> Result<Progress, RegistrationError> {
         let malformed = |problem: &str| RegistrationError::Malformed(problem.to_owned());
         let body: Body = serde_json::from_slice(body)
-            .map_err(|error| RegistrationError::Malformed(error.to_string()))?;
+            .map_err(|error| RegistrationError::Malformed(format!("it {}", problem(&error))))?;
         let state = body.registration_state.unwrap_or_default();
         match body.status.as_deref() {
             Some("assigned") => state

@@ -74,12 +74,13 @@ impl Outlet {
         }
         let Some(suppressed) = self.patch_lines.allow(now, 1) else { return false };
         let number = pipeline.counters.twin_callbacks;
+        let topic = excerpt(self.control_topic.as_bytes());
         info!("control topic, patch {number}: \"{text}\" (and {suppressed} more before it)");
         match outcome {
             Outcome::Applied(threshold) => info!("threshold in force: {threshold}"),
             Outcome::Refused(problem) => {
                 let kept = self.context.cell.load().threshold;
-                warn!("control patch refused: {problem}; the threshold stays {kept}");
+                warn!("control patch on {topic} refused: {problem}; the threshold stays {kept}");
             }
             Outcome::Stale => info!(
                 "control patch passed over: its $version is not above that of the patch in force; \

@@ -30,6 +30,11 @@ impl TopicFilter {
         &self.text[self.start..]
     }
 
+    /// Whether it is served in a way that not every broker knows: shared, for one.
+    pub fn is_special(&self) -> bool {
+        self.start > 0
+    }
+
     /// Whether messages on `topic` come through this subscription (MQTT 3.1.1 §4.7).
     pub fn matches(&self, topic: &str) -> bool {
         if topic.starts_with('$') && self.pattern().starts_with(['+', '#']) {

@@ -155,46 +155,84 @@ fn alert_topics_are_checked_and_written() {
     assert_eq!(check_topic("a/b c"), Ok(()));
 }
 
+/// The topic of a message that comes back, checked to be one.
+fn comes_back(sources: &[TopicFilter], alerts: &AlertsTopic, back: &TopicFilter) -> Option<String> {
+    let topic = returning(sources, alerts, back)?;
+    let mut alert = String::new();
+    alerts.write(&mut alert, &topic);
+    assert!(check_topic(&topic).is_ok(), "{topic:?}");
+    assert!(sources.iter().any(|source| source.matches(&topic)), "{topic}");
+    assert!(back.matches(&alert), "{topic}: {alert}");
+    Some(topic)
+}
+
+/// Through the same filter, or through one of several separated by spaces.
+fn is_loop(filters: &str, alerts: &str) -> bool {
+    let filters: Vec<_> = filters.split(' ').map(filter).collect();
+    filters.iter().any(|back| comes_back(&filters, &template(alerts), back).is_some())
+}
+
 #[test]
 fn a_loop_is_seen_and_nothing_else() {
     let loops = [
         ("sensors/#", "sensors"),
         ("#", "alerts/{topic}"),
-        ("+/+", "alerts/{topic}"),
+        ("+/+ +", "alerts/{topic}"),
         ("sensors/#", "{topic}"),
-        ("sensors/+", "{topic}/alert"),
         ("$share/g/alerts/#", "alerts/{topic}"),
         ("$queue/alerts/#", "alerts/{topic}"),
-        ("sensors/alert", "sensors/{topic}"),
-        ("sensors/#", "sen{topic}"),
-        ("a/xyz/b", "a/x{topic}z/b"),
-        ("a/+/c", "{topic}/c"),
-        ("$SYS/x", "{topic}"),
+        ("sensors/# alerts/#", "alerts/{topic}"),
+        ("sensors/+ alerts/+/+", "alerts/{topic}"),
+        ("sensors/+ sensors/+/alert", "{topic}/alert"),
+        ("a/# a/+/c", "{topic}/c"),
         ("$data/#", "$data/{topic}"),
+        ("$SYS/x", "{topic}"),
         ("+", "{topic}"),
-        ("a/x1/2z/b", "a/x{topic}z/b"),
+        ("+ +/+", "a/{topic}"),
+        ("a/# xaz/#", "x{topic}z"),
+        ("b/xyz/c y", "b/x{topic}z/c"),
+        ("+/#", "{topic}/alert"),
+        ("+/+/#", "alerts/{topic}"),
+        // As `temperature/temperature` is a topic, too.
+        ("+/temperature/#", "alerts/{topic}"),
+        ("site/+/# site/+/alerts/#", "site/1/alerts/{topic}"),
     ];
-    for (pattern, alerts) in loops {
-        assert!(could_match(&filter(pattern), &template(alerts)), "{pattern} {alerts}");
+    for (filters, alerts) in loops {
+        assert!(is_loop(filters, alerts), "{filters} {alerts}");
     }
     let safe = [
+        // The levels differ: an alert has more than the messages.
+        ("+/sensor/+/state", "alerts/{topic}"),
+        ("+/+/+/+/+/Data", "alerts/{topic}"),
+        ("+/devices/+/+", "alerts/{topic}"),
+        ("+/+", "alerts/{topic}"),
+        ("+", "{topic}/alert"),
+        ("$share/g/+/+/state", "alerts/{topic}"),
+        ("+/+/+ sensors/+", "alerts/now/{topic}"),
+        ("sensors/+", "{topic}/alert"),
+        // Levels that are there say something else.
         ("sensors/#", "alerts/{topic}"),
         ("sensors/+", "sensors"),
         ("sensors/+", "sensors/a/{topic}"),
         ("$share/g/sensors/#", "alerts/{topic}"),
-        ("#", "$alerts/{topic}"),
-        ("+/x", "$x{topic}"),
-        ("sensors/1", "{topic}/alert"),
+        ("sensors/#", "sen{topic}"),
         ("sensors/#", "sensor/{topic}"),
         ("sensors/#", "sensors-{topic}"),
-        ("a/xz/b", "a/x{topic}z/b"),
-        ("a/xz/b", "a/xz{topic}/b"),
+        ("sensors/1", "{topic}/alert"),
+        ("sensors/alert", "sensors/{topic}"),
+        ("a/xyz/b", "a/x{topic}z/b"),
+        ("a/x1/2z/b", "a/x{topic}z/b"),
+        ("a/+/c", "{topic}/c"),
         ("a", "a{topic}"),
-        ("a/b", "{topic}/a/b"),
-        ("a", "{topic}/b"),
+        ("a/#", "a{topic}"),
+        ("+/temperature", "alerts/{topic}"),
+        // Wildcards in front let no `$` in.
+        ("#", "$alerts/{topic}"),
+        ("+/x", "$x{topic}"),
+        ("+/#", "$alerts/{topic}"),
     ];
-    for (pattern, alerts) in safe {
-        assert!(!could_match(&filter(pattern), &template(alerts)), "{pattern} {alerts}");
+    for (filters, alerts) in safe {
+        assert!(!is_loop(filters, alerts), "{filters} {alerts}");
     }
 }
 
@@ -248,44 +286,54 @@ fn generalised(topic: &str, choices: &[u8]) -> String {
 }
 
 proptest! {
-    /// For every filter, template and source topic: if the alert comes through the filter, the
-    /// check says that it could.
+    /// For every source, template and topic: if the alert of a message that comes through the source
+    /// comes through a filter, that is seen.
     #[test]
     fn no_loop_passes_as_safe(
         before in "\\$?[ab/]{0,4}",
         after in "[ab/$]{0,4}",
         topic in "[ab/$]{1,5}",
-        choices in proptest::collection::vec(any::<u8>(), 1..8),
+        choices in prop::collection::vec(any::<u8>(), 1..8),
+        source_choices in prop::collection::vec(any::<u8>(), 1..8),
         share in any::<bool>(),
     ) {
         let template = template(&format!("{before}{PLACEHOLDER}{after}"));
         let mut alert = String::new();
         template.write(&mut alert, &topic);
         let share = if share { "$share/g/" } else { "" };
-        let text = format!("{share}{}", generalised(&alert, &choices));
-        if let Ok(filter) = text.parse::<TopicFilter>() && filter.matches(&alert) {
-            prop_assert!(could_match(&filter, &template), "{filter} {template} {topic}");
+        let back = format!("{share}{}", generalised(&alert, &choices)).parse::<TopicFilter>();
+        let source = format!("{share}{}", generalised(&topic, &source_choices)).parse();
+        if let (Ok(back), Ok(source)) = (back, source)
+            && back.matches(&alert)
+            && TopicFilter::matches(&source, &topic)
+        {
+            let found = comes_back(std::slice::from_ref(&source), &template, &back);
+            prop_assert!(found.is_some(), "{source} {template} {back} {topic}");
         }
     }
 
-    /// For every filter and template of few characters: the check says that they could match exactly
-    /// when there is a source topic with which they do.
+    /// For every source, template and filter of few characters: a loop is seen exactly when there is a
+    /// topic that makes one.
     #[test]
     fn the_check_is_exact(
-        filter in "[ab/+$]{1,3}(/#)?|#",
+        sources in prop::collection::vec("[ab/+$]{1,3}(/#)?|#|\\+/[ab+]|\\+/\\+/\\+|/#", 1..3),
+        back in "[ab/+$]{1,4}(/#)?|#|[ab+]/[ab+]/[ab+]|\\+/\\+/\\+/#",
         before in "[ab/$]{0,3}",
         after in "[ab/$]{0,2}",
     ) {
-        let Ok(filter) = filter.parse::<TopicFilter>() else { return Ok(()) };
+        let sources: Vec<TopicFilter> = sources.iter().filter_map(|text| text.parse().ok()).collect();
+        let Ok(back) = back.parse::<TopicFilter>() else { return Ok(()) };
         let template = template(&format!("{before}{PLACEHOLDER}{after}"));
         let mut alert = String::new();
         let witness = all_topics(6).find(|topic| {
             alert.clear();
             template.write(&mut alert, topic);
-            filter.matches(&alert)
+            back.matches(&alert) && sources.iter().any(|source| source.matches(topic))
         });
+        let found = comes_back(&sources, &template, &back);
         prop_assert_eq!(
-            could_match(&filter, &template), witness.is_some(), "{} {} {:?}", filter, template, witness
+            found.is_some(), witness.is_some(),
+            "{:?} {} {}: {:?} {:?}", sources, template, back, witness, found
         );
     }
 
@@ -321,7 +369,8 @@ proptest! {
         topic in "\\$?[ab/]{1,5}", choices in proptest::collection::vec(any::<u8>(), 1..8),
     ) {
         if let Ok(filter) = generalised(&topic, &choices).parse::<TopicFilter>() {
-            prop_assert_eq!(could_match(&filter, &template(&topic)), filter.matches(&topic));
+            let found = returning(std::slice::from_ref(&filter), &template(&topic), &filter);
+            prop_assert_eq!(found.is_some(), filter.matches(&topic));
         }
     }
 
@@ -331,7 +380,7 @@ proptest! {
         let filter = pattern.parse::<TopicFilter>().unwrap_or_else(|_| filter("a/+/#"));
         filter.matches(&text);
         if let Ok(template) = format!("{text}{PLACEHOLDER}{pattern}").parse::<AlertsTopic>() {
-            could_match(&filter, &template);
+            let _ = comes_back(std::slice::from_ref(&filter), &template, &filter);
         }
     }
 }

@@ -65,3 +65,59 @@ fn roots_of_more_bytes_than_the_bound_are_refused() {
     let problem = named(None, &[folder.path()]).unwrap_err();
     assert!(problem.ends_with(expected), "{problem}");
 }
+
+/// What a file holds in place of what is wanted, and what is said of it: never a piece of it.
+#[test]
+fn what_is_no_pem_of_the_kind_is_told_with_its_remedy() {
+    use base64::Engine;
+    let encoded = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let label = |label: &str, text: &str| {
+        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n").into_bytes()
+    };
+    let secret = encoded(&made.signing_key.serialize_der());
+    let legacy = format!("Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n{secret}");
+    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(key.bytes().flat_map(|b| [b, 0])).collect();
+    let (is_key, is_not) =
+        ("it holds a key and no PEM certificate", "it holds a certificate and no PEM key");
+    let cut = &key.as_bytes()[..key.len() / 2];
+    let rows: [(&[u8], &str, &str); 16] = [
+        (b"", "it is empty", "it is empty"),
+        (b" \r\n\n", "it is empty", "it is empty"),
+        (made.cert.der(), "openssl x509 -inform DER -in FILE", is_not),
+        (&made.signing_key.serialize_der(), is_key, "openssl pkey -inform DER -in FILE"),
+        (&[0x30, 0x82, 1, 0, 2, 1, 3, 0x30], "openssl pkcs12 -in FILE -nokeys", "-nocerts -nodes"),
+        (&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2], "Java key store", "Java key store"),
+        (&utf16, "UTF-16", "UTF-16"),
+        (key.as_bytes(), is_key, ""),
+        (certificate.as_bytes(), "", is_not),
+        (&label("ENCRYPTED PRIVATE KEY", &secret), is_key, "openssl pkey -in FILE"),
+        (&label("RSA PRIVATE KEY", &legacy), is_key, "the key is encrypted"),
+        (&label("PUBLIC KEY", &secret), is_key, "it holds a public key"),
+        (&label("CERTIFICATE REQUEST", &secret), "request for a cert", "request for a certificate"),
+        (&label("PKCS7", &secret), "openssl pkcs7 -in FILE -print_certs", "PKCS #7"),
+        (&label("TRUSTED CERTIFICATE", &secret), "OpenSSL's own form: openssl x509", is_not),
+        (cut, is_key, "it is not PEM, or is cut off"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let shown = path.display().to_string();
+    for (content, of_certificate, of_key) in rows {
+        fs::write(&path, content).unwrap();
+        let told = [
+            (certificate_chain(&path).map(drop), of_certificate),
+            (private_key(&path).map(drop), of_key),
+        ];
+        for (told, expected) in told {
+            // It is what was wanted.
+            if expected.is_empty() {
+                assert_eq!(told, Ok(()));
+                continue;
+            }
+            let told = told.expect_err(expected);
+            assert!(told.replace(&shown, "FILE").contains(expected), "{expected}: {told}");
+            assert!(told.contains(&shown) && !told.contains(&secret[20..40]), "{told}");
+        }
+    }
+}

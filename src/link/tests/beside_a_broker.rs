@@ -5,9 +5,15 @@ use crate::message::{Message, Span};
 
 /// What the broker's connection does in a turn that brings one hot message.
 fn from_broker(shared: &SharedPipeline, wake: &Notify) {
-    let block = Bytes::from_static(HOT.as_bytes());
+    from_broker_on("", shared, wake);
+}
+
+/// The same on this topic.
+pub(super) fn from_broker_on(topic: &str, shared: &SharedPipeline, wake: &Notify) {
+    let block = Bytes::from(format!("{topic}{HOT}"));
     let pipeline = &mut *shared.lock();
-    let message = Message { origin: Span::new(0..0), body: Span::new(0..HOT.len()) };
+    let (middle, end) = (topic.len(), block.len());
+    let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
     let threshold = Threshold::new(25.0).expect("finite");
     pipeline.receive(SourceId::Broker, &block, message, None, threshold);
     pipeline.advance(Instant::now());

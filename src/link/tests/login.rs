@@ -152,7 +152,7 @@ async fn a_certificate_for_another_host_is_refused() {
     let daemon = Daemon::start(&gateway.root);
     let (mut link, _stop) = gateway.link(&daemon);
     let shown = failure(&mut link).await;
-    assert!(shown.contains("does not carry this host name"), "{shown}");
+    assert!(shown.contains("does not carry the host name localhost, but another-host"), "{shown}");
 }
 
 /// A daemon that hangs does not delay the end of the process.

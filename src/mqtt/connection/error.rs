@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rumqttc::mqttbytes;
 
+use crate::tls;
+
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
@@ -49,6 +51,9 @@ fn is_reset(error: &io::Error) -> bool {
 
 /// How a socket failed; what the system or a library says of it only where it says more.
 fn io_text(error: &io::Error) -> String {
+    if let Some(words) = tls::words(error) {
+        return format!("the connection failed ({words})");
+    }
     match error.kind() {
         ErrorKind::UnexpectedEof => "the peer closed the connection".to_owned(),
         _ if is_reset(error) => "the peer reset the connection".to_owned(),

@@ -139,7 +139,7 @@ mod tests {
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::InternalError);
         assert_eq!(
             told(Error::other(alert), 1, 0),
-            "lost: the connection failed (received fatal alert: InternalError)"
+            "lost: the connection failed (TLS alert: internal error)"
         );
     }
 }

@@ -13,6 +13,8 @@ use crate::mqtt::packet::{
 };
 use crate::mqtt::wire::Incoming;
 
+mod retry;
+
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const PUBACK_TIMEOUT: Duration = Duration::from_secs(60);
 

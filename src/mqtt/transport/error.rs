@@ -252,12 +252,12 @@ impl ConnectError {
 
     /// Whether no trusted root vouches for the peer's certificate: other roots might.
     pub fn is_untrusted(&self) -> bool {
-        use rustls::CertificateError::{BadSignature, UnknownIssuer};
+        use rustls::CertificateError::{BadSignature, Other, UnknownIssuer};
         let Failure::Tls { source, .. } = &self.failure else { return false };
         // A new root of the old name shows as a bad signature.
         matches!(
             words::tls_error(source),
-            Some(rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature))
+            Some(rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature | Other(_)))
         )
     }
 

@@ -1,5 +1,7 @@
 //! A way through an HTTP proxy: CONNECT (RFC 9110 §9.3.6), then the bytes are ours.
 
+mod exceptions;
+
 use std::fmt;
 
 use base64::Engine;
@@ -8,8 +10,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -17,7 +18,10 @@ use super::{At, Failure};
 use crate::url::{Password, Schemes, ServerUrl, UrlProblem};
 
 /// The scheme of a proxy that is asked by CONNECT, with its port.
-const SCHEMES: Schemes = Schemes { known: &[("http", 80)], wanted: "http://" };
+const SCHEMES: Schemes = Schemes {
+    known: &[("http", 80)],
+    wanted: "http://, as no proxy is spoken to over TLS (https://) or by SOCKS",
+};
 
 /// Largest answer to CONNECT.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -47,18 +51,23 @@ pub enum ProxyUrlError {
 }
 
 impl Proxy {
-    /// The proxy at `url`, unless `exceptions` (`NO_PROXY`, as curl reads it) name `host`.
+    /// The proxy at `url` for what is at `host` and `port`, unless `exceptions` (`NO_PROXY`) name it.
     ///
     /// # Errors
     /// When `url` is none of an HTTP proxy. User and password are percent-decoded.
-    pub fn to(host: &str, url: &str, exceptions: &str) -> Result<Option<Self>, ProxyUrlError> {
+    pub fn to(
+        host: &str,
+        port: u16,
+        url: &str,
+        exceptions: &str,
+    ) -> Result<Option<Self>, ProxyUrlError> {
         // As curl and others read it, the scheme may be missing.
         let url = match url.contains("://") {
             true => ServerUrl::read(url, &SCHEMES)?,
             false => ServerUrl::read(&format!("http://{}", url.trim()), &SCHEMES)?,
         };
         let authorization = url.user.map(|user| basic(&user, url.password.as_ref())).transpose()?;
-        if is_excepted(host, exceptions) {
+        if exceptions::name(exceptions, host, port) {
             return Ok(None);
         }
         Ok(Some(Self { host: url.host, port: url.port, authorization }))
@@ -109,14 +118,6 @@ fn basic(user: &str, password: Option<&Password>) -> Result<HeaderValue, ProxyUr
         .expect("Base64 is a header's text");
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// Whether `exceptions` name `host`; which proxy it would be otherwise changes nothing about that.
-fn is_excepted(host: &str, exceptions: &str) -> bool {
-    let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let matcher = Matcher::builder().https("http://proxy").no(exceptions).build();
-    let target = format!("https://{authority}/").parse::<Uri>();
-    target.is_ok_and(|target| matcher.intercept(&target).is_none())
 }
 
 async fn converse(tcp: TcpStream, request: Request<Empty<Bytes>>) -> Result<TcpStream, String> {
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
 
     fn to(host: &str, url: &str, exceptions: &str) -> Option<Proxy> {
-        Proxy::to(host, url, exceptions).expect("a good URL")
+        Proxy::to(host, 443, url, exceptions).expect("a good URL")
     }
 
     #[test]
@@ -209,6 +210,11 @@ mod tests {
             ("http://user:p:q@proxy", "user:p:q"),
             ("http://%C3%A9:%23%2F%3F%25%3A@proxy", "\u{e9}:#/?%:"),
             ("http://user@proxy", "user:"),
+            ("http://user:@@proxy", "user:@"),
+            ("http://user:p%40ss@proxy:8080", "user:p@ss"),
+            ("http://user:p@ss:1@proxy:8080/", "user:p@ss:1"),
+            ("http://DOMAIN%5Cuser:p@proxy", "DOMAIN\\user:p"),
+            ("http://DOMAIN\\user:p@proxy", "DOMAIN\\user:p"),
         ];
         for (url, login) in cases {
             let proxy = to("hub.net", url, "").expect("a proxy");
@@ -240,6 +246,27 @@ mod tests {
             "http://p:65536",
             "http://p:+1",
             "http://p:x",
+            "http://p:port",
+            "http://p:99999",
+            "http://p:1 2",
+            "http://p: 1",
+            "http://p:-1",
+            "http://user:1234#5@proxy:8080",
+            "http://user:sec/ret@proxy:8080",
+            "http://user:sec?ret@proxy:8080",
+            "http://user:sec\\ret/@proxy:8080",
+            "user:sec://ret@proxy:8080",
+            "http://user:secret@",
+            "http://user:secret@:8080",
+            "http://:8080",
+            "http:///p:1",
+            "http:/p:1",
+            "http:\\\\p:1",
+            "http://secret host:1",
+            "HTTPS://u:secret@p:1",
+            "socks5h://u:secret@p:1",
+            "socks4://p:1",
+            "//p:1",
             "http://p:",
             "http://[::1",
             "http://::1",
@@ -247,27 +274,17 @@ mod tests {
             "http://p/secret",
         ];
         for url in urls {
-            let error = Proxy::to("hub.net", url, "").expect_err(url).to_string();
+            let error = Proxy::to("hub.net", 443, url, "").expect_err(url).to_string();
             assert!(!error.contains("sec") && error.contains("HTTP proxy"), "{url}: {error}");
         }
     }
 
     #[test]
     fn exceptions_go_direct() {
-        let cases = [
-            ("edge.local", "other, .local", true),
-            ("edge.local", "edge.local", true),
-            ("edge.local", "*", true),
-            ("10.1.2.3", "10.0.0.0/8", true),
-            ("edge.local", "notedge.local,10.0.0.0/8", false),
-            ("edge.local", "", false),
-        ];
-        for (host, exceptions, is_direct) in cases {
-            assert_eq!(
-                to(host, "http://p:1", exceptions).is_none(),
-                is_direct,
-                "{host} {exceptions}"
-            );
-        }
+        assert!(to("edge.local", "http://p:1", "other, .local").is_none());
+        assert!(to("edge.local", "http://p:1", "edge.local:443").is_none());
+        assert!(to("edge.local", "http://p:1", "edge.local:8883").is_some());
+        // A proxy that nobody needs is read all the same.
+        assert!(Proxy::to("edge.local", 443, "http://p:0", "*").is_err());
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 
+mod certificates;
 mod deadlines;
 mod dial;
 mod early;

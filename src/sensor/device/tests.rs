@@ -43,7 +43,8 @@ impl Bench {
     }
 
     fn desired(&mut self, property: Writable, raw: Value, version: u64) {
-        self.device.desired(property, &raw, version, self.now());
+        let raw = (!raw.is_null()).then(|| raw.to_string());
+        self.device.desired(property, raw.as_deref(), version, self.now());
     }
 
     fn command(&mut self, name: &str, payload: &str) -> Response {
@@ -235,20 +236,90 @@ fn null_withdraws_a_pending_change() {
     assert_eq!(reports(bench.run(20.0)), []);
 }
 
+/// For all values that are refused, in both forms: what is reported is in force, the default before
+/// anything was set.
 #[test]
-fn a_value_that_the_template_forbids_is_refused_at_once() {
-    let mut bench = bench();
-    bench.run(1.0);
-    bench.desired(Writable::Name, json!(5), 4);
-    bench.desired(Writable::Brightness, json!({"value": "bright"}), 4);
-    let wanted = [
-        (1.0, "name", json!({"value": 5, "ac": 400, "av": 4, "ad": "name must be a string"})),
-        (
-            1.0,
-            "brightness",
-            json!({"value": "bright", "status": "failed", "desiredVersion": 4,
-                   "message": "brightness must be an integer"}),
-        ),
+fn a_value_that_the_template_forbids_is_refused_at_once_with_what_is_in_force() {
+    let refused = [
+        (Writable::Brightness, r#""high""#),
+        (Writable::Brightness, "7.5"),
+        (Writable::Brightness, "3000000000"),
+        (Writable::Brightness, "1e999"),
+        (Writable::Brightness, "true"),
+        (Writable::Brightness, "[7]"),
+        (Writable::Brightness, r#"{"value":7,"other":1}"#),
+        (Writable::Brightness, r#"{"brightness":{"value":7}}"#),
+        (Writable::Name, "5"),
+        (Writable::Name, "null"),
+        (Writable::Name, r#"["lamp"]"#),
+        (Writable::Name, &format!("\"{}\"", "n".repeat(5_000))),
     ];
-    assert_eq!(reports(bench.run(20.0)), wanted);
+    for (property, raw) in refused {
+        for set in [None, Some(json!(7)), Some(json!(-9))] {
+            let mut bench = bench();
+            let set = set.filter(|_| property == Writable::Brightness);
+            let in_force = set.clone().unwrap_or_else(|| property.default_value());
+            if let Some(value) = set {
+                bench.desired(property, value, 2);
+            }
+            bench.run(10.0);
+            for (raw, is_wrapped) in
+                [(raw.to_owned(), false), (format!("{{\"value\":{raw}}}"), true)]
+            {
+                let now = bench.now();
+                bench.device.desired(property, Some(&raw), 3, now);
+                let reports = reports(bench.run(10.0));
+                let [(_, name, report)] = &*reports else { panic!("{raw:.40}: {reports:?}") };
+                assert_eq!(*name, property.name());
+                assert_eq!(report["value"], in_force, "{raw:.40}");
+                let why = &report[if is_wrapped { "message" } else { "ad" }];
+                assert!(why.as_str().is_some_and(|why| why.contains(" must ")), "{report}");
+                let told = match is_wrapped {
+                    true => (&report["status"], &report["desiredVersion"]),
+                    false => (&report["ac"], &report["av"]),
+                };
+                let expected = if is_wrapped { json!("failed") } else { json!(400) };
+                assert_eq!(told, (&expected, &json!(3)), "{raw:.40}");
+            }
+        }
+    }
+}
+
+/// A refusal changes nothing: the value on its way comes into force, and then the refusal is told
+/// with it. Of more refusals the last is; a good value takes the place of all.
+#[test]
+fn a_refusal_lets_the_change_under_way_go_on() {
+    let mut bench = bench();
+    bench.desired(Writable::Brightness, json!(7), 2);
+    bench.run(1.0);
+    bench.desired(Writable::Brightness, json!("high"), 3);
+    bench.desired(Writable::Brightness, json!({"value": "higher"}), 4);
+    let values = |reports: Vec<(f64, &str, Value)>| -> Vec<(f64, Value)> {
+        reports.into_iter().map(|(time, _, report)| (time, report["value"].clone())).collect()
+    };
+    let told = reports(bench.run(20.0));
+    assert_eq!((&told[1].2["status"], &told[1].2["desiredVersion"]), (&json!("failed"), &json!(4)));
+    assert_eq!(values(told), [(5.0, json!(7)), (5.0, json!(7))]);
+    bench.desired(Writable::Brightness, json!(8), 5);
+    bench.desired(Writable::Brightness, json!("x"), 6);
+    bench.desired(Writable::Brightness, json!(9), 7);
+    assert_eq!(values(reports(bench.run(40.0))), [(25.0, json!(9))]);
+    bench.desired(Writable::Brightness, json!(10), 8);
+    bench.desired(Writable::Brightness, json!("x"), 9);
+    bench.desired(Writable::Brightness, Value::Null, 10);
+    assert_eq!(reports(bench.run(60.0)), [], "both are withdrawn");
+}
+
+/// What an earlier process has reported is in force, unless this one has set something.
+#[test]
+fn what_an_earlier_process_has_set_is_in_force() {
+    let mut bench = bench();
+    bench.device.was_in_force(Writable::Brightness, &json!(7));
+    bench.desired(Writable::Brightness, json!("high"), 3);
+    assert_eq!(reports(bench.run(1.0))[0].2["value"], json!(7));
+    bench.desired(Writable::Brightness, json!(8), 4);
+    bench.run(10.0);
+    bench.device.was_in_force(Writable::Brightness, &json!(7));
+    bench.desired(Writable::Brightness, json!("high"), 5);
+    assert_eq!(reports(bench.run(20.0))[0].2["value"], json!(8));
 }

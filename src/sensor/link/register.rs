@@ -13,6 +13,7 @@ use crate::azure::dps::{
     Assignment, Progress, RESPONSES, Registration, RegistrationError, Request,
 };
 use crate::limits::PUBACK_TIMEOUT_DEFAULT;
+use crate::logging::outage::{Away, Lasting, Outage, Tell};
 use crate::mqtt::packet::{Connect, Packet, Publish};
 use crate::mqtt::session::{self, Ask, End, Serve, Session, Step, Wait};
 use crate::mqtt::{
@@ -42,16 +43,17 @@ impl RegisterError {
     }
 }
 
-/// Connects, registers and disconnects.
+/// Connects, registers and disconnects. `progress` has what was told of earlier ones.
 pub(super) async fn register(
     endpoint: &Endpoint,
     hello: Connect,
     registration: Registration,
+    progress: &mut Outage,
 ) -> Result<Assignment, RegisterError> {
     let client_id = hello.client_id.clone();
     let (connection, _) = transport::connect(endpoint, hello).await?;
     let wake = Arc::default();
-    let mut talk = Talk { wake, registration, packet_id: 0 };
+    let mut talk = Talk { wake, registration, progress, packet_id: 0 };
     let served = session::serve(&mut talk, connection, false).await;
     let registered = served.end.map_err(|end| {
         let hint = served.course.hint(&end, &client_id, endpoint.names);
@@ -60,15 +62,16 @@ pub(super) async fn register(
     Ok(registered?)
 }
 
-struct Talk {
+struct Talk<'a> {
     /// Nobody wakes it.
     wake: Arc<Notify>,
     registration: Registration,
+    progress: &'a mut Outage,
     /// The last one given out; a registration sends fewer requests than there are ids.
     packet_id: u16,
 }
 
-impl Serve for Talk {
+impl Serve for Talk<'_> {
     type Leave = Result<Assignment, RegistrationError>;
 
     fn wake(&self) -> &Arc<Notify> {
@@ -114,7 +117,18 @@ impl Serve for Talk {
     }
 }
 
-impl Talk {
+/// The line to tell, if there is one.
+fn folded(tell: Tell, text: &str) -> Option<String> {
+    match tell {
+        Tell::Full => Some(text.to_owned()),
+        Tell::Still(Away { failures, time }) => {
+            Some(format!("{text}, after {failures} answers in {}", Lasting(time)))
+        }
+        Tell::Nothing => None,
+    }
+}
+
+impl Talk<'_> {
     fn ask<S: ByteStream>(
         &mut self,
         request: Option<Request>,
@@ -138,10 +152,17 @@ impl Talk {
         match self.registration.response(&publish.topic, &publish.payload, now)? {
             Progress::Assigned(assignment) => return Ok(Some(assignment)),
             Progress::Assigning(wait) => {
-                info!("registration status: assigning; asking again in {} ms", wait.as_millis());
+                // It is no failure: more of it is told.
+                const ASSIGNING: &str = "registration status: assigning";
+                if let Some(line) = folded(self.progress.cut(ASSIGNING, now), ASSIGNING) {
+                    info!("{line}; asking again in {} ms", wait.as_millis());
+                }
             }
             Progress::Busy(status, wait) => {
-                warn!("provisioning service busy ({status}); again in {} ms", wait.as_millis());
+                let busy = format!("provisioning service busy ({status})");
+                if let Some(line) = folded(self.progress.failed(&busy, now), &busy) {
+                    warn!("{line}; again in {} ms", wait.as_millis());
+                }
             }
             Progress::Ignored => {}
         }

@@ -1,6 +1,7 @@
 //! What the sensor does with a connection to the hub: what it begins with, and turn after turn.
 
 use std::future::pending;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::mqtt::session::{
 };
 use crate::mqtt::wire::{Incoming, Outgoing};
 use crate::mqtt::{ByteStream, Connection, QoS, Stream};
+use crate::sensor::settings::Settings;
 use crate::sensor::twin::Wanted;
 use crate::twin::misplaced::{warn_of_document, warn_of_patch};
 
@@ -45,8 +47,14 @@ impl Client for Link {
         &self.stop
     }
 
+    fn files(&self) -> Vec<PathBuf> {
+        let Settings { key, tls, .. } = &self.settings;
+        key.paths().iter().chain(tls.paths()).cloned().collect()
+    }
+
     /// Registers first, where it is not known where to connect to.
     async fn connect(&mut self) -> Result<Connected, FailedAttempt> {
+        self.read_again()?;
         let assignment = match self.assignment.clone().filter(|_| !self.is_stale()) {
             Some(assignment) => assignment,
             None => self.register().await?,
@@ -247,9 +255,12 @@ impl Link {
         match wanted {
             Err(problem) => warn!("{problem}"),
             Ok(wanted) => {
+                for (property, value) in self.twin.reported() {
+                    self.device.was_in_force(property, value);
+                }
                 for Wanted { property, raw, version } in wanted {
                     self.counters.changes += 1;
-                    self.device.desired(property, &raw, version, now);
+                    self.device.desired(property, raw.as_deref(), version, now);
                 }
             }
         }

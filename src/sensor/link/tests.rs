@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, LocalSet};
@@ -23,6 +23,7 @@ use crate::mqtt::QoS;
 use crate::mqtt::packet::{
     ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode,
 };
+use crate::tls::{TlsSettings, trusting};
 
 mod deadlines;
 mod too_large;
@@ -47,35 +48,26 @@ struct Peer {
     hello: Connect,
 }
 
-fn settings(port: u16, token_lifetime: Duration, roots: rustls::RootCertStore) -> Settings {
+fn settings(port: u16, token_lifetime: Duration, root: CertificateDer<'static>) -> Settings {
     Settings {
         enrollment: Enrollment { id_scope: "scope".into(), registration_id: "dev-1".into() },
-        key: Key::from_base64(KEY).unwrap(),
+        key: Key::from_base64(KEY).unwrap().into(),
         provisioning_host: "localhost".into(),
         provisioning_port: port,
         hub_port: port,
-        roots,
+        tls: TlsSettings::from(trusting([root]).unwrap()).into(),
         interval: Duration::from_millis(200),
         model_id: Some("dtmi:test:Sensor;1".into()),
         token_lifetime,
         log_level: LevelFilter::DEBUG,
+        warnings: Vec::new(),
     }
-}
-
-fn client(roots: rustls::RootCertStore) -> Arc<rustls::ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl World {
     async fn start(token_lifetime: Duration) -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(cert.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
         let server = rustls::ServerConfig::builder_with_provider(provider)
@@ -88,8 +80,8 @@ impl World {
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = watch::channel(false);
         let wake = Arc::new(Notify::new());
-        let settings = settings(port, token_lifetime, roots.clone());
-        let link = Link::new(settings, client(roots), Arc::clone(&wake), stopped, 7);
+        let settings = settings(port, token_lifetime, cert.der().clone());
+        let link = Link::new(settings, Arc::clone(&wake), stopped, 7);
         let link = tokio::task::spawn_local(link.run());
         Self { listener, acceptor: TlsAcceptor::from(Arc::new(server)), stop, wake, link }
     }
@@ -465,10 +457,10 @@ fn a_device_that_cannot_register_says_so() {
 
 /// A link that is never run.
 fn still_link() -> Link {
-    let roots = rustls::RootCertStore::empty();
+    let made = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (_stop, stopped) = watch::channel(false);
-    let settings = settings(1, HOUR, roots.clone());
-    Link::new(settings, client(roots), Arc::default(), stopped, 7)
+    let settings = settings(1, HOUR, made.cert.der().clone());
+    Link::new(settings, Arc::default(), stopped, 7)
 }
 
 /// At the bound the oldest telemetry goes, and each that went is counted.

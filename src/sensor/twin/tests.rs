@@ -1,7 +1,7 @@
 use super::*;
 use crate::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX};
 use proptest::prelude::*;
-use serde_json::Map;
+use serde_json::{Map, json};
 
 struct Bench {
     twin: Twin,
@@ -52,11 +52,16 @@ impl Bench {
 }
 
 fn name(raw: Value, version: u64) -> Wanted {
-    Wanted { property: Writable::Name, raw, version }
+    wanted(Writable::Name, raw, version)
 }
 
 fn brightness(raw: Value, version: u64) -> Wanted {
-    Wanted { property: Writable::Brightness, raw, version }
+    wanted(Writable::Brightness, raw, version)
+}
+
+/// `null` for a property that was removed.
+fn wanted(property: Writable, raw: Value, version: u64) -> Wanted {
+    Wanted { property, raw: (!raw.is_null()).then(|| raw.to_string()), version }
 }
 
 /// A bench that knows an empty twin of desired version 1.
@@ -332,12 +337,58 @@ fn depth_elsewhere_is_no_matter() {
             r#"{{"desired":{{"x":{deep},"name":"n","brightness":{deep},"$version":4}},
                 "reported":{{"x":{deep},"brightness":{deep},"name":{{"av":4,"ad":{deep}}}}}}}"#
         );
-        assert_eq!(bench.document(&document), [brightness(json!({}), 4)], "{depth}");
-        assert!(Writable::Brightness.check(&json!({})).is_err());
+        let wanted = Wanted { property: Writable::Brightness, raw: Some(deep.clone()), version: 4 };
+        assert_eq!(bench.document(&document), [wanted], "{depth}");
+        assert!(Writable::Brightness.check(&deep).is_err());
         let patch = format!(r#"{{"x":{deep},"name":"o","$version":5}}"#);
         assert_eq!(bench.patch(&patch), [name(json!("o"), 5)], "{depth}");
         assert_eq!(bench.request(), None);
     }
+}
+
+/// A refusal is not repeated by a later process: what it reports is in force, and not what was
+/// asked for. One of a value that can be set is another twin's.
+#[test]
+fn a_refusal_settles_what_cannot_be_and_nothing_else() {
+    let plain = r#"{"value":7,"ac":400,"av":3,"ad":"no"}"#;
+    let wrapped = r#"{"value":7,"status":"failed","desiredVersion":3,"message":"no"}"#;
+    let older = r#"{"value":"high","ac":400,"av":3}"#;
+    let gone = r#"{"ac":404,"av":3}"#;
+    for report in [plain, wrapped, older, gone] {
+        for refused in [r#""high""#, "1e999", "null", "[7]", r#"{"value":null}"#, "7.5"] {
+            let document = |version: u64| {
+                format!(
+                    r#"{{"desired":{{"brightness":{refused},"$version":{version}}},
+                         "reported":{{"brightness":{report}}}}}"#
+                )
+            };
+            let mut bench = bench();
+            assert_eq!(bench.document(&document(3)), [], "{report} {refused}");
+            let told: Vec<_> = bench.twin.reported().collect();
+            let expected = json!(7);
+            let is_told = [plain, wrapped].contains(&report);
+            let in_force = (Writable::Brightness, &expected);
+            assert_eq!(told, if is_told { vec![in_force] } else { vec![] }, "{report}");
+            bench.twin.connected();
+            let raw = Some(refused.to_owned());
+            let again = Wanted { property: Writable::Brightness, raw, version: 4 };
+            assert_eq!(bench.document(&document(4)), [again], "{report} {refused}");
+        }
+        let document = format!(
+            r#"{{"desired":{{"brightness":7,"$version":3}},"reported":{{"brightness":{report}}}}}"#
+        );
+        assert_eq!(bench().document(&document), [brightness(json!(7), 3)], "{report}");
+    }
+}
+
+/// The same value is not acted on again for being written in another way.
+#[test]
+fn a_value_that_is_written_differently_is_the_same() {
+    let mut bench = started();
+    bench.patch(r#"{"brightness":{ "value" : 10 },"name":"\u0061","$version":2}"#);
+    bench.twin.connected();
+    let document = r#"{"desired":{"brightness":{"value":10},"name":"a","$version":2}}"#;
+    assert_eq!(bench.document(document), []);
 }
 
 /// What is too large is said, and the document is asked for.
@@ -385,7 +436,14 @@ impl Hub {
 
     fn take(&mut self, wanted: Result<Vec<Wanted>, String>) {
         for wanted in wanted.expect("well-formed") {
-            let report = json!({ "value": wanted.raw, "ac": 200, "av": wanted.version });
+            let raw = wanted.raw.as_deref().unwrap_or("null");
+            let value: Value = serde_json::from_str(raw).expect("JSON");
+            // A value that the template does not take is refused.
+            let (value, code) = match wanted.property.check(raw) {
+                Ok(value) => (value, 200),
+                Err(_) => (json!({ "not": value }), 400),
+            };
+            let report = json!({ "value": value, "ac": code, "av": wanted.version });
             self.reported.insert(wanted.property.name().to_owned(), report);
             self.acted.push(wanted);
         }
@@ -454,10 +512,8 @@ proptest! {
         for property in Writable::ALL {
             let acted: Vec<_> =
                 hub.acted.iter().filter(|wanted| wanted.property == property).collect();
-            prop_assert_eq!(
-                acted.last().map(|wanted| &wanted.raw),
-                hub.desired.get(property.name())
-            );
+            let last = acted.last().and_then(|wanted| wanted.raw.clone());
+            prop_assert_eq!(last, hub.desired.get(property.name()).map(Value::to_string));
             prop_assert!(acted.windows(2).all(|pair| pair[0].version < pair[1].version));
         }
     }

@@ -1,18 +1,21 @@
 //! The password, from the URL, a variable or a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::layers::Layers;
 use super::super::table::{BROKER, BROKER_PASSWORD, BROKER_PASSWORD_FILE};
 use super::super::values;
 use crate::broker::{Address, Password};
-use crate::files;
+use crate::files::{self, reread::Reread};
 
 /// Longest file that can hold a password and its newline.
 const FILE_BYTES_MAX: u64 = 65_537;
 
 /// The password from the one place that has it.
-pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<Option<Password>> {
+pub(super) fn resolve(
+    layers: &mut Layers,
+    address: Option<&Address>,
+) -> Option<Option<Reread<Password>>> {
     let in_url = address.and_then(Address::password).cloned();
     let url = in_url.is_some().then_some(&BROKER);
     let places: Vec<_> = url
@@ -33,13 +36,21 @@ pub(super) fn resolve(layers: &mut Layers, address: Option<&Address>) -> Option<
         ));
     }
     let given = layers
-        .optional(&BROKER_PASSWORD, |text| Password::new(text.to_owned()).map_err(values::text))
-        .or_else(|| layers.optional(&BROKER_PASSWORD_FILE, read_password));
-    in_url.or(given).map(Some)
+        .optional(&BROKER_PASSWORD, |text| Password::new(text.to_owned()).map_err(values::text));
+    let given = in_url.or(given).map(Reread::from);
+    given.or_else(|| layers.optional(&BROKER_PASSWORD_FILE, in_file)).map(Some)
 }
 
-fn read_password(path: &str) -> Result<Password, String> {
-    let text = files::read_text(Path::new(path), FILE_BYTES_MAX)
+/// The password in a file, which is read again for each connection.
+fn in_file(path: &str) -> Result<Reread<Password>, String> {
+    let path = PathBuf::from(path);
+    let password = read_password(&path)?;
+    Ok(Reread::new(password, [path.clone()], move |_| read_password(&path).map(Some)))
+}
+
+fn read_password(file: &Path) -> Result<Password, String> {
+    let path = file.display();
+    let text = files::read_text(file, FILE_BYTES_MAX)
         .map_err(|problem| format!("cannot read the password from {path}: {problem}"))?;
     let text = text
         .strip_suffix('\n')

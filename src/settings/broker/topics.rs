@@ -5,13 +5,16 @@ use std::fmt;
 use super::super::layers::Layers;
 use super::super::table::{ALERTS_TOPIC, CONTROL_TOPIC, REPORTED_TOPIC, SUBSCRIBE};
 use super::Standalone;
-use crate::broker::topics::check_topic;
-use crate::broker::{AlertsTopic, TopicFilter, could_match};
+use crate::broker::topics::{check_topic, returning};
+use crate::broker::{AlertsTopic, TopicFilter};
 
 /// Most filters: one SUBSCRIBE carries them all.
 const FILTERS_MAX: usize = 1000;
 /// Longest such SUBSCRIBE: what IoT Edge allows of a packet, and more than brokers usually take.
 const SUBSCRIBE_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest topic that is shown as an example.
+const SHOWN_BYTES_MAX: usize = 200;
 
 /// What to subscribe to, each once.
 pub(super) fn filters(layers: &mut Layers) -> Option<Vec<TopicFilter>> {
@@ -81,24 +84,33 @@ fn check_loops(
     let subscriptions = filters.iter().map(|filter| (&SUBSCRIBE, filter));
     for (subscribed, filter) in subscriptions.chain(own.iter().map(|own| (&CONTROL_TOPIC, own))) {
         let control = control.filter(|_| subscribed.name != CONTROL_TOPIC.name);
-        let back = [
-            (&CONTROL_TOPIC, control.filter(|topic| filter.matches(topic)).map(str::to_owned)),
-            (&REPORTED_TOPIC, reported.filter(|topic| filter.matches(topic)).map(str::to_owned)),
-            (
-                &ALERTS_TOPIC,
-                alerts.filter(|topic| could_match(filter, topic)).map(AlertsTopic::to_string),
-            ),
-        ];
-        for (spec, topic) in back {
-            let Some(topic) = topic else { continue };
+        let fixed = [(&CONTROL_TOPIC, control), (&REPORTED_TOPIC, reported)];
+        let fixed = fixed.into_iter().filter_map(|(spec, topic)| {
+            let topic = topic.filter(|topic| filter.matches(topic))?;
+            Some((spec, format!("what is published on {topic:?}")))
+        });
+        let alerts = alerts.and_then(|alerts| {
+            let topic = returning(filters, alerts, filter)?;
+            Some((&ALERTS_TOPIC, alert_of(&topic, alerts)))
+        });
+        for (spec, what) in fixed.chain(alerts) {
             let problem = format!(
-                "{}: what is published on {topic:?} could come back through {:?} ({}), in a loop: \
-                 choose another topic or filter",
+                "{}: {what} could come back through {:?} ({}), in a loop: choose another topic or \
+                 filter",
                 layers.source_or_default(spec),
                 filter.as_str(),
                 layers.source_or_default(subscribed),
             );
             layers.problem(problem);
         }
+    }
+}
+
+/// The alert of a message on `topic`, which is as long as the filters make it.
+fn alert_of(topic: &str, alerts: &AlertsTopic) -> String {
+    let alerts = alerts.to_string();
+    match topic.len() {
+        0..=SHOWN_BYTES_MAX => format!("the alert to {alerts:?} of a message on {topic:?}"),
+        _ => format!("the alert to {alerts:?} of a message"),
     }
 }

@@ -11,13 +11,16 @@ pub(in crate::settings) const BROKER: Spec = row(
     "a plain MQTT broker as source of messages; ports 1883 and, with TLS, 8883; a password in a flag \
      is visible to other processes",
 );
-pub(in crate::settings) const BROKER_PASSWORD: Spec = env_only(
-    "broker-password",
-    "SLUICEGATE_BROKER_PASSWORD",
-    "",
-    "text",
-    "password for the broker, where its URL has none",
-);
+pub(in crate::settings) const BROKER_PASSWORD: Spec = Spec {
+    is_verbatim: true,
+    ..env_only(
+        "broker-password",
+        "SLUICEGATE_BROKER_PASSWORD",
+        "",
+        "text",
+        "password for the broker, where its URL has none; a line's end behind it is left out",
+    )
+};
 pub(in crate::settings) const BROKER_PASSWORD_FILE: Spec = row(
     "broker-password-file",
     "SLUICEGATE_BROKER_PASSWORD_FILE",

@@ -1,7 +1,7 @@
 //! A plain broker: alone, beside a hub, and everything that is refused about it.
 
 use super::*;
-use crate::broker::{Password, TopicFilter};
+use crate::broker::TopicFilter;
 use crate::mqtt::Route;
 
 pub(super) const URL: &str = "mqtt://broker";
@@ -130,7 +130,8 @@ fn the_path_the_linger_and_the_workers_have_limits() {
         ("--path", "", "is empty"),
         ("--path", long.as_str(), "more than 16"),
         ("--linger", "201us", "200us"),
-        ("--linger", "5", "not a duration"),
+        ("--linger", "5", "without a unit it is seconds"),
+        ("--linger", "5 parsecs", "not a duration"),
         ("--workers", "65", "0 to 64"),
         ("--workers", "-1", "nor auto"),
     ];
@@ -195,8 +196,9 @@ fn a_bad_url_is_refused_without_repeating_it() {
 
 #[test]
 fn the_password_comes_from_one_place() {
-    let secret =
-        |broker: BrokerSettings| broker.password.as_ref().map(Password::reveal).map(str::to_owned);
+    let secret = |broker: BrokerSettings| {
+        broker.password.as_ref().map(|password| password.last().reveal().to_owned())
+    };
     let given = secret(broker(&["--broker", "mqtt://u:hunter%32@h"], &[]));
     assert_eq!(given.as_deref(), Some("hunter2"));
     let flags = ["--broker", "mqtt://u@h"];
@@ -267,11 +269,11 @@ fn tls_takes_roots_and_a_client_certificate() {
     let without = broker(&["--broker", "mqtts://broker"], &env);
     assert!(matches!(without.route, Route::Direct));
     assert_eq!(without.port, 8883);
-    assert!(!without.tls.client_auth_cert_resolver.has_certs());
+    assert!(!without.tls.last().config().client_auth_cert_resolver.has_certs());
     let flags = ["--broker-cert", path(&certificate), "--broker-key", path(&key)];
     let flags = [&["--broker", "mqtts://broker:1"], &flags[..]].concat();
     let with = broker(&flags, &env);
-    assert!(with.tls.client_auth_cert_resolver.has_certs());
+    assert!(with.tls.last().config().client_auth_cert_resolver.has_certs());
     assert_eq!(with.port, 1);
     let variables = [
         env[0],
@@ -279,7 +281,7 @@ fn tls_takes_roots_and_a_client_certificate() {
         ("SLUICEGATE_BROKER_KEY", path(&key)),
     ];
     let with = broker(&["--broker", "mqtts://broker"], &variables);
-    assert!(with.tls.client_auth_cert_resolver.has_certs());
+    assert!(with.tls.last().config().client_auth_cert_resolver.has_certs());
 }
 
 /// Without a file it is the system's roots, or advice where there are none.
@@ -311,7 +313,7 @@ fn certificates_that_cannot_be_used_are_refused() {
         (certificate, path(&other), &["_CERT and ", "_KEY: ", "does not belong"]),
         (certificate, path(&broken), &["_KEY: ", path(&broken)]),
         (certificate, path(&no_key), &["_KEY: ", "the key cannot be used"]),
-        (certificate, path(&empty), &["_KEY: ", path(&empty), "no PEM key"]),
+        (certificate, path(&empty), &["_KEY: ", path(&empty), "it is empty"]),
         (certificate, "/nowhere/key", &["_KEY: ", "/nowhere/key"]),
         ("/nowhere/cert", key, &["_CERT: ", "/nowhere/cert"]),
         (key, key, &["_CERT: ", key, "no PEM certificate"]),
@@ -386,15 +388,35 @@ fn loops_are_refused() {
         (&["--control-topic", "sensors/c"], &["flag --control-topic: "]),
         (&["--reported-topic", "sensors"], &["flag --reported-topic: "]),
         (&["--reported-topic", "sluicegate/desired"], &["(default of --control-topic)"]),
-        (&["--alerts-topic", "sluicegate/{topic}"], &["(default of --control-topic)"]),
+        (
+            &["--alerts-topic", "sluicegate/{topic}", "--subscribe", "+"],
+            &[
+                "flag --alerts-topic: the alert to ",
+                "of a message on \"desired\"",
+                "--control-topic)",
+            ],
+        ),
     ];
     for (flags, parts) in cases {
         check(&[&["--broker", URL], flags].concat(), &[], parts);
     }
     // `#` lets in all three, and each is told.
     assert_eq!(refused(&["--broker", URL, "--subscribe", "#"], &[]).len(), 3);
-    let apart = ["--broker", URL, "--subscribe", "+/sensors", "--alerts-topic", "a/b/{topic}"];
-    broker(&apart, &[]);
+    let apart: [&[&str]; 7] = [
+        &["--subscribe", "+/sensors", "--alerts-topic", "a/b/{topic}"],
+        &["--subscribe", "+/sensor/+/state"],
+        &["--subscribe", "+/+/+/+/+/Data"],
+        &["--subscribe", "+/devices/+/+"],
+        &["--subscribe", "$share/g/+/+/+", "--subscribe", "$share/g/+"],
+        &["--subscribe", "+/+/+", "--alerts-topic", "{topic}/alert"],
+        &["--alerts-topic", "sluicegate/{topic}"],
+    ];
+    for flags in apart {
+        broker(&[&["--broker", URL], flags].concat(), &[]);
+    }
+    // One filter lets in the alerts of another one's messages.
+    let both = ["--broker", URL, "--subscribe", "+/sensor/+/state", "--subscribe", "+/+/+/+/state"];
+    check(&both, &[], &["default of --alerts-topic: ", "\"x/sensor/x/state\"", "+/+/+/+/state"]);
 }
 
 /// With a hub the topics that stand in for it have no place, and a loop is none: alerts leave

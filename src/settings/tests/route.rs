@@ -76,6 +76,38 @@ fn a_bad_proxy_is_refused_without_its_password() {
     assert_eq!(hub(&at.unwrap()).route.to_string(), "WebSocket through proxy proxy:3128");
 }
 
+/// Nothing of a URL that cannot be used is shown, and what to do is.
+#[test]
+fn a_proxy_that_cannot_be_used_is_refused_with_advice() {
+    let cases = [
+        ("http://jane:1234#5@proxy:8080", "'#' as %23"),
+        ("http://jane:12/34@proxy:8080", "'/' as %2F"),
+        ("http://jane:12?34@proxy:8080", "'?' as %3F"),
+        ("http://ja#ne:1234@proxy:8080", "'#' as %23"),
+        ("http://jane:12%34%@proxy:8080", "'%' itself as %25"),
+        ("http://jane:1234@proxy:port", "1 to 65535"),
+        ("http://jane:1234@proxy:99999", "1 to 65535"),
+        ("http://jane:1234@proxy:0", "1 to 65535"),
+        ("http://jane:1234@:8080", "no usable host"),
+        ("http://jane:1234@", "no usable host"),
+        ("http://:8080", "no usable host"),
+        ("socks5://jane:1234@proxy:1080", "SOCKS"),
+        ("https://jane:1234@proxy:8080", "over TLS"),
+        ("http://jane:1234@proxy:8080/path", "nothing may follow"),
+        ("http://jane:1234@[::1", "brackets"),
+    ];
+    for (url, advice) in cases {
+        let shown = resolve_with(&["--websocket"], &[("HTTPS_PROXY", url)]);
+        let shown = shown.err().expect(url).to_string();
+        assert!(shown.contains("variable HTTPS_PROXY: ") && shown.contains(advice), "{shown}");
+        let beside = [("SLUICEGATE_WEBSOCKET", "1"), ("HTTPS_PROXY", url)];
+        let without_identity = resolve(&[], &beside).err().expect(url).to_string();
+        assert!(without_identity.contains(advice), "{without_identity}");
+        let own = ["jane", "ja#", "12", "34"];
+        assert!(!own.iter().any(|part| shown.contains(part)), "{url}: {shown}");
+    }
+}
+
 fn connection_to(gateway: &str) -> String {
     identity().replace("GatewayHostName=localhost", &format!("GatewayHostName={gateway}"))
 }

@@ -11,6 +11,8 @@ use super::far_end::{Acknowledge, Hub, Item, Outlet, Source};
 
 /// How long one mix may take.
 const PATIENCE: Duration = Duration::from_secs(100);
+/// More than a release build of the program and its libraries have resident, which is 5.4 MiB.
+const FILES_BYTES: usize = 6 << 20;
 const IDENTITY: &str =
     "HostName=h.net;GatewayHostName=127.0.0.1;DeviceId=d;ModuleId=m;SharedAccessKey=a2V5";
 
@@ -31,20 +33,29 @@ impl Drop for Program {
     }
 }
 
+/// What it takes, from whom, and how it is started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub(super) way: Way,
+    pub(super) qos: QoS,
+    pub(super) workers: usize,
+    pub(super) held_bytes: usize,
+}
+
 /// Most bytes that the program had resident until it had sent every alert of the mix.
 pub(super) fn peak_bytes(
-    way: Way,
-    qos: QoS,
-    held_bytes: usize,
+    run: Run,
     items: &[Item],
     alerts: usize,
     acknowledge: Acknowledge,
 ) -> usize {
+    let Run { way, qos, workers, held_bytes } = run;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     listener.set_nonblocking(true).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
     command.args(["run", "--held-bytes", &held_bytes.to_string(), "--log-level", "error"]);
+    command.args(["--workers", &workers.to_string()]);
     match way {
         Way::Hub => command
             .args(["--plain", "--gateway-port", &port])
@@ -64,14 +75,18 @@ pub(super) fn peak_bytes(
         })
         .await
     });
-    done.unwrap_or_else(|_| panic!("{way:?} {qos:?} {items:?}: not all came in {PATIENCE:?}"));
+    done.unwrap_or_else(|_| panic!("{run:?} {items:?}: not all came in {PATIENCE:?}"));
     peak_of(program.0.id())
 }
 
-/// `VmHWM` of the kernel's account.
+/// By the kernel's account. Of what is mapped from files counts no more than [`FILES_BYTES`]: a debug
+/// build is larger.
 fn peak_of(process: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    let kib = line.split_whitespace().next().expect("a number of KiB");
-    kib.parse::<usize>().unwrap() * 1024
+    let bytes_of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        let kib = line.split_whitespace().next().expect("a number of KiB");
+        kib.parse::<usize>().unwrap() * 1024
+    };
+    bytes_of("VmHWM:") - bytes_of("RssFile:").saturating_sub(FILES_BYTES)
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::{ALERTS, CONTROL, SENSORS, body, command, numbers, start};
@@ -110,4 +111,57 @@ fn check_shows_no_password() {
     let mut check = Process::spawn("sluicegate", &mut command).must_not_show_text(WRONG);
     assert_eq!(check.wait_for_exit().code(), Some(0));
     check.wait_for_line(&["broker.example", "8883", SENSORS]);
+}
+
+/// A wrong password is put right while the module waits: it needs no restart, and does not wait for
+/// the next attempt, which a refused login makes rare.
+#[test]
+fn a_password_that_is_put_right_is_taken() {
+    let mosquitto = Mosquitto::start_for(Access::Password);
+    let file = mosquitto.file("password");
+    fs::write(&file, WRONG).unwrap();
+    let flags = ["--broker-password-file", file.to_str().unwrap()];
+    let mut command = over_tls(&mosquitto, &format!("{BROKER_USER}@"), &flags);
+    let before = mosquitto.subscriptions(SENSORS);
+    let module = Process::spawn("sluicegate", &mut command).must_not_show_text(BROKER_PASSWORD);
+    // Each connection then waits for 6 s at least.
+    for client in ["-out: still, after 3 failures in ", ": still, after 3 failures in "] {
+        module.wait_for_line(&[client, "CONNACK"]);
+    }
+    let mended = Instant::now();
+    fs::write(&file, "").unwrap();
+    module.wait_for_line(&["password", "empty"]);
+    fs::write(&file, BROKER_PASSWORD).unwrap();
+    wait_until("it has subscribed", || mosquitto.subscriptions(SENSORS) > before);
+    module.wait_for_line(&["connected to localhost", "-out, ", " failures in "]);
+    assert!(mended.elapsed() < Duration::from_secs(5), "{:?}", mended.elapsed());
+}
+
+/// The same for a client certificate and its key, which are exchanged one after the other.
+#[test]
+fn a_client_certificate_that_is_exchanged_is_taken() {
+    let mosquitto = Mosquitto::start_for(Access::Certificate);
+    let made = rcgen::generate_simple_self_signed(["stranger".to_owned()]).unwrap();
+    let (certificate, key) = (mosquitto.file("own.pem"), mosquitto.file("own.key"));
+    fs::write(&certificate, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let flags =
+        ["--broker-cert", certificate.to_str().unwrap(), "--broker-key", key.to_str().unwrap()];
+    let before = mosquitto.subscriptions(SENSORS);
+    let module = Process::spawn("sluicegate", &mut over_tls(&mosquitto, "", &flags));
+    module.wait_for_line(&["our client certificate", "broker-cert"]);
+    fs::copy(mosquitto.file("client.pem"), &certificate).unwrap();
+    module.wait_for_line(&["own.pem and ", "the key does not belong to the certificate"]);
+    fs::copy(mosquitto.file("client.key"), &key).unwrap();
+    wait_until("it has subscribed", || mosquitto.subscriptions(SENSORS) > before);
+}
+
+/// A broker whose own certificate is all that is known of it.
+#[test]
+fn the_certificate_of_the_broker_is_enough() {
+    let mosquitto = Mosquitto::start_for(Access::Anybody);
+    let url = format!("mqtts://localhost:{}", mosquitto.tls_port());
+    let mut command = command(&url, &[]);
+    command.env("SLUICEGATE_BROKER_CA", mosquitto.file("server.pem"));
+    check_that_it_filters(&mosquitto, &mut command);
 }

@@ -57,7 +57,8 @@ fn two_of_one_client_id_wait_for_each_other_under_load() {
     let both = [start(), start()];
     let longest_ms = |module: &Process| {
         let lines = module.lines();
-        let waits = lines.iter().filter_map(|line| line.split("as w: next attempt in ").nth(1));
+        let waits = lines.iter().filter(|line| line.contains("as w: "));
+        let waits = waits.filter_map(|line| line.split("; next attempt in ").nth(1));
         waits.filter_map(|rest| rest.strip_suffix(" ms")?.parse::<u64>().ok()).max()
     };
     let mut sensors = Client::connect(&mosquitto);

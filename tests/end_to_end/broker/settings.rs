@@ -44,8 +44,8 @@ fn loops_are_refused() {
         (&["--subscribe", "#"], ["alerts/{topic}", "#"]),
         (&["--subscribe", "alerts/#"], ["alerts/{topic}", "alerts/#"]),
         (&["--subscribe", "+/#"], ["alerts/{topic}", "+/#"]),
-        (&["--subscribe", "alerts/a/b"], ["alerts/{topic}", "alerts/a/b"]),
-        (&["--subscribe", "$share/g/alerts/+"], ["alerts/{topic}", "$share/g/alerts/+"]),
+        (&["--subscribe", "a/b", "--subscribe", "alerts/a/b"], ["alerts/{topic}", "alerts/a/b"]),
+        (&["--subscribe", "a", "--subscribe", "$share/g/alerts/+"], ["alerts/{topic}", "alerts/+"]),
         (&["--alerts-topic", "{topic}"], ["{topic}", "sensors/#"]),
         (&["--alerts-topic", "{topic}/hot"], ["{topic}/hot", "sensors/#"]),
         (&["--alerts-topic", "sensors/hot"], ["sensors/hot", "sensors/#"]),
@@ -64,8 +64,13 @@ fn loops_are_refused() {
 
 #[test]
 fn what_is_no_loop_is_accepted() {
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 11] = [
         &[],
+        &["--subscribe", "+/sensor/+/state"],
+        &["--subscribe", "+/+/+/+/+/Data"],
+        &["--subscribe", "+/devices/+/+"],
+        &["--subscribe", "alerts/a/b"],
+        &["--subscribe", "$share/g/alerts/+"],
         &["--subscribe", "$share/g/sensors/#"],
         &["--subscribe", "plant/+/t", "--subscribe", "hall/#"],
         &["--subscribe", "alerts"],

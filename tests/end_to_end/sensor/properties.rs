@@ -54,8 +54,8 @@ fn plain_values_are_acknowledged_in_kind_and_delay_nothing() {
     check_concurrency(|value| value, plain);
 }
 
-/// A value that the template does not allow is refused at once and in kind; telemetry and
-/// commands go on.
+/// A value that the template does not allow is refused at once and in kind, with the value in
+/// force; telemetry and commands go on.
 #[test]
 fn values_that_the_template_does_not_allow_are_refused() {
     let scene = Scene::start(1);
@@ -66,10 +66,30 @@ fn values_that_the_template_does_not_allow_are_refused() {
     });
     let brightness = reported(&scene, "brightness");
     assert_eq!((&brightness["ac"], &brightness["av"]), (&json!(400), &json!(version)));
-    assert_eq!(brightness["value"], json!("bright"));
+    assert_eq!(brightness["value"], json!(0), "the default");
     let name = reported(&scene, "name");
     assert_eq!((&name["status"], &name["desiredVersion"]), (&json!("failed"), &json!(version)));
+    assert_eq!(name["value"], json!(""));
     assert_eq!(call(&scene, "turnon", Value::Null).0, 200);
+}
+
+/// What was in force stays and is reported, by a later process too.
+#[test]
+fn a_refusal_reports_the_value_in_force() {
+    let scene = Scene::start(1);
+    let refused = |brightness: Value| {
+        let version = set_desired(&scene, json!({ "brightness": brightness }));
+        wait_until("it is refused", || reported(&scene, "brightness")["av"] == json!(version));
+        let report = reported(&scene, "brightness");
+        assert_eq!((&report["value"], &report["ac"]), (&json!(7), &json!(400)), "{report}");
+    };
+    let sensor = start(&scene, &[]);
+    set_desired(&scene, json!({ "brightness": 7 }));
+    refused(json!("high"));
+    refused(json!([7]));
+    stop(sensor);
+    let _sensor = start(&scene, &[]);
+    refused(json!({ "brightness": 8 }));
 }
 
 /// A twin in the place of its desired properties is hinted at, in a patch and in the document.

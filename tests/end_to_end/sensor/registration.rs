@@ -165,7 +165,7 @@ fn a_registration_that_is_mended_goes_through() {
 fn an_unknown_authority_is_refused() {
     let (scene, other) = (start_with(|_| {}), start_with(|_| {}));
     let mut command = command(&scene);
-    let texts = ["localhost", "TLS handshake", "invalid peer certificate"];
+    let texts = ["localhost", "TLS handshake", "not signed by a trusted root"];
     check_refusal(command.env("SLUICEGATE_CA_FILE", other.hub.ca_file()), &texts);
     assert!(!scene.is_connected());
 }
@@ -176,7 +176,7 @@ fn a_certificate_for_another_host_is_refused() {
     // Where the hub listens as on any other address, so that no name of its certificate is this.
     let scene = start_with(|config| config.listen.set_ip(Ipv4Addr::UNSPECIFIED.into()));
     let mut command = command(&scene);
-    let texts = [&*host, "TLS handshake", "not valid for name"];
+    let texts = [&*host, "TLS handshake", "does not carry the host name"];
     check_refusal(command.env("SLUICEGATE_PROVISIONING_HOST", &host), &texts);
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use sluicegate::files::{self, FileProblem};
+use sluicegate::settings::quotes;
 use sluicegate::url::LOGIN_BYTES_MAX;
 
 use super::parse::{parse_broker, parse_topic};
@@ -16,7 +17,7 @@ use crate::load::settings::{BrokerUrl, Password, Target, UrlError};
 /// Most connections to a broker: each has a socket and buffers of its own.
 const CONNECTIONS_MAX: i64 = 1000;
 /// Where the password is, unless a file was named.
-const ENV_PASSWORD: &str = "LOADGEN_BROKER_PASSWORD";
+pub(crate) const ENV_PASSWORD: &str = "LOADGEN_BROKER_PASSWORD";
 /// Longest file that can hold a password and the end of its line.
 const PASSWORD_FILE_BYTES_MAX: u64 = LOGIN_BYTES_MAX as u64 + 2;
 
@@ -122,7 +123,14 @@ impl BrokerArgs {
             None => match environment().filter(|text| !text.is_empty()) {
                 Some(text) => {
                     let text = text.into_string();
-                    (text.map_err(|_| format!("{ENV_PASSWORD} is not UTF-8"))?, ENV_PASSWORD.into())
+                    let text = text.map_err(|_| format!("{ENV_PASSWORD} is not UTF-8"))?;
+                    if quotes::are_around(&text) {
+                        note(format_args!(
+                            "warning: {ENV_PASSWORD}: the value is in quotation marks, which are \
+                             taken for a part of it"
+                        ));
+                    }
+                    (quotes::without_line_end(&text).to_owned(), ENV_PASSWORD.to_owned())
                 }
                 None => return Ok(None),
             },

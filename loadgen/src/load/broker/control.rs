@@ -128,10 +128,13 @@ impl Broker {
             (LaneError::Wire(error), _) => {
                 self.unavailable(format_args!("does not speak MQTT 3.1.1 {tls}: {error}"))
             }
-            (LaneError::Io(error), _) if is_untrusted(error) => self.unavailable(format_args!(
-                "cannot be trusted: {error}; name its CA with --broker-ca FILE, and the host as the \
-                 certificate does"
-            )),
+            (LaneError::Io(error), _) if is_untrusted(error) => {
+                let words = sluicegate::tls::words(error).unwrap_or_default();
+                self.unavailable(format_args!(
+                    "cannot be trusted: {words}; name its CA, or its own certificate, with \
+                     --broker-ca FILE, and the host as the certificate does"
+                ))
+            }
             (_, Stage::Connecting) if is_closed => {
                 self.unavailable(format_args!("hung up on CONNECT: is it MQTT there, {tls}?"))
             }

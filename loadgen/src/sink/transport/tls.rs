@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use sluicegate::files::pem;
+use sluicegate::trust::client_config;
 
 /// Bytes asked from the socket at a time.
 const SOCKET_BYTES: usize = 64 * 1024;
@@ -30,10 +31,12 @@ impl Tls {
         ca_file: &Path,
     ) -> Result<Self, String> {
         let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-        let mut connection = ClientConnection::new(Arc::new(config(ca_file)?), name)
-            .map_err(|error| error.to_string())?;
+        let mut connection =
+            ClientConnection::new(config(ca_file)?, name).map_err(|error| error.to_string())?;
         while connection.is_handshaking() || connection.wants_write() {
-            connection.complete_io(&mut socket).map_err(|error| error.to_string())?;
+            connection.complete_io(&mut socket).map_err(|error| {
+                sluicegate::tls::words(&error).unwrap_or_else(|| error.to_string())
+            })?;
         }
         Ok(Self { connection, socket: BufReader::with_capacity(SOCKET_BYTES, socket) })
     }
@@ -84,11 +87,7 @@ impl Tls {
 }
 
 /// Trusts the authorities in `ca_file` and nobody else.
-fn config(ca_file: &Path) -> Result<ClientConfig, String> {
+fn config(ca_file: &Path) -> Result<Arc<ClientConfig>, String> {
     let roots = pem::roots(ca_file).map_err(|problem| format!("LOADGEN_CA_FILE: {problem}"))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    client_config(roots).map_err(|error| error.to_string())
 }

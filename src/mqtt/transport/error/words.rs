@@ -10,6 +10,7 @@ use rustls::CertificateError as Bad;
 use super::super::Route;
 use super::super::greeting::Stranger;
 use super::super::names::{Peer, Setting};
+use crate::tls::flaw;
 
 /// What a step of connecting is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,69 +215,82 @@ pub(in super::super) fn is_closed(error: &io::Error) -> bool {
 
 /// Whether it is about our certificate, or for want of one.
 pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
-    matches!(
-        tls_error(error),
-        Some(rustls::Error::AlertReceived(
-            Alert::CertificateRequired
-                | Alert::BadCertificate
-                | Alert::UnknownCA
-                | Alert::CertificateUnknown
-                | Alert::CertificateExpired
-                | Alert::CertificateRevoked
-                | Alert::HandshakeFailure
-        ))
-    )
+    matches!(tls_error(error), Some(rustls::Error::AlertReceived(alert)) if is_about_us(*alert))
 }
 
-/// Why TLS failed. What the library says stands behind, in brackets.
+/// Why TLS failed. What the peer or the library calls it stands behind, in brackets, where that says
+/// more.
 pub(super) fn tls(error: &io::Error) -> String {
-    let meaning = match tls_error(error) {
-        Some(rustls::Error::InvalidCertificate(bad)) => certificate(bad),
-        Some(rustls::Error::AlertReceived(Alert::HandshakeFailure)) => {
-            "it has no TLS 1.2 or 1.3 in common with us, or asks for a client certificate"
+    let (meaning, name) = match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(bad)) => return flaw::certificate(bad),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            (of_alert(*alert), format!("TLS alert: {}", flaw::spaced(&format!("{alert:?}"))))
         }
-        Some(rustls::Error::AlertReceived(_)) if is_about_our_certificate(error) => {
-            "it refuses our client certificate, or asks for one"
-        }
-        Some(rustls::Error::AlertReceived(_)) => {
-            "it ended the handshake: it must allow TLS 1.2 or 1.3, and know this host name"
-        }
-        Some(rustls::Error::InvalidMessage(_)) => {
+        Some(rustls::Error::InvalidMessage(why)) => (
             "what answers there is no TLS, but plain MQTT, HTTP or something else; use the port with \
-             TLS, or connect without"
-        }
-        Some(rustls::Error::PeerIncompatible(_)) => {
-            "it has no TLS 1.2 or 1.3 in common with us: allow one of them there"
-        }
-        None if is_closed(error) => {
-            "it closed the connection: it takes no TLS at this port, or no connections now"
-        }
-        _ => "it does not keep to TLS, or something in between changes what it says",
+             TLS, or connect without",
+            flaw::spaced(&format!("{why:?}")),
+        ),
+        Some(rustls::Error::PeerIncompatible(why)) => (
+            "it has no TLS 1.2 or 1.3 in common with us: allow one of them there",
+            flaw::spaced(&format!("{why:?}")),
+        ),
+        Some(rustls::Error::PeerMisbehaved(why)) => (NO_TLS, flaw::spaced(&format!("{why:?}"))),
+        Some(other) => (NO_TLS, flaw::words_of(other)),
+        None if is_closed(error) => (
+            "it closed the connection: it takes no TLS at this port, or no connections now",
+            error.to_string(),
+        ),
+        None => (NO_TLS, error.to_string()),
     };
-    format!("{meaning} ({error})")
+    format!("{meaning} ({name})")
 }
 
-fn certificate(bad: &Bad) -> &'static str {
-    match bad {
-        Bad::UnknownIssuer | Bad::BadSignature => {
-            "its certificate is not signed by a trusted root: check the roots, and whether a proxy \
-             answers in its place"
+const NO_TLS: &str = "it does not keep to TLS, or something in between changes what it says";
+
+fn of_alert(alert: Alert) -> &'static str {
+    match alert {
+        Alert::HandshakeFailure => {
+            "it has no TLS 1.2 or 1.3 in common with us, or asks for a client certificate, or its own \
+             key is of a kind that is not taken here: RSA with 2048 to 8192 bits, ECDSA P-256 or P-384, \
+             and Ed25519 are"
         }
-        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-            "its certificate does not carry this host name: connect by a name that it carries"
+        Alert::CertificateRequired => "it asks for a client certificate: give one",
+        Alert::CertificateExpired => {
+            "it says that our client certificate is not valid now: renew it, or check both clocks"
         }
-        Bad::Expired
-        | Bad::ExpiredContext { .. }
-        | Bad::NotValidYet
-        | Bad::NotValidYetContext { .. } => "its certificate is not valid now: check both clocks",
-        _ => "its certificate cannot be accepted: it needs another one",
+        Alert::CertificateRevoked => {
+            "it says that our client certificate is revoked: give another one"
+        }
+        Alert::UnknownCA => {
+            "it does not trust who signed our client certificate: that authority must be known there, \
+             and the file must hold all certificates in between"
+        }
+        _ if is_about_us(alert) => "it refuses our client certificate, or asks for one",
+        _ => "it ended the handshake: it must allow TLS 1.2 or 1.3, and know this host name",
     }
+}
+
+fn is_about_us(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::UnknownCA
+            | Alert::CertificateUnknown
+            | Alert::CertificateExpired
+            | Alert::CertificateRevoked
+            | Alert::HandshakeFailure
+    )
 }
 
 pub(super) fn tls_settings(error: &io::Error) -> &'static [Setting] {
     use rustls::Error::InvalidCertificate;
     match tls_error(error) {
-        Some(InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature)) => &[Setting::Roots],
+        Some(InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature | Bad::Other(_))) => {
+            &[Setting::Roots]
+        }
         Some(InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. })) => {
             &[Setting::Host]
         }

@@ -21,7 +21,7 @@ async fn silent(heard: oneshot::Sender<()>) -> (u16, tokio::task::JoinHandle<()>
 
 /// The way on which this step is the first to wait for the peer.
 fn route(step: &str, port: u16) -> Route {
-    let proxy = || Proxy::to("localhost", &format!("http://127.0.0.1:{port}"), "");
+    let proxy = || Proxy::to("localhost", 443, &format!("http://127.0.0.1:{port}"), "");
     match step {
         "tunnel" => Route::WebSocket { proxy: proxy().expect("a good URL") },
         "TLS" => Route::Direct,

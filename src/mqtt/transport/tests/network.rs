@@ -375,7 +375,7 @@ impl HttpProxy {
 
     fn route(&self, user: &str) -> Route {
         let url = format!("http://{user}@127.0.0.1:{}", self.port);
-        Route::WebSocket { proxy: Proxy::to("localhost", &url, "").expect("a good URL") }
+        Route::WebSocket { proxy: Proxy::to("localhost", 443, &url, "").expect("a good URL") }
     }
 }
 
@@ -451,7 +451,7 @@ async fn a_proxy_that_is_none_is_named() {
             let _ = socket.write_all(words).await;
         });
         let mut gateway = Gateway::start(Manner::Frames(4096)).await;
-        let proxy = Proxy::to("localhost", &url, "").unwrap();
+        let proxy = Proxy::to("localhost", 443, &url, "").unwrap();
         gateway.endpoint.route = Route::WebSocket { proxy };
         let shown = gateway.failure().await;
         assert!(shown.contains("no way to") && shown.contains(expected), "{shown}");

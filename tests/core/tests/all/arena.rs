@@ -29,7 +29,7 @@ fn back(arena: &mut Arena, piece: Piece) {
     arena.back(piece.place, piece.bytes.len());
 }
 
-/// What the pieces keep alive by what is known of them alone: each its own memory, if it is large,
+/// What the pieces keep alive by what is known of them alone: each its own pages and an eighth, if large,
 /// else the whole chunk that it is in; and its places in tables.
 fn alive_bytes(pieces: &[Piece]) -> usize {
     let (alone, small): (Vec<_>, Vec<_>) =
@@ -40,7 +40,8 @@ fn alive_bytes(pieces: &[Piece]) -> usize {
             places.push(piece.place);
         }
     }
-    let alone: usize = alone.iter().map(|piece| piece.bytes.len()).sum();
+    let of_its_own = |bytes: usize| (bytes + bytes / 8).next_multiple_of(4096);
+    let alone: usize = alone.iter().map(|piece| of_its_own(piece.bytes.len())).sum();
     alone + places.len() * CHUNK_BYTES + pieces.len() * ALERT_TABLES_BYTES
 }
 

@@ -6,7 +6,7 @@ use sluicegate::arena::Place;
 use sluicegate::azure::size::{MESSAGE_BYTES_MAX, message_bytes};
 use sluicegate::azure::{Identity, Properties};
 use sluicegate::broker::AlertsTopic;
-use sluicegate::forward::{BrokerOutput, HubOutput, Naming, Order};
+use sluicegate::forward::{BrokerOutput, HubOutput, Naming, Order, Unsent};
 use sluicegate::limits::TOPIC_BYTES_MAX;
 use sluicegate::message::{Alert, Batch, Findings, Message, SourceId, Span};
 use sluicegate::threshold::Threshold;
@@ -72,6 +72,48 @@ fn properties_stay_and_the_alert_is_added() {
     }
 }
 
+/// For all ways to write it: what this very module has sent as an alert is known, and nothing else is.
+#[test]
+fn an_alert_of_this_very_module_is_known() {
+    let own = [
+        "MessageType=Alert&%24.cdid=d&%24.cmid=m",
+        "%24.cdid=d&%24.cmid=m&MessageType=Alert",
+        "n=1&messagetype=Alert&%24.mid=7&%24.cdid=d&%24.cmid=m&%24.ct=x",
+        "$.cmid=m&$.cdid=d&MessageType=Alert",
+        "%4DessageType=%41lert&%24.cdid=%64&%24%2Ecmid=%6D",
+        "MessageType=Alert&%24.cmid=m",
+        "MessageType=Alert&%24.cdid=d&%24.cmid=other&%24.cmid=m",
+        "MessageType=x&MESSAGETYPE=Alert&%24.cdid=d&%24.cmid=m",
+        "MessageType=Alert&%24.cdid=d&%24.cmid=m/behind",
+    ];
+    let others = [
+        "MessageType=Alert&%24.cdid=d&%24.cmid=m2",
+        "MessageType=Alert&%24.cdid=d&%24.cmid=M",
+        "MessageType=Alert&%24.cdid=leaf&%24.cmid=m",
+        "MessageType=Alert&%24.cdid=d",
+        "MessageType=Alert&cdid=d&cmid=m",
+        "MessageType=Alert",
+        "MessageType=Warning&%24.cdid=d&%24.cmid=m",
+        "MessageType&%24.cdid=d&%24.cmid=m",
+        "k=Alert&%24.cdid=d&%24.cmid=m",
+        "%24.cdid=d&%24.cmid=m",
+        "MessageType=x/MessageType=Alert&%24.cdid=d&%24.cmid=m",
+        "%24.cdid=d&%24.cmid=m/MessageType=Alert",
+        "",
+    ];
+    for (bags, is_own) in [(&own[..], true), (&others, false)] {
+        for bag in bags {
+            let alert = alert(SourceId::Hub, bag, 3);
+            let (mut output, mut judging) = (output(), output().judging_own_alerts(true));
+            let is_refused = output.topic(&alert) == Err(Unsent::Own);
+            assert_eq!(is_refused, is_own, "{bag}");
+            assert!(judging.topic(&alert).is_ok(), "{bag}");
+        }
+    }
+    let topic = "MessageType=Alert&%24.cdid=d&%24.cmid=m";
+    assert!(output().topic(&alert(SourceId::Broker, topic, 3)).is_ok(), "a broker's topic");
+}
+
 /// The topic that a broker's message had is one property, whatever it is made of.
 #[test]
 fn a_brokers_topic_becomes_a_property() {
@@ -95,7 +137,10 @@ fn a_brokers_alert_is_named_by_the_template() {
     assert_eq!(named, Ok("alerts/sensors/7/hot"));
     let long = "x".repeat(TOPIC_BYTES_MAX - "alerts//hot".len());
     assert!(output.topic(&alert(SourceId::Broker, &long, 3)).is_ok());
-    assert!(output.topic(&alert(SourceId::Broker, &format!("{long}x"), 3)).is_err());
+    let refused = output.topic(&alert(SourceId::Broker, &format!("{long}x"), 3)).unwrap_err();
+    assert_eq!(refused, Unsent::TopicTooLong(TOPIC_BYTES_MAX + 1));
+    let told = refused.to_string();
+    assert!(told.contains("--alerts-topic") && !told.contains("hub"), "{told}");
 }
 
 #[test]
