@@ -152,6 +152,7 @@ impl Durable {
 
     /// Has the writer write what is left, and end.
     pub(super) fn stop(&mut self) {
+        self.release_upstream();
         self.is_stopping = true;
         self.retry_at = None;
         self.work.notify_one();
