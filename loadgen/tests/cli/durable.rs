@@ -271,6 +271,8 @@ fn a_full_disk_gives_no_puback() {
             }
         }
         assert!(sent < 400, "the limit is not felt");
+        let room = limit * 1024 / body.len();
+        assert!(acknowledged <= room, "{acknowledged} on a disk for {room}");
         wait_for("a line in the log", || {
             log.lock().unwrap().iter().any(|line| {
                 line.contains("get no PUBACK") && line.contains("messages.redb cannot be written")
