@@ -20,6 +20,8 @@ mod engine;
 mod help;
 mod hub;
 mod load_args;
+mod look;
+mod others;
 mod output;
 mod report;
 mod requests;

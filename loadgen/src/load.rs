@@ -30,6 +30,7 @@ mod lanes;
 mod ledger;
 pub mod machine;
 mod meter;
+pub mod others;
 pub mod outcome;
 pub mod progress;
 mod properties;

@@ -36,6 +36,33 @@ pub(crate) struct Process {
     log: Log,
 }
 
+/// Whether a program is there and may be run, as it is found when it is started.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check_program(name: &str) -> io::Result<()> {
+    if name.contains('/') {
+        return check_executable(Path::new(name));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    let mut refusal = io::Error::from(io::ErrorKind::NotFound);
+    for folder in std::env::split_paths(&path) {
+        match check_executable(&folder.join(name)) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => refusal = error,
+            Err(_) => {}
+        }
+    }
+    Err(refusal)
+}
+
+fn check_executable(file: &Path) -> io::Result<()> {
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(rustix::fs::access(file, rustix::fs::Access::EXEC_OK)?)
+}
+
 /// How a program ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
@@ -210,6 +237,25 @@ mod tests {
         while !condition() {
             assert!(Instant::now() < deadline, "waited in vain until {what}");
             std::thread::sleep(POLL);
+        }
+    }
+
+    #[test]
+    fn a_program_is_found_as_it_is_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("text");
+        std::fs::write(&text, "no program").unwrap();
+        let [text, folder] = [text.as_path(), folder.path()].map(|path| path.to_str().unwrap());
+        for name in ["sh", "/bin/sh"] {
+            assert!(check_program(name).is_ok(), "{name}");
+        }
+        for name in
+            ["/no/such", "no-such-program-anywhere", "", "./sh", "/etc/passwd/x", folder, text]
+        {
+            let checked = check_program(name);
+            // Root may run nothing either that has no x.
+            assert!(checked.is_err(), "{name}");
+            assert!(Command::new(name).stdout(Stdio::null()).spawn().is_err(), "{name}");
         }
     }
 

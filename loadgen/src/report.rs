@@ -90,15 +90,24 @@ pub fn write(path: &Path, html: &str) -> Result<(), ReportError> {
     sluicegate::files::check_replaceable(path)
         .map_err(|problem| failed(std::io::Error::other(problem)))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    check_folder(folder).map_err(failed)?;
     // In the same folder, because renaming works within one file system only.
     let mut file = tempfile::Builder::new()
         .prefix(".report-")
         .permissions(readable_by_all())
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .tempfile_in(folder)
         .map_err(failed)?;
     file.write_all(html.as_bytes()).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Whether files can be made in a folder: said of the folder, and not of a file that nobody asked for.
+pub(crate) fn check_folder(folder: &Path) -> std::io::Result<()> {
+    use rustix::fs::{Access, access};
+    folder.metadata()?;
+    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 /// As any other new file has them; the process's mask still applies.

@@ -21,6 +21,7 @@ pub(crate) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> 
             messages: 1000,
             alerts: 100,
             body_bytes_mean: 140.0,
+            gaps: 0,
             fingerprint: String::new(),
         },
         counts: Counts::default(),
@@ -32,6 +33,7 @@ pub(crate) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> 
         startup_ms: Some(12.5),
         own_cpu_share: 0.5,
         held_back_share: 0.5,
+        others: None,
         verdict: Verdict { standing, reasons: vec!["a reason".to_owned()] },
     }
 }

@@ -73,6 +73,7 @@ fn replayed_bodies() {
         file: file.into(),
         time_column: "timestamp".to_owned(),
         value_column: "value".to_owned(),
+        format: Default::default(),
     };
     let settings = TrafficSettings { profile, sensors: 1, ..TrafficSettings::default() };
     let topics = Topics::Broker { topic: "sensors/{sensor}" };

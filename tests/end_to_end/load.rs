@@ -76,6 +76,7 @@ fn real_readings_are_filtered_lap_after_lap() {
         file: file.path().to_owned(),
         time_column: "timestamp".to_owned(),
         value_column: "value".to_owned(),
+        format: Default::default(),
     };
     let threshold = THRESHOLD.into();
     check_both(&TrafficSettings { profile, threshold, sensors: 1, ..TrafficSettings::default() });

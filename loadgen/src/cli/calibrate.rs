@@ -1,17 +1,17 @@
 //! `loadgen calibrate`: what the instrument itself can do here.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::document::Beginning;
+use super::document::{Beginning, JsonArg};
 use super::load_args::parse_time;
+use super::look::Look;
 use super::output::print;
 use super::show::calibration_text;
 use super::signals::stop_channel;
-use super::{CommandError, EXIT_CODES_LOAD};
+use super::{CommandError, EXIT_CODES_LOAD, others};
 use crate::load::calibrate;
 use crate::load::outcome::Finding;
 
@@ -21,14 +21,14 @@ pub(crate) struct CalibrateArgs {
     /// Length of each of its four parts
     #[arg(long = "for", value_name = "TIME", default_value = "3s", value_parser = parse_time)]
     time: Duration,
-    /// Write everything that was measured to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonArg,
 }
 
 pub(crate) fn run(args: CalibrateArgs) -> Result<(), CommandError> {
-    let beginning = Beginning::now(args.json)?;
+    let beginning = Beginning::now(args.json.file("calibrate"))?;
     let stop = stop_channel().map_err(CommandError::no_start)?;
+    others::warn();
     let program = std::env::current_exe().map_err(|error| CommandError::internal(&error))?;
     let sink = [program.to_string_lossy().into_owned(), "sink".to_owned()];
     let mut interrupted = false;
@@ -42,6 +42,6 @@ pub(crate) fn run(args: CalibrateArgs) -> Result<(), CommandError> {
         ));
     }
     let written = beginning.write(Finding::Calibrate(Box::new(calibration.clone())));
-    print(calibration_text(&calibration))?;
+    print(calibration_text(&calibration, Look::of_stdout().width))?;
     written
 }

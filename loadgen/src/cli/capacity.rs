@@ -1,16 +1,16 @@
 //! `loadgen capacity`: the highest rate that holds an objective.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::document::Beginning;
-use super::engine::Engine;
+use super::document::{Beginning, JsonArg};
+use super::engine::{Engine, check_programs};
 use super::load_args::{BrokerArgs, LoadArgs, Rate, parse_rate, parse_share, parse_time};
+use super::look::Look;
 use super::output::print;
 use super::show::{Live, capacity_text, probe_line, rate};
-use super::{CommandError, EXIT_CODES_LOAD};
+use super::{CommandError, EXIT_CODES_LOAD, others};
 use crate::load::capacity::{self, CapacityPlan, RUNS_MAX};
 use crate::load::outcome::{Finding, Objective};
 use crate::load::settings::{Pace, RunSettings};
@@ -23,7 +23,8 @@ const AFTER_HELP: &str = "A rate holds when p99 and the share of missing alerts 
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{AFTER_HELP}At most {RUNS_MAX} runs.\n\n\
-    Exit codes: 0 a rate was found; 1 none was; {EXIT_CODES_LOAD}"))]
+    Exit codes: 0 a rate was found; 1 none was; 2 invalid: none was, and at the lowest rate the \
+    instrument was the bottleneck; {EXIT_CODES_LOAD}"))]
 pub(crate) struct CapacityArgs {
     /// Objective: the 99th percentile of latency is at most this
     #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = parse_objective)]
@@ -40,9 +41,8 @@ pub(crate) struct CapacityArgs {
     /// The highest rate that is tried
     #[arg(long, value_name = "N", default_value = "10M", value_parser = parse_rate)]
     max: f64,
-    /// Write every probe and the rate found to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonArg,
     #[command(flatten)]
     load: LoadArgs,
     #[command(flatten)]
@@ -76,17 +76,23 @@ pub(crate) fn run(args: CapacityArgs) -> Result<(), CommandError> {
         max: args.max,
     };
     plan.check()?;
-    let beginning = Beginning::now(args.json)?;
+    let beginning = Beginning::now(args.json.file("capacity"))?;
+    check_programs(plan.settings.target.command())?;
+    let look = Look::of_stdout();
     let engine = Engine::new()?;
+    others::warn();
     let mut measure =
         |settings: &RunSettings| engine.run_whole(settings, Live::new(&label(settings), false));
     let capacity =
-        capacity::find(&plan, &mut measure, &mut |probe| engine.tell(probe_line(probe)))?;
+        capacity::find(&plan, &mut measure, &mut |probe| engine.tell(probe_line(probe, look)))?;
     let written = beginning.write(Finding::Capacity(Box::new(capacity.clone())));
-    let shown = print(format_args!("\n{}", capacity_text(&capacity)));
+    let shown = print(format_args!("\n{}", capacity_text(&capacity, look)));
     written?;
-    shown?;
-    CommandError::ended_with(if capacity.rate.is_some() { 0 } else { super::EXIT_REFUSED })
+    // Whoever reads no further still gets the status.
+    match shown {
+        Err(error) if error != CommandError::silent() => Err(error),
+        _ => CommandError::ended_with(capacity.standing().exit_code()),
+    }
 }
 
 /// The rate of a probe, which is what sets it apart.

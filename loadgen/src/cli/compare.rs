@@ -1,16 +1,17 @@
 //! `loadgen compare`: the same traffic to several programs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
 
-use super::document::Beginning;
-use super::engine::Engine;
+use super::document::{Beginning, JsonArg};
+use super::engine::{Engine, check_programs};
 use super::load_args::{LoadArgs, Rate, parse_rate_or_max, parse_time};
+use super::look::Look;
 use super::output::print;
 use super::show::{Live, comparison_text, turn_line};
-use super::{CommandError, EXIT_CODES_LOAD};
+use super::{CommandError, EXIT_CODES_LOAD, others};
 use crate::load::compare::{self, ComparePlan, PAIRS_MAX, Program, worst};
 use crate::load::outcome::{Finding, Standing};
 use crate::load::settings::{RunSettings, Target};
@@ -38,9 +39,8 @@ pub(crate) struct CompareArgs {
     /// Length of the measured part of each run
     #[arg(long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     time: Duration,
-    /// Write every run, the medians and the ratios to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonArg,
     #[command(flatten)]
     load: LoadArgs,
     /// The programs, each with its arguments, a -- between them: -- A -- B
@@ -55,17 +55,20 @@ pub(crate) fn run(args: CompareArgs) -> Result<(), CommandError> {
         pairs: args.pairs,
     };
     plan.check()?;
-    let beginning = Beginning::now(args.json)?;
+    let beginning = Beginning::now(args.json.file("compare"))?;
+    check_programs(plan.programs.iter().map(|program| program.command.as_slice()))?;
+    let look = Look::of_stdout();
     let engine = Engine::new()?;
+    others::warn();
     let width = plan.programs.iter().map(|program| program.name.chars().count()).max();
     let (width, pairs) = (width.unwrap_or(0), plan.pairs);
     let mut measure = |settings: &RunSettings| {
         engine.run_whole(settings, Live::new(&label(&plan, settings), false))
     };
-    let mut watch = |turn: &compare::Turn<'_>| engine.tell(turn_line(turn, pairs, width));
+    let mut watch = |turn: &compare::Turn<'_>| engine.tell(turn_line(turn, pairs, width, look));
     let comparison = compare::compare(&plan, &mut measure, &mut watch)?;
     let written = beginning.write(Finding::Compare(Box::new(comparison.clone())));
-    let shown = print(format_args!("\n{}", comparison_text(&comparison)));
+    let shown = print(format_args!("\n{}", comparison_text(&comparison, look)));
     written?;
     match shown {
         Err(error) if error != CommandError::silent() => return Err(error),

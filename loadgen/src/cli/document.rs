@@ -1,4 +1,4 @@
-//! Writing what was found to a file.
+//! Writing what was found to a file, by default below `target/`, where nothing is committed.
 
 use std::fmt::Display;
 use std::fs::Permissions;
@@ -7,15 +7,64 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use clap::Args;
 use sluicegate::files;
 
 use super::CommandError;
+use super::output::note;
 use crate::load::machine::Machine;
 use crate::load::outcome::{Document, FORMAT, Finding};
+use crate::report::check_folder;
 use crate::simulator::utc_text;
 
 /// Readable by whom the umask lets.
 const FILE_MODE: u32 = 0o666;
+
+/// Below `target/` of the checkout that this is run in.
+const RESULTS: &str = "target/results";
+
+/// `--json`.
+#[derive(Debug, Args)]
+pub(crate) struct JsonArg {
+    /// Write everything that was measured to this file; without FILE, below target/results of the
+    /// checkout, or here outside of one
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    json: Option<Option<PathBuf>>,
+}
+
+impl JsonArg {
+    /// The file, if one is asked for; a name that is not given is this one's.
+    pub(crate) fn file(self, name: &str) -> Option<PathBuf> {
+        self.json.map(|file| file.unwrap_or_else(|| result_file(&format!("{name}.json"))))
+    }
+}
+
+/// Where a result goes that was told no place.
+pub(crate) fn result_file(name: &str) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    let checkout = here.as_deref().and_then(|here| checkout_of(here).map(|root| (here, root)));
+    match checkout {
+        // As short as it can be told.
+        Some((here, root)) if here == root => Path::new(RESULTS).join(name),
+        Some((_, root)) => root.join(RESULTS).join(name),
+        None => PathBuf::from(name),
+    }
+}
+
+/// The nearest folder, this one or one around it, that Cargo builds in.
+fn checkout_of(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| {
+        folder.join("Cargo.lock").is_file() || folder.join("target/CACHEDIR.TAG").is_file()
+    })
+}
+
+/// Makes the folder of a result that was told no place; any other must be there.
+pub(crate) fn make_folder(file: &Path) -> io::Result<()> {
+    match file.parent() {
+        Some(folder) if folder.ends_with(RESULTS) => std::fs::create_dir_all(folder),
+        _ => Ok(()),
+    }
+}
 
 /// Where and when a measurement began: told in its file, and taken before it puts load on anything.
 #[derive(Debug)]
@@ -33,6 +82,7 @@ impl Beginning {
     pub(crate) fn now(file: Option<PathBuf>) -> Result<Self, CommandError> {
         if let Some(file) = &file {
             files::check_replaceable(file).map_err(|problem| refused(file, &problem))?;
+            make_folder(file).map_err(|error| refused(file, &error))?;
             // A file beside it, as at the end.
             temporary(file).map_err(|error| refused(file, &error))?;
         }
@@ -63,17 +113,22 @@ impl Beginning {
             beside.persist(file)?;
             Ok(())
         };
-        write()
-            .map_err(|error| CommandError::internal(&format_args!("{}: {error}", file.display())))
+        write().map_err(|error| {
+            CommandError::internal(&format_args!("cannot write {}: {error}", file.display()))
+        })?;
+        note(format_args!("wrote {}", file.display()));
+        Ok(())
     }
 }
 
 /// An unnamed file in the folder of `file`, which goes away unless it takes its place.
 fn temporary(file: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    check_folder(folder)?;
     let mut builder = tempfile::Builder::new();
     builder.permissions(Permissions::from_mode(FILE_MODE)).prefix(".loadgen-");
-    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
+    builder.tempfile_in(folder)
 }
 
 fn refused(file: &Path, error: &dyn Display) -> CommandError {
@@ -96,6 +151,7 @@ mod tests {
             stolen: Default::default(),
             qos0: Default::default(),
             qos1: Default::default(),
+            others: None,
         }))
     }
 
@@ -114,6 +170,33 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     }
 
+    /// A checkout is known by what Cargo leaves in it, from any folder below it.
+    #[test]
+    fn a_checkout_is_found_from_below() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let below = root.join("a/b");
+        std::fs::create_dir_all(&below).unwrap();
+        assert_eq!(checkout_of(&below), None);
+        std::fs::create_dir_all(root.join("target")).unwrap();
+        assert_eq!(checkout_of(&below), None, "a folder of that name is none of Cargo's");
+        std::fs::write(root.join("target/CACHEDIR.TAG"), "").unwrap();
+        assert_eq!(checkout_of(&below), Some(root));
+        std::fs::write(root.join("a/Cargo.lock"), "").unwrap();
+        assert_eq!(checkout_of(&below), Some(root.join("a").as_path()), "the nearest one");
+        assert_eq!(checkout_of(root), Some(root));
+    }
+
+    #[test]
+    fn a_folder_is_made_below_target_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("target/results/run.json");
+        assert!(Beginning::now(Some(file.clone())).is_ok());
+        assert!(file.parent().unwrap().is_dir());
+        assert!(Beginning::now(Some(folder.path().join("other/run.json"))).is_err());
+        assert!(!folder.path().join("other").exists());
+    }
+
     #[test]
     fn a_file_that_cannot_be_is_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -121,6 +204,7 @@ mod tests {
             let error = Beginning::now(Some(file)).unwrap_err();
             assert_eq!(error.code, 64);
             assert!(error.text.contains("a folder that exists"), "{error}");
+            assert!(!error.text.contains(".loadgen-"), "the name of a file of ours: {error}");
         }
         assert!(Beginning::now(None).unwrap().write(finding()).is_ok());
     }

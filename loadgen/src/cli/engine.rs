@@ -13,6 +13,25 @@ use super::signals::stop_channel;
 use crate::load::outcome::Outcome;
 use crate::load::settings::RunSettings;
 use crate::load::{self, LoadError};
+use crate::process::check_program;
+
+/// Refuses programs that cannot be started, before anything is measured or waited for.
+///
+/// # Errors
+/// One of them is not there, or no program.
+pub(super) fn check_programs<'a>(
+    commands: impl IntoIterator<Item = &'a [String]>,
+) -> Result<(), CommandError> {
+    let programs = commands.into_iter().filter_map(<[String]>::first);
+    for program in programs {
+        check_program(program).map_err(|error| {
+            CommandError::unavailable(format!(
+                "cannot start {program}: {error}: give the path of a program that can be run"
+            ))
+        })?;
+    }
+    Ok(())
+}
 
 /// Runs on behalf of a command that can be interrupted.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum, value_parser};
 use super::CommandError;
 use super::text::parse_duration;
 use crate::load::settings::{
-    Arrivals, BODY_BYTES_MAX, Burst, Pace, Profile, RunSettings, SENSORS_MAX, Target,
+    Arrivals, BODY_BYTES_MAX, Burst, CsvFormat, Pace, Profile, RunSettings, SENSORS_MAX, Target,
     TrafficSettings, WINDOW_DEFAULT, WINDOW_MAX,
 };
 
@@ -22,7 +22,7 @@ mod parse;
 
 pub(crate) use broker::{BrokerArgs, ENV_PASSWORD as ENV_BROKER_PASSWORD};
 pub(crate) use parse::{Rate, parse_rate, parse_rate_or_max, parse_share, parse_time};
-use parse::{parse_burst, parse_number};
+use parse::{parse_burst, parse_decimal, parse_delimiter, parse_number};
 
 /// Share of alerts unless told otherwise.
 const ALERTS_DEFAULT: f64 = 0.1;
@@ -101,7 +101,8 @@ struct TrafficArgs {
     /// Where bodies come from [default: simulated, or replay with --replay]
     #[arg(long, value_name = "NAME")]
     profile: Option<ProfileName>,
-    /// CSV file whose rows are sent, over and over; its first line names the columns
+    /// CSV file whose rows are sent, over and over; its first line names the columns. A row without a
+    /// temperature (nothing, -, NaN, null, n/a) is passed over
     #[arg(long, value_name = "FILE", conflicts_with = "alerts")]
     replay: Option<PathBuf>,
     /// Column of the time
@@ -110,6 +111,14 @@ struct TrafficArgs {
     /// Column of the temperature
     #[arg(long, value_name = "NAME", default_value = "value", requires = "replay")]
     value_column: String,
+    /// Character between its cells: , ; | tab ...
+    #[arg(long, value_name = "CHARACTER", default_value = ",", requires = "replay",
+        value_parser = parse_delimiter)]
+    delimiter: char,
+    /// Character before the decimals of its numbers: . or ,
+    #[arg(long, value_name = "CHARACTER", default_value = ".", requires = "replay",
+        value_parser = parse_decimal)]
+    decimal: char,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -216,6 +225,7 @@ impl TrafficArgs {
                 file: file.clone(),
                 time_column: self.time_column.clone(),
                 value_column: self.value_column.clone(),
+                format: CsvFormat { delimiter: self.delimiter, decimal: self.decimal },
             }),
             (None | Some(ProfileName::Simulated), None) => Ok(Profile::Simulated),
             (Some(ProfileName::Hostile), None) => Ok(Profile::Hostile),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::document::{make_folder, result_file};
 use super::output::print;
 use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE};
 use crate::report::{self, ReportError};
@@ -13,9 +14,10 @@ pub(crate) struct ReportArgs {
     /// JSON files that run, capacity, compare or calibrate wrote
     #[arg(required = true, value_name = "FILE.json")]
     files: Vec<PathBuf>,
-    /// Where to write the report; a file of that name is replaced
-    #[arg(short, long, value_name = "FILE.html", default_value = "report.html")]
-    output: PathBuf,
+    /// Where to write the report; a file of that name is replaced [default: report.html below
+    /// target/results of the checkout, or here outside of one]
+    #[arg(short, long, value_name = "FILE.html")]
+    output: Option<PathBuf>,
 }
 
 /// Reads, draws and writes.
@@ -24,8 +26,10 @@ pub(crate) struct ReportArgs {
 /// [`EXIT_USAGE`] for too many files, [`EXIT_BAD_DATA`] for one that cannot be reported on.
 pub(crate) fn run(args: &ReportArgs) -> Result<(), CommandError> {
     let inputs = report::read(&args.files)?;
-    report::write(&args.output, &report::html(&inputs)?)?;
-    print(format_args!("wrote {}", args.output.display()))
+    let output = args.output.clone().unwrap_or_else(|| result_file("report.html"));
+    make_folder(&output).map_err(|source| ReportError::Output { path: output.clone(), source })?;
+    report::write(&output, &report::html(&inputs)?)?;
+    print(format_args!("wrote {}", output.display()))
 }
 
 impl From<ReportError> for CommandError {

@@ -1,16 +1,16 @@
 //! `loadgen run`: one measurement, shown, judged and written.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::document::Beginning;
-use super::engine::Engine;
+use super::document::{Beginning, JsonArg};
+use super::engine::{Engine, check_programs};
 use super::load_args::{BrokerArgs, LoadArgs, Rate, parse_rate_or_max, parse_time};
+use super::look::Look;
 use super::output::print;
 use super::show::{Live, outcome_text};
-use super::{CommandError, EXIT_CODES_LOAD};
+use super::{CommandError, EXIT_CODES_LOAD, others};
 use crate::load::outcome::Finding;
 
 const AFTER_HELP: &str = "The program gets the hub's address and its identity in the environment: \
@@ -18,7 +18,7 @@ const AFTER_HELP: &str = "The program gets the hub's address and its identity in
     SLUICEGATE_GATEWAY_PORT, and for plain MQTT programs LOADGEN_HOST, _PORT, _CA_FILE, _CLIENT_ID, \
     _USERNAME, _PASSWORD, _SUBSCRIBE, _PUBLISH and _THRESHOLD. SIGTERM ends it.\n\n\
     Exit codes: 0 passed; 1 something was lost, made up, mixed up or changed; 2 invalid: the \
-    instrument was the bottleneck; 3 saturated: the program did not take the rate; ";
+    instrument was the bottleneck, or other programs took the cores; 3 saturated: the program did not take the rate; ";
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{AFTER_HELP}{EXIT_CODES_LOAD}"))]
@@ -29,9 +29,8 @@ pub(crate) struct RunArgs {
     /// Length of the measured part
     #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     time: Duration,
-    /// Write everything that was measured to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonArg,
     #[command(flatten)]
     load: LoadArgs,
     #[command(flatten)]
@@ -48,12 +47,14 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(args: RunArgs) -> Result<(), CommandError> {
     let settings = args.load.settings(args.rate, args.time, args.command, Some(&args.broker))?;
-    let beginning = Beginning::now(args.json)?;
+    let beginning = Beginning::now(args.json.file("run"))?;
+    check_programs(settings.target.command())?;
     let engine = Engine::new()?;
+    others::warn();
     let outcome = engine.run(&settings, Live::new("", true))?;
     let written = beginning.write(Finding::Run(Box::new(outcome.clone())));
     // Whoever reads no further still gets the status.
-    match print(outcome_text(&outcome)) {
+    match print(outcome_text(&outcome, Look::of_stdout())) {
         Err(error) if error != CommandError::silent() => return Err(error),
         _ => {}
     }

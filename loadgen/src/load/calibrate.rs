@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
 use rustix::time::{ClockId, Timespec};
 
+use super::cost::Usage;
 use super::engine::nanoseconds;
 use super::error::LoadError;
+use super::others::Reading;
 use super::outcome::{Calibration, Distribution, Drive, Outcome, Standing};
 use super::progress::Progress;
 use super::recorder::{distribution, histogram};
@@ -39,15 +41,21 @@ pub fn calibrate(
     time: Duration,
     watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Calibration, LoadError> {
+    // With the sinks, which are its children.
+    let reading = || Reading::now(Usage::of(std::process::id()).cpu_s());
+    let begin = reading();
     let (clock_resolution_ns, clock_read_ns) = clock();
-    Ok(Calibration {
+    let mut calibration = Calibration {
         clock_resolution_ns,
         clock_read_ns,
         sleep_overrun: sleep_overrun(time),
         stolen: stolen(time),
         qos0: drive(sink, time, 0, watch)?,
         qos1: drive(sink, time, 1, watch)?,
-    })
+        others: None,
+    };
+    calibration.others = reading().zip(begin).and_then(|(end, begin)| end.since(&begin));
+    Ok(calibration)
 }
 
 /// Smallest step that was seen, and the cost of a reading.

@@ -56,7 +56,8 @@ pub fn find(
 ) -> Result<Capacity, LoadError> {
     plan.check()?;
     let mut search = Search::new(plan.start, plan.max);
-    let mut prober = Prober { plan, run, runs: 0, measured: false, late: 0, notes: Vec::new() };
+    let mut prober =
+        Prober { plan, run, runs: 0, measured: false, late: 0, gaps: None, notes: Vec::new() };
     let mut probes = Vec::new();
     while let Some((step, rate)) = search.next() {
         let Some(probe) = prober.probe(step, rate)? else { break };
@@ -65,6 +66,7 @@ pub fn find(
         probes.push(probe);
     }
     let mut notes = prober.notes;
+    notes.extend(prober.gaps);
     if prober.late > 0 {
         notes.push(format!(
             "{} of {} probes held although the instrument was late: that is part of the latency shown",
@@ -160,6 +162,8 @@ struct Prober<'a> {
     measured: bool,
     /// Probes that held in spite of the instrument.
     late: u32,
+    /// What of a replayed file was passed over, the same in each run.
+    gaps: Option<String>,
     notes: Vec<String>,
 }
 
@@ -186,13 +190,14 @@ impl Prober<'_> {
                 other => other?,
             };
             self.measured = true;
+            self.gaps = outcome.traffic.gaps_text();
             let mut reasons = self.plan.broken(&outcome);
             let invalid = outcome.verdict.standing == Standing::Invalid;
             if invalid && !reasons.is_empty() && attempt < RUNS_PER_PROBE_MAX {
                 continue;
             }
             if invalid {
-                reasons = self.judge_invalid(rate, reasons);
+                reasons = self.judge_invalid(rate, reasons, &outcome);
             } else if attempt > 1 {
                 let text = "the instrument was the bottleneck at first: measured again";
                 self.notes.push(format!("{rate:.0}/s: {text}"));
@@ -202,14 +207,15 @@ impl Prober<'_> {
     }
 
     /// What is said of a run, the last one at a rate, in which the instrument was the bottleneck.
-    fn judge_invalid(&mut self, rate: f64, reasons: Vec<String>) -> Vec<String> {
+    fn judge_invalid(&mut self, rate: f64, reasons: Vec<String>, outcome: &Outcome) -> Vec<String> {
         if reasons.is_empty() {
             self.late += 1;
             return reasons;
         }
+        let others = outcome.others.map(|others| format!("; {others}")).unwrap_or_default();
         self.notes.push(format!(
             "{rate:.0}/s: the instrument was the bottleneck {RUNS_PER_PROBE_MAX} times: what the \
-             program does there is not known"
+             program does there is not known{others}"
         ));
         std::iter::once("the instrument was the bottleneck".to_owned()).chain(reasons).collect()
     }
@@ -222,6 +228,7 @@ fn probe(step: ProbeStep, rate: f64, reasons: Vec<String>, outcome: &Outcome) ->
         rate,
         held: reasons.is_empty(),
         reasons,
+        invalid: outcome.verdict.standing == Standing::Invalid,
         achieved: outcome.rates.achieved,
         p50_us: latency.p50_us,
         p99_us: latency.p99_us,
@@ -236,6 +243,7 @@ fn without_result(step: ProbeStep, rate: f64, why: String) -> Probe {
         rate,
         held: false,
         reasons: vec![why],
+        invalid: false,
         achieved: 0.0,
         p50_us: 0.0,
         p99_us: 0.0,

@@ -77,7 +77,7 @@ pub fn compare(
 ) -> Result<Comparison, LoadError> {
     plan.check()?;
     let runs = vec![Vec::new(); plan.programs.len()];
-    let mut runner = Runner { plan, run, watch, runs, notes: Vec::new() };
+    let mut runner = Runner { plan, run, watch, runs, gaps: None, notes: Vec::new() };
     match runner.run_all() {
         Err(LoadError::Interrupted) if runner.runs.iter().all(|runs| !runs.is_empty()) => {
             runner.notes.push("ended early".to_owned());
@@ -98,7 +98,7 @@ pub fn compare(
         settings: plan.with(&[]),
         programs: programs.collect(),
         pairs: plan.pairs,
-        notes: runner.notes,
+        notes: runner.gaps.into_iter().chain(runner.notes).collect(),
     })
 }
 
@@ -165,6 +165,8 @@ struct Runner<'a> {
     watch: &'a mut dyn FnMut(&Turn<'_>),
     /// For each program, one of each pass.
     runs: Vec<Vec<Brief>>,
+    /// What of a replayed file was passed over, the same in each run.
+    gaps: Option<String>,
     notes: Vec<String>,
 }
 
@@ -191,7 +193,10 @@ impl Runner<'_> {
         loop {
             attempt += 1;
             let (brief, reasons) = match (self.run)(&settings) {
-                Ok(outcome) => (brief(&outcome), outcome.verdict.reasons),
+                Ok(outcome) => {
+                    self.gaps = outcome.traffic.gaps_text();
+                    (brief(&outcome), outcome.verdict.reasons)
+                }
                 Err(LoadError::Unavailable(why)) if !self.runs[index].is_empty() => {
                     (without_result(), vec![why])
                 }

@@ -34,6 +34,11 @@ impl Usage {
         sum
     }
 
+    /// CPU time in seconds.
+    pub(super) fn cpu_s(&self) -> f64 {
+        self.cpu_s
+    }
+
     /// What was used between this and an earlier instant, for so many messages.
     pub(super) fn since(&self, earlier: &Self, wall_s: f64, messages: u64) -> Cost {
         let cpu_s = (self.cpu_s - earlier.cpu_s).max(0.0);

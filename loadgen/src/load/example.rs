@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::outcome::{Cost, Counts, Distribution, Outcome, Rates, Standing, TrafficFacts, Verdict};
+use super::outcome::{
+    Cost, Counts, Distribution, Others, Outcome, Rates, Standing, TrafficFacts, Verdict,
+};
 use super::settings::{
     Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
 };
@@ -50,6 +52,7 @@ pub(crate) fn outcome(settings: &RunSettings, rate: f64, p99_us: f64) -> Outcome
             messages: 1000,
             alerts: 100,
             body_bytes_mean: 140.0,
+            gaps: 0,
             fingerprint: "00000000".to_owned(),
         },
         counts: Counts {
@@ -75,6 +78,7 @@ pub(crate) fn outcome(settings: &RunSettings, rate: f64, p99_us: f64) -> Outcome
         startup_ms: Some(12.5),
         own_cpu_share: 0.5,
         held_back_share: 0.0,
+        others: Some(Others { taken: 0.25, stolen: 0.0, cores: 2 }),
         verdict: Verdict { standing: Standing::Passed, reasons: Vec::new() },
     }
 }

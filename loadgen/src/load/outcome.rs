@@ -68,6 +68,9 @@ pub struct Outcome {
     pub own_cpu_share: f64,
     /// Share of the measured part in which messages were due and the program under test took none.
     pub held_back_share: f64,
+    /// What else went on here while measured; `None` where the system does not tell.
+    #[serde(default)]
+    pub others: Option<Others>,
     /// What to make of it.
     pub verdict: Verdict,
 }
@@ -81,8 +84,22 @@ pub struct TrafficFacts {
     pub alerts: u64,
     /// Mean length of a body.
     pub body_bytes_mean: f64,
+    /// Rows of a replayed file that were passed over, because they have no temperature.
+    #[serde(default)]
+    pub gaps: u64,
     /// CRC-32 over all bytes built, in hexadecimal.
     pub fingerprint: String,
+}
+
+impl TrafficFacts {
+    /// How many rows of a replayed file have no temperature; `None` when all have one.
+    pub fn gaps_text(&self) -> Option<String> {
+        match self.gaps {
+            0 => None,
+            1 => Some("1 row of the file has no value and was passed over".to_owned()),
+            gaps => Some(format!("{gaps} rows of the file have no value and were passed over")),
+        }
+    }
 }
 
 /// Messages, counted.
@@ -227,6 +244,18 @@ pub struct Cost {
     pub context_switches_involuntary: u64,
 }
 
+/// What other programs took of the cores that the instrument may use. A program under test that runs
+/// elsewhere, and its broker, are among them where they share the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Others {
+    /// In cores, with what was stolen.
+    pub taken: f64,
+    /// Of these, what other guests of the same hypervisor had.
+    pub stolen: f64,
+    /// Cores that there are.
+    pub cores: u64,
+}
+
 /// What to make of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -277,6 +306,22 @@ pub struct Capacity {
     pub notes: Vec<String>,
 }
 
+impl Capacity {
+    /// What the search amounts to: passed when a rate was found, invalid when none was and the
+    /// instrument was the bottleneck in a run at the lowest rate that did not hold.
+    pub fn standing(&self) -> Standing {
+        let failed = || self.probes.iter().filter(|probe| !probe.held);
+        let lowest = failed().map(|probe| probe.rate).fold(f64::INFINITY, f64::min);
+        match self.rate {
+            Some(_) => Standing::Passed,
+            None if failed().any(|probe| probe.invalid && probe.rate <= lowest) => {
+                Standing::Invalid
+            }
+            None => Standing::Failed,
+        }
+    }
+}
+
 /// What must hold at a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
@@ -297,6 +342,9 @@ pub struct Probe {
     pub held: bool,
     /// Why not.
     pub reasons: Vec<String>,
+    /// The instrument was the bottleneck, in the last run at this rate as well.
+    #[serde(default)]
+    pub invalid: bool,
     /// What was measured.
     pub achieved: f64,
     /// Microseconds.
@@ -394,6 +442,9 @@ pub struct Calibration {
     pub qos0: Drive,
     /// The same at QoS 1, window 20,000.
     pub qos1: Drive,
+    /// What else went on here meanwhile; `None` where the system does not tell.
+    #[serde(default)]
+    pub others: Option<Others>,
 }
 
 /// How fast the instrument drives a null sink.

@@ -21,7 +21,8 @@ use super::error::LoadError;
 use super::feeder::Feeder;
 use super::gateway::Gateway;
 use super::lane::Side;
-use super::outcome::{Cost, Outcome, Rates};
+use super::others::{Reading, own_cpu_s};
+use super::outcome::{Cost, Others, Outcome, Rates};
 use super::progress::{Phase, Progress};
 use super::schedule::Schedule;
 use super::settings::{Pace, RunSettings, Target};
@@ -135,10 +136,12 @@ struct Watcher {
     total: Duration,
 }
 
-/// What the program under test had used when the measured part began or ended.
+/// What the program under test and the machine had used when the measured part began or ended.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
-    usage: Usage,
+    /// `None` when the program runs elsewhere.
+    usage: Option<Usage>,
+    machine: Option<Reading>,
     at: Instant,
     sent: u64,
 }
@@ -147,8 +150,17 @@ struct Sample {
 #[derive(Debug, Default)]
 struct Seen {
     cost: Option<Cost>,
+    others: Option<Others>,
     /// How it ended, when not as it should.
     odd_end: Option<String>,
+}
+
+impl Sample {
+    /// What the program under test used since an earlier one.
+    fn cost(&self, begin: &Self) -> Option<Cost> {
+        let wall_s = self.at.duration_since(begin.at).as_secs_f64();
+        Some(self.usage?.since(&begin.usage?, wall_s, self.sent - begin.sent))
+    }
 }
 
 impl Watcher {
@@ -167,8 +179,8 @@ impl Watcher {
                 Ok(entered) => {
                     phase = entered;
                     match phase {
-                        Phase::Measuring => begin = self.sample(),
-                        Phase::Draining => end = self.sample(),
+                        Phase::Measuring => begin = Some(self.sample()),
+                        Phase::Draining => end = Some(self.sample()),
                         Phase::Ending => seen.odd_end = self.end_process(gone)?,
                         _ => {}
                     }
@@ -202,10 +214,10 @@ impl Watcher {
             LoadError::Unavailable(text) => LoadError::Unavailable(format!("{text}{}", tail())),
             other => other,
         })?;
-        seen.cost = begin.zip(end).map(|(begin, end)| {
-            let wall_s = end.at.duration_since(begin.at).as_secs_f64();
-            end.usage.since(&begin.usage, wall_s, end.sent - begin.sent)
-        });
+        if let Some((begin, end)) = begin.zip(end) {
+            seen.cost = end.cost(&begin);
+            seen.others = end.machine.zip(begin.machine).and_then(|(end, begin)| end.since(&begin));
+        }
         Ok((report, seen))
     }
 
@@ -233,11 +245,12 @@ impl Watcher {
         })
     }
 
-    fn sample(&self) -> Option<Sample> {
-        let process = self.process.as_ref()?;
+    fn sample(&self) -> Sample {
         // Counted first: reading /proc takes a while.
         let (sent, at) = (self.board.read().sent, Instant::now());
-        Some(Sample { usage: Usage::of(process.id()), at, sent })
+        let usage = self.process.as_ref().map(|process| Usage::of(process.id()));
+        let machine = Reading::now(own_cpu_s() + usage.map_or(0.0, |usage| usage.cpu_s()));
+        Sample { usage, machine, at, sent }
     }
 
     fn progress(&self, phase: Phase, last: &mut (Instant, u64)) -> Progress {
@@ -296,6 +309,7 @@ fn outcome(
         latency: latency.as_ref(),
         lag: lag.as_ref(),
         held_back_share,
+        others: seen.others,
     });
     if report.ended_early {
         verdict.reasons.push("ended early".to_owned());
@@ -313,6 +327,7 @@ fn outcome(
         startup_ms: startup.map(|time| time.as_secs_f64() * 1e3),
         own_cpu_share,
         held_back_share,
+        others: seen.others,
         verdict,
     }
 }

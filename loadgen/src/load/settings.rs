@@ -91,6 +91,16 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The program and its arguments, if it is started here.
+    pub fn command(&self) -> Option<&[String]> {
+        match self {
+            Self::Hub { command, .. } => Some(command),
+            Self::Broker { .. } => None,
+        }
+    }
+}
+
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrafficSettings {
@@ -124,9 +134,27 @@ pub enum Profile {
         time_column: String,
         /// Column of the temperature.
         value_column: String,
+        /// How it is written.
+        #[serde(default)]
+        format: CsvFormat,
     },
     /// Broken, odd and extreme bodies among good ones, each with a known verdict.
     Hostile,
+}
+
+/// How a CSV file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsvFormat {
+    /// Between two cells: ASCII.
+    pub delimiter: char,
+    /// Before the decimals: a point or a comma.
+    pub decimal: char,
+}
+
+impl Default for CsvFormat {
+    fn default() -> Self {
+        Self { delimiter: ',', decimal: '.' }
+    }
 }
 
 /// When messages are sent.

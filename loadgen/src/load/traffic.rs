@@ -67,6 +67,7 @@ pub struct Traffic {
     slots: Vec<Slot>,
     /// All slots' numbers, each of [`SLOT_DIGITS`].
     sequences: String,
+    gaps: u64,
     fingerprint: u32,
 }
 
@@ -109,6 +110,7 @@ impl Traffic {
             assert!(body.len() <= BODY_BYTES_MAX, "profiles keep to the limit");
             traffic.add(&topic, &sequence, packet_id, &body, is_alert);
         }
+        traffic.gaps = bodies.gaps();
         traffic.finish();
         Ok(traffic)
     }
@@ -120,6 +122,7 @@ impl Traffic {
             packets: Vec::with_capacity((slots * packet_bytes).min(BUILT_BYTES_MAX)),
             slots: Vec::with_capacity(slots + 1),
             sequences: String::with_capacity(slots * SLOT_DIGITS),
+            gaps: 0,
             fingerprint: 0,
         }
     }
@@ -249,6 +252,7 @@ impl Traffic {
             messages: self.slots().into(),
             alerts: self.alerts().into(),
             body_bytes_mean: body_bytes as f64 / f64::from(self.slots()),
+            gaps: self.gaps,
             fingerprint: format!("{:08x}", self.fingerprint),
         }
     }
@@ -269,13 +273,21 @@ impl Bodies {
                 let readings = Simulated::new(settings, settings.alerts)?;
                 (Self::Simulated(readings), settings.sensors)
             }
-            Profile::Replay { file, time_column, value_column } => {
-                let rows = Replay::read(file, [time_column, value_column], settings)?;
+            Profile::Replay { file, time_column, value_column, format } => {
+                let rows = Replay::read(file, [time_column, value_column], *format, settings)?;
                 let least = rows.count();
                 (Self::Replay(rows), least)
             }
             Profile::Hostile => (Self::Hostile(Hostile::new(settings)?), settings.sensors),
         })
+    }
+
+    /// Rows that were passed over.
+    fn gaps(&self) -> u64 {
+        match self {
+            Self::Replay(rows) => rows.gaps(),
+            Self::Simulated(_) | Self::Hostile(_) => 0,
+        }
     }
 
     fn bytes_max(&self) -> usize {

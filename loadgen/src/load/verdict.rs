@@ -1,6 +1,6 @@
 //! What to make of a run: pure, from what was counted and measured.
 
-use super::outcome::{Counts, Distribution, Standing, Verdict};
+use super::outcome::{Counts, Distribution, Others, Standing, Verdict};
 
 /// Share of the reported 99th percentile that the instrument's own may be.
 const LAG_SHARE_MAX: f64 = 0.1;
@@ -28,6 +28,8 @@ pub(super) struct Evidence<'a> {
     pub(super) own_cpu_share: f64,
     /// Cores that the program under test used; `None` when it runs elsewhere.
     pub(super) program_cores: Option<f64>,
+    /// What else went on here; `None` when that is not known.
+    pub(super) others: Option<Others>,
 }
 
 /// Judges a run: failures go before invalidity, and that before saturation.
@@ -42,8 +44,7 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Verdict {
         && lag.p99_us > LAG_SHARE_MAX * latency.p99_us
     {
         invalid.push(format!(
-            "the instrument itself was late: its p99 of {} is over {:.0} % of the {} measured; ask for \
-             less, or give it a core",
+            "the instrument itself was late: its p99 of {} is over {:.0} % of the {} measured",
             time(lag.p99_us),
             LAG_SHARE_MAX * 100.0,
             time(latency.p99_us)
@@ -78,12 +79,39 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Verdict {
         _ => {}
     }
     // What a saturated program's queue makes late is not the instrument's doing.
-    let (standing, reasons) = match (invalid.is_empty(), saturated.is_empty()) {
+    let (standing, mut reasons) = match (invalid.is_empty(), saturated.is_empty()) {
         (false, _) => (Standing::Invalid, [invalid, saturated].concat()),
         (true, false) => (Standing::Saturated, saturated),
         (true, true) => (Standing::Passed, Vec::new()),
     };
+    reasons.extend(advice(standing, &evidence));
     Verdict { standing, reasons }
+}
+
+/// Who took the cores, where that may be why, and what to do about it.
+fn advice(standing: Standing, evidence: &Evidence<'_>) -> Option<String> {
+    let others = evidence.others.map(|others| {
+        // Where it runs elsewhere, nobody knows which of the others it is.
+        let among = match evidence.program_cores {
+            None if others.taken > 0.0 => {
+                ", the broker and its clients among them if they run here"
+            }
+            _ => "",
+        };
+        (others, format!("{others}{among}"))
+    });
+    let used = evidence.own_cpu_share + evidence.program_cores.unwrap_or(0.0);
+    match (standing, others) {
+        (Standing::Passed | Standing::Failed, _) => None,
+        (_, Some((others, text))) if others.is_crowd(used) => {
+            Some(format!("{text}: end them, or measure when they have ended"))
+        }
+        (Standing::Saturated, _) => None,
+        (Standing::Invalid, Some((_, text))) => {
+            Some(format!("{text}: ask for less, or give the instrument a core"))
+        }
+        (Standing::Invalid, None) => Some("ask for less, or give the instrument a core".to_owned()),
+    }
 }
 
 /// For people: `312 µs`, `12.3 ms`.
@@ -123,6 +151,7 @@ mod tests {
             held_back_share,
             own_cpu_share: 0.5,
             program_cores: Some(0.5),
+            others: None,
         };
         judge(evidence).standing
     }
@@ -151,6 +180,7 @@ mod tests {
                 held_back_share,
                 own_cpu_share,
                 program_cores,
+                others: None,
             };
             judge(evidence).standing
         };
@@ -174,8 +204,74 @@ mod tests {
             held_back_share: 0.0,
             own_cpu_share: 0.5,
             program_cores: None,
+            others: None,
         };
         assert_eq!(judge(evidence).standing, Standing::Saturated);
+    }
+
+    /// Who took the cores is told where it may be why, with what to do about it.
+    #[test]
+    fn other_programs_are_told_in_the_reason() {
+        use Standing::{Failed, Invalid, Passed, Saturated};
+        let late = Some((1000.0, 500.0));
+        let in_time = Some((1000.0, 1000.0));
+        let end_them = "cores: end them, or measure when they have ended";
+        let ask_for_less = "cores: ask for less, or give the instrument a core";
+        let table = [
+            (late, 0.0, Some((1.5, 2)), Invalid, Some(end_them)),
+            (late, 0.0, Some((1.5, 64)), Invalid, Some(ask_for_less)),
+            (late, 0.0, Some((0.1, 2)), Invalid, Some(ask_for_less)),
+            (late, 0.0, None, Invalid, Some("ask for less, or give the instrument a core")),
+            (late, 0.6, Some((1.5, 2)), Saturated, Some(end_them)),
+            (late, 0.6, Some((0.1, 2)), Saturated, None),
+            (in_time, 0.0, Some((1.5, 2)), Passed, None),
+            (in_time, 0.0, Some((1.5, 2)), Failed, None),
+        ];
+        for (rate, held_back_share, others, standing, advice) in table {
+            let missing = u64::from(standing == Failed);
+            let counts = Counts { missing, ..Counts::default() };
+            let evidence = Evidence {
+                counts: &counts,
+                rate,
+                latency: None,
+                lag: None,
+                held_back_share,
+                own_cpu_share: 0.5,
+                program_cores: Some(0.1),
+                others: others.map(|(taken, cores)| Others { taken, cores, stolen: 0.0 }),
+            };
+            let verdict = judge(evidence);
+            assert_eq!(verdict.standing, standing, "{others:?}");
+            let last = verdict.reasons.last().map(String::as_str).unwrap_or_default();
+            assert_eq!(last.contains("other programs took"), advice.is_some() && others.is_some());
+            assert!(last.ends_with(advice.unwrap_or_default()), "{last}");
+            let elsewhere = judge(Evidence { program_cores: None, ..evidence });
+            let among =
+                elsewhere.reasons.iter().any(|reason| reason.contains("the broker and its"));
+            assert_eq!(among, advice.is_some() && others.is_some(), "{elsewhere:?}");
+        }
+    }
+
+    /// A late instrument is told with its lag, and who made it late.
+    #[test]
+    fn lag_is_told_with_the_crowd() {
+        let (latency, lag) = (distribution(900.0), distribution(450.0));
+        let evidence = Evidence {
+            counts: &Counts::default(),
+            rate: Some((1000.0, 1000.0)),
+            latency: Some(&latency),
+            lag: Some(&lag),
+            held_back_share: 0.0,
+            own_cpu_share: 0.1,
+            program_cores: Some(0.1),
+            others: Some(Others { taken: 1.75, stolen: 0.5, cores: 2 }),
+        };
+        let expected = [
+            "the instrument itself was late: its p99 of 450 µs is over 10 % of the 900 µs measured",
+            "other programs took 1.8 of 2 cores (0.5 taken by other guests of the host): end them, \
+             or measure when they have ended",
+        ];
+        assert_eq!(judge(evidence).reasons, expected);
     }
 
     #[test]
@@ -202,6 +298,7 @@ mod tests {
                 held_back_share: 0.0,
                 own_cpu_share: 1.0,
                 program_cores: None,
+                others: None,
             };
             let verdict = judge(evidence);
             assert_eq!((verdict.standing, verdict.reasons.len()), (Standing::Failed, 1));

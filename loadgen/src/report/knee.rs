@@ -82,6 +82,7 @@ mod tests {
             step: ProbeStep::Climb,
             rate,
             held,
+            invalid: false,
             reasons: Vec::new(),
             achieved: rate,
             p50_us: 1.0,

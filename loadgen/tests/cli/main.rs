@@ -1,6 +1,7 @@
 //! The command line of `loadgen`, run as a user runs it.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod around;
 mod commands;
 mod control;
 mod demo;

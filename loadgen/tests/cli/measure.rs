@@ -9,9 +9,9 @@ use rustix::process::Signal;
 use crate::support::{loadgen, run, signal, texts, wait_for};
 
 /// The program that is measured: this one as the filter module, over TCP.
-const PROGRAM: [&str; 3] = [env!("CARGO_BIN_EXE_loadgen"), "module", "run"];
+pub(crate) const PROGRAM: [&str; 3] = [env!("CARGO_BIN_EXE_loadgen"), "module", "run"];
 
-fn finding(file: &Path) -> Finding {
+pub(crate) fn finding(file: &Path) -> Finding {
     let text = std::fs::read_to_string(file).unwrap();
     serde_json::from_str::<Document>(&text).unwrap().result
 }
@@ -32,10 +32,16 @@ fn refused(line: &str, part: &str) {
     assert!(err.contains(part), "{line}: {err}");
 }
 
+/// The help of a command, without its line ends, which are where the width puts them.
+fn help(command: &str) -> String {
+    let (code, out, _) = run(&[command, "--help"]);
+    assert_eq!(code, 0);
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn help_tells_flags_and_exit_codes() {
-    let (code, out, _) = run(&["run", "--help"]);
-    assert_eq!(code, 0);
+    let out = help("run");
     for part in ["--rate", "--sensors", "--broker", "-- <COMMAND>", "LOADGEN_HOST", "2 invalid"] {
         assert!(out.contains(part), "{part}: {out}");
     }
@@ -55,15 +61,27 @@ fn values_are_checked_before_anything_starts() {
     refused("run --rate max --burst 1s/2s -- true", "need a rate");
     refused("run --rate 1k --plain --listen 0.0.0.0:0 -- true", "loopback");
     refused("run --rate 1k --json /no/such/folder/a.json -- true", "name a file in a folder");
+    for command in ["run --rate 1k", "capacity", "compare --rate 1k -- true", "calibrate"] {
+        refused(
+            &format!("{command} --for 0").replace(" -- true --for 0", " --for 0 -- true"),
+            "10ms",
+        );
+    }
 }
 
 #[test]
 fn a_capacity_has_an_objective_and_a_range() {
-    let (code, out, _) = run(&["capacity", "--help"]);
-    assert_eq!(code, 0);
-    for part in
-        ["--p99", "--loss", "--start", "--max", "--broker", "At most 120 runs", "1 none was"]
-    {
+    let out = help("capacity");
+    for part in [
+        "--p99",
+        "--loss",
+        "--start",
+        "--max",
+        "--broker",
+        "At most 120 runs",
+        "1 none was",
+        "2 invalid",
+    ] {
         assert!(out.contains(part), "{part}: {out}");
     }
     refused("capacity", "<COMMAND>");
@@ -76,8 +94,7 @@ fn a_capacity_has_an_objective_and_a_range() {
 
 #[test]
 fn programs_are_compared_two_or_more_at_a_time() {
-    let (code, out, _) = run(&["compare", "--help"]);
-    assert_eq!(code, 0);
+    let out = help("compare");
     for part in ["--pairs", "--name", "-- A -- B", "A pair is a pass forth", "2 a run stayed"] {
         assert!(out.contains(part), "{part}: {out}");
     }
@@ -136,7 +153,24 @@ fn a_program_that_ends_or_is_none_is_unavailable() {
     for (program, part) in [("false", "ended"), ("/no/such/program", "cannot start")] {
         let (code, out, err) = run(&["run", "--plain", "--rate", "1k", "--", program]);
         assert_eq!((code, out.as_str()), (69, ""), "{err}");
-        assert!(err.starts_with("loadgen: ") && err.contains(part), "{err}");
+        let told = err.lines().any(|line| line.starts_with("loadgen: ") && line.contains(part));
+        assert!(told, "{err}");
+    }
+}
+
+/// A program that is not there is told at once, though others would come first.
+#[test]
+fn every_program_is_looked_for_before_anything_runs() {
+    for line in [
+        "run --rate 1k --for 1h -- /no/such/program",
+        "capacity --for 1h -- no-such-program",
+        "compare --rate 1k --for 1h -- sleep 3600 -- /no/such/program",
+        "compare --rate 1k --for 1h -- sleep 3600 -- sleep 3600 -- /etc",
+    ] {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (code, out, err) = run(&words);
+        assert_eq!((code, out.as_str()), (69, ""), "{line}: {err}");
+        assert!(err.contains("give the path of a program that can be run"), "{line}: {err}");
     }
 }
 
@@ -152,7 +186,7 @@ fn a_capacity_is_searched_and_written() {
     let Finding::Capacity(capacity) = finding(&file) else { panic!("no capacity") };
     let lines = out.lines().take_while(|line| !line.is_empty()).count();
     assert_eq!(lines, capacity.probes.len(), "{out}");
-    assert_eq!(code, i32::from(capacity.rate.is_none()), "{out}{err}");
+    assert_eq!(code, i32::from(capacity.standing().exit_code()), "{out}{err}");
     assert!(out.contains("climb") && out.contains("CAPACITY"), "{out}{err}");
 }
 

@@ -103,8 +103,8 @@ fn nobody_there_is_69_and_wrong_usage_64() {
         ("LOADGEN_SUBSCRIBE", "a/\u{7}"),
         ("LOADGEN_SUBSCRIBE", "a#"),
         ("LOADGEN_PUBLISH", "a\u{fffe}"),
-        ("LOADGEN_CLIENT_ID", "x\n"),
-        ("LOADGEN_USERNAME", "x\u{85}"),
+        ("LOADGEN_CLIENT_ID", "x\ny"),
+        ("LOADGEN_USERNAME", "x\u{85}y"),
     ] {
         let (code, _, err) = texts(sink(port, &[]).env(name, value).output().unwrap());
         assert_eq!((code, err.lines().count()), (64, 1), "{err}");
@@ -113,7 +113,7 @@ fn nobody_there_is_69_and_wrong_usage_64() {
     let (code, _, err) = texts(sink(port, &[]).env("LOADGEN_THRESHOLD", "warm").output().unwrap());
     assert!(code == 64 && err.contains("LOADGEN_THRESHOLD is no number: warm"), "{code} {err}");
     for name in ["LOADGEN_SUBSCRIBE", "LOADGEN_PUBLISH"] {
-        let (code, _, err) = texts(sink(port, &[]).env(name, "s/\n").output().unwrap());
+        let (code, _, err) = texts(sink(port, &[]).env(name, "s/\nt").output().unwrap());
         assert!(code == 64 && err.contains(&format!("{name} has a control")), "{code} {err}");
     }
     for args in [

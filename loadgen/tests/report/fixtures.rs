@@ -5,8 +5,8 @@ use std::time::Duration;
 use loadgen::load::machine::Machine;
 use loadgen::load::outcome::{
     Brief, Calibration, Capacity, Comparison, Contender, Cost, Counts, CurvePoint, Distribution,
-    Document, Drive, FORMAT, Finding, Objective, Outcome, Probe, ProbeStep, Rates, Ratio, Second,
-    Standing, TrafficFacts, Verdict,
+    Document, Drive, FORMAT, Finding, Objective, Others, Outcome, Probe, ProbeStep, Rates, Ratio,
+    Second, Standing, TrafficFacts, Verdict,
 };
 use loadgen::load::settings::{
     Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings,
@@ -124,6 +124,7 @@ pub(crate) fn run(rate: f64, p50_us: f64, growth: f64) -> Outcome {
             messages: 200_000,
             alerts: 20_000,
             body_bytes_mean: 141.6,
+            gaps: 0,
             fingerprint: "8f3a01bc".to_owned(),
         },
         counts: Counts {
@@ -146,6 +147,7 @@ pub(crate) fn run(rate: f64, p50_us: f64, growth: f64) -> Outcome {
         startup_ms: Some(21.5),
         own_cpu_share: 0.21,
         held_back_share: 0.0004,
+        others: Some(Others { taken: 0.25, stolen: 0.05, cores: 4 }),
         verdict: Verdict { standing: Standing::Passed, reasons: Vec::new() },
     }
 }
@@ -172,6 +174,7 @@ fn probe(step: ProbeStep, rate: f64) -> Probe {
         rate,
         held,
         reasons: if held { vec![] } else { vec![format!("p99 is {p99_us:.0} µs, above 500 µs")] },
+        invalid: false,
         achieved: rate.min(limit * 1.08),
         p50_us: p99_us * 0.4,
         p99_us,
@@ -270,5 +273,6 @@ pub(crate) fn calibration() -> Calibration {
         stolen: distribution(310, 3.1, 1.3),
         qos0: drive(4_720_000.0, 180.4),
         qos1: drive(3_310_000.0, 251.0),
+        others: None,
     }
 }

@@ -96,6 +96,7 @@ fn alive_run() -> Outcome {
         file: PathBuf::from(ALIVE),
         time_column: alive.clone(),
         value_column: alive.clone(),
+        format: Default::default(),
     };
     run.settings.target = Target::Broker {
         // Of all that is shown of it, this alone is checked when it is read.

@@ -83,6 +83,36 @@ pub(super) fn parse_burst(text: &str) -> Result<Burst, String> {
     Ok(Burst { on, period })
 }
 
+/// Reads what stands between the cells of a file: a character, or the name of one that is hard to type.
+pub(super) fn parse_delimiter(text: &str) -> Result<char, String> {
+    let refused = || {
+        format!(
+            "`{}` is no delimiter: write one character, as , or ; or |, or tab",
+            text.escape_debug()
+        )
+    };
+    match text {
+        "tab" | "\\t" => return Ok('\t'),
+        "space" => return Ok(' '),
+        _ => {}
+    }
+    let mut characters = text.chars();
+    let (Some(only), None) = (characters.next(), characters.next()) else { return Err(refused()) };
+    // What numbers and quoted cells are made of cuts them.
+    let cuts =
+        (only.is_ascii_punctuation() && !"\"'.+-#".contains(only)) || only == '\t' || only == ' ';
+    if cuts { Ok(only) } else { Err(refused()) }
+}
+
+/// Reads what stands before decimals.
+pub(super) fn parse_decimal(text: &str) -> Result<char, String> {
+    match text {
+        "." | "point" => Ok('.'),
+        "," | "comma" => Ok(','),
+        _ => Err(format!("`{}` is no decimal sign: write . or ,", text.escape_debug())),
+    }
+}
+
 /// Reads a broker's URL. What is wrong with it is said later: the parser of the command line would
 /// repeat the text, which may hold a password.
 #[expect(clippy::unnecessary_wraps, reason = "the shape that clap asks for")]
@@ -136,6 +166,32 @@ mod tests {
         assert!(parse_burst("1s/1s").is_ok());
         for text in ["", "1s", "/", "0/1s", "2s/1s", "1s/0", "1s/1s/1s"] {
             assert!(parse_burst(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn delimiters_and_decimal_signs() {
+        let delimiters = [
+            (",", ','),
+            (";", ';'),
+            ("|", '|'),
+            ("tab", '\t'),
+            ("\\t", '\t'),
+            ("\t", '\t'),
+            (":", ':'),
+        ];
+        for (text, delimiter) in delimiters {
+            assert_eq!(parse_delimiter(text), Ok(delimiter), "{text}");
+        }
+        for text in ["", ",,", "\"", "'", ".", "-", "+", "5", "e", "\n", "\r", "\0", "→", "tabs"]
+        {
+            assert!(parse_delimiter(text).unwrap_err().contains("one character"), "{text}");
+        }
+        for (text, decimal) in [(".", '.'), (",", ','), ("comma", ','), ("point", '.')] {
+            assert_eq!(parse_decimal(text), Ok(decimal));
+        }
+        for text in ["", ";", ",,", "٫", "\n", "0"] {
+            assert!(parse_decimal(text).unwrap_err().contains("write . or ,"), "{text}");
         }
     }
 

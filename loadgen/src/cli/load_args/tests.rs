@@ -83,10 +83,17 @@ fn profiles() {
         file: "a.csv".into(),
         time_column: "timestamp".to_owned(),
         value_column: "v".to_owned(),
+        format: CsvFormat::default(),
     };
     for line in ["", "--profile replay "] {
         let line = format!("{line}--replay a.csv --value-column v -- x");
         assert_eq!(read(&line).unwrap().traffic.profile, replay);
+    }
+    let line = "--replay a.csv --value-column v --delimiter ; --decimal , -- x";
+    let Profile::Replay { format, .. } = read(line).unwrap().traffic.profile else { panic!() };
+    assert_eq!(format, CsvFormat { delimiter: ';', decimal: ',' });
+    for line in ["--delimiter ; -- x", "--decimal , -- x"] {
+        refused(line, "--replay <FILE>");
     }
     refused("--profile replay -- x", "--replay FILE");
     refused("--profile hostile --replay a.csv -- x", "drop --profile");

@@ -1,8 +1,13 @@
 //! Figures as text, in units that people read.
 
-use comfy_table::{CellAlignment, Table, TableComponent, presets};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent, presets,
+};
 
 use crate::cli::text::thousands;
+
+/// A table of fewer columns than this has one blank between two figures.
+const GAP_WIDTH: u16 = 100;
 
 /// Stands for a figure that there is none of.
 pub(super) const NONE: &str = "-";
@@ -46,24 +51,74 @@ pub(super) fn reasons(all: &[String]) -> String {
     firsts.collect::<Vec<_>>().join("; ")
 }
 
-/// A table with this heading; all columns but the first are figures.
-pub(super) fn table<const N: usize>(heading: [&str; N]) -> Table {
+/// An empty table, no line of which is wider than this.
+fn narrow(width: u16) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table
+}
+
+/// Two columns: a name, and what is said of it.
+pub(super) fn list(width: u16, rows: Vec<(&str, String)>) -> Table {
+    let mut table = narrow(width);
+    for (name, text) in rows {
+        table.add_row([name, &text]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    if let Some(names) = table.column_mut(0) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table
+}
+
+/// A table with this heading; all columns but the first are figures, which are kept whole.
+pub(super) fn table<const N: usize>(
+    width: u16,
+    heading: [&str; N],
+    rows: Vec<[String; N]>,
+) -> Table {
+    let mut table = narrow(width);
     table.set_style(TableComponent::HeaderLines, '─').set_header(heading);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.add_rows(rows);
+    let gap = if width < GAP_WIDTH { 1 } else { 2 };
+    for column in table.column_iter_mut() {
+        column.set_padding((0, gap));
     }
     table
 }
 
 /// As [`table`], with a last column to be read as sentences.
-pub(super) fn table_with_remarks<const N: usize>(heading: [&str; N]) -> Table {
-    let mut table = table(heading);
+pub(super) fn table_with_remarks<const N: usize>(
+    width: u16,
+    heading: [&str; N],
+    rows: Vec<[String; N]>,
+) -> Table {
+    let mut table = table(width, heading, rows);
     if let Some(last) = table.column_iter_mut().last() {
         last.set_cell_alignment(CellAlignment::Left);
     }
     table
+}
+
+/// Whatever is printed has no line over 80 columns where there are 80, and over 120 where there are
+/// 120, and these figures whole.
+#[cfg(test)]
+#[track_caller]
+pub(super) fn assert_narrow(text: impl Fn(crate::cli::look::Look) -> String, whole: &[&str]) {
+    for width in [80, 120] {
+        let text = text(crate::cli::look::Look { width, colours: false });
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width.into()), "{widest:?} of {width} columns:\n{text}");
+        for part in whole {
+            assert!(text.contains(part), "no {part} in {width} columns:\n{text}");
+        }
+    }
 }
 
 #[cfg(test)]

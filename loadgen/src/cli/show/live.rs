@@ -1,5 +1,6 @@
 //! A run while it lasts: a bar on a terminal, else a line a second.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,8 @@ enum Face {
 impl Live {
     /// A bar on a terminal. Where there is none: `lines` each second, or nothing.
     pub(crate) fn new(label: &str, lines: bool) -> Self {
-        let face = if std::io::stderr().is_terminal() {
+        let term = std::env::var_os("TERM");
+        let face = if draws(std::io::stderr().is_terminal(), term.as_deref()) {
             let style = ProgressStyle::with_template("{msg} {wide_bar} {prefix}");
             let style = style.expect("the template above is valid").progress_chars("━╸─");
             Face::Bar(ProgressBar::new(0).with_style(style))
@@ -70,6 +72,11 @@ impl Live {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Whether a bar can be drawn: it moves about, which a dumb terminal cannot.
+fn draws(is_terminal: bool, term: Option<&OsStr>) -> bool {
+    is_terminal && term.is_some_and(|term| term != "dumb")
 }
 
 fn time(time: Duration) -> String {
@@ -119,6 +126,20 @@ mod tests {
         let text = line("a", &progress);
         assert_eq!(text, "a  warm-up      199,998/s  50,000 alerts  3 WRONG");
         assert_eq!(time(progress.elapsed), "2.5 s");
+    }
+
+    #[test]
+    fn a_bar_needs_a_terminal_that_can_draw() {
+        let table = [
+            (true, Some("xterm-256color"), true),
+            (true, Some("dumb"), false),
+            (true, None, false),
+            (false, Some("xterm"), false),
+            (false, None, false),
+        ];
+        for (is_terminal, term, expected) in table {
+            assert_eq!(draws(is_terminal, term.map(OsStr::new)), expected, "{term:?}");
+        }
     }
 
     /// Tests have no terminal: a bar would be drawn for nobody.

@@ -1,28 +1,28 @@
 //! The result of one run.
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 
 use super::figures::{self, NONE, grouped, latency, mebibytes, percent, rate};
+use crate::cli::look::{Look, style_of};
 use crate::load::outcome::{Cost, Counts, Distribution, Outcome, Standing};
 
 /// Tables and the verdict, over several lines.
-pub(crate) fn outcome_text(outcome: &Outcome) -> String {
-    let latencies = latencies(outcome).trim_fmt();
-    format!("{latencies}\n\n{}\n\n{}", facts(outcome).trim_fmt(), verdict(outcome))
+pub(crate) fn outcome_text(outcome: &Outcome, look: Look) -> String {
+    let latencies = latencies(outcome, look.width).trim_fmt();
+    let facts = figures::list(look.width, facts(outcome)).trim_fmt();
+    format!("{latencies}\n\n{facts}\n\n{}", verdict(outcome, look))
 }
 
 /// Of the answers, and of the instrument itself.
-fn latencies(outcome: &Outcome) -> Table {
-    let mut table = figures::table(["", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
-    for (name, distribution) in [("latency", &outcome.latency), ("own lag", &outcome.lag)] {
-        let mut row = vec![name.to_owned()];
-        match distribution {
-            Some(distribution) => row.extend(quantiles(distribution).map(latency)),
-            None => row.extend([NONE; 6].map(str::to_owned)),
-        }
-        table.add_row(row);
-    }
-    table
+fn latencies(outcome: &Outcome, width: u16) -> Table {
+    let row = |name: &str, distribution: &Option<Distribution>| {
+        let none = [NONE; 6].map(str::to_owned);
+        let figures = distribution.as_ref().map_or(none, |it| quantiles(it).map(latency));
+        let [p50, p90, p99, p99_9, p99_99, max] = figures;
+        [name.to_owned(), p50, p90, p99, p99_9, p99_99, max]
+    };
+    let rows = vec![row("latency", &outcome.latency), row("own lag", &outcome.lag)];
+    figures::table(width, ["", "p50", "p90", "p99", "p99.9", "p99.99", "max"], rows)
 }
 
 fn quantiles(of: &Distribution) -> [f64; 6] {
@@ -30,18 +30,18 @@ fn quantiles(of: &Distribution) -> [f64; 6] {
 }
 
 /// One row for each thing that was measured or counted.
-fn facts(outcome: &Outcome) -> Table {
+fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     let (rates, counts) = (&outcome.rates, &outcome.counts);
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    let mut row = |name: &str, text: String| {
-        table.add_row([name, &text]);
-    };
+    let mut rows = Vec::new();
+    let mut row = |name, text| rows.push((name, text));
     let asked = rates.asked.map_or("as fast as the window allows".to_owned(), rate);
     row("rate asked", asked);
     row("rate sent", format!("{}, {:.1} MB/s", rate(rates.achieved), rates.sent_bytes / 1e6));
     row("alerts back", rate(rates.alerts));
     row("messages", messages(counts, outcome.settings.traffic.qos));
+    if let Some(gaps) = outcome.traffic.gaps_text() {
+        row("replayed file", gaps);
+    }
     let wrong = wrong(counts);
     row("wrong", if wrong.is_empty() { "none".to_owned() } else { wrong });
     if counts.faults > 0 {
@@ -60,7 +60,10 @@ fn facts(outcome: &Outcome) -> Table {
         row("it held back", percent(outcome.held_back_share) + " of the time");
     }
     row("instrument's CPU", percent(outcome.own_cpu_share) + " of one core");
-    table
+    if let Some(others) = &outcome.others {
+        row("other programs", others.share());
+    }
+    rows
 }
 
 fn messages(counts: &Counts, qos: u8) -> String {
@@ -109,14 +112,32 @@ fn cpu_text(cost: &Cost) -> String {
     )
 }
 
-fn verdict(outcome: &Outcome) -> String {
+/// One sentence, and its reasons below.
+fn verdict(outcome: &Outcome, look: Look) -> String {
     let verdict = &outcome.verdict;
-    let mut text = standing(verdict.standing).to_owned();
+    let word = look.paint(style_of(verdict.standing), standing(verdict.standing));
+    let mut text = format!("{word}: {}", sentence(outcome));
     for reason in &verdict.reasons {
         text.push_str("\n  ");
         text.push_str(reason);
     }
     text
+}
+
+fn sentence(outcome: &Outcome) -> String {
+    let sent = rate(outcome.rates.achieved);
+    let p99 = outcome.latency.as_ref().map(|of| latency(of.p99_us));
+    if outcome.verdict.standing == Standing::Invalid {
+        let figures = match p99 {
+            Some(p99) => format!("{sent} and {p99} at p99 say"),
+            None => format!("{sent} says"),
+        };
+        return format!("the instrument was the bottleneck; {figures} nothing of the program");
+    }
+    let counts = &outcome.counts;
+    let (correct, expected) = (number(counts.alerts_correct), number(counts.alerts_expected));
+    let p99 = p99.map(|p99| format!("{p99} at p99, ")).unwrap_or_default();
+    format!("{sent} sent, {p99}{correct} of {expected} alerts correct")
 }
 
 /// A standing in the words of a verdict.

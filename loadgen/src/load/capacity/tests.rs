@@ -112,6 +112,52 @@ fn spoilt_probes_are_repeated() {
     assert_eq!(calls, capacity.probes.len() + 2);
 }
 
+/// What of a replayed file was passed over is told once, whatever the number of runs.
+#[test]
+fn gaps_of_a_file_are_told() {
+    let capacity = capacity(|settings| {
+        let mut outcome = program(settings, 30_000.0);
+        outcome.traffic.gaps = 2;
+        Ok(outcome)
+    });
+    assert_eq!(capacity.notes, ["2 rows of the file have no value and were passed over"]);
+}
+
+/// Without a rate, it is the instrument's fault if it was in the way at the lowest one.
+#[test]
+fn a_search_without_a_rate_is_failed_or_invalid() {
+    let of = |spoilt: fn(u32) -> bool| {
+        let mut calls = 0;
+        let capacity = capacity(|settings| {
+            calls += 1;
+            let outcome = program(settings, 1.0);
+            Ok(if spoilt(calls) { invalid(outcome) } else { outcome })
+        });
+        assert_eq!(capacity.rate, None);
+        (capacity.standing().exit_code(), capacity.probes.len())
+    };
+    assert_eq!(of(|_| false), (1, 2), "the program is too slow");
+    assert_eq!(of(|_| true), (2, 2), "nothing is known of it");
+    assert_eq!(of(|call| call > 1), (2, 2), "one failure is not enough");
+    assert_eq!(of(|call| call < 4), (2, 2), "nor is the second one");
+    assert_eq!(of(|call| call < 3), (1, 2), "measured again, both failed");
+    let found = capacity(|settings| {
+        let outcome = program(settings, 30_000.0);
+        Ok(if asked(settings) > 30_000.0 { invalid(outcome) } else { outcome })
+    });
+    assert_eq!((found.rate.is_some(), found.standing().exit_code()), (true, 0));
+    let early = capacity(|_| Err(LoadError::Interrupted));
+    assert_eq!(early.standing().exit_code(), 1);
+}
+
+/// Who took the cores is told with what is not known.
+#[test]
+fn other_programs_are_told_of_a_spoilt_probe() {
+    let capacity = capacity(|settings| Ok(invalid(program(settings, 1.0))));
+    let note = "what the program does there is not known; other programs took 0.2 of 2 cores";
+    assert!(capacity.notes[0].ends_with(note), "{:?}", capacity.notes);
+}
+
 /// What holds in spite of a late instrument holds: its lateness is part of the latency.
 #[test]
 fn an_objective_that_holds_in_spite_of_the_instrument_holds() {

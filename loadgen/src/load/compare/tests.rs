@@ -173,3 +173,15 @@ fn the_worst_standing_counts() {
     assert_eq!(worst([Saturated, Passed]), Saturated);
     assert_eq!(worst([]), Passed);
 }
+
+/// What of a replayed file was passed over is told once, whatever the number of runs.
+#[test]
+fn gaps_of_a_file_are_told() {
+    let mut run = |settings: &RunSettings| {
+        let mut outcome = measured(settings);
+        outcome.traffic.gaps = 1;
+        Ok(outcome)
+    };
+    let comparison = compare(&plan(&["A", "B"], 2), &mut run, &mut |_| ()).unwrap();
+    assert_eq!(comparison.notes, ["1 row of the file has no value and was passed over"]);
+}

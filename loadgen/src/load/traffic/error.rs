@@ -71,7 +71,7 @@ pub enum TrafficError {
         problem: FileProblem,
     },
     /// The file has no such column.
-    #[error("{} has no column {column:?}; its first line names {have}", file.display())]
+    #[error("{} has no column {column:?}; its first line names {have}{advice}", file.display())]
     Column {
         /// Its name.
         file: PathBuf,
@@ -79,18 +79,37 @@ pub enum TrafficError {
         column: String,
         /// The columns that there are.
         have: String,
+        /// What may be meant; empty when nothing is known.
+        advice: String,
     },
     /// A line of the file that is no reading.
-    #[error("{}, line {line}: {problem}", file.display())]
+    #[error("{}, line {line}{}: {problem}", file.display(), place(column.as_deref()))]
     Row {
         /// Its name.
         file: PathBuf,
         /// Counted from 1.
         line: u64,
+        /// Which cell, where it is one.
+        column: Option<String>,
         /// What is wrong.
         problem: String,
     },
     /// A file without readings.
     #[error("{} has no rows", .0.display())]
     NoRows(PathBuf),
+    /// A file whose rows are all without a temperature.
+    #[error("{}, column {column:?}: none of its {gaps} rows has a value", file.display())]
+    NoValues {
+        /// Its name.
+        file: PathBuf,
+        /// Of the temperature.
+        column: String,
+        /// Its rows.
+        gaps: u64,
+    },
+}
+
+/// A column behind a line.
+fn place(column: Option<&str>) -> String {
+    column.map(|column| format!(", column {column:?}")).unwrap_or_default()
 }

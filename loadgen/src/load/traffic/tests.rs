@@ -153,6 +153,7 @@ fn fingerprints() {
         file,
         time_column: "timestamp".to_owned(),
         value_column: "value".to_owned(),
+        format: Default::default(),
     };
     for (profile, size, fingerprint) in [
         (Profile::Simulated, None, "a44b6bea"),

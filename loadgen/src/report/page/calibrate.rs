@@ -30,6 +30,7 @@ pub(super) fn details(of: &Calibration) -> Result<Markup, DrawError> {
             dt { "smallest step of the clock" }
             dd { (text::count(of.clock_resolution_ns)) " ns" }
             dt { "reading the clock" } dd { (text::nanos(of.clock_read_ns)) }
+            @if let Some(others) = &of.others { dt { "other programs" } dd { (others.share()) } }
         }
         (table)
         @if drawn {

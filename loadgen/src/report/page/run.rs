@@ -167,6 +167,7 @@ fn figures(outcome: &Outcome) -> Markup {
             @if let Some(cost) = &outcome.cost { (cost_facts(cost)) }
             dt { "held back by the program" } dd { (text::percent(outcome.held_back_share)) " of the time" }
             dt { "the instrument’s own CPU" } dd { (text::percent(outcome.own_cpu_share)) " of a core" }
+            @if let Some(others) = &outcome.others { dt { "other programs" } dd { (others.share()) } }
         }
     }
 }

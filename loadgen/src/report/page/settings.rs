@@ -42,6 +42,7 @@ fn rows(result: &Finding) -> Option<Markup> {
             dt { "built ahead" }
             dd {
                 (text::count(built.messages)) " messages, " (text::count(built.alerts)) " alerts, "
+                @if let Some(gaps) = built.gaps_text() { (gaps) ", " }
                 (text::number(built.body_bytes_mean)) " bytes on the average, fingerprint "
                 code { (built.fingerprint) }
             }
@@ -102,7 +103,7 @@ fn traffic(traffic: &TrafficSettings) -> String {
         Profile::Simulated => {
             format!("simulated temperatures, {} of them alerts", text::percent(traffic.alerts))
         }
-        Profile::Replay { file, time_column, value_column } => {
+        Profile::Replay { file, time_column, value_column, .. } => {
             format!("{} replayed, columns {time_column} and {value_column}", file.display())
         }
         Profile::Hostile => "hostile bodies among good ones".to_owned(),
