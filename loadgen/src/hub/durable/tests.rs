@@ -152,7 +152,8 @@ proptest! {
             model.check(&durable);
         }
         prop_assert!(durable.is_stored(durable.ticket()));
-        let needed: BTreeSet<u64> = model.inputs.keys().chain(model.upstream.keys()).copied().collect();
+        let needed = model.inputs.keys().chain(model.upstream.keys());
+        let needed: BTreeSet<u64> = needed.copied().collect();
         prop_assert_eq!(&model.disk, &needed);
         prop_assert!(matches!(durable.next(now), Next::Wait(None)));
         durable.stop();
