@@ -242,7 +242,10 @@ fn a_hub_that_is_not_durable_keeps_nothing() {
         };
         assert_eq!((code, out.lines().count()), (0, 3), "{err}");
         assert!(err.contains("3 that no monitor has shown yet first"), "{err}");
-        // Shown and acknowledged, they are gone.
+        // Shown and acknowledged, they are gone, once the hub has heard of it.
+        wait_for("nothing is unread", || {
+            !hub.run(&["monitor", "--count", "0"]).2.contains("no monitor has shown yet")
+        });
         let file = std::path::Path::new(hub.state()).join("messages.redb");
         hub.send(Signal::TERM);
         hub.wait();
