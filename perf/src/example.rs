@@ -102,6 +102,8 @@ pub(crate) fn workspace(root: &Path) {
     let definition = root.join(DEFINITION_FILE);
     fs::create_dir_all(definition.parent().unwrap()).unwrap();
     fs::write(definition, DEFINITION).unwrap();
+    fs::create_dir_all(root.join("allocator")).unwrap();
+    fs::write(root.join("allocator/Cargo.toml"), "").unwrap();
 }
 
 /// The line with which a script tells that it was built, as program of `package`, from the
