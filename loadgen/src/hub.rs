@@ -16,14 +16,15 @@
 //! upstream queue, stops the reading of the publishers that would fill it, so no acknowledged
 //! message is lost while the hub lives. Without `lossless`, a full upstream queue drops its oldest
 //! message, counted. Keys, sessions, twins and the development CA survive the hub, in the state
-//! folder.
+//! folder. So do messages, in a hub that is `durable`.
 //!
 //! It differs from an edge hub in these points. Inputs:
 //! - their packet ids increase, where an edge hub's is always 1; DUP is set by neither;
 //! - as many as [`HubConfig::window`] are in flight; an edge hub has one, which is the default;
 //! - after a reconnect they go out at once, not up to a minute later;
-//! - they are stored in memory alone and lost with the hub, and they never expire: the times to
-//!   live of routes and of `storeAndForwardConfiguration` are read and checked, not applied;
+//! - unless the hub is [`durable`](HubConfig::durable) they are in memory alone and lost with it;
+//! - they never expire: the times to live of routes and of `storeAndForwardConfiguration` are read
+//!   and checked, not applied;
 //! - all messages of a module wait in one queue: the priorities of routes are not applied either;
 //! - the store is bounded, and full it holds its publishers back; an edge hub fills the disk.
 //!
@@ -53,6 +54,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -70,6 +72,7 @@ mod connection;
 mod counters;
 mod delivery;
 mod dispatch;
+mod durable;
 mod fault;
 mod files;
 mod handle;
@@ -114,6 +117,7 @@ pub use transcript::Exchange;
 pub use workload::WorkloadFault;
 
 use certificates::Certificates;
+use durable::{Durable, Kept, MESSAGES_FILE};
 use persistence::StateFolder;
 use state::HubState;
 use stream::Door;
@@ -237,6 +241,9 @@ impl Hub {
         let trust_bundle = files::read(&certificates.ca_file)?;
         let upstream = Upstream::new(config.upstream_messages_max, config.lossless);
         let receiver = upstream.receiver();
+        let released = Arc::new(AtomicU64::new(0));
+        let durable = open_messages(&config, &released)?;
+        let is_durable = config.durable;
         let (commands, taken) = crossbeam_channel::bounded(config::COMMANDS_MAX);
         let (started, start) = crossbeam_channel::bounded(1);
         let wake = Arc::new(Notify::new());
@@ -252,8 +259,11 @@ impl Hub {
         let thread = std::thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
-                let state =
+                let mut state =
                     HubState::new(config, peers, folder, upstream, trust_bundle, provisioning);
+                if let Some((durable, kept)) = durable {
+                    state.restore(durable, kept);
+                }
                 live(&runtime, state, listeners, taken, woken, &started)
             })
             .map_err(HubError::Thread)?;
@@ -268,9 +278,26 @@ impl Hub {
             commands,
             wake,
             upstream: receiver,
+            released: is_durable.then_some(released),
             thread: Mutex::new(Some(thread)),
         })
     }
+}
+
+/// What is kept on disk, and what was found there; `None` when the hub is not durable.
+fn open_messages(
+    config: &HubConfig,
+    released: &Arc<AtomicU64>,
+) -> Result<Option<(Durable, Kept)>, HubError> {
+    if config.durable {
+        return Durable::open(&config.state_dir, Arc::clone(released)).map(Some);
+    }
+    let file = config.state_dir.join(MESSAGES_FILE);
+    if file.exists() {
+        let file = file.display();
+        tracing::warn!(%file, "messages of an earlier hub stay there: this one is not durable");
+    }
+    Ok(None)
 }
 
 /// The life of a hub, on its thread: tells whether it could start, and ends when it is told to.

@@ -16,6 +16,7 @@ mod environment;
 pub(crate) mod message;
 pub(crate) mod server;
 pub(crate) mod socket;
+mod unread;
 
 use message::MonitoredMessage;
 
@@ -43,8 +44,12 @@ pub(crate) enum Request {
     TwinSet { module: String, patch: Value },
     /// A direct method call.
     Method { module: String, name: String, payload: Value, timeout_s: u64 },
-    /// Every message that goes upstream, until the connection ends.
-    Monitor {},
+    /// Every message that goes upstream, until the connection ends: first those that no monitor
+    /// was sent yet, or `only_new` ones.
+    Monitor {
+        #[serde(default)]
+        only_new: bool,
+    },
     /// The environment variables of a module: for development, or those of the edge runtime.
     Environment { module: String, runtime: bool },
     /// The environment variables with which a device registers.
@@ -63,8 +68,8 @@ pub(crate) enum Answer {
     Method { status: u32, payload: Value },
     /// Names and values, and what was left out.
     Environment { variables: Vec<(String, String)>, left_out: Vec<String> },
-    /// The monitor is listening: what goes upstream from now on is shown.
-    Listening,
+    /// The monitor is listening: what goes upstream from now on is shown, behind what is unread.
+    Listening { unread: u64 },
     /// One message that went upstream.
     Message(Box<MonitoredMessage>),
     /// Messages that a slow monitor did not get.

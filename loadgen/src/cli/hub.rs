@@ -53,9 +53,17 @@ pub(crate) struct HubArgs {
     /// Given again, a layered deployment to put over it; the last one wins
     #[arg(long, value_name = "FILE")]
     manifest: Vec<PathBuf>,
-    /// Folder for certificates, keys, twins and sessions; created when absent
+    /// Folder for certificates, keys, twins, sessions and messages; created when absent
     #[arg(long, value_name = "DIR", default_value = STATE_DEFAULT)]
     state: PathBuf,
+    /// Keep messages on disk from before their PUBACK until they are delivered: a killed hub loses
+    /// none. `--durable=false` keeps them in memory alone
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true",
+        num_args = 0..=1, action = clap::ArgAction::Set)]
+    durable: bool,
+    /// As `--durable=false`
+    #[arg(long, conflicts_with = "durable")]
+    no_durable: bool,
     /// Address to listen on; official SDKs know no other port than 8883
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8883")]
     listen: SocketAddr,
@@ -133,6 +141,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         token_skew: args.token_skew,
         provisioning,
         publish_timeout: PUBLISH_WAIT,
+        durable: args.durable && !args.no_durable,
         fault: args.fault,
         ..HubConfig::default()
     })?;

@@ -71,6 +71,9 @@ pub(crate) struct MonitorArgs {
     /// Print each message as one JSON object
     #[arg(long)]
     json: bool,
+    /// Pass over, for good, what no monitor has shown yet
+    #[arg(long)]
+    only_new: bool,
     #[command(flatten)]
     hub: StateArgs,
 }
@@ -170,7 +173,7 @@ fn print_variables(hub: &StateArgs, request: &Request) -> Result<(), CommandErro
 pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), CommandError> {
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut outcome = Ok(());
-    listen(&args.hub.state, &Request::Monitor {}, None, |answer| {
+    listen(&args.hub.state, &Request::Monitor { only_new: args.only_new }, None, |answer| {
         outcome = show(answer, args.json, &mut left);
         if outcome.is_ok() && left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
@@ -182,8 +185,14 @@ pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), CommandError> {
 
 fn show(answer: Answer, json: bool, left: &mut u64) -> Result<(), CommandError> {
     match answer {
-        Answer::Listening => {
-            note("monitoring: every message that goes upstream is shown; Ctrl-C ends");
+        Answer::Listening { unread } => {
+            let first = match unread {
+                0 => String::new(),
+                unread => format!(", {unread} that no monitor has shown yet first"),
+            };
+            note(format_args!(
+                "monitoring: every message that goes upstream is shown{first}; Ctrl-C ends"
+            ));
             Ok(())
         }
         Answer::Message(message) => {

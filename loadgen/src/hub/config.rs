@@ -35,6 +35,10 @@ pub(super) const INJECTIONS_MAX: usize = 64;
 /// Commands queued from handles; further callers wait for their turn.
 pub(super) const COMMANDS_MAX: usize = 64;
 
+/// PUBACKs of a connection that may wait for the disk: a client that needs more uses packet ids
+/// again, and is closed.
+pub(super) const OWED_MAX: usize = 65_535;
+
 /// Longest keep-alive the hub grants, whatever the client asks (edgeHub: 10 minutes; also used
 /// when the client asks for none).
 pub(super) const KEEP_ALIVE_MAX: Duration = Duration::from_secs(600);
@@ -48,7 +52,8 @@ pub(super) const REFUSAL_WAIT: Duration = Duration::from_secs(5);
 /// How long a handle waits for the hub's thread to answer before it calls it unresponsive.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
-/// Everything a hub is started with. `HubConfig::default()` is the hub of `loadgen hub`.
+/// Everything a hub is started with. `HubConfig::default()` is the hub of `loadgen hub`, but for
+/// `durable`.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
     /// Address to listen on. SDKs can be told no other port than 8883; tests use port 0.
@@ -83,6 +88,9 @@ pub struct HubConfig {
     pub inputs_bytes_max: usize,
     /// Messages waiting for a reader of [`HubHandle::upstream`](super::HubHandle::upstream).
     pub upstream_messages_max: usize,
+    /// Whether messages are on disk before their PUBACK, until they are delivered: those that one
+    /// hub took, the next one in this folder delivers.
+    pub durable: bool,
     /// When the upstream queue is full: `true` stops reading publishers (nothing is lost),
     /// `false` drops the oldest message and counts it.
     pub lossless: bool,
@@ -116,6 +124,7 @@ impl Default for HubConfig {
             inputs_messages_max: 100_000,
             inputs_bytes_max: 64 * 1024 * 1024,
             upstream_messages_max: 65_536,
+            durable: false,
             lossless: false,
             publish_timeout: Duration::from_secs(60),
             transcript_max: 0,

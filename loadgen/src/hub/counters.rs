@@ -66,6 +66,10 @@ pub struct HubCounters {
     pub twin_desired: u64,
     /// Times that a file of the state folder could not be written.
     pub save_failures: u64,
+    /// Messages found on disk at the start: stored and not delivered by an earlier hub.
+    pub restored: u64,
+    /// Times that messages could not be stored on disk, and their senders got no PUBACK.
+    pub store_failures: u64,
     /// Requests to the workload API, refused ones included.
     pub workload_requests: u64,
     /// Signatures given though key id, algorithm or generation were not the module's own.

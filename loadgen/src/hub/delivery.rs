@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v4::Publish;
+use rumqttc::mqttbytes::v4::{PubAck, Publish};
 
 use super::close::CloseReason;
 use super::config::{CONTROL_MAX, DELIVERY_BYTES_HIGH};
@@ -25,6 +25,13 @@ impl HubState {
         if link.overrun {
             let why = format!("more than {CONTROL_MAX} answers not read");
             return Some(CloseReason::Protocol(why));
+        }
+        if let Some(durable) = &self.durable {
+            while let Some((_, id)) = link.owed.pop_front_if(|(t, _)| durable.is_stored(*t)) {
+                if let Err(error) = PubAck::new(id).write(out) {
+                    return Some(CloseReason::Protocol(error.to_string()));
+                }
+            }
         }
         while out.len() < DELIVERY_BYTES_HIGH {
             let Some(link) = &mut peer.link else { break };
@@ -57,6 +64,7 @@ impl HubState {
         self.counters.inputs_rejected += delivered.rejected;
         self.counters.inputs_acked += delivered.completed;
         if delivered.completed + delivered.rejected > 0 {
+            self.note_done(index);
             self.announce_room_of(index);
         }
     }

@@ -12,6 +12,7 @@ use sluicegate::azure::Properties;
 use sluicegate::azure::topics::{Sent, parse_sent};
 
 use super::close::CloseReason;
+use super::config::OWED_MAX;
 use super::routing::Offer;
 use super::state::{HubState, Seat};
 use super::telemetry::{Telemetry, Unroutable};
@@ -107,9 +108,24 @@ impl HubState {
             }
         }
         if publish.qos == QoS::AtLeastOnce {
-            return written(PubAck::new(publish.pkid).write(out));
+            return self.acknowledge(seat, publish.pkid, out);
         }
         Step::Continue
+    }
+
+    /// Writes a PUBACK; in a durable hub, once all that was taken up to now is on disk.
+    fn acknowledge(&mut self, seat: Seat, id: u16, out: &mut BytesMut) -> Step {
+        match self.durable.as_ref().map(|durable| (durable, durable.ticket())) {
+            Some((durable, ticket)) if !durable.is_stored(ticket) => {
+                let Some(link) = self.link(seat) else { return Step::Continue };
+                if link.owed.len() >= OWED_MAX {
+                    return violation("a packet id that is in use [MQTT-2.3.1-2]");
+                }
+                link.owed.push_back((ticket, id));
+                Step::Continue
+            }
+            _ => written(PubAck::new(id).write(out)),
+        }
     }
 
     /// Routes telemetry, or drops it counted.
@@ -164,6 +180,7 @@ impl HubState {
         let peer = &mut self.peers[seat.peer];
         if peer.inputs.acknowledge(id, now) {
             self.counters.inputs_acked += 1;
+            self.note_done(seat.peer);
             self.announce_room_of(seat.peer);
         } else if let Some(link) = self.link(seat) {
             // A stray id is ignored: it may answer a delivery that has timed out.

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,6 +40,8 @@ pub struct HubHandle {
     pub(super) commands: Sender<Command>,
     pub(super) wake: Arc<Notify>,
     pub(super) upstream: Receiver<UpstreamMessage>,
+    /// Messages upstream below this number were read; `None` when nobody keeps them.
+    pub(super) released: Option<Arc<AtomicU64>>,
     pub(super) thread: Mutex<Option<JoinHandle<Result<(), HubError>>>>,
 }
 
@@ -126,8 +129,25 @@ impl HubHandle {
     /// Every message that takes a route into `$upstream`, from a bounded queue. When nobody reads,
     /// the oldest are dropped and counted, or, in a lossless hub, publishers wait. Several
     /// receivers share the messages between them.
+    ///
+    /// In a durable hub they stay on disk until [`HubHandle::release_upstream`].
     pub fn upstream(&self) -> Receiver<UpstreamMessage> {
         self.upstream.clone()
+    }
+
+    /// Tells that every message upstream up to this [number](UpstreamMessage::number) has arrived
+    /// where it belongs: a durable hub keeps them no longer.
+    pub fn release_upstream(&self, number: u64) {
+        if let Some(released) = &self.released
+            && released.fetch_max(number + 1, Ordering::AcqRel) <= number
+        {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether messages that were not delivered outlive the hub.
+    pub fn is_durable(&self) -> bool {
+        self.released.is_some()
     }
 
     /// Merges a patch into a twin's desired properties, sends it to the module if that listens,

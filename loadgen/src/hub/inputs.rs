@@ -67,6 +67,8 @@ struct Entry {
     id: u16,
     acked: bool,
     sent_before: bool,
+    /// Its number on disk; 0 when it is not there, or need not be any more.
+    number: u64,
 }
 
 /// A message that was taken out of the store.
@@ -90,6 +92,8 @@ pub(super) struct InputStore {
     paused_until: Option<Instant>,
     /// Acknowledgement time-outs since the last acknowledgement.
     timeouts: u32,
+    /// Numbers of messages that are done with; whoever keeps them on disk takes them.
+    done: Vec<u64>,
 }
 
 impl InputStore {
@@ -102,7 +106,13 @@ impl InputStore {
             ack_deadline: None,
             paused_until: None,
             timeouts: 0,
+            done: Vec::new(),
         }
+    }
+
+    /// Numbers of the messages that were done with since the last call.
+    pub(super) fn take_done(&mut self) -> std::vec::Drain<'_, u64> {
+        self.done.drain(..)
     }
 
     /// Messages stored, in flight included.
@@ -130,10 +140,11 @@ impl InputStore {
             && self.bytes <= bytes_max - bytes_max / 4
     }
 
-    /// Appends a message; the caller has asked [`InputStore::has_room`].
+    /// Appends a message, with its number on disk or 0; the caller has asked
+    /// [`InputStore::has_room`].
     ///
     /// `topic` must be at most 65,535 bytes long; a longer one gives `false` and is not stored.
-    pub(super) fn push(&mut self, topic: &str, body: &[u8]) -> bool {
+    pub(super) fn push(&mut self, topic: &str, body: &[u8], number: u64) -> bool {
         let Ok(topic_bytes) = u16::try_from(topic.len()) else { return false };
         let mut content = Vec::with_capacity(topic.len() + body.len());
         content.extend_from_slice(topic.as_bytes());
@@ -145,6 +156,7 @@ impl InputStore {
             id: 0,
             acked: false,
             sent_before: false,
+            number,
         });
         true
     }
@@ -201,8 +213,9 @@ impl InputStore {
         if self.sent > 0 {
             return None;
         }
-        let entry = self.entries.pop_front()?;
+        let mut entry = self.entries.pop_front()?;
         self.bytes -= entry.content.len();
+        entry.note_done(&mut self.done);
         let topic = entry.topic().to_owned();
         let body = Bytes::from(entry.content).slice(topic.len()..);
         Some(TakenInput { topic, body, sent_before: entry.sent_before })
@@ -215,6 +228,7 @@ impl InputStore {
             return false;
         }
         self.entries[index].acked = true;
+        self.entries[index].note_done(&mut self.done);
         self.timeouts = 0;
         if index > 0 {
             return true;
@@ -298,13 +312,21 @@ impl InputStore {
     fn remove(&mut self, index: usize) {
         let removed =
             if index == 0 { self.entries.pop_front() } else { self.entries.remove(index) };
-        if let Some(entry) = removed {
+        if let Some(mut entry) = removed {
             self.bytes -= entry.content.len();
+            entry.note_done(&mut self.done);
         }
     }
 }
 
 impl Entry {
+    /// Nothing of it is needed after a restart.
+    fn note_done(&mut self, done: &mut Vec<u64>) {
+        if self.number != 0 {
+            done.push(std::mem::take(&mut self.number));
+        }
+    }
+
     fn topic(&self) -> &str {
         // Written from a `&str` in `push`.
         std::str::from_utf8(&self.content[..usize::from(self.topic_bytes)]).unwrap_or_default()

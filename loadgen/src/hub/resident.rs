@@ -79,6 +79,7 @@ impl HubState {
             taken.push((input.topic, input.body));
         }
         if !taken.is_empty() {
+            self.note_done(peer);
             self.announce_room_of(peer);
         }
         taken

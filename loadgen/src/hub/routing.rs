@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use sluicegate::azure::percent_encode;
+use sluicegate::azure::size::MESSAGE_BYTES_MAX;
+use sluicegate::azure::topics::TOPIC_LEN_MAX;
 
 use super::route::Sink;
 use super::state::HubState;
-use super::telemetry::Telemetry;
+use super::telemetry::{Telemetry, UpstreamMessage};
 
 /// Sources whose targets are remembered; at the bound all are forgotten and found again.
 const SOURCES_MAX: usize = 1024;
@@ -121,7 +123,7 @@ impl HubState {
         let bytes =
             |target: &InputTarget| target.prefix.len() + scratch.bag.len() + telemetry.body.len();
         let has_room = targets.inputs.iter().all(|t| self.peers[t.peer].inputs.has_room(bytes(t)));
-        if !has_room {
+        if !has_room || !self.durable_has_room(targets, &bytes) {
             return Offer::NoRoom;
         }
         if targets.upstream && !self.upstream.has_room() {
@@ -135,20 +137,50 @@ impl HubState {
             scratch.topic.clear();
             scratch.topic.push_str(&target.prefix);
             scratch.topic.push_str(&scratch.bag);
-            let peer = &mut self.peers[target.peer];
-            if peer.inputs.push(&scratch.topic, &telemetry.body) {
-                self.counters.inputs_stored += 1;
-                peer.wake();
-            } else {
-                // The hub's own properties made the topic too long for MQTT.
-                self.counters.dropped_malformed += 1;
-            }
+            self.store_input(target.peer, &scratch.topic, &telemetry.body);
         }
         if targets.upstream {
             self.counters.upstream += 1;
-            self.counters.upstream_overwritten += self.upstream.push(telemetry.to_upstream(now));
+            let mut message = telemetry.to_upstream(now);
+            if let Some(durable) = &mut self.durable {
+                durable.keep_upstream(&mut message);
+            }
+            self.push_upstream(message);
         }
         Offer::Taken
+    }
+
+    /// Whether the batch that waits for the disk takes a message for all its targets.
+    fn durable_has_room(&self, targets: &Targets, bytes: &impl Fn(&InputTarget) -> usize) -> bool {
+        self.durable.as_ref().is_none_or(|durable| {
+            let upstream = if targets.upstream { MESSAGE_BYTES_MAX } else { 0 };
+            durable.has_room(targets.inputs.iter().map(bytes).sum::<usize>() + upstream)
+        })
+    }
+
+    fn store_input(&mut self, index: usize, topic: &str, body: &[u8]) {
+        let peer = &mut self.peers[index];
+        if topic.len() > TOPIC_LEN_MAX {
+            // The hub's own properties made the topic too long for MQTT.
+            self.counters.dropped_malformed += 1;
+            return;
+        }
+        let number = self
+            .durable
+            .as_mut()
+            .map_or(0, |durable| durable.keep_input(peer.identity.client_id(), topic, body));
+        peer.inputs.push(topic, body, number);
+        self.counters.inputs_stored += 1;
+        peer.wake();
+    }
+
+    /// Hands a message to whoever reads `$upstream`.
+    pub(super) fn push_upstream(&mut self, message: UpstreamMessage) {
+        let dropped = self.upstream.push(message);
+        self.counters.upstream_overwritten += dropped.len() as u64;
+        if let Some(durable) = &mut self.durable {
+            durable.remove(dropped.iter().map(|message| message.number));
+        }
     }
 
     fn targets(&mut self, source: &str) -> Rc<Targets> {

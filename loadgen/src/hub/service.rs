@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::HubError;
 use super::admission;
 use super::config::INJECTIONS_MAX;
+use super::durable::writer;
 use super::lobby;
 use super::methods::MethodCall;
 use super::routing::Offer;
@@ -94,8 +95,12 @@ pub(super) async fn serve(
                 let listener = TcpListener::from_std(listener).map_err(HubError::Thread)?;
                 tokio::task::spawn_local(accept(Rc::clone(&hub), listener, door, tls.clone()));
             }
-            serve_commands(hub, commands, wake).await;
-            Ok(())
+            let writer = tokio::task::spawn_local(writer::run(Rc::clone(&hub)));
+            serve_commands(Rc::clone(&hub), commands, wake).await;
+            if let Some(durable) = &mut hub.borrow_mut().durable {
+                durable.stop();
+            }
+            writer.await.map_err(|error| HubError::Thread(std::io::Error::other(error)))?
         })
         .await
     // Dropping the set drops every connection.
@@ -182,6 +187,9 @@ fn work(state: &mut HubState, injections: &mut Vec<Injection>) -> Instant {
     if state.upstream_blocked && state.upstream.has_room() {
         state.upstream_blocked = false;
         state.announce_upstream_room();
+    }
+    if let Some(durable) = &mut state.durable {
+        durable.release_upstream();
     }
     injections.retain_mut(|injection| !injection.advance(state, now));
     state.service_waits = !injections.is_empty();

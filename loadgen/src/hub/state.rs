@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::config::{CONTROL_MAX, HubConfig};
 use super::counters::HubCounters;
+use super::durable::Durable;
 use super::inputs::{InputLimits, InputStore};
 use super::lobby::{self, Lobby};
 use super::methods::Calls;
@@ -45,6 +46,8 @@ pub(super) struct HubState {
     pub(super) lobby: Lobby,
     pub(super) calls: Calls,
     pub(super) folder: StateFolder,
+    /// What was taken and not delivered, on disk; `None` keeps it in memory alone.
+    pub(super) durable: Option<Durable>,
     /// PEM certificates that modules are told to trust.
     pub(super) trust_bundle: String,
     pub(super) workload_fault: Option<WorkloadFault>,
@@ -94,6 +97,8 @@ pub(super) struct Link {
     pub(super) generation: u64,
     pub(super) clean_session: bool,
     pub(super) ids: PacketIds,
+    /// PUBACKs that wait for the disk: ticket and packet id. At most one for each packet id.
+    pub(super) owed: VecDeque<(u64, u16)>,
     /// Twin answers, patches and method calls not yet written.
     pub(super) control: VecDeque<Control>,
     /// More than [`CONTROL_MAX`] of them: the connection closes.
@@ -202,6 +207,7 @@ impl HubState {
             counters: HubCounters::default(),
             calls: Calls::default(),
             folder,
+            durable: None,
             trust_bundle,
             workload_fault: None,
             provisioning,
@@ -263,6 +269,7 @@ impl HubState {
             generation,
             clean_session,
             ids: PacketIds::default(),
+            owed: VecDeque::new(),
             control: VecDeque::new(),
             overrun: false,
             waker: None,
@@ -311,7 +318,7 @@ impl HubState {
     }
 
     /// Wakes everyone who waits for room.
-    fn announce_room(&mut self) {
+    pub(super) fn announce_room(&mut self) {
         self.announce_upstream_room();
         self.service.notify_one();
     }
@@ -320,6 +327,13 @@ impl HubState {
     pub(super) fn announce_upstream_room(&mut self) {
         for waker in self.waiting.drain(..) {
             waker.wake();
+        }
+    }
+
+    /// Inputs of this peer were delivered: they need not be on disk any more.
+    pub(super) fn note_done(&mut self, peer: usize) {
+        if let Some(durable) = &mut self.durable {
+            durable.remove(self.peers[peer].inputs.take_done());
         }
     }
 

@@ -33,8 +33,20 @@ pub struct UpstreamMessage {
     pub body: Bytes,
     /// Properties in the order received, without the output name.
     pub properties: Properties,
-    /// When the hub took it.
+    /// When the hub took it, or found it again at its start.
     pub received_at: Instant,
+    /// Its place in the order of all messages of a durable hub, for
+    /// [`HubHandle::release_upstream`](super::HubHandle::release_upstream); 0 in any other.
+    pub number: u64,
+}
+
+impl UpstreamMessage {
+    /// Bytes of its texts and its body.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [&self.module, &self.output].into_iter().flatten().map(String::len);
+        let properties = self.properties.iter().map(|(k, v)| k.len() + v.map_or(0, str::len));
+        self.device.len() + self.body.len() + texts.chain(properties).sum::<usize>()
+    }
 }
 
 /// Why a message is not routed.
@@ -153,6 +165,7 @@ impl<'a> Telemetry<'a> {
             body: Bytes::copy_from_slice(&self.body),
             properties: self.properties.clone(),
             received_at,
+            number: 0,
         }
     }
 }

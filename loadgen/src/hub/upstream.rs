@@ -32,14 +32,14 @@ impl Upstream {
         !(self.lossless && self.sender.is_full())
     }
 
-    /// Appends a message and tells how many old ones were dropped for it. Only the hub's thread
+    /// Appends a message and gives the old ones that were dropped for it. Only the hub's thread
     /// pushes, so after [`Upstream::has_room`] a lossless queue drops none.
-    pub(super) fn push(&self, message: UpstreamMessage) -> u64 {
-        let mut dropped = 0;
+    pub(super) fn push(&self, message: UpstreamMessage) -> Vec<UpstreamMessage> {
+        let mut dropped = Vec::new();
         let mut message = message;
         while let Err(TrySendError::Full(back)) = self.sender.try_send(message) {
             message = back;
-            dropped += u64::from(self.oldest.try_recv().is_ok());
+            dropped.extend(self.oldest.try_recv());
         }
         dropped
     }

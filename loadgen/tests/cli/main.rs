@@ -7,6 +7,7 @@ mod control;
 mod demo;
 mod deployment;
 mod descriptors;
+mod durable;
 mod hub;
 mod limits;
 mod measure;

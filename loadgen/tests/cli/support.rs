@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Lines, PipeReader, PipeWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -97,6 +98,27 @@ impl RunningHub {
         let (child, port, lines) = spawn_hub(command, &state, args);
         read_on(lines);
         Self { child, _folder: folder, state, port }
+    }
+
+    /// As [`RunningHub::start_under`], and gives what the hub logs.
+    pub(crate) fn start_logged(limits: &str, args: &[&str]) -> (Self, Arc<Mutex<Vec<String>>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("hub");
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limits}; exec \"$@\""), "sh"]);
+        command.args(std::iter::once(loadgen().get_program()).chain(loadgen().get_args()));
+        command.stderr(Stdio::piped());
+        let (mut child, port, lines) = spawn_hub(command, &state, args);
+        read_on(lines);
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (written, errors) = (Arc::clone(&log), BufReader::new(child.stderr.take().unwrap()));
+        std::thread::spawn(move || {
+            errors
+                .lines()
+                .map_while(Result::ok)
+                .for_each(|line| written.lock().unwrap().push(line));
+        });
+        (Self { child, _folder: folder, state, port }, log)
     }
 
     /// The process's number.

@@ -7,6 +7,7 @@ mod client;
 mod connect;
 mod deliver;
 mod devices;
+mod durable;
 mod fault;
 mod log;
 mod names;

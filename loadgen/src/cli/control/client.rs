@@ -75,7 +75,7 @@ pub(crate) fn listen(
     stream.set_write_timeout(Some(WRITE_WAIT)).map_err(failed)?;
     stream.set_read_timeout(wait).map_err(failed)?;
     stream.write_all(&line).map_err(failed)?;
-    let mut reader = BufReader::new(stream);
+    let mut reader = BufReader::new(&stream);
     loop {
         line.clear();
         let limit = ANSWER_BYTES_LIMIT as u64;
@@ -85,7 +85,13 @@ pub(crate) fn listen(
         }
         let answer = serde_json::from_slice(&line)
             .map_err(|error| ClientError::Answer(error.to_string()))?;
-        if take(answer).is_break() {
+        let is_message = matches!(answer, Answer::Message(_));
+        let taken = take(answer);
+        if is_message {
+            // A hub that has gone needs not be told; what it sent is still to be read.
+            let _ = (&stream).write_all(b"\n");
+        }
+        if taken.is_break() {
             return Ok(());
         }
     }

@@ -1,8 +1,7 @@
 //! The hub's end of the control socket.
 //!
 //! Runs on the caller's runtime. Bounds: [`CONNECTIONS_MAX`] connections (further ones wait in the
-//! socket's backlog), [`REQUEST_WAIT`] for the request line, [`MONITOR_MESSAGES_MAX`] messages
-//! waiting for each monitor: a slower one loses the oldest and is told how many.
+//! socket's backlog), [`REQUEST_WAIT`] for the request line, and those of `unread` for monitors.
 
 use std::io;
 use std::sync::Arc;
@@ -10,19 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::RecvTimeoutError;
 use rustix::io::Errno;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::Semaphore;
 
 use super::message::MonitoredMessage;
 use super::socket::ControlSocket;
+use super::unread::{Next, Unread};
 use super::{Answer, METHOD_TIMEOUT_S_MAX, REQUEST_BYTES_LIMIT, Request, environment};
 use crate::cli::sensors::SensorControl;
-use crate::hub::{HubError, HubHandle, UpstreamMessage};
+use crate::hub::{HubError, HubHandle};
 
 /// Connections served at once; also the most threads that wait for the hub.
 pub(crate) const CONNECTIONS_MAX: usize = 32;
@@ -30,8 +30,6 @@ pub(crate) const CONNECTIONS_MAX: usize = 32;
 const SDK_PORT: u16 = 8883;
 /// How long a client may take to send its request.
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
-/// Messages kept for each monitor that does not keep up.
-const MONITOR_MESSAGES_MAX: usize = 1024;
 /// Pause after an accept that failed for want of a descriptor, before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// How often the pump looks whether it shall end.
@@ -42,13 +40,14 @@ const PUMP_WAIT: Duration = Duration::from_millis(100);
 pub(crate) struct ControlServer {
     hub: Arc<HubHandle>,
     sensors: SensorControl,
-    monitors: broadcast::Sender<Arc<UpstreamMessage>>,
+    unread: Arc<Unread>,
 }
 
 impl ControlServer {
     /// A server for this hub and these simulated sensors.
     pub(crate) fn new(hub: Arc<HubHandle>, sensors: SensorControl) -> Self {
-        Self { hub, sensors, monitors: broadcast::Sender::new(MONITOR_MESSAGES_MAX) }
+        let unread = Arc::new(Unread::new(hub.is_durable()));
+        Self { hub, sensors, unread }
     }
 
     /// Starts the thread that takes upstream messages from the hub to the monitors.
@@ -56,10 +55,24 @@ impl ControlServer {
     /// # Errors
     /// The system has no thread to give.
     pub(crate) fn start_pump(&self, stop: Arc<AtomicBool>) -> io::Result<JoinHandle<()>> {
-        let (queue, monitors) = (self.hub.upstream(), self.monitors.clone());
-        std::thread::Builder::new()
-            .name("monitor".to_owned())
-            .spawn(move || pump(&queue, &monitors, &stop))
+        let (hub, unread) = (Arc::downgrade(&self.hub), Arc::clone(&self.unread));
+        let queue = self.hub.upstream();
+        std::thread::Builder::new().name("monitor".to_owned()).spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                match queue.recv_timeout(PUMP_WAIT) {
+                    Ok(message) => {
+                        let (gone, dropped) = unread.push(message);
+                        if let Some((hub, number)) = hub.upgrade().zip(gone) {
+                            hub.release_upstream(number);
+                            note_dropped(dropped);
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+            unread.close();
+        })
     }
 
     /// Serves until the listener fails or the future is dropped.
@@ -99,7 +112,7 @@ impl ControlServer {
             Err(_) => Err(error(408, "the request did not come in time")),
         };
         match request {
-            Ok(Request::Monitor {}) => self.monitor(reader, writer).await,
+            Ok(Request::Monitor { only_new }) => self.monitor(only_new, reader, writer).await,
             Ok(request) => {
                 let answer = tokio::task::spawn_blocking(move || self.answer(request)).await;
                 let answer = answer.unwrap_or_else(|_| error(500, "the request failed"));
@@ -145,7 +158,7 @@ impl ControlServer {
                     Err(failure) => error(404, &failure.to_string()),
                 }
             }
-            Request::Monitor {} => error(500, "a monitor is served elsewhere"),
+            Request::Monitor { .. } => error(500, "a monitor is served elsewhere"),
         }
     }
 
@@ -165,25 +178,43 @@ impl ControlServer {
 
     async fn monitor(
         self,
+        only_new: bool,
         mut reader: BufReader<OwnedReadHalf>,
         mut writer: OwnedWriteHalf,
     ) -> io::Result<()> {
-        let mut messages = self.monitors.subscribe();
-        // The hub's own sender in `self` would keep the queue open for ever.
+        let (mut messages, unread, passed_over) = self.unread.read(only_new);
+        if let Some(number) = passed_over {
+            self.hub.release_upstream(number);
+        }
+        // The hub ends when nobody has it any more.
+        let hub = Arc::downgrade(&self.hub);
         drop(self);
-        send(&mut writer, &Answer::Listening).await?;
-        let mut nothing = [0];
+        send(&mut writer, &Answer::Listening { unread }).await?;
+        let mut shown = [0; 256];
         loop {
-            let answer = tokio::select! {
-                message = messages.recv() => match message {
-                    Ok(message) => Answer::Message(Box::new(MonitoredMessage::from(&*message))),
-                    Err(broadcast::error::RecvError::Lagged(count)) => Answer::Lost { count },
-                    Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            let next = tokio::select! {
+                biased;
+                // A byte for each message that was shown; none when the client has gone.
+                count = reader.read(&mut shown) => match count? {
+                    0 => return Ok(()),
+                    count => {
+                        if let Some((hub, number)) = hub.upgrade().zip(messages.shown(count)) {
+                            hub.release_upstream(number);
+                        }
+                        continue;
+                    }
                 },
-                // The client has no more to say: it has gone.
-                _ = reader.read(&mut nothing) => return Ok(()),
+                next = messages.next() => next,
             };
-            send(&mut writer, &answer).await?;
+            match next {
+                Some(Next::Message(message)) => {
+                    let answer = MonitoredMessage::from(&*message);
+                    send(&mut writer, &Answer::Message(Box::new(answer))).await?;
+                    messages.sent(&message);
+                }
+                Some(Next::Lost(count)) => send(&mut writer, &Answer::Lost { count }).await?,
+                None => return Ok(()),
+            }
         }
     }
 }
@@ -192,18 +223,13 @@ fn is_shortage(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-fn pump(
-    queue: &Receiver<UpstreamMessage>,
-    monitors: &broadcast::Sender<Arc<UpstreamMessage>>,
-    stop: &AtomicBool,
-) {
-    while !stop.load(Ordering::Relaxed) {
-        match queue.recv_timeout(PUMP_WAIT) {
-            // Without a monitor there is nobody to send to: the message has been seen by no one.
-            Ok(message) => drop(monitors.send(Arc::new(message))),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
+/// A line at 1, 2, 4, 8, ... of them.
+fn note_dropped(dropped: u64) {
+    if dropped.is_power_of_two() {
+        tracing::warn!(
+            total = dropped,
+            "messages upstream dropped: no monitor reads them, and no more are kept"
+        );
     }
 }
 

@@ -106,7 +106,7 @@ proptest! {
         for action in actions {
             match action {
                 Action::Push => {
-                    prop_assert!(store.push("t/", &pushed.to_be_bytes()));
+                    prop_assert!(store.push("t/", &pushed.to_be_bytes(), 0));
                     model.bodies.push((pushed, None, false));
                     pushed += 1;
                 }
@@ -160,11 +160,11 @@ proptest! {
 fn bytes_and_messages_bound_the_store() {
     let mut store = InputStore::new(InputLimits { messages_max: 2, bytes_max: 100, ..limits(1) });
     assert!(store.has_room(1_000_000), "an empty store takes any message");
-    store.push("topic", &[0; 45]);
+    store.push("topic", &[0; 45], 0);
     assert!(store.has_room(50));
     assert!(!store.has_room(51));
     assert!(store.is_below_low_water());
-    store.push("topic", &[0; 1]);
+    store.push("topic", &[0; 1], 0);
     assert!(!store.has_room(1));
     assert!(!store.is_below_low_water());
     assert_eq!(store.take().unwrap().body.len(), 45);
@@ -174,8 +174,8 @@ fn bytes_and_messages_bound_the_store() {
 #[test]
 fn topic_beyond_mqtt_is_refused() {
     let mut store = InputStore::new(limits(1));
-    assert!(!store.push(&"t".repeat(65_536), b""));
-    assert!(store.push(&"t".repeat(65_535), b""));
+    assert!(!store.push(&"t".repeat(65_536), b"", 0));
+    assert!(store.push(&"t".repeat(65_535), b"", 0));
     assert_eq!(store.len(), 1);
 }
 
@@ -184,7 +184,7 @@ fn all_lengths_of_the_remaining_length_are_encoded() {
     let now = Instant::now();
     for body_bytes in [0, 100, 122, 123, 200, 16_377, 16_378, 2_097_145, 2_097_146] {
         let (mut store, mut ids) = (InputStore::new(limits(1)), PacketIds::default());
-        store.push("abc", &vec![7; body_bytes]);
+        store.push("abc", &vec![7; body_bytes], 0);
         let publishes = delivered(&mut store, &mut ids, now);
         assert_eq!(publishes[0].payload.len(), body_bytes);
         assert_eq!(publishes[0].topic, "abc");
@@ -195,7 +195,7 @@ fn all_lengths_of_the_remaining_length_are_encoded() {
 fn time_out_puts_everything_back_and_pauses_longer_each_time() {
     let start = Instant::now();
     let (mut store, mut ids) = (InputStore::new(limits(2)), PacketIds::default());
-    (0..3_u32).for_each(|n| assert!(store.push("t", &n.to_be_bytes())));
+    (0..3_u32).for_each(|n| assert!(store.push("t", &n.to_be_bytes(), 0)));
     let mut now = start;
     for pause_s in [1, 2, 4, 8, 16, 32, 60, 60] {
         assert_eq!(delivered(&mut store, &mut ids, now).len(), 2);
@@ -223,7 +223,7 @@ fn time_out_puts_everything_back_and_pauses_longer_each_time() {
 fn deliveries_stop_at_the_write_buffers_bound() {
     let now = Instant::now();
     let (mut store, mut ids) = (InputStore::new(limits(100)), PacketIds::default());
-    (0..10).for_each(|_| assert!(store.push("t", &[0; 100])));
+    (0..10).for_each(|_| assert!(store.push("t", &[0; 100], 0)));
     let mut out = BytesMut::new();
     store.deliver(&mut out, 250, &mut ids, now, at_least_once);
     assert!((250..=360).contains(&out.len()), "{}", out.len());
@@ -235,7 +235,7 @@ fn deliveries_stop_at_the_write_buffers_bound() {
 fn rejected_and_unacknowledged_qos_leave_at_once() {
     let now = Instant::now();
     let (mut store, mut ids) = (InputStore::new(limits(10)), PacketIds::default());
-    ["a", "b", "c"].iter().for_each(|topic| assert!(store.push(topic, b"x")));
+    ["a", "b", "c"].iter().for_each(|topic| assert!(store.push(topic, b"x", 0)));
     let decide = |topic: &str| match topic {
         "a" => Delivery::AtLeastOnce,
         "b" => Delivery::Reject,
