@@ -1,8 +1,8 @@
 //! Behaviour of the module through its public surface: a real process, a real hub, real TLS.
 //!
-//! One binary, because each test binary links the whole product. The tests under [`interop`]
-//! and [`broker`] need the tools that `tests/run tools` installs, those under [`arm32`] what
-//! `tests/run arm32` builds; the others need nothing but the workspace.
+//! One binary, because each test binary links the whole product. The tests under [`interop`],
+//! [`broker`] and [`readme`] need the tools that `tests/run tools` installs, those under [`arm32`]
+//! what `tests/run arm32` builds; the others need nothing but the workspace.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -18,6 +18,7 @@ mod holes;
 mod interop;
 mod load;
 mod plain;
+mod readme;
 mod real_data;
 mod renewal;
 mod routes;

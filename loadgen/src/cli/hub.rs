@@ -33,8 +33,10 @@ use crate::hub::{
 use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
 
 mod greeting;
+mod port_owner;
 
 use greeting::Greeting;
+use port_owner::PortOwner;
 
 /// Time between two messages of a simulated sensor whose manifest names none. The module's own
 /// default is 5 s, which is slow to watch.
@@ -241,17 +243,23 @@ pub(crate) fn start_hub(config: HubConfig) -> Result<HubHandle, CommandError> {
             HubError::Listen { address, .. } if is_address_in_use(&error) => {
                 let flag =
                     if websocket == Some(*address) { "--listen-websocket" } else { "--listen" };
-                format!(
-                    ": another program has port {port} (`ss -ltnp 'sport = :{port}'` names it): \
-                     stop it, or choose another port with {flag} {ip}:PORT",
-                    port = address.port(),
-                    ip = address.ip(),
-                )
+                let stop = who_has(address.port());
+                format!(": {stop}, or choose another port with {flag} {}:PORT", address.ip())
             }
             _ => String::new(),
         };
         CommandError::unavailable(format!("{error}{advice}"))
     })
+}
+
+/// Who has the port, and how that ends.
+fn who_has(port: u16) -> String {
+    match PortOwner::find(port) {
+        Some(owner) => format!("{owner} has port {port}: `kill {}` stops it", owner.id),
+        None => format!(
+            "another program has port {port} (`ss -ltnp 'sport = :{port}'` names it): stop it"
+        ),
+    }
 }
 
 /// Whether the port is somebody else's.

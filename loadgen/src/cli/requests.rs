@@ -174,7 +174,7 @@ pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), CommandError> {
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut outcome = Ok(());
     listen(&args.hub.state, &Request::Monitor { only_new: args.only_new }, None, |answer| {
-        outcome = show(answer, args.json, &mut left);
+        outcome = show(answer, args, &mut left);
         if outcome.is_ok() && left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     if outcome.is_ok() && left > 0 {
@@ -183,7 +183,7 @@ pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), CommandError> {
     outcome
 }
 
-fn show(answer: Answer, json: bool, left: &mut u64) -> Result<(), CommandError> {
+fn show(answer: Answer, args: &MonitorArgs, left: &mut u64) -> Result<(), CommandError> {
     match answer {
         Answer::Listening { unread } => {
             let first = match unread {
@@ -191,13 +191,15 @@ fn show(answer: Answer, json: bool, left: &mut u64) -> Result<(), CommandError> 
                 unread => format!(", {unread} that no monitor has shown yet first"),
             };
             note(format_args!(
-                "monitoring: every message that goes upstream is shown{first}; Ctrl-C ends"
+                "monitoring the hub of {}: every message that goes upstream is shown{first}; \
+                 Ctrl-C ends",
+                args.hub.state.display()
             ));
             Ok(())
         }
         Answer::Message(message) => {
             *left = left.saturating_sub(1);
-            if json {
+            if args.json {
                 print(serde_json::to_string(&message).map_err(|e| CommandError::internal(&e))?)
             } else {
                 print(message)

@@ -101,6 +101,7 @@ fn a_folder_in_use_is_refused() {
     let (code, _, err) = run(&["hub", "--listen", "127.0.0.1:0", "--state", hub.state()]);
     assert_eq!(code, 69);
     assert!(err.contains("another hub is running") && err.contains("--state"), "{err}");
+    assert!(err.contains(&format!("`kill {}` stops it", hub.id())), "{err}");
     assert_eq!(hub.run(&["twin", "get", "filter"]).0, 0, "the first one goes on");
 }
 
@@ -136,6 +137,9 @@ fn a_taken_port_is_refused_with_advice() {
     let (code, _, err) = run(&["hub", "--listen", &listen, "--state", state.to_str().unwrap()]);
     assert_eq!(code, 69);
     assert!(err.contains(&listen) && err.contains("another port with --listen"), "{err}");
+    let stop =
+        format!("(process {id}) has port {port}: `kill {id}` stops it", id = std::process::id());
+    assert!(err.contains(&stop), "{err}");
     assert!(!state.join("control.sock").exists());
 }
 
@@ -241,7 +245,7 @@ fn the_greeting_tells_routes_twins_and_what_is_not_here() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let again: Vec<_> = lines.take_while(|line| line != "Ctrl-C stops").collect();
+    let again: Vec<_> = lines.take_while(|line| !line.ends_with(" stops")).collect();
     let expected = "  filter: {\"TemperatureThreshold\":60}, version 2, kept in ";
     let told = again.iter().find(|line| line.starts_with(expected));
     let told = told.unwrap_or_else(|| panic!("{again:#?}"));

@@ -139,7 +139,7 @@ impl RunningHub {
         let mut greeting = Vec::new();
         for line in lines {
             greeting.push(line.unwrap());
-            if greeting.last().is_some_and(|line| line == "Ctrl-C stops") {
+            if greeting.last().is_some_and(|line| line.ends_with(" stops")) {
                 return (Self { child, _folder: folder, state, port }, greeting);
             }
         }

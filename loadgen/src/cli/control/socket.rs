@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use rustix::net::sockopt::socket_peercred;
+
 /// Longest path of a unix socket, in bytes: `sun_path` is 108 with its NUL.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Private folder in which the socket is made.
@@ -64,10 +66,7 @@ impl ControlSocket {
         }
         match UnixStream::connect(path) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
-            Ok(_) => Err(format!(
-                "another hub is running at {}: stop it, or choose another --state",
-                path.display()
-            )),
+            Ok(stream) => Err(in_use(path, &stream)),
             Err(error) => {
                 Err(format!("cannot tell whether a hub is at {}: {error}", path.display()))
             }
@@ -85,6 +84,15 @@ impl Drop for ControlSocket {
         // Gone already, or not removable: the next hub replaces it, for nobody answers there.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Who listens at `path`, and how that ends.
+fn in_use(path: &Path, stream: &UnixStream) -> String {
+    let stop = match socket_peercred(stream) {
+        Ok(owner) => format!("`kill {}` stops it", owner.pid.as_raw_nonzero()),
+        Err(_) => "stop it".to_owned(),
+    };
+    format!("another hub is running at {}: {stop}, or choose another --state", path.display())
 }
 
 /// The private folder beside the socket, and the socket while it is in there.
@@ -124,6 +132,8 @@ mod tests {
         let live = ControlSocket::bind(&path).unwrap();
         let error = ControlSocket::bind(&path).unwrap_err();
         assert!(error.contains("another hub is running") && error.contains("--state"), "{error}");
+        let stop = format!("`kill {}` stops it", std::process::id());
+        assert!(error.contains(&stop), "{error}");
         drop(live);
         // A dead one: its listener is closed and its file is still there.
         drop(UnixListener::bind(&path).unwrap());

@@ -1,6 +1,7 @@
 //! What `loadgen hub` says at its start and at its end.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -85,7 +86,7 @@ impl Greeting {
             "  {program} twin set {example} '{{\"TemperatureThreshold\": 30}}'{folder}"
         ))?;
         print(format_args!("  {program} method {example} stats{folder}"))?;
-        print("Ctrl-C stops")
+        print(how_to_stop())
     }
 
     /// The desired properties that are in force, where there are any.
@@ -96,6 +97,26 @@ impl Greeting {
         };
         self.deployed.iter().filter_map(twin).collect()
     }
+}
+
+/// Ctrl-C reaches only what is in the foreground of a terminal.
+fn how_to_stop() -> String {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    if is_in_foreground(&stat) {
+        "Ctrl-C stops".to_owned()
+    } else {
+        format!("`kill {}` stops", std::process::id())
+    }
+}
+
+/// By what the kernel tells of a process (proc(5), `/proc/pid/stat`): whether its process group is
+/// the one that has its terminal.
+fn is_in_foreground(stat: &str) -> bool {
+    // The name before it may hold anything, brackets and spaces too.
+    let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
+    let mut fields = fields.split_whitespace();
+    let (group, foreground) = (fields.nth(2), fields.nth(2));
+    group.is_some() && group == foreground
 }
 
 /// Says what the hub did, and what it was sent and could send to nobody.
@@ -188,6 +209,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn ctrl_c_is_for_the_foreground_of_a_terminal() {
+        let rows = [
+            ("7 (loadgen) S 1 7 7 34816 7 4194304 1 0", true),
+            ("7 (a) b (c) S 1 7 5 34816 7 4194304 1 0", true),
+            ("9 (loadgen) S 7 9 7 34816 7 4194304 1 0", false),
+            ("9 (loadgen) S 7 9 7 0 -1 4194304 1 0", false),
+            ("9 (loadgen) S 7", false),
+            ("", false),
+        ];
+        for (stat, expected) in rows {
+            assert_eq!(is_in_foreground(stat), expected, "{stat}");
+        }
+    }
 
     #[test]
     fn routes_are_told_as_they_lead() {
