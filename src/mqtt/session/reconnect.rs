@@ -6,7 +6,7 @@
 //!   the peer would not go on                   0.1 s to 20 s
 //!   it refused the identity or a filter          3 s to 60 s
 //!   a connection that had worked was lost      0.1 s to  2 s
-//!   the peer hung up at what it refuses        0.1 s
+//!   the peer hung up at what it refuses        0.1 s, and to 20 s where it takes nothing else
 //!   the connection was left in good order      none
 //! ```
 //! What happened last decides on the bounds. A connection that got something acknowledged ends the
@@ -28,6 +28,10 @@ const SHORT: Duration = Duration::from_secs(5);
 const SHORT_OF_SUSPECTED: Duration = Duration::from_secs(40);
 /// So many of them in a row are told.
 pub(super) const THROWN_OUT: u32 = 3;
+
+/// So many times in a row a peer may hang up at what it refuses, and acknowledge nothing, before the
+/// waits grow: it takes that many to tell a few bad alerts from a peer that takes none.
+const REFUSALS_AT_ONCE: u32 = 32;
 
 /// How a connection was lost.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +57,9 @@ pub(super) struct Reconnect {
     failures: Backoff,
     /// Connections that were lost although they had worked.
     cuts: Backoff,
+    /// Connections at whose end the peer refused something, since it last acknowledged anything.
+    refusals: Backoff,
+    refusals_count: u32,
     /// Which of them is to be waited for next.
     next: Option<(Series, Bounds)>,
     /// Short connections in a row at whose end the peer hung up.
@@ -66,6 +73,7 @@ pub(super) struct Reconnect {
 enum Series {
     Failures,
     Cuts,
+    Refusals,
     /// None: the wait never grows.
     Explained,
 }
@@ -76,6 +84,8 @@ impl Default for Reconnect {
         Self {
             failures,
             cuts,
+            refusals: Backoff::default(),
+            refusals_count: 0,
             next: None,
             thrown_out: 0,
             is_shared: false,
@@ -92,6 +102,7 @@ impl Reconnect {
         let backoff = match series {
             Series::Failures => &mut self.failures,
             Series::Cuts => &mut self.cuts,
+            Series::Refusals => &mut self.refusals,
             Series::Explained => &mut fresh,
         };
         Some(backoff.next(bounds, jitter))
@@ -134,8 +145,16 @@ impl Reconnect {
                 self.failures.reset();
             }
         }
+        if loss.has_worked {
+            self.refusals.reset();
+            self.refusals_count = 0;
+        } else if is_explained {
+            self.refusals_count = self.refusals_count.saturating_add(1);
+        }
         self.next = Some(if loss.is_refusal {
             (Series::Failures, AUTHENTICATION)
+        } else if is_explained && self.refusals_count > REFUSALS_AT_ONCE {
+            (Series::Refusals, TRANSIENT)
         } else if is_explained {
             (Series::Explained, CUT)
         } else if loss.has_worked && !is_taken_over {

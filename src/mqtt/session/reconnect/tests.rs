@@ -182,6 +182,30 @@ fn a_hang_up_that_is_explained_is_not_waited_for() {
     assert_eq!(wait(&mut reconnect), 100, "nor did any other wait grow");
 }
 
+/// A peer that refuses whatever it is sent, and acknowledges nothing, is left in peace.
+#[test]
+fn a_peer_that_takes_nothing_is_waited_for_longer() {
+    let mut reconnect = Reconnect::default();
+    let explained = Loss { cause: Cause::Refused, ..CUT_BEFORE_WORK };
+    for _ in 0..2 {
+        for _ in 0..REFUSALS_AT_ONCE {
+            reconnect.lost(&explained);
+            assert_eq!(wait(&mut reconnect), 100);
+        }
+        let waits: Vec<u128> = (0..10)
+            .map(|_| {
+                reconnect.lost(&explained);
+                wait(&mut reconnect)
+            })
+            .collect();
+        assert!(waits.is_sorted() && waits[0] == 100, "{waits:?}");
+        assert_eq!(waits[8..], [20_000, 20_000], "{waits:?}");
+        // It takes something again.
+        reconnect.lost(&Loss { has_worked: true, ..explained });
+        assert_eq!(wait(&mut reconnect), 100);
+    }
+}
+
 #[test]
 fn left_in_good_order_nothing_is_waited_for() {
     let mut reconnect = Reconnect::default();
