@@ -53,7 +53,7 @@ impl Control {
     /// A payload came on the control topic; it counts for all messages that are read after it.
     ///
     /// An empty one, by which a retained message is cleared, brings the default back and ends the
-    /// count of versions. So does one without the property, but for the count. A `$version` must be newer than that of the last patch that was applied,
+    /// count of versions. A `$version` must be newer than that of the last patch that was applied,
     /// where it had one, unless the broker had the patch retained; a patch without always counts,
     /// and is acknowledged as version 0.
     pub fn told(&mut self, payload: &[u8], is_retained: bool) -> Outcome {
@@ -64,10 +64,6 @@ impl Control {
             return self.apply(Change::Removed, None);
         }
         let Desired { mut change, version, version_problem } = Desired::from_patch(payload, None);
-        if change == Change::None {
-            // What is retained is all that a later module is told: it is a document, not a patch.
-            change = Change::Removed;
-        }
         if let Some(problem) = version_problem {
             change = Change::Bad(problem);
         }

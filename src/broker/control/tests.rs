@@ -93,35 +93,14 @@ fn what_is_bad_changes_nothing_and_is_reported() {
     }
 }
 
-/// What a topic holds is all that it says: without the member the default is in force, at once as
-/// for a module that starts later, and the answer to what was there before is replaced.
 #[test]
-fn a_patch_without_the_member_brings_the_default_back() {
-    let patches = [
-        "{}",
-        r#"{"TemperatureTreshold":60}"#,
-        r#"{"temperaturethreshold":60}"#,
-        r#"{"other":1}"#,
-        r#"{"desired":{"TemperatureThreshold":60}}"#,
-        r#"{"$version":3}"#,
-    ];
-    let before = [&b"{"[..], br#"{"TemperatureThreshold":"x"}"#, br#"{"TemperatureThreshold":40}"#];
-    for (patch, before, is_retained) in patches
-        .into_iter()
-        .flat_map(|patch| before.map(|before| (patch, before)))
-        .flat_map(|(patch, before)| [(patch, before, false), (patch, before, true)])
-    {
-        let (mut control, cell) = control();
-        control.told(before, false);
-        report(&mut control);
-        let outcome = control.told(patch.as_bytes(), is_retained);
-        assert_eq!(outcome, Outcome::Applied(threshold(20.0)), "{patch}");
-        assert_eq!(cell.load().threshold, threshold(20.0), "{patch}");
-        let version = if patch.contains("$version") { 3 } else { 0 };
-        let ad = "not set: the default is in force";
-        let expected = json!({"value": 20, "ac": 200, "av": version, "ad": ad});
-        assert_eq!(report(&mut control), expected, "{patch}");
-    }
+fn a_patch_of_something_else_is_not_reported() {
+    let (mut control, _) = control();
+    assert_eq!(control.told(br#"{"other":1,"$version":3}"#, false), Outcome::Unrelated);
+    assert_eq!(control.next_report(), None);
+    // Nor does it use the version up.
+    let outcome = control.told(br#"{"TemperatureThreshold":1,"$version":3}"#, false);
+    assert_eq!(outcome, Outcome::Applied(threshold(1.0)));
 }
 
 /// A mended patch may come under the version of the one that was refused.
@@ -146,7 +125,7 @@ fn what_was_cleared_meanwhile_is_gone() {
     let patch = br#"{"TemperatureThreshold":40,"$version":9}"#;
     control.told(patch, false);
     assert_eq!(control.told_all(), None);
-    for retained in [&patch[..], b"{", br#"{"TemperatureThreshold":"x"}"#] {
+    for retained in [&patch[..], b"{", br#"{"other":1}"#] {
         control.connected();
         control.told(retained, false);
         assert_eq!((control.told_all(), cell.load().threshold), (None, threshold(40.0)));
