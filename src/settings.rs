@@ -9,7 +9,7 @@ mod hub;
 mod identity;
 pub(crate) mod layers;
 pub(crate) mod log_level;
-mod names;
+pub(crate) mod names;
 pub mod quotes;
 mod table;
 pub(crate) mod values;

@@ -16,6 +16,7 @@
 mod answer;
 pub(crate) mod desired;
 pub(crate) mod misplaced;
+mod misspelt;
 pub(crate) mod requests;
 
 use std::sync::Arc;

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 use super::members::{members, sole_member};
 
+/// The members that an acknowledgement may have, of either form, beside `value`.
+pub const MEMBERS: [&str; 6] = ["status", "desiredVersion", "message", "ac", "av", "ad"];
+
 /// The form in which a desired value came, and in which its acknowledgement goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {

@@ -14,6 +14,15 @@ pub fn members<'a, const N: usize>(
     text: &'a [u8],
     names: [&str; N],
 ) -> Result<[Option<&'a str>; N], String> {
+    let found = all_members(text)?;
+    Ok(names.map(|name| found.get(name).copied()))
+}
+
+/// The text of every member, by its name; of equal names the last wins.
+///
+/// # Errors
+/// As of [`members`].
+pub fn all_members(text: &[u8]) -> Result<BTreeMap<String, &str>, String> {
     let text = std::str::from_utf8(text).map_err(|error| format!("is not JSON: {error}"))?;
     let found: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| {
         match serde_json::from_str::<&RawValue>(text) {
@@ -26,7 +35,7 @@ pub fn members<'a, const N: usize>(
             Err(error) => problem(&error),
         }
     })?;
-    Ok(names.map(|name| found.get(name).map(|value| value.get())))
+    Ok(found.into_iter().map(|(name, value)| (name, value.get())).collect())
 }
 
 /// What is wrong with a text that was no JSON of the form that is wanted, to be put behind its

@@ -19,6 +19,7 @@ use crate::mqtt::{ByteStream, Connection, QoS};
 use crate::origin::Origin;
 use crate::pipeline::Pipeline;
 use crate::twin::Outcome;
+use crate::twin::desired::PROPERTY;
 use crate::twin::misplaced::{warn_of_document, warn_of_patch};
 
 /// The one input that is filtered.
@@ -83,7 +84,7 @@ impl Link {
                 let outcome = self.twin.response(status, &rid, &publish.payload, now);
                 self.threshold = self.cell.load().threshold;
                 self.log_twin(&outcome, &publish.payload, pipeline);
-                warn_of_document(status, &publish.payload);
+                warn_of_document(status, &publish.payload, &[PROPERTY]);
                 self.end_hold_when_due(pipeline, now);
             }
             Received::Method { name, rid } => self.method(&name, &rid, pipeline, connection)?,
@@ -187,7 +188,7 @@ impl Link {
             excerpt(body)
         );
         self.log_twin(&outcome, body, pipeline);
-        warn_of_patch(body);
+        warn_of_patch(body, &[PROPERTY]);
     }
 
     fn log_twin(&mut self, outcome: &Outcome, body: &[u8], pipeline: &mut Pipeline) {

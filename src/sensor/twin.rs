@@ -14,6 +14,8 @@
 //! Source: Azure IoT Hub over MQTT, "Retrieving a device twin's properties", "Update reported
 //! properties", "Receiving desired properties update notifications".
 
+mod answers;
+
 use std::time::Instant;
 
 use serde_json::Value;
@@ -25,6 +27,7 @@ use crate::azure::topics::Received;
 use crate::twin::TwinRequest;
 use crate::twin::desired::{VERSION, plausible, read_version, sections, too_large};
 use crate::twin::requests::{Answer, Requests};
+use answers::Answers;
 
 /// The members of a section that matter; [`Writable::ALL`] in its order.
 const MEMBERS: [&str; 3] = [VERSION, Writable::ALL[0].name(), Writable::ALL[1].name()];
@@ -49,6 +52,8 @@ pub struct Twin {
     handled: [Option<(u64, String)>; Writable::ALL.len()],
     /// By [`Writable`]: the value that the last document reports to be in force.
     reported: [Option<Value>; Writable::ALL.len()],
+    /// By [`Writable`]: what the twin may hold of earlier acknowledgements.
+    answers: [Answers; Writable::ALL.len()],
     requests: Requests,
 }
 
@@ -57,8 +62,8 @@ impl Twin {
     /// still be stored in the session: give it a random number.
     pub fn new(rid_prefix: u32) -> Self {
         let requests = Requests::new(rid_prefix);
-        let (handled, reported) = Default::default();
-        Self { version: None, handled, reported, requests }
+        let (handled, reported, answers) = Default::default();
+        Self { version: None, handled, reported, answers, requests }
     }
 
     /// The subscriptions of a new connection are in place: asks for the document, and sends reports
@@ -72,8 +77,12 @@ impl Twin {
         (self.version, self.handled) = Default::default();
     }
 
-    /// Reports a value, in place of an older one of this property that has no answer yet.
-    pub fn report(&mut self, property: &'static str, value: Value) {
+    /// Reports a value, in place of an older one of this property that has no answer yet. An
+    /// acknowledgement removes what an earlier one in another form has left in the twin.
+    pub fn report(&mut self, property: &'static str, mut value: Value) {
+        if let Some(writable) = Writable::named(property) {
+            value = self.answers[writable as usize].completed(value);
+        }
         self.requests.report(property, value);
     }
 
@@ -200,6 +209,7 @@ impl Twin {
             let told = report.and_then(|report| members(report.as_bytes(), ["value"]).ok());
             *known = told.and_then(|[value]| property.check(value?).ok());
         }
+        self.mend_reports(&document.reported);
         let mut wanted = Vec::new();
         let values = document.desired.into_iter().zip(document.reported);
         for ((property, handled), (raw, report)) in
@@ -217,6 +227,16 @@ impl Twin {
             *handled = Some((version, raw.to_owned()));
         }
         wanted
+    }
+
+    /// Reports again what left before the document told what else the twin holds.
+    fn mend_reports(&mut self, reported: &[Option<&str>; Writable::ALL.len()]) {
+        let reported = Writable::ALL.into_iter().zip(&mut self.answers).zip(reported);
+        for ((property, answers), report) in reported {
+            if let Some(answer) = report.and_then(|report| answers.found(report)) {
+                self.requests.report(property.name(), answer);
+            }
+        }
     }
 
     fn newest(&self) -> Option<u64> {

@@ -4,24 +4,26 @@
 use tracing::warn;
 
 use super::desired::sections;
+use super::misspelt;
 use crate::azure::members::{kind, members};
 
 /// Members that desired properties stand in, elsewhere.
 const HOLDERS: [&str; 3] = ["desired", "properties", "properties.desired"];
 
-/// Logs the hint for a patch, or for what a control topic holds.
-pub(crate) fn warn_of_patch(patch: &[u8]) {
-    if let Some(hint) = hint(patch) {
+/// Logs the hints for a patch, or for what a control topic holds, where the properties `known` are
+/// read.
+pub(crate) fn warn_of_patch(patch: &[u8], known: &[&str]) {
+    for hint in hint(patch).into_iter().chain(misspelt::hint(patch, known)) {
         warn!("{hint}");
     }
 }
 
-/// Logs the hint for an answer that is a twin document.
-pub(crate) fn warn_of_document(status: u32, document: &[u8]) {
+/// Logs the hints for an answer that is a twin document.
+pub(crate) fn warn_of_document(status: u32, document: &[u8], known: &[&str]) {
     if status == 200
         && let Ok((desired, _)) = sections(document)
     {
-        warn_of_patch(desired.as_bytes());
+        warn_of_patch(desired.as_bytes(), known);
     }
 }
 

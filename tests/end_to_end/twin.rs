@@ -190,3 +190,15 @@ fn a_desired_inside_the_desired_properties_is_hinted_at() {
     module.kill();
     scene.filter().wait_for_line(&hint);
 }
+
+/// A name that is nearly the property's is hinted at, in a patch and in the document.
+#[test]
+fn a_misspelt_property_is_hinted_at() {
+    let scene = Scene::start(10);
+    let module = scene.filter();
+    let hint = ["[WRN]", "\"temperature_treshold\"", "did you mean \"TemperatureThreshold\"?"];
+    scene.hub.set_desired(MODULE, json!({"temperature_treshold": 60})).unwrap();
+    module.wait_for_line(&hint);
+    module.kill();
+    scene.filter().wait_for_line(&hint);
+}

@@ -10,6 +10,7 @@ use crate::logging::excerpt;
 use crate::mqtt::session::{End, Subscription};
 use crate::pipeline::Pipeline;
 use crate::twin::Outcome;
+use crate::twin::desired::PROPERTY;
 use crate::twin::misplaced::warn_of_patch;
 
 impl Outlet {
@@ -48,7 +49,7 @@ impl Outlet {
     ) {
         let outcome = self.control.told(payload, is_retained);
         if self.heard(outcome, &excerpt(payload), pipeline, now) {
-            warn_of_patch(payload);
+            warn_of_patch(payload, &[PROPERTY]);
         }
     }
 

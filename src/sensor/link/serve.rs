@@ -21,6 +21,7 @@ use crate::mqtt::session::{
 use crate::mqtt::wire::{Incoming, Outgoing};
 use crate::mqtt::{ByteStream, Connection, QoS, Stream};
 use crate::sensor::settings::Settings;
+use crate::sensor::template::Writable;
 use crate::sensor::twin::Wanted;
 use crate::twin::misplaced::{warn_of_document, warn_of_patch};
 
@@ -199,12 +200,13 @@ impl Link {
             Received::DesiredPatch { version } => {
                 info!("desired properties: \"{}\"", excerpt(&publish.payload));
                 let wanted = self.twin.patch(version, &publish.payload);
-                warn_of_patch(&publish.payload);
+                warn_of_patch(&publish.payload, &Writable::ALL.map(Writable::name));
                 self.change(wanted, now);
             }
             Received::TwinResponse { status, rid, .. } => {
                 let wanted = self.twin.response(status, &rid, &publish.payload, now);
-                warn_of_document(status, &publish.payload);
+                let known = Writable::ALL.map(Writable::name);
+                warn_of_document(status, &publish.payload, &known);
                 self.change(wanted, now);
             }
             Received::Input { .. } | Received::Other => {

@@ -321,7 +321,9 @@ fn the_whole_conversation() {
         let wanted = json!({"value": "missed", "status": "completed", "desiredVersion": 3});
         assert_eq!(hub.report().await, json!({"name": wanted}));
         hub.send(&topics::desired_patch(4), &json!({"name": "lamp", "$version": 4})).await;
-        let wanted = json!({"value": "lamp", "ac": 200, "av": 4, "ad": "completed"});
+        // Reports are merged: the members of the other form go.
+        let wanted = json!({"value": "lamp", "ac": 200, "av": 4, "ad": "completed",
+                            "status": null, "desiredVersion": null});
         assert_eq!(hub.report().await, json!({"name": wanted}));
         let report = hub.report().await;
         let text = report["rundiagnostics"]["value"].as_str().expect("a text");

@@ -115,9 +115,12 @@ fn a_bad_patch_changes_nothing_and_is_answered() {
         bench.publisher.retain(CONTROL, no_patch);
         bench.check(70.0);
     }
-    // A patch about something else is none of its business.
-    bench.publisher.retain(CONTROL, r#"{"Other": 1}"#);
-    bench.check(70.0);
+    // A patch about something else is none of its business, but for a name that is nearly the right one.
+    for other in [r#"{"Other": 1}"#, r#"{"TemperatureTreshold": 60}"#] {
+        bench.publisher.retain(CONTROL, other);
+        bench.check(70.0);
+    }
+    module.wait_for_line(&["[WRN]", "TemperatureTreshold", "did you mean", PROPERTY]);
     assert!(module.is_running());
     assert_eq!(bench.set(&patch(&json!(80)), 200)["value"], 80);
     bench.check(80.0);

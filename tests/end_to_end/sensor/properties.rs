@@ -104,6 +104,39 @@ fn a_desired_inside_the_desired_properties_is_hinted_at() {
     start(&scene, &[]).wait_for_line(&hint);
 }
 
+/// A name that is nearly a property's is hinted at.
+#[test]
+fn a_misspelt_property_is_hinted_at() {
+    let scene = Scene::start(1);
+    let sensor = start(&scene, &[]);
+    set_desired(&scene, json!({ "brigthness": 7 }));
+    sensor.wait_for_line(&["[WRN]", "\"brigthness\"", "did you mean \"brightness\"?"]);
+}
+
+/// Of two answers in different forms the twin holds the second alone, by a later process too.
+#[test]
+fn an_answer_in_the_other_form_leaves_nothing_of_the_first() {
+    let scene = Scene::start(1);
+    let mut sensor = start(&scene, &[]);
+    let check = |value: Value, report: &dyn Fn(u64) -> Value| {
+        let version = set_desired(&scene, json!({ "name": value }));
+        wait_for_report(&scene, "name", &report(version));
+    };
+    for is_restarted in [false, true] {
+        set_desired(&scene, json!({ "name": { "value": 7.5 } }));
+        wait_until("it is refused", || reported(&scene, "name")["status"] == "failed");
+        if is_restarted {
+            stop(sensor);
+            sensor = start(&scene, &[]);
+        }
+        check(json!("lamp"), &|version| plain(json!("lamp"), version));
+        set_desired(&scene, json!({ "name": 5 }));
+        wait_until("it is refused", || reported(&scene, "name")["ac"] == 400);
+        check(json!({ "value": "desk" }), &|version| wrapped(json!("desk"), version));
+    }
+    stop(sensor);
+}
+
 /// A newer value supersedes one that is not in force yet.
 #[test]
 fn the_newest_value_wins() {
