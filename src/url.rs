@@ -96,11 +96,13 @@ pub enum UrlProblem {
     #[error("user and password are percent-encoded UTF-8: write '%' itself as %25")]
     Percent,
     /// No host name or address.
-    #[error("there is no usable host name or address: write {{scheme}}://host or ://host:port")]
-    Host,
+    #[error("there is no usable host name or address: write {0}://host or {0}://host:port")]
+    Host(&'static str),
     /// An IPv6 address that is none, or has no brackets.
-    #[error("an IPv6 address stands in brackets, without a zone: write ://[::1] or ://[::1]:port")]
-    Brackets,
+    #[error(
+        "an IPv6 address stands in brackets, without a zone: write {0}://[::1] or {0}://[::1]:port"
+    )]
+    Brackets(&'static str),
     /// None of 1 to 65535.
     #[error("the port is none of 1 to 65535: write host:port, or leave :port out")]
     Port,
@@ -126,9 +128,9 @@ impl ServerUrl {
             None => (None, rest),
         };
         let (user, password) = login.map(read_login).transpose()?.unzip();
-        let (host, port) = split_port(authority)?;
+        let (host, port) = split_port(scheme, authority)?;
         let port = port.map_or(Ok(default_port), read_port)?;
-        ServerName::try_from(host).map_err(|_| UrlProblem::Host)?;
+        ServerName::try_from(host).map_err(|_| UrlProblem::Host(scheme))?;
         Ok(Self { scheme, host: host.to_owned(), port, user, password: password.flatten() })
     }
 }
@@ -161,10 +163,14 @@ fn decode(text: &str) -> Result<String, UrlProblem> {
 }
 
 /// The host, without the brackets of an IPv6 address, and what stands behind its colon.
-fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlProblem> {
+fn split_port<'a>(
+    scheme: &'static str,
+    authority: &'a str,
+) -> Result<(&'a str, Option<&'a str>), UrlProblem> {
+    let brackets = UrlProblem::Brackets(scheme);
     if let Some(rest) = authority.strip_prefix('[') {
-        let (host, behind) = rest.split_once(']').ok_or(UrlProblem::Brackets)?;
-        host.parse::<Ipv6Addr>().map_err(|_| UrlProblem::Brackets)?;
+        let (host, behind) = rest.split_once(']').ok_or(brackets)?;
+        host.parse::<Ipv6Addr>().map_err(|_| brackets)?;
         return match (behind, behind.strip_prefix(':')) {
             ("", _) => Ok((host, None)),
             (_, Some(port)) => Ok((host, Some(port))),
@@ -172,7 +178,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlProblem> {
         };
     }
     match authority.split_once(':') {
-        Some((_, port)) if port.contains(':') => Err(UrlProblem::Brackets),
+        Some((_, port)) if port.contains(':') => Err(brackets),
         Some((host, port)) => Ok((host, Some(port))),
         None => Ok((authority, None)),
     }

@@ -21,7 +21,8 @@ pub(crate) enum Flaw {
     /// A version without extensions, so without names.
     #[error(
         "its certificate is X.509 v{0}, which carries no host names: give it one of v3 with its names \
-         (subjectAltName), or put this very certificate into the file of trusted roots"
+         (subjectAltName), or, where its common name is the host, put this very certificate into the \
+         file of trusted roots"
     )]
     Version(u8),
     /// A server has a certificate to sign others with.
@@ -48,7 +49,8 @@ pub(crate) enum Flaw {
     /// A name, but not where it belongs.
     #[error(
         "its certificate carries no host name but in its common name, {0:?}: give it one with its \
-         names (subjectAltName), or put this very certificate into the file of trusted roots"
+         names (subjectAltName), or, where that is the host, put this very certificate into the file \
+         of trusted roots"
     )]
     CommonName(String),
 }

@@ -62,15 +62,15 @@ fn what_is_wrong_is_told() {
         ("mqtt://u:%zz@h", Is::Percent),
         ("mqtt://u:%4@h", Is::Percent),
         ("mqtt://%ff@h", Is::Percent),
-        ("mqtt://", Is::Host),
-        ("mqtt://:1883", Is::Host),
-        ("mqtt://u:p@", Is::Host),
-        ("mqtt://a b", Is::Host),
-        ("mqtt://-:1", Is::Host),
-        ("mqtt://::1", Is::Brackets),
-        ("mqtt://[::1", Is::Brackets),
-        ("mqtt://[h]", Is::Brackets),
-        ("mqtt://[fe80::1%25eth0]", Is::Brackets),
+        ("mqtt://", Is::Host("mqtt")),
+        ("mqtt://:1883", Is::Host("mqtt")),
+        ("mqtt://u:p@", Is::Host("mqtt")),
+        ("mqtt://a b", Is::Host("mqtt")),
+        ("mqtt://-:1", Is::Host("mqtt")),
+        ("mqtt://::1", Is::Brackets("mqtt")),
+        ("mqtt://[::1", Is::Brackets("mqtt")),
+        ("mqtt://[h]", Is::Brackets("mqtt")),
+        ("mqtt://[fe80::1%25eth0]", Is::Brackets("mqtt")),
         ("mqtt://[::1]1883", Is::Port),
         ("mqtt://h:", Is::Port),
         ("mqtt://h:0", Is::Port),
@@ -85,6 +85,16 @@ fn what_is_wrong_is_told() {
     assert_eq!(read(&format!("mqtt://{long}@h")), Err(Is::User));
     assert_eq!(read(&format!("mqtt://u:{long}@h")), Err(Is::Password));
     assert!(Password::new(String::new()).is_err());
+    // What to write begins as what was written.
+    for (text, advice) in [
+        ("mqtt://", "write mqtt://host or mqtt://host:port"),
+        ("mqtts://u@", "write mqtts://host or mqtts://host:port"),
+        ("MQTT://[::1", "write mqtt://[::1] or mqtt://[::1]:port"),
+        ("mqtts://::1", "write mqtts://[::1] or mqtts://[::1]:port"),
+    ] {
+        let told = read(text).unwrap_err().to_string();
+        assert!(told.ends_with(advice), "{text}: {told}");
+    }
 }
 
 #[test]
