@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Drops at one place of a section, told of a layer: the section, the place, the value, what is lost.
+/// One place of a layer: its section, the place, the value, and what is lost.
 type Row = (&'static str, &'static str, Value, &'static str);
 
 fn base() -> String {
