@@ -27,6 +27,7 @@ mod modules;
 mod placeholders;
 mod problems;
 mod reading;
+mod replaced;
 mod routes;
 mod schema;
 mod sections;

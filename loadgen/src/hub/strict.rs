@@ -105,8 +105,8 @@ fn header(input: &[u8]) -> Result<Option<Header>> {
     check_flags(kind, flags)?;
     let Some((remaining, length_bytes)) = remaining_length(&input[1..])? else { return Ok(None) };
     if remaining > PACKET_BYTES_MAX {
-        let name = name_of(kind);
-        let what = format!("a {name} of {remaining} bytes; a hub takes {PACKET_BYTES_MAX}");
+        let packet = a_packet(kind);
+        let what = format!("{packet} of {remaining} bytes; a hub takes {PACKET_BYTES_MAX}");
         return Err(violation(what, &[]));
     }
     let bytes = 1 + length_bytes;
@@ -131,24 +131,24 @@ fn remaining_length(input: &[u8]) -> Result<Option<(usize, usize)>> {
 
 /// Types and flags that a client may send (Tables 2.1 and 2.2).
 fn check_flags(kind: u8, flags: u8) -> Result<()> {
-    let name = name_of(kind);
     let expected = match kind {
         CONNECT | PUBACK | PUBREC | PUBCOMP | PINGREQ | DISCONNECT => 0,
         PUBREL | SUBSCRIBE | UNSUBSCRIBE => 0b0010,
         PUBLISH => return check_publish_flags(flags),
         0 | 15 => {
-            let what = format!("a packet of {name}, which is reserved (Table 2.1)");
+            let what = format!("a packet of {}, which is reserved (Table 2.1)", name_of(kind));
             return Err(violation(what, MALFORMED));
         }
         _ => {
-            let what = format!("a {name}, which only servers send (Table 2.1)");
+            let what = format!("{}, which only servers send (Table 2.1)", a_packet(kind));
             return Err(violation(what, MALFORMED));
         }
     };
     if flags == expected {
         return Ok(());
     }
-    let what = format!("a {name} with the flags {flags:04b}, which must be {expected:04b}");
+    let packet = a_packet(kind);
+    let what = format!("{packet} with the flags {flags:04b}, which must be {expected:04b}");
     Err(violation(what, reserved_flags(kind)))
 }
 
@@ -174,6 +174,13 @@ fn reserved_flags(kind: u8) -> &'static [&'static str] {
 
 fn name_of(kind: u8) -> &'static str {
     NAMES[usize::from(kind & 0x0f)]
+}
+
+/// A packet's name behind its article.
+fn a_packet(kind: u8) -> String {
+    let name = name_of(kind);
+    let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+    format!("{article} {name}")
 }
 
 #[cfg(test)]

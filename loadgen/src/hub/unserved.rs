@@ -5,11 +5,14 @@
 //! for the last part, which logs it: once for each client and filter.
 
 use rumqttc::mqttbytes;
-use sluicegate::azure::{Identity, dps, percent_encode};
+use sluicegate::azure::{dps, percent_encode};
 
 use super::route::Sink;
 use super::session::{DESIRED_PATCHES, METHODS, TWIN_RESPONSES, asks_for_inputs};
 use super::state::HubState;
+use why::Asker;
+
+mod why;
 
 /// How alike two texts must be for one to be meant by the other, from 0 to 1.
 const LIKENESS_MIN: f64 = 0.3;
@@ -17,24 +20,24 @@ const LIKENESS_MIN: f64 = 0.3;
 /// Why nothing comes by a filter, and which one may have been meant.
 #[derive(Debug, PartialEq, Eq)]
 struct Unserved {
-    why: &'static str,
+    why: String,
     nearest: Option<String>,
 }
 
-/// Judges a filter; `inputs` are those of the module that routes lead to.
-fn judge(filter: &str, identity: &Identity, inputs: &[&str]) -> Option<Unserved> {
+/// Judges a filter; `inputs` are those of the asker's module that routes lead to.
+fn judge(filter: &str, asker: Asker<'_>, inputs: &[&str]) -> Option<Unserved> {
     let is_served = filter == TWIN_RESPONSES
         || filter.starts_with(DESIRED_PATCHES)
         || filter.starts_with(METHODS);
     if is_served {
         return None;
     }
-    let Identity { device, module, .. } = identity;
-    if filter.ends_with("messages/devicebound/#") {
-        let why = "this hub has no cloud-to-device messages";
+    let Asker { device, module, .. } = asker;
+    if filter.to_lowercase().ends_with("messages/devicebound/#") {
+        let why = "this hub has no cloud-to-device messages".to_owned();
         return Some(Unserved { why, nearest: None });
     }
-    let own = module.as_ref().map(|module| format!("devices/{device}/modules/{module}/inputs/"));
+    let own = module.map(|module| format!("devices/{device}/modules/{module}/inputs/"));
     let mut known: Vec<String> = Vec::new();
     if let Some(own) = &own {
         known.push(format!("{own}#"));
@@ -45,17 +48,41 @@ fn judge(filter: &str, identity: &Identity, inputs: &[&str]) -> Option<Unserved>
             return None;
         }
         if known.first().is_some_and(|all| covers(filter, all)) {
-            return Some(Unserved { why: "no route leads to this module", nearest: None });
+            let why = "no route leads to this module".to_owned();
+            return Some(Unserved { why, nearest: None });
         }
     }
-    let is_own = own.as_ref().is_some_and(|own| filter.starts_with(own.as_str()));
-    let why = match (asks_for_inputs(filter), is_own) {
-        (true, true) => "no route leads to this input",
-        (true, false) => "it names inputs of another module, and a module gets its own alone",
+    known.extend([TWIN_RESPONSES, METHODS_FILTER, DESIRED_FILTER].map(str::to_owned));
+    let input = own.as_ref().and_then(|own| filter.strip_prefix(own.as_str()));
+    let why = match input.and_then(|input| input.strip_suffix("/#")) {
+        Some(input) => why_not_input(input, inputs),
+        None => asker.difference(filter, &known).unwrap_or_else(|| why_not(filter, module)),
+    };
+    Some(Unserved { why, nearest: nearest(filter, &known) })
+}
+
+/// Why nothing comes for an input of the module itself.
+fn why_not_input(input: &str, inputs: &[&str]) -> String {
+    match inputs.iter().find(|known| why::is_same_letters(&encoded(known), input)) {
+        Some(known) => {
+            let input = why::shortened(input);
+            format!("letter case counts, and routes lead to {known:?}, not to {input}")
+        }
+        None => "no route leads to this input".to_owned(),
+    }
+}
+
+/// Why nothing comes by what is like nothing known.
+fn why_not(filter: &str, module: Option<&str>) -> String {
+    let why = match (asks_for_inputs(filter), module) {
+        (true, None) => "only modules have inputs, and this client is a device",
+        (true, Some(_)) => "it names no input of this module",
+        (false, _) if filter.split('/').any(|level| level == "+" || level == "#") => {
+            "an edge hub has nothing for it: it goes by the text, not by what wildcards cover"
+        }
         (false, _) => "an edge hub has nothing for it",
     };
-    known.extend([TWIN_RESPONSES, METHODS_FILTER, DESIRED_FILTER].map(str::to_owned));
-    Some(Unserved { why, nearest: nearest(filter, &known) })
+    why.to_owned()
 }
 
 /// The filters that turn methods and desired patches on, as SDKs write them.
@@ -101,7 +128,11 @@ impl HubState {
                 _ => None,
             })
             .collect();
-        let Some(unserved) = judge(filter, identity, &inputs) else { return };
+        let peers = self.peers.iter().map(|peer| &peer.identity);
+        let modules: Vec<&str> = peers.filter_map(|peer| peer.module.as_deref()).collect();
+        let (device, module) = (&*identity.device, identity.module.as_deref());
+        let asker = Asker { device, module, modules: &modules };
+        let Some(unserved) = judge(filter, asker, &inputs) else { return };
         let client = identity.client_id();
         self.log_unserved(&client, filter, &unserved);
     }
@@ -114,8 +145,12 @@ impl HubState {
 
     /// As [`HubState::warn_unserved`], of a registration, which hears its own answers alone.
     pub(super) fn warn_unserved_registration(&mut self, client: &str, filter: &str) {
-        let why = "the provisioning service has nothing for it";
-        let nearest = nearest(filter, &[dps::RESPONSES.to_owned()]);
+        let known = [dps::RESPONSES.to_owned()];
+        let asker = Asker { device: client, module: None, modules: &[] };
+        let why = asker
+            .difference(filter, &known)
+            .unwrap_or_else(|| "the provisioning service has nothing for it".to_owned());
+        let nearest = nearest(filter, &known);
         self.log_unserved(client, filter, &Unserved { why, nearest });
     }
 
@@ -139,77 +174,4 @@ impl HubState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn identity(module: Option<&str>) -> Identity {
-        Identity {
-            hub: "h".into(),
-            gateway: "g".into(),
-            device: "edge1".into(),
-            module: module.map(str::to_owned),
-        }
-    }
-
-    fn of_module(filter: &str) -> Option<Unserved> {
-        judge(filter, &identity(Some("filter")), &["input1", "in 2"])
-    }
-
-    const OWN: &str = "devices/edge1/modules/filter/inputs/#";
-
-    #[test]
-    fn what_sdks_subscribe_to_is_served() {
-        let served = [
-            OWN,
-            "devices/edge1/modules/filter/#",
-            "devices/edge1/modules/filter/inputs/input1/#",
-            "devices/edge1/modules/filter/inputs/in%202/#",
-            "devices/+/modules/filter/inputs/#",
-            "$iothub/twin/res/#",
-            "$iothub/twin/PATCH/properties/desired/#",
-            "$iothub/methods/POST/#",
-        ];
-        for filter in served {
-            assert_eq!(of_module(filter), None, "{filter}");
-        }
-    }
-
-    #[test]
-    fn the_rest_is_explained_with_what_may_be_meant() {
-        let input1 = "devices/edge1/modules/filter/inputs/input1/#";
-        let rows = [
-            ("#", "an edge hub has nothing", OWN),
-            ("devices/#", "an edge hub has nothing", OWN),
-            ("+/+/+/+/inputs/#", "an edge hub has nothing", OWN),
-            ("devices/edge1/modules/filter/inputs/input1", "an edge hub has nothing", input1),
-            ("devices/edge1/modules/filter/inputs/+", "an edge hub has nothing", OWN),
-            ("devices/edge1/modules/filter/input/#", "inputs of another module", OWN),
-            ("devices/edge1/modules/filter/inputs/inptu1/#", "no route leads to this", input1),
-            ("devices/edge1/modules/other/inputs/#", "inputs of another module", OWN),
-            ("devices/edge2/modules/filter/inputs/input1/#", "inputs of another", input1),
-            ("device/edge1/modules/filter/inputs/#", "an edge hub has nothing", OWN),
-            ("$iothub/twin/res/+", "an edge hub has nothing", TWIN_RESPONSES),
-            ("$iothub/twin/#", "an edge hub has nothing", TWIN_RESPONSES),
-            ("$iothub/method/POST/#", "an edge hub has nothing", METHODS_FILTER),
-            ("$iothub/twin/PATCH/properties/desire/#", "an edge hub", DESIRED_FILTER),
-        ];
-        for (filter, why, nearest) in rows {
-            let found = of_module(filter).unwrap_or_else(|| panic!("{filter}"));
-            assert!(found.why.contains(why), "{filter}: {}", found.why);
-            assert_eq!(found.nearest.as_deref(), Some(nearest), "{filter}");
-        }
-        let unlike = of_module("q").unwrap();
-        assert_eq!(unlike.nearest, None);
-    }
-
-    #[test]
-    fn modules_without_routes_and_devices() {
-        let lonely = judge(OWN, &identity(Some("filter")), &[]).unwrap();
-        assert_eq!(lonely, Unserved { why: "no route leads to this module", nearest: None });
-        let device = identity(None);
-        let devicebound = judge("devices/edge1/messages/devicebound/#", &device, &[]).unwrap();
-        assert!(devicebound.why.contains("cloud-to-device"));
-        assert!(judge(OWN, &device, &[]).unwrap().why.contains("another module"));
-        assert_eq!(judge(TWIN_RESPONSES, &device, &[]), None);
-    }
-}
+mod tests;

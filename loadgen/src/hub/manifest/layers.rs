@@ -10,7 +10,8 @@ use super::members::{DESIRED, did_you_mean};
 use super::modules;
 use super::placeholders::{self, Read};
 use super::reading::Reading;
-use super::sections::{insert, read_section};
+use super::replaced;
+use super::sections::{put, read_section};
 
 /// Sections of the two system modules.
 pub(super) const SYSTEM: [&str; 2] = ["$edgeAgent", "$edgeHub"];
@@ -85,7 +86,13 @@ fn take_root(
 ) {
     check_template(root.get("$schema-template"), reading);
     if let Some(devices) = root.get("devices") {
-        deployment.devices.extend(modules::parse_devices(devices, reading));
+        for (id, desired) in modules::parse_devices(devices, reading) {
+            let path = format!("devices.{id}");
+            let advice = "a later file gives all properties of a device";
+            let before = deployment.devices.get(&id);
+            replaced::check(before, &desired, (&path, advice), reading);
+            deployment.devices.insert(id, desired);
+        }
     }
     check_strays(&root, "", reading);
     let is_wrapped = root.get("content").is_some();
@@ -200,13 +207,9 @@ impl Deployment {
         }
         self.whole.insert(name.to_owned());
         reading.own(format!("{name}.{DESIRED}"), index);
-        if self.desired.insert(name.to_owned(), value).is_some() {
-            let text = format!(
-                "takes the place of all that the manifests before it say here: name the base \
-                 first, and write `{DESIRED}.MEMBER` in a layer"
-            );
-            reading.warn(&path, &text);
-        }
+        let advice = format!("name the base first, and write `{DESIRED}.MEMBER` in a layer");
+        replaced::check(self.desired.get(name), &value, (&path, &advice), reading);
+        self.desired.insert(name.to_owned(), value);
     }
 
     /// Puts one place of a layer in.
@@ -219,7 +222,6 @@ impl Deployment {
         path: &str,
         reading: &mut Reading<'_>,
     ) {
-        let path = format!("{path}.{DESIRED}.{place}");
         let parts: Vec<&str> = place.split('.').collect();
         let desired = self.desired.entry(name.to_owned()).or_insert_with(|| Map::new().into());
         if let ("$edgeAgent", ["modules", module, _, ..]) = (name, &parts[..])
@@ -228,11 +230,10 @@ impl Deployment {
         {
             let hint = reading.hint(module, modules.keys());
             let text = format!("no manifest before this layer has a module `{module}`{hint}");
-            reading.warn(&path, &text);
+            reading.warn(&format!("{path}.{DESIRED}.{place}"), &text);
         }
-        match insert(desired, &parts, value) {
-            Ok(()) => reading.own(format!("{name}.{DESIRED}.{place}"), index),
-            Err(problem) => reading.error(&path, &problem),
+        if put(desired, place, value, path, reading) {
+            reading.own(format!("{name}.{DESIRED}.{place}"), index);
         }
     }
 }

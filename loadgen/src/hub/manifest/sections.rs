@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::members::{DESIRED, misplaced};
 use super::reading::Reading;
+use super::replaced;
 
 /// A section's desired properties: as a whole, and by places below them.
 #[derive(Default)]
@@ -17,10 +18,7 @@ impl Section {
     pub(super) fn joined(self, path: &str, reading: &mut Reading<'_>) -> Value {
         let mut desired = self.whole.unwrap_or_else(|| Map::new().into());
         for (place, value) in self.dotted {
-            let parts: Vec<&str> = place.split('.').collect();
-            if let Err(problem) = insert(&mut desired, &parts, value) {
-                reading.error(&format!("{path}.{DESIRED}.{place}"), &problem);
-            }
+            put(&mut desired, &place, value, path, reading);
         }
         desired
     }
@@ -63,11 +61,32 @@ fn read_nested(nest: Value, path: &str, read: &mut Section, reading: &mut Readin
     }
 }
 
+/// Puts a value at a dotted place of the section at `path`; tells of what that drops, or of what is
+/// wrong with the place. Whether it is there now.
+pub(super) fn put(
+    desired: &mut Value,
+    place: &str,
+    value: Value,
+    path: &str,
+    reading: &mut Reading<'_>,
+) -> bool {
+    let path = format!("{path}.{DESIRED}.{place}");
+    let parts: Vec<&str> = place.split('.').collect();
+    let before = parts.iter().try_fold(&*desired, |holder, part| holder.get(*part));
+    let advice = format!("write `{DESIRED}.{place}.MEMBER` to change one and keep the others");
+    replaced::check(before, &value, (&path, &advice), reading);
+    let put = insert(desired, &parts, value);
+    if let Err(problem) = &put {
+        reading.error(&path, problem);
+    }
+    put.is_ok()
+}
+
 /// Puts a value at a place, and makes the objects on the way.
 ///
 /// # Errors
 /// What is wrong with the place.
-pub(super) fn insert(target: &mut Value, parts: &[&str], value: Value) -> Result<(), String> {
+fn insert(target: &mut Value, parts: &[&str], value: Value) -> Result<(), String> {
     let Some((last, way)) = parts.split_last().filter(|_| !parts.contains(&"")) else {
         return Err("a name between two dots is missing".to_owned());
     };

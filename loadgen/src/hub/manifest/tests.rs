@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 mod checks;
 mod files;
+mod replaced;
 mod slips;
 
 use super::*;

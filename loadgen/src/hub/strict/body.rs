@@ -3,7 +3,7 @@
 use super::text::{Reader, topic_filter, topic_name};
 use super::violation::{MALFORMED, Result, violation};
 use super::{CONNECT, Header, PUBLISH, SUBSCRIBE, UNSUBSCRIBE};
-use super::{DISCONNECT, PINGREQ, name_of};
+use super::{DISCONNECT, PINGREQ, a_packet};
 
 const ID: &[&str] = &["MQTT-2.3.1-1"];
 
@@ -16,7 +16,7 @@ pub(super) fn check(header: Header, body: &[u8]) -> Result<()> {
         UNSUBSCRIBE => unsubscribe(body),
         PINGREQ | DISCONNECT if body.is_empty() => Ok(()),
         kind @ (PINGREQ | DISCONNECT) => {
-            let what = format!("a {} with {} bytes too many", name_of(kind), body.len());
+            let what = format!("{} with {} bytes too many", a_packet(kind), body.len());
             Err(violation(what, MALFORMED))
         }
         kind => acknowledgement(kind, body),
@@ -30,13 +30,13 @@ fn publish(flags: u8, body: &[u8]) -> Result<()> {
     })?;
     topic_name("the topic of a PUBLISH", topic)?;
     let has_id = flags & 0b0110 != 0;
-    if has_id { packet_id("PUBLISH", &mut reader) } else { Ok(()) }
+    if has_id { packet_id(PUBLISH, &mut reader) } else { Ok(()) }
 }
 
 fn subscribe(body: &[u8]) -> Result<()> {
     const PAIRS: &[&str] = &["MQTT-3.8.3-3"];
     let mut reader = Reader(body);
-    packet_id("SUBSCRIBE", &mut reader)?;
+    packet_id(SUBSCRIBE, &mut reader)?;
     if reader.0.is_empty() {
         return Err(violation("a SUBSCRIBE without a filter", PAIRS));
     }
@@ -60,7 +60,7 @@ fn subscribe(body: &[u8]) -> Result<()> {
 fn unsubscribe(body: &[u8]) -> Result<()> {
     const FILTERS: &[&str] = &["MQTT-3.10.3-2"];
     let mut reader = Reader(body);
-    packet_id("UNSUBSCRIBE", &mut reader)?;
+    packet_id(UNSUBSCRIBE, &mut reader)?;
     if reader.0.is_empty() {
         return Err(violation("an UNSUBSCRIBE without a filter", FILTERS));
     }
@@ -73,25 +73,25 @@ fn unsubscribe(body: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn packet_id(name: &str, reader: &mut Reader<'_>) -> Result<()> {
+fn packet_id(kind: u8, reader: &mut Reader<'_>) -> Result<()> {
     match reader.u16() {
-        Some(0) => Err(violation(format!("a {name} with the packet id 0"), ID)),
+        Some(0) => Err(violation(format!("{} with the packet id 0", a_packet(kind)), ID)),
         Some(_) => Ok(()),
-        None => Err(violation(format!("a {name} without a packet id"), ID)),
+        None => Err(violation(format!("{} without a packet id", a_packet(kind)), ID)),
     }
 }
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP: a packet id alone, that of a publish, which is never 0.
 fn acknowledgement(kind: u8, body: &[u8]) -> Result<()> {
-    let name = name_of(kind);
+    let packet = a_packet(kind);
     match body {
         [0, 0] => {
-            let what = format!("a {name} with the packet id 0");
+            let what = format!("{packet} with the packet id 0");
             Err(violation(what, &["MQTT-2.3.1-6", "MQTT-2.3.1-1"]))
         }
         [_, _] => Ok(()),
         _ => {
-            let what = format!("a {name} of {} bytes, which must be 2", body.len());
+            let what = format!("{packet} of {} bytes, which must be 2", body.len());
             Err(violation(what, MALFORMED))
         }
     }

@@ -183,9 +183,9 @@ fn layers_are_told_of() {
         ),
         (
             layer(json!({"filter": {"properties.desired": {"b": 1}}})),
-            vec!["layer: modulesContent.filter.properties.desired: takes the place of all that the \
-                  manifests before it say here: name the base first, and write \
-                  `properties.desired.MEMBER` in a layer"
+            vec!["layer: modulesContent.filter.properties.desired: takes the place of all that was \
+                  said here before, and drops `TemperatureThreshold`: name the base first, and \
+                  write `properties.desired.MEMBER` in a layer"
                 .to_owned()],
         ),
         (
