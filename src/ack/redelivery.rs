@@ -18,7 +18,8 @@
 //!   delivers it first on the next connection. It is acknowledged there, and not parked again.
 //! - A broker that keeps its session delivers what is not acknowledged before anything new. Where it
 //!   does not, another client has acknowledged that in our name:
-//!   [`is_shared`](Redelivery::is_shared).
+//!   [`is_shared`](Redelivery::is_shared). A hub has several queues, so there it counts only what
+//!   had not come again when the connection ended, although something new came.
 //! - Bounded by the open receipts. Costs nothing unless some were left open by an earlier
 //!   connection.
 
@@ -76,6 +77,8 @@ pub struct Redelivery {
     /// Packet ids that were not acknowledged on an earlier connection, and did not come again yet.
     due: BTreeSet<u16>,
     is_shared: bool,
+    /// By [`Rule::Content`]: something new came on this connection while more was to come again.
+    has_new: bool,
     /// Hashes of what was parked since the last connection began, and by [`Rule::Content`] of what
     /// is to come again of it on this one.
     parked: Vec<u64>,
@@ -94,6 +97,7 @@ impl Redelivery {
             is_mistaken: false,
             due: BTreeSet::new(),
             is_shared: false,
+            has_new: false,
             parked: Vec::new(),
             parked_before: Vec::new(),
             hasher: RandomState::new(),
@@ -109,7 +113,7 @@ impl Redelivery {
         session_present: bool,
         open: impl Iterator<Item = (u64, Content<'a>)>,
     ) {
-        (self.is_mistaken, self.is_shared) = (false, false);
+        (self.is_mistaken, self.is_shared, self.has_new) = (false, false, false);
         self.checks.clear();
         let claims = std::mem::take(&mut self.claims);
         let mut parked = std::mem::take(&mut self.parked);
@@ -208,6 +212,7 @@ impl Redelivery {
         let Some(index) = self.parked_before.iter().position(|parked| *parked == content) else {
             // What comes again comes first: from the first other message on all are new.
             self.parked_before.clear();
+            self.has_new |= self.rule == Rule::Content && receipt.is_none();
             return false;
         };
         self.parked_before.swap_remove(index);
@@ -235,7 +240,7 @@ impl Redelivery {
     /// Whether something that is not acknowledged did not come again on this connection, although the
     /// session was kept and new messages came: another client of our name has acknowledged it.
     pub fn is_shared(&self) -> bool {
-        self.is_shared
+        self.is_shared || self.has_new && !self.former.is_empty()
     }
 
     /// Whether a message was taken for another: it is not acknowledged, nor is anything behind it,

@@ -68,7 +68,11 @@ impl Client for Link {
         }
         let outcome = self.outbound.hung_up(session::now(), pipeline);
         pipeline.wake_others(&self.wake);
-        if outcome.is_explained { Cause::Refused } else { Cause::Unknown }
+        match outcome.is_explained {
+            true => Cause::Refused,
+            false if pipeline.is_shared(HUB) => Cause::Shared,
+            false => Cause::Unknown,
+        }
     }
 }
 

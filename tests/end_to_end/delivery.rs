@@ -178,3 +178,30 @@ fn an_alert_too_large_for_the_hub_does_not_stop_the_module() {
     assert_eq!(module.count("alert lost"), 1);
     assert_eq!(module.count("connected to"), 1, "the connection stays");
 }
+
+/// Two processes of one identity, both of which get work acknowledged: each says so, and their waits
+/// grow past those of a link that is cut.
+#[test]
+fn two_of_one_identity_wait_for_each_other_under_load() {
+    /// Longest wait behind a cut of a link that works.
+    const CUT_MS: u64 = 2_000;
+    let scene = Scene::start(WINDOW);
+    let both = [(); 2].map(|()| Process::spawn("sluicegate", &mut scene.command()));
+    let longest_ms = |module: &Process| {
+        let lines = module.lines();
+        let waits = lines.iter().filter_map(|line| line.split("; next attempt in ").nth(1));
+        waits.filter_map(|rest| rest.strip_suffix(" ms")?.parse::<u64>().ok()).max()
+    };
+    let mut sent = 0;
+    wait_until("the waits grow", || {
+        while scene.stored() < WINDOW {
+            scene.deliver((sent..sent + WINDOW).map(|n| numbered(n, 99)).collect());
+            sent += WINDOW;
+        }
+        while scene.hub.upstream().try_recv().is_ok() {}
+        both.iter().any(|module| longest_ms(module) > Some(CUT_MS))
+    });
+    for module in &both {
+        module.wait_for_line(&["probably a second process connects as"]);
+    }
+}

@@ -341,3 +341,26 @@ fn another_client_of_our_name_shows() {
         }
     }
 }
+
+/// A hub has several queues: what is new may come before what comes again, so only the end of a
+/// connection tells.
+#[test]
+fn another_client_of_our_name_shows_at_a_hub_when_the_connection_ends() {
+    for (session_present, came, is_shared) in [
+        (true, &[12][..], true),
+        (true, &[10, 12][..], true),
+        (true, &[12, 10][..], true),
+        (true, &[12, 10, 11][..], false),
+        (true, &[10, 11, 12][..], false),
+        (true, &[10][..], false),
+        (true, &[][..], false),
+        (false, &[12][..], false),
+    ] {
+        let mut both = Both::new(Rule::Content);
+        both.deliver(1, 10, false);
+        both.deliver(1, 11, false);
+        both.connected(session_present);
+        came.iter().for_each(|number| both.deliver(1, *number, false));
+        assert_eq!(both.redelivery.is_shared(), is_shared, "{session_present} {came:?}");
+    }
+}
