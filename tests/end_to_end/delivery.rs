@@ -185,6 +185,8 @@ fn an_alert_too_large_for_the_hub_does_not_stop_the_module() {
 fn two_of_one_identity_wait_for_each_other_under_load() {
     /// Longest wait behind a cut of a link that works.
     const CUT_MS: u64 = 2_000;
+    /// Enough that something is under way whenever one throws the other out.
+    const BACKLOG: usize = 20_000;
     let scene = Scene::start(WINDOW);
     let both = [(); 2].map(|()| Process::spawn("sluicegate", &mut scene.command()));
     let longest_ms = |module: &Process| {
@@ -194,9 +196,9 @@ fn two_of_one_identity_wait_for_each_other_under_load() {
     };
     let mut sent = 0;
     wait_until("the waits grow", || {
-        while scene.stored() < WINDOW {
-            scene.deliver((sent..sent + WINDOW).map(|n| numbered(n, 99)).collect());
-            sent += WINDOW;
+        while scene.stored() < BACKLOG {
+            scene.deliver((sent..sent + BACKLOG / 4).map(|n| numbered(n, 99)).collect());
+            sent += BACKLOG / 4;
         }
         while scene.hub.upstream().try_recv().is_ok() {}
         both.iter().any(|module| longest_ms(module) > Some(CUT_MS))
