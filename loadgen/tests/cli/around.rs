@@ -77,8 +77,9 @@ fn results_go_below_target_by_default() {
     assert_eq!(names, ["Cargo.lock", "below", "target"]);
 }
 
-/// A run on a terminal of this width, with these variables: what it wrote there.
-fn on_a_terminal(columns: u16, term: &str, no_color: Option<&str>) -> String {
+/// A run on a terminal of this width, with these variables and no others that speak of colours: what
+/// it wrote there.
+fn on_a_terminal(columns: u16, variables: &[(&str, &str)]) -> String {
     // No program that another test starts meanwhile has them.
     let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::CLOEXEC;
     let master = rustix::pty::openpt(flags).unwrap();
@@ -92,13 +93,11 @@ fn on_a_terminal(columns: u16, term: &str, no_color: Option<&str>) -> String {
     rustix::termios::tcsetwinsize(&terminal, size).unwrap();
     let mut command = loadgen();
     let flags = ["run", "--plain", "--rate", "1k", "--for", "100ms", "--warm-up", "0", "--"];
-    command.args(flags).args(PROGRAM).stdout(terminal).stderr(Stdio::null()).env("TERM", term);
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    command.args(flags).args(PROGRAM).stdout(terminal).stderr(Stdio::null());
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "CI"] {
         command.env_remove(name);
     }
-    if let Some(value) = no_color {
-        command.env("NO_COLOR", value);
-    }
+    command.envs(variables.iter().copied());
     let mut child = command.spawn().unwrap();
     // Its end of the terminal goes with it.
     drop(command);
@@ -111,16 +110,19 @@ fn on_a_terminal(columns: u16, term: &str, no_color: Option<&str>) -> String {
 
 #[test]
 fn a_terminal_has_colours_and_a_width() {
-    let table = [
-        (120, "xterm", None, true),
-        (80, "xterm", Some(""), true),
-        (80, "xterm", Some("1"), false),
-        (120, "dumb", None, false),
+    // A CI system shows colours whatever its terminal is called.
+    let table: [(u16, &[(&str, &str)], bool); 6] = [
+        (120, &[("TERM", "xterm")], true),
+        (80, &[("TERM", "xterm"), ("NO_COLOR", "")], true),
+        (80, &[("TERM", "xterm"), ("NO_COLOR", "1")], false),
+        (120, &[("TERM", "dumb")], false),
+        (120, &[("TERM", "dumb"), ("CI", "true")], true),
+        (80, &[("TERM", "dumb"), ("CI", "true"), ("NO_COLOR", "1")], false),
     ];
-    for (columns, term, no_color, has_colours) in table {
-        let text = on_a_terminal(columns, term, no_color);
+    for (columns, variables, has_colours) in table {
+        let text = on_a_terminal(columns, variables);
         assert!(text.contains("p99.99") && text.contains("other programs"), "{text}");
-        assert_eq!(text.contains('\u{1b}'), has_colours, "{term} {no_color:?}: {text:?}");
+        assert_eq!(text.contains('\u{1b}'), has_colours, "{variables:?}: {text:?}");
         let tables = text.split("\r\n\r\n").take(2).flat_map(str::lines);
         let widest = tables.map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= usize::from(columns), "{widest}: {text}");
