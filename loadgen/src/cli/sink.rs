@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 use sluicegate::broker::TopicFilter;
-use sluicegate::broker::topics::check_topic;
 use sluicegate::mqtt::text::is_refused;
+use sluicegate::mqtt::topics::check_topic;
 use sluicegate::settings::quotes;
 
 use super::output::note;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use sluicegate::broker::topics::check_topic;
+use sluicegate::mqtt::topics::check_topic;
 
 use crate::cli::text::parse_duration;
 use crate::load::settings::{BrokerUrl, Burst, RATE_MAX, UrlError};

@@ -1,7 +1,7 @@
 //! The topics of all sensors.
 
 use sluicegate::azure::{Identity, percent_encode, topics};
-use sluicegate::broker::topics::check_topic;
+use sluicegate::mqtt::topics::check_topic;
 
 use super::TOPIC_BYTES_MAX;
 use super::error::TrafficError;

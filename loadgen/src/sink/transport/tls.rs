@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use sluicegate::host::files::pem;
 use sluicegate::hub::trust::client_config;
+use sluicegate::mqtt::tls::pem;
 
 /// Bytes asked from the socket at a time.
 const SOCKET_BYTES: usize = 64 * 1024;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::settings::Spec;
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -190,6 +191,6 @@ fn the_readme_shows_this_table() {
         let Spec { env, value, help, .. } = spec;
         table += &format!("| {flag} | `{env}` | {default} | {value} | {help} |\n");
     }
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     assert!(readme.contains(&table), "README.md must show this table:\n{table}");
 }

@@ -17,9 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
-use super::{Address, Workload};
 use crate::azure::Key;
 use crate::azure::workload::{Call, parse_sign_request, sign_response, trust_bundle_response};
+use crate::hub::workload::{Address, Workload};
 
 pub(crate) const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 

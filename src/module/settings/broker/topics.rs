@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::super::layers::Layers;
 use super::super::table::{ALERTS_TOPIC, CONTROL_TOPIC, REPORTED_TOPIC, SUBSCRIBE};
-use super::Standalone;
-use crate::broker::topics::{check_topic, returning};
+use crate::broker::settings::Standalone;
 use crate::broker::{AlertsTopic, TopicFilter};
+use crate::mqtt::topics::{check_topic, returning};
+use crate::settings::layers::Layers;
 
 /// Most filters: one SUBSCRIBE carries them all.
 const FILTERS_MAX: usize = 1000;

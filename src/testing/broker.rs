@@ -7,7 +7,8 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::{Context, Login, Outlet, Source};
+use crate::broker::settings::{BrokerSettings, Standalone};
+use crate::broker::{Context, Login, Outlet, Source};
 use crate::hub::trust::trusting;
 use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::mqtt::packet::{
@@ -19,21 +20,20 @@ use crate::pipeline::message::Alert;
 use crate::pipeline::parse::JsonPath;
 use crate::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 use crate::pipeline::{Pipeline, SharedPipeline};
-use crate::settings::{BrokerSettings, Standalone};
 
-pub(super) const HOT: &str = r#"{"machine":{"temperature":99}}"#;
-pub(super) const COLD: &str = r#"{"machine":{"temperature":1}}"#;
-pub(super) const CONTROL: &str = "sluicegate/desired";
-pub(super) const REPORTED: &str = "sluicegate/reported";
-pub(super) const DRAIN: Duration = Duration::from_secs(5);
-pub(super) const PUBACK_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const HOT: &str = r#"{"machine":{"temperature":99}}"#;
+pub(crate) const COLD: &str = r#"{"machine":{"temperature":1}}"#;
+pub(crate) const CONTROL: &str = "sluicegate/desired";
+pub(crate) const REPORTED: &str = "sluicegate/reported";
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const PUBACK_TIMEOUT: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What both connections share.
-pub(super) struct Rig {
-    pub(super) pipeline: SharedPipeline,
-    pub(super) source_wake: Arc<Notify>,
-    pub(super) outlet_wake: Arc<Notify>,
+pub(crate) struct Rig {
+    pub(crate) pipeline: SharedPipeline,
+    pub(crate) source_wake: Arc<Notify>,
+    pub(crate) outlet_wake: Arc<Notify>,
     stop: watch::Sender<bool>,
     context: Context,
     login: Login,
@@ -43,7 +43,7 @@ pub(super) struct Rig {
 
 impl Rig {
     /// The threshold is 25, and messages wait for it.
-    pub(super) fn holding(held_bytes_max: usize) -> Self {
+    pub(crate) fn holding(held_bytes_max: usize) -> Self {
         let topics = Standalone {
             alerts: "alerts/{topic}".parse().unwrap(),
             control: CONTROL.to_owned(),
@@ -88,38 +88,38 @@ impl Rig {
     }
 
     /// The threshold is 25, and known.
-    pub(super) fn new(held_bytes_max: usize) -> Self {
+    pub(crate) fn new(held_bytes_max: usize) -> Self {
         let rig = Self::holding(held_bytes_max);
         rig.pipeline.lock().release_hold(Threshold::DEFAULT);
         rig
     }
 
-    pub(super) fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         let (context, wake) = (self.context.clone(), Arc::clone(&self.source_wake));
         Source::new(&self.login, &self.settings.filters, context, wake, Duration::ZERO)
     }
 
     /// A source of these filters.
-    pub(super) fn source_of(&self, filters: &[&str]) -> Source {
+    pub(crate) fn source_of(&self, filters: &[&str]) -> Source {
         let (context, wake) = (self.context.clone(), Arc::clone(&self.source_wake));
         let filters: Vec<_> = filters.iter().map(|text| text.parse().unwrap()).collect();
         Source::new(&self.login, &filters, context, wake, Duration::ZERO)
     }
 
-    pub(super) fn outlet(&self) -> Outlet {
+    pub(crate) fn outlet(&self) -> Outlet {
         let (context, wake) = (self.context.clone(), Arc::clone(&self.outlet_wake));
         Outlet::new(&self.login, &self.topics, context, wake)
     }
 
     /// As the module does at a signal.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.send(true).unwrap();
         self.source_wake.notify_one();
         self.outlet_wake.notify_one();
     }
 
     /// Takes the next alert in the outlet's place, once there is one.
-    pub(super) async fn alert(&self) -> Alert {
+    pub(crate) async fn alert(&self) -> Alert {
         let next = async {
             loop {
                 if let Some(alert) = self.pipeline.lock().next_alert() {
@@ -132,19 +132,19 @@ impl Rig {
     }
 
     /// The PUBACK of an alert, in the outlet's place.
-    pub(super) fn forwarded(&self, alert: &Alert) {
+    pub(crate) fn forwarded(&self, alert: &Alert) {
         let pipeline = &mut *self.pipeline.lock();
         pipeline.forwarded(alert);
         pipeline.wake_others(&self.outlet_wake);
     }
 
     /// The threshold in force.
-    pub(super) fn threshold(&self) -> Threshold {
+    pub(crate) fn threshold(&self) -> Threshold {
         self.context.cell.load().threshold
     }
 
     /// Takes a message in and judges it, in the source's place.
-    pub(super) fn message(&self, topic: &str, body: &str) {
+    pub(crate) fn message(&self, topic: &str, body: &str) {
         use crate::pipeline::message::{Message, SourceId, Span};
         let block = bytes::Bytes::from(format!("{topic}{body}"));
         let (middle, end) = (topic.len(), block.len());
@@ -158,7 +158,7 @@ impl Rig {
 }
 
 /// Waits until something is so.
-pub(super) async fn until(mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
     let check = async {
         while !is_so() {
             tokio::task::yield_now().await;
@@ -168,25 +168,25 @@ pub(super) async fn until(mut is_so: impl FnMut() -> bool) {
 }
 
 /// The broker's end of a connection.
-pub(super) struct Peer {
-    pub(super) connection: Connection<DuplexStream>,
+pub(crate) struct Peer {
+    pub(crate) connection: Connection<DuplexStream>,
 }
 
 impl Peer {
     /// Our end of a new connection, with `buffer` bytes between the two, and the broker's.
-    pub(super) fn connect(buffer: usize) -> (Connection<DuplexStream>, Self) {
+    pub(crate) fn connect(buffer: usize) -> (Connection<DuplexStream>, Self) {
         let (ours, theirs) = duplex(buffer);
         let connection = Connection::new(theirs, Duration::ZERO);
         (Connection::new(ours, Duration::from_secs(60)), Self { connection })
     }
 
-    pub(super) async fn next(&mut self) -> Packet {
+    pub(crate) async fn next(&mut self) -> Packet {
         let packet = timeout(PATIENCE, self.connection.next_packet());
         packet.await.expect("a packet in time").expect("an open connection")
     }
 
     /// The next packet that is no PINGREQ; none of those is answered.
-    pub(super) async fn next_but_pings(&mut self) -> Packet {
+    pub(crate) async fn next_but_pings(&mut self) -> Packet {
         loop {
             match self.next().await {
                 Packet::PingReq => {}
@@ -195,24 +195,24 @@ impl Peer {
         }
     }
 
-    pub(super) async fn next_publish(&mut self) -> Publish {
+    pub(crate) async fn next_publish(&mut self) -> Publish {
         match self.next().await {
             Packet::Publish(publish) => publish,
             other => panic!("expected a publish, got {other:?}"),
         }
     }
 
-    pub(super) async fn send(&mut self, packet: Packet) {
+    pub(crate) async fn send(&mut self, packet: Packet) {
         self.connection.send(&packet).unwrap();
         timeout(PATIENCE, self.connection.flush()).await.expect("room in time").unwrap();
     }
 
-    pub(super) async fn puback(&mut self, id: u16) {
+    pub(crate) async fn puback(&mut self, id: u16) {
         self.send(Packet::PubAck(PubAck::new(id))).await;
     }
 
     /// Sends a message, at QoS 0 without an id.
-    pub(super) async fn publish(&mut self, topic: &str, id: u16, body: &str, retain: bool) {
+    pub(crate) async fn publish(&mut self, topic: &str, id: u16, body: &str, retain: bool) {
         let qos = if id == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
         let mut publish = Publish::new(topic, qos, body);
         (publish.pkid, publish.retain) = (id, retain);
@@ -220,14 +220,14 @@ impl Peer {
     }
 
     /// A publish with one byte more than is taken, and then some.
-    pub(super) async fn publish_too_large(&mut self, topic: &str, id: u16, retain: bool) {
+    pub(crate) async fn publish_too_large(&mut self, topic: &str, id: u16, retain: bool) {
         let mut publish = Publish::new(topic, QoS::AtLeastOnce, vec![b' '; PACKET_BYTES_MAX]);
         (publish.pkid, publish.retain) = (id, retain);
         self.connection.publish(&publish).unwrap();
         self.connection.flush().await.unwrap();
     }
 
-    pub(super) async fn subscribe(&mut self) -> Subscribe {
+    pub(crate) async fn subscribe(&mut self) -> Subscribe {
         match self.next().await {
             Packet::Subscribe(subscribe) => subscribe,
             other => panic!("expected SUBSCRIBE, got {other:?}"),
@@ -235,7 +235,7 @@ impl Peer {
     }
 
     /// Waits for SUBSCRIBE and answers it with these codes, or with a grant of all.
-    pub(super) async fn grant(&mut self, codes: Option<Vec<Code>>) -> Subscribe {
+    pub(crate) async fn grant(&mut self, codes: Option<Vec<Code>>) -> Subscribe {
         let subscribe = self.subscribe().await;
         let granted = || vec![Code::Success(QoS::AtLeastOnce); subscribe.filters.len()];
         let ack = SubAck::new(subscribe.pkid, codes.unwrap_or_else(granted));

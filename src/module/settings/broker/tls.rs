@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::Spec;
-use super::super::layers::Layers;
 use super::super::table::{BROKER_CA, BROKER_CERT, BROKER_KEY};
 use super::refuse;
 use crate::broker::Address;
-use crate::host::files::pem;
 use crate::host::files::reread::Reread;
+use crate::mqtt::tls::pem;
 use crate::mqtt::tls::{
     CaSource, Roots, TlsFiles, TlsSettings, client_config, client_config_as, flaw,
 };
+use crate::settings::Spec;
+use crate::settings::layers::Layers;
 
 /// What TLS is needed for.
 const OF_TLS: [Spec; 3] = [BROKER_CA, BROKER_CERT, BROKER_KEY];

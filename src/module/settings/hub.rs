@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::identity::{self, Proof};
-use super::layers::Layers;
 use super::table::{
     BROKER, GATEWAY_PORT, JUDGE_OWN_ALERTS, NO_PROXY, PLAIN, PROXY, TOKEN_LIFETIME, WEBSOCKET,
 };
-use super::values;
 use crate::azure::Identity;
 use crate::mqtt::{Proxy, Route};
+use crate::settings::layers::Layers;
+use crate::settings::values;
 
 /// Port of MQTT over WebSocket, unless another is given.
 const WEBSOCKET_PORT: u16 = 443;

@@ -5,20 +5,18 @@ mod password;
 mod tls;
 mod topics;
 
-use std::net::IpAddr;
-
-use super::layers::Layers;
+use super::identity;
 use super::table::{
     ALERTS_TOPIC, BROKER, BROKER_CA, BROKER_CERT, BROKER_KEY, BROKER_PASSWORD,
     BROKER_PASSWORD_FILE, CLIENT_ID, CONTROL_TOPIC, REPORTED_TOPIC, SUBSCRIBE,
 };
-use super::{Spec, identity, values};
-use crate::broker::topics::overlap;
-use crate::broker::{Address, AlertsTopic, Password, TopicFilter};
-use crate::host::files::reread::Reread;
+use crate::broker::settings::{BrokerSettings, OUTLET_ENDING, random_client_id};
+use crate::broker::{Address, TopicFilter};
 use crate::mqtt::Route;
 use crate::mqtt::text::is_refused;
-use crate::mqtt::tls::TlsSettings;
+use crate::mqtt::topics::overlap;
+use crate::settings::layers::Layers;
+use crate::settings::{Spec, values};
 
 /// What a broker is needed for.
 const OF_BROKER: [Spec; 7] = [
@@ -36,71 +34,6 @@ const OF_STANDALONE: [Spec; 3] = [ALERTS_TOPIC, CONTROL_TOPIC, REPORTED_TOPIC];
 const CLIENT_ID_BYTES_MAX: usize = 65_535 - OUTLET_ENDING.len();
 /// Most pairs of overlapping filters that are told one by one.
 const OVERLAPS_TOLD_MAX: usize = 10;
-/// What the client id of the second connection ends with, on which alerts leave.
-pub(crate) const OUTLET_ENDING: &str = "-out";
-
-/// What there is to know of the broker.
-#[derive(Clone)]
-pub struct BrokerSettings {
-    /// Host name or address; IPv6 without its brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// The way to it: TLS or not.
-    pub route: Route,
-    /// Trusted roots, and the client certificate where there is one.
-    pub tls: Reread<TlsSettings>,
-    /// User name.
-    pub user: Option<String>,
-    /// Password; never without a user name.
-    pub password: Option<Reread<Password>>,
-    /// Client id of a session that is kept; none: a random one, and a session that ends.
-    pub client_id: Option<String>,
-    /// The random one.
-    pub random_id: String,
-    /// What to subscribe to; at least one, each once.
-    pub filters: Vec<TopicFilter>,
-    /// Where alerts go and thresholds come from; there exactly when there is no hub.
-    pub standalone: Option<Standalone>,
-}
-
-/// The topics that stand in for a hub. None of them can come back through a subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standalone {
-    /// Where alerts go.
-    pub alerts: AlertsTopic,
-    /// Where patches come from.
-    pub control: String,
-    /// Where they are acknowledged.
-    pub reported: String,
-}
-
-impl BrokerSettings {
-    /// The client id of the first connection.
-    pub fn client_id(&self) -> &str {
-        self.client_id.as_ref().unwrap_or(&self.random_id)
-    }
-
-    /// Whether the password can be read on its way: no TLS, and a host that is not this machine.
-    pub fn sends_password_in_clear(&self) -> bool {
-        let is_here = self.host.eq_ignore_ascii_case("localhost")
-            || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-        matches!(self.route, Route::Tcp) && self.password.is_some() && !is_here
-    }
-
-    /// What is worth a word although it is allowed, one line each.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut lines = overlaps(&self.filters);
-        if self.sends_password_in_clear() {
-            lines.push(
-                "the broker's password crosses the network in clear, and so do all messages: \
-                 mqtts:// encrypts them"
-                    .to_owned(),
-            );
-        }
-        lines
-    }
-}
 
 /// `None` when there is no broker, or a problem, which is noted.
 pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
@@ -140,6 +73,19 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
     })
 }
 
+/// What is worth a word although it is allowed, one line each.
+pub(crate) fn warnings(broker: &BrokerSettings) -> Vec<String> {
+    let mut lines = overlaps(&broker.filters);
+    if broker.sends_password_in_clear() {
+        lines.push(
+            "the broker's password crosses the network in clear, and so do all messages: \
+             mqtts:// encrypts them"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
 /// A line for each two of `filters` that overlap, up to [`OVERLAPS_TOLD_MAX`].
 fn overlaps(filters: &[TopicFilter]) -> Vec<String> {
     let pairs = filters.iter().enumerate().flat_map(|(index, one)| {
@@ -176,11 +122,6 @@ fn refuse<'a>(layers: &mut Layers, specs: impl Iterator<Item = &'a Spec>, advice
             layers.problem(problem);
         }
     }
-}
-
-/// A client id that no other process is likely to have.
-pub fn random_client_id() -> String {
-    format!("sg-{:012x}", fastrand::u64(..1 << 48))
 }
 
 fn client_id(text: &str) -> Result<String, String> {

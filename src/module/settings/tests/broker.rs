@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::broker::TopicFilter;
+use crate::broker::settings::Standalone;
 use crate::mqtt::Route;
 
 pub(super) const URL: &str = "mqtt://broker";

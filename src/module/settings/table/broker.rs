@@ -1,9 +1,10 @@
 //! The rows of a plain broker.
 
-use super::{Spec, env_only, row};
+use super::env_only;
+use crate::settings::{Spec, row};
 
 /// May hold a password: a flag is visible to every process of the device, so the others are better.
-pub(in crate::settings) const BROKER: Spec = row(
+pub(in crate::module::settings) const BROKER: Spec = row(
     "broker",
     "SLUICEGATE_BROKER",
     "",
@@ -11,7 +12,7 @@ pub(in crate::settings) const BROKER: Spec = row(
     "a plain MQTT broker as source of messages; ports 1883 and, with TLS, 8883; a password in a flag \
      is visible to other processes",
 );
-pub(in crate::settings) const BROKER_PASSWORD: Spec = Spec {
+pub(in crate::module::settings) const BROKER_PASSWORD: Spec = Spec {
     is_verbatim: true,
     ..env_only(
         "broker-password",
@@ -21,35 +22,35 @@ pub(in crate::settings) const BROKER_PASSWORD: Spec = Spec {
         "password for the broker, where its URL has none; a line's end behind it is left out",
     )
 };
-pub(in crate::settings) const BROKER_PASSWORD_FILE: Spec = row(
+pub(in crate::module::settings) const BROKER_PASSWORD_FILE: Spec = row(
     "broker-password-file",
     "SLUICEGATE_BROKER_PASSWORD_FILE",
     "",
     "path",
     "file that holds the password for the broker; one newline at its end is left out",
 );
-pub(in crate::settings) const BROKER_CA: Spec = row(
+pub(in crate::module::settings) const BROKER_CA: Spec = row(
     "broker-ca",
     "SLUICEGATE_BROKER_CA",
     "",
     "path of a PEM file",
     "the only root certificates that are trusted for the broker, instead of the system's",
 );
-pub(in crate::settings) const BROKER_CERT: Spec = row(
+pub(in crate::module::settings) const BROKER_CERT: Spec = row(
     "broker-cert",
     "SLUICEGATE_BROKER_CERT",
     "",
     "path of a PEM file",
     "client certificate for the broker, with its chain; needs its key",
 );
-pub(in crate::settings) const BROKER_KEY: Spec = row(
+pub(in crate::module::settings) const BROKER_KEY: Spec = row(
     "broker-key",
     "SLUICEGATE_BROKER_KEY",
     "",
     "path of a PEM file",
     "key of the client certificate for the broker, not encrypted",
 );
-pub(in crate::settings) const CLIENT_ID: Spec = row(
+pub(in crate::module::settings) const CLIENT_ID: Spec = row(
     "client-id",
     "SLUICEGATE_CLIENT_ID",
     "",
@@ -57,7 +58,7 @@ pub(in crate::settings) const CLIENT_ID: Spec = row(
     "client id on the broker, which then keeps the session while the process is away, so that nothing is \
      lost; without it the id is random and the session ends with the connection",
 );
-pub(in crate::settings) const SUBSCRIBE: Spec = Spec {
+pub(in crate::module::settings) const SUBSCRIBE: Spec = Spec {
     is_list: true,
     ..row(
         "subscribe",
@@ -67,21 +68,21 @@ pub(in crate::settings) const SUBSCRIBE: Spec = Spec {
         "what to take from the broker; `$share/GROUP/FILTER` divides it among the processes of a group",
     )
 };
-pub(in crate::settings) const ALERTS_TOPIC: Spec = row(
+pub(in crate::module::settings) const ALERTS_TOPIC: Spec = row(
     "alerts-topic",
     "SLUICEGATE_ALERTS_TOPIC",
     "alerts/{topic}",
     "topic",
     "without a hub: where alerts go; `{topic}` is the topic that the message came on",
 );
-pub(in crate::settings) const CONTROL_TOPIC: Spec = row(
+pub(in crate::module::settings) const CONTROL_TOPIC: Spec = row(
     "control-topic",
     "SLUICEGATE_CONTROL_TOPIC",
     "sluicegate/desired",
     "topic",
     "without a hub: retained patch that sets the threshold, as `{\"TemperatureThreshold\": 30}`",
 );
-pub(in crate::settings) const REPORTED_TOPIC: Spec = row(
+pub(in crate::module::settings) const REPORTED_TOPIC: Spec = row(
     "reported-topic",
     "SLUICEGATE_REPORTED_TOPIC",
     "sluicegate/reported",

@@ -14,7 +14,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{FileProblem, SETTINGS_BYTES_MAX};
+use crate::host::files::{FileProblem, SETTINGS_BYTES_MAX, read_unmarked};
 use crate::mqtt::tls::Roots;
 
 /// Names the file that takes the place of the system's roots; known to many programs.
@@ -64,8 +64,8 @@ fn choose(path: &Path, certificates: &[CertificateDer<'static>]) -> Result<Roots
 pub fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let refused = |why: String| format!("cannot read certificates from {shown}: {why}");
-    let text = super::read_unmarked(path, SETTINGS_BYTES_MAX)
-        .map_err(|problem| refused(problem.to_string()))?;
+    let text =
+        read_unmarked(path, SETTINGS_BYTES_MAX).map_err(|problem| refused(problem.to_string()))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match certificates {
         Ok(found) if !found.is_empty() => Ok(found),
@@ -86,8 +86,8 @@ pub fn certificate_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let shown = path.display();
     let refused = |why: String| format!("cannot read the key from {shown}: {why}");
-    let text = super::read_unmarked(path, SETTINGS_BYTES_MAX)
-        .map_err(|problem| refused(problem.to_string()))?;
+    let text =
+        read_unmarked(path, SETTINGS_BYTES_MAX).map_err(|problem| refused(problem.to_string()))?;
     let is_encrypted = content::is_encrypted(&text);
     PrivateKeyDer::from_pem_slice(&text).ok().filter(|_| !is_encrypted).ok_or_else(|| {
         match content::of(&text) {
@@ -167,7 +167,7 @@ struct Found {
 
 /// An error of descriptors may lie behind others.
 fn short_of_descriptors(error: &(dyn Error + 'static)) -> Option<&'static str> {
-    let own = error.downcast_ref::<io::Error>().and_then(super::shortage);
+    let own = error.downcast_ref::<io::Error>().and_then(crate::host::files::shortage);
     own.or_else(|| error.source().and_then(short_of_descriptors))
 }
 
@@ -199,14 +199,15 @@ impl Found {
         if !self.read.insert((metadata.dev(), metadata.ino())) {
             return Ok(());
         }
-        let text = super::read_unmarked(path, SYSTEM_BYTES_MAX.saturating_sub(self.bytes))
-            .map_err(|problem| {
+        let text = read_unmarked(path, SYSTEM_BYTES_MAX.saturating_sub(self.bytes)).map_err(
+            |problem| {
                 match problem {
                     // All of them together.
                     FileProblem::TooLarge(_) => FileProblem::TooLarge(SYSTEM_BYTES_MAX),
                     other => other,
                 }
-            })?;
+            },
+        )?;
         self.bytes += text.len() as u64;
         for certificate in CertificateDer::pem_slice_iter(&text) {
             match certificate {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::layers::Layers;
 use super::super::table::{BROKER, BROKER_PASSWORD, BROKER_PASSWORD_FILE};
-use super::super::values;
 use crate::broker::{Address, Password};
 use crate::host::files::{self, reread::Reread};
+use crate::settings::layers::Layers;
+use crate::settings::values;
 
 /// Longest file that can hold a password and its newline.
 const FILE_BYTES_MAX: u64 = 65_537;

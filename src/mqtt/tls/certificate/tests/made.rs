@@ -6,7 +6,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::der;
+use crate::mqtt::tls::certificate::{self, der};
 
 /// A certificate with its key, which can sign others.
 pub(crate) struct Made {
@@ -139,20 +139,21 @@ impl ByHand<'_> {
 pub(crate) fn rsa(bytes: usize) -> Vec<u8> {
     let modulus = [vec![0], vec![0xc3; bytes]].concat();
     let key = sequence(&[tlv(der::INTEGER, &[modulus]), tlv(der::INTEGER, &[vec![1, 0, 1]])]);
-    let algorithm = sequence(&[tlv(der::OID, &[super::RSA.to_vec()]), tlv(5, &[])]);
+    let algorithm = sequence(&[tlv(der::OID, &[certificate::RSA.to_vec()]), tlv(5, &[])]);
     sequence(&[algorithm, tlv(der::BITS, &[vec![0], key])])
 }
 
 /// A public key on P-521.
 pub(crate) fn p521() -> Vec<u8> {
-    let algorithm = [super::EC, super::CURVES[2].0].map(|id| tlv(der::OID, &[id.to_vec()]));
+    let algorithm =
+        [certificate::EC, certificate::CURVES[2].0].map(|id| tlv(der::OID, &[id.to_vec()]));
     sequence(&[sequence(&algorithm), tlv(der::BITS, &[vec![0, 4], vec![0x11; 132]])])
 }
 
 /// The extension subjectAltName with one DNS name.
 pub(crate) fn alt_name(name: &str) -> Vec<u8> {
     let names = sequence(&[tlv(der::implicit(2), &[name.into()])]);
-    extension(super::ALT_NAMES, false, names)
+    extension(certificate::ALT_NAMES, false, names)
 }
 
 pub(crate) fn extension(id: &[u8], is_critical: bool, value: Vec<u8>) -> Vec<u8> {
@@ -183,7 +184,8 @@ fn ecdsa_with_sha256() -> Vec<u8> {
 }
 
 fn name(common_name: &str) -> Vec<u8> {
-    let part = [tlv(der::OID, &[super::COMMON_NAME.to_vec()]), tlv(0x0c, &[common_name.into()])];
+    let part =
+        [tlv(der::OID, &[certificate::COMMON_NAME.to_vec()]), tlv(0x0c, &[common_name.into()])];
     sequence(&[tlv(0x31, &[sequence(&part)])])
 }
 

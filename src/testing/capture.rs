@@ -17,7 +17,7 @@ pub(crate) fn capture() -> Captured {
     let sink = written.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::INFO)
-        .event_format(super::EdgeAgentFormat::named(""))
+        .event_format(crate::host::logging::EdgeAgentFormat::named(""))
         .with_writer(move || sink.clone())
         .finish();
     Captured { written, _guard: tracing::subscriber::set_default(subscriber) }

@@ -4,51 +4,9 @@ mod broker;
 
 use crate::azure::workload::API_VERSION_DEFAULT;
 use crate::pipeline::parse::JsonPath;
+use crate::settings::{SWITCH, Spec, row};
 
 pub(super) use broker::*;
-
-/// One row of the settings table.
-#[derive(Debug, Clone, Copy)]
-pub struct Spec {
-    /// Flag without its dashes; `_` for `-` gives the key in the TOML file. A secret has neither.
-    pub name: &'static str,
-    /// Environment variable.
-    pub env: &'static str,
-    /// Value when nothing is given; empty where there is none.
-    pub default: &'static str,
-    /// What values look like, with their unit.
-    pub value: &'static str,
-    /// What it does.
-    pub help: &'static str,
-    /// Taken from the environment alone: a secret, as arguments are visible to every process of
-    /// the device, or a word of the edge runtime.
-    pub is_env_only: bool,
-    /// Given more than once, as a list: the flag again, the variable with commas, a list in the file.
-    pub is_list: bool,
-    /// Any text at all, as it stands: a password may begin and end as it likes.
-    pub is_verbatim: bool,
-}
-
-impl Spec {
-    /// The key in the TOML file.
-    pub(crate) fn key(&self) -> String {
-        self.name.replace('-', "_")
-    }
-}
-
-/// A row that is no secret.
-pub(crate) const fn row(
-    name: &'static str,
-    env: &'static str,
-    default: &'static str,
-    value: &'static str,
-    help: &'static str,
-) -> Spec {
-    Spec { name, env, default, value, help, is_env_only: false, is_list: false, is_verbatim: false }
-}
-
-/// The value of a setting that is a flag alone on the command line.
-pub(super) const SWITCH: &str = "true or false";
 
 /// Under which heading the rows stand that begin with this one.
 pub(super) const HEADINGS: [(&str, &str); 5] = [

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 
-use super::layers::Layers;
 use super::table::{
     API_VERSION, AUTH_SCHEME, BROKER, CA_FILE, CONNECTION_STRING, DEVICE_ID, GATEWAY_HOST,
     GENERATION, HUB_HOST, MODULE_ID, WORKLOAD_URI,
 };
-use super::{Spec, values};
 use crate::azure::identity::{ID_LEN_MAX, is_host_name, is_id};
 use crate::azure::{ConnectionString, Identity, Key};
-use crate::host::files::pem;
 use crate::hub::workload::Workload;
+use crate::mqtt::tls::pem;
+use crate::settings::layers::Layers;
+use crate::settings::{Spec, values};
 
 /// What an edge device sets for each of its modules; the API version may be missing.
 const RUNTIME: [Spec; 7] =
