@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use loadgen::hub::HubMessage;
-use loadgen::hub::manifest::{Manifest, Variables};
-use loadgen::simulator::{OUTPUT, Simulator, SimulatorSettings};
+use loadgen_hub::HubMessage;
+use loadgen_hub::manifest::{Manifest, Variables};
+use loadgen_hub::simulator::{OUTPUT, Simulator, SimulatorSettings};
 use serde_json::{Value, json};
 use sluicegate::azure::Properties;
 

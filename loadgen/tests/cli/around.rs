@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
-use loadgen::load::outcome::Finding;
+use loadgen_load::outcome::Finding;
 
 use crate::measure::{PROGRAM, finding};
 use crate::support::{loadgen, texts};
