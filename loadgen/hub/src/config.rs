@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fault::HubFault;
-use super::inputs::InputLimits;
 use super::manifest::Manifest;
 use super::provisioning::ProvisioningConfig;
 
@@ -130,19 +129,6 @@ impl Default for HubConfig {
             transcript_max: 0,
             connections_max: 1024,
             fault: None,
-        }
-    }
-}
-
-impl HubConfig {
-    /// Bounds of each module's store.
-    pub(super) fn input_limits(&self) -> InputLimits {
-        InputLimits {
-            messages_max: self.inputs_messages_max.max(1),
-            bytes_max: self.inputs_bytes_max,
-            window: self.window.clamp(1, usize::from(u16::MAX)),
-            ack_timeout: self.ack_timeout,
-            retry_backoff: self.retry_backoff,
         }
     }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::config::BACKOFF_MAX;
+use super::config::{BACKOFF_MAX, HubConfig};
 use super::packet_ids::PacketIds;
 
 /// Bounds and times of an [`InputStore`].
@@ -33,6 +33,19 @@ pub(super) struct InputLimits {
     pub(super) ack_timeout: Duration,
     /// Pause before the first redelivery after a time-out.
     pub(super) retry_backoff: Duration,
+}
+
+impl InputLimits {
+    /// Those that a hub is started with.
+    pub(super) fn of(config: &HubConfig) -> Self {
+        Self {
+            messages_max: config.inputs_messages_max.max(1),
+            bytes_max: config.inputs_bytes_max,
+            window: config.window.clamp(1, usize::from(u16::MAX)),
+            ack_timeout: config.ack_timeout,
+            retry_backoff: config.retry_backoff,
+        }
+    }
 }
 
 /// What to do with a stored message once its turn has come.

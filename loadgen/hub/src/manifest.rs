@@ -24,6 +24,7 @@ mod json;
 mod layers;
 mod members;
 mod modules;
+mod nearest;
 mod placeholders;
 mod problems;
 mod reading;

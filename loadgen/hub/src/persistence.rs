@@ -14,6 +14,7 @@ use serde_json::Value;
 use sluicegate::azure::{Identity, Key};
 
 use super::config::HubConfig;
+use super::inputs::InputLimits;
 use super::provisioning::{GroupKey, Provisioning};
 use super::session::Session;
 use super::state::{HubState, Peer};
@@ -68,7 +69,7 @@ impl StateFolder {
             let client_id = identity.client_id();
             let key = key_of(&mut keys, &client_id, &dir.join(KEYS_FILE))?;
             let twin = twin_of(twins.remove(&client_id), &deployed, &client_id)?;
-            let mut peer = Peer::new(identity, key, twin, config.input_limits());
+            let mut peer = Peer::new(identity, key, twin, InputLimits::of(config));
             peer.deployed = deployed;
             peer.session = sessions.remove(&client_id);
             peer.refresh_interest();
@@ -82,7 +83,7 @@ impl StateFolder {
                 None => {
                     let twin = twins.remove(&device).map(|stored| stored.twin).unwrap_or_default();
                     let identity = identity(config, &device, None);
-                    let limits = config.input_limits();
+                    let limits = InputLimits::of(config);
                     let mut peer = Peer::new(identity, key.clone(), twin, limits);
                     peer.session = sessions.remove(&device);
                     peer.refresh_interest();

@@ -27,6 +27,7 @@ use alerts_topic::AlertsTopic;
 
 mod alerts_topic;
 mod control;
+pub(super) mod link;
 mod trust;
 
 /// How long a TCP connection may take.
@@ -70,24 +71,6 @@ pub(super) struct Broker {
     next_ping_ns: u64,
 }
 
-/// How far a connection to the broker is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Link {
-    stage: Stage,
-    /// A ping is not answered.
-    pinged: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// CONNECT is sent.
-    Connecting,
-    /// SUBSCRIBE is sent.
-    Subscribing,
-    /// It can be used.
-    Ready,
-}
-
 /// The wait for what other runs left behind.
 #[derive(Debug, Default)]
 struct Quiet {
@@ -96,17 +79,6 @@ struct Quiet {
     /// When that number was last another one, and the number.
     last: Option<(u64, u64)>,
     since_ns: Option<u64>,
-}
-
-impl Link {
-    /// CONNECT is sent.
-    pub(super) const NEW: Self = Self { stage: Stage::Connecting, pinged: false };
-
-    /// Whether messages can be sent and received.
-    #[inline]
-    pub(super) fn is_ready(self) -> bool {
-        self.stage == Stage::Ready
-    }
 }
 
 impl Broker {

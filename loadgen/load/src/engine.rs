@@ -24,13 +24,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::board::{Board, Numbers};
 use super::error::LoadError;
 use super::feeder::Feeder;
-use super::lane::{LaneError, Side};
+use super::lane::LaneError;
 use super::lanes::Lanes;
 use super::ledger::Ledger;
 use super::meter::Meter;
 use super::outcome::Counts;
 use super::progress::Phase;
 use super::settings::{Pace, RunSettings};
+use super::side::Side;
 
 /// Before a message is due, so long is not slept but waited: a sleeper wakes up late.
 const SPIN_NS: u64 = 100_000;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::broker::Broker;
 use super::error::LoadError;
 use super::inflight::Inflight;
-use super::lane::{Lane, LaneError, Side};
+use super::lane::{Lane, LaneError};
+use super::side::Side;
 
 /// Connections at once; a further one is closed.
 const LANES_MAX: usize = 1024;

@@ -43,6 +43,7 @@ mod recorder;
 mod run;
 pub mod schedule;
 pub mod settings;
+mod side;
 pub mod sink;
 mod socket;
 pub mod traffic;

@@ -6,15 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::members::{DESIRED, did_you_mean};
+use super::members::{DESIRED, SYSTEM};
 use super::modules;
+use super::nearest::did_you_mean;
 use super::placeholders::{self, Read};
 use super::reading::Reading;
 use super::replaced;
 use super::sections::{put, read_section};
 
-/// Sections of the two system modules.
-pub(super) const SYSTEM: [&str; 2] = ["$edgeAgent", "$edgeHub"];
 /// Members that hold the sections.
 const SECTIONS: [&str; 2] = ["modulesContent", "moduleContent"];
 /// The newest `$schema-template` that is known.

@@ -1,27 +1,14 @@
-//! Names of members: the known ones, the nearest to a misspelt one, and what stands elsewhere than
-//! it is read.
+//! Names of members: the known ones, and what stands elsewhere than it is read.
 
 use serde_json::{Map, Value};
 
+use super::nearest::{EDITS_MAX, did_you_mean};
 use super::reading::Reading;
 
 /// The member that a module's desired properties stand in.
 pub(super) const DESIRED: &str = "properties.desired";
-/// Most edits between a misspelt name and the one that was meant.
-const EDITS_MAX: usize = 2;
-
-/// ` (did you mean `X`?)`, or nothing when no known name is near.
-pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let lower = name.to_lowercase();
-    let near = known
-        .into_iter()
-        .filter(|known| *known != name)
-        .map(|known| (strsim::osa_distance(&lower, &known.to_lowercase()), known));
-    match near.filter(|(edits, _)| *edits <= EDITS_MAX.min(name.len() / 2)).min() {
-        Some((_, known)) => format!(" (did you mean `{known}`?)"),
-        None => String::new(),
-    }
-}
+/// Sections of the two system modules.
+pub(super) const SYSTEM: [&str; 2] = ["$edgeAgent", "$edgeHub"];
 
 /// What to do about a number in quotation marks.
 pub(super) fn without_marks(given: &Value) -> &'static str {
@@ -103,27 +90,4 @@ pub fn desired_inside(desired: &Map<String, Value>) -> Option<(&'static str, Str
     };
     let levels = if inner == "properties" { "two levels" } else { "one level" };
     Some((inner, format!("stands inside `{DESIRED}`: put its members {levels} up, without it")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_name_is_found() {
-        let known = ["routes", "schemaVersion", "filter"];
-        let table = [
-            ("route", " (did you mean `routes`?)"),
-            ("Routes", " (did you mean `routes`?)"),
-            ("fliter", " (did you mean `filter`?)"),
-            ("schemaversion", " (did you mean `schemaVersion`?)"),
-            ("routes", ""),
-            ("x", ""),
-            ("", ""),
-            ("storage", ""),
-        ];
-        for (name, expected) in table {
-            assert_eq!(did_you_mean(name, known), expected, "{name}");
-        }
-    }
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::environment;
-use super::layers::SYSTEM;
-use super::members::{DESIRED, check_applied, check_known, desired_inside, without_marks};
+use super::members::{DESIRED, SYSTEM, check_applied, check_known, desired_inside, without_marks};
 use super::reading::Reading;
 use super::schema::check_schema;
 use super::sections::read_section;

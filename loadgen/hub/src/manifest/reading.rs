@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::members::did_you_mean;
+use super::nearest::did_you_mean;
 use super::placeholders::{self, unset_words};
 use super::{ManifestError, PROBLEMS_LISTED_LIMIT, Problem, Variables};
 

@@ -2,6 +2,7 @@
 
 use sluicegate::azure::{Identity, Key};
 
+use super::super::inputs::InputLimits;
 use super::super::persistence::StateFile;
 use super::super::state::{HubState, Peer};
 use super::super::twin_document::TwinDocument;
@@ -60,7 +61,7 @@ impl HubState {
             device: registration.to_owned(),
             module: None,
         };
-        let (twin, limits) = (TwinDocument::default(), self.config.input_limits());
+        let (twin, limits) = (TwinDocument::default(), InputLimits::of(&self.config));
         self.peers.push(Peer::new(identity, key, twin, limits));
         self.peers.len() - 1
     }

@@ -6,7 +6,8 @@ use bytes::BytesMut;
 use rumqttc::QoS;
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, SubAck, Subscribe, SubscribeReasonCode};
 
-use super::{Broker, Link, Stage};
+use super::Broker;
+use super::link::{Link, Stage};
 use crate::error::LoadError;
 use crate::lane::LaneError;
 use crate::wire::{self, Frame, WireError, append};

@@ -6,6 +6,7 @@ use rumqttc::mqttbytes::v4::{
     ConnAck, ConnectReturnCode, Packet, PingResp, Publish, SubAck, SubscribeReasonCode,
 };
 
+use super::link::{Link, Stage};
 use super::*;
 use crate::lane::LaneError;
 use crate::wire;
