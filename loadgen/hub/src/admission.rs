@@ -18,11 +18,11 @@ use super::authentication::{
     Clock, NO_USERNAME, Refusal, Username, require_password, verify_token,
 };
 use super::config::{READ_BYTES, REFUSAL_WAIT};
-use super::connection;
+use super::connection::{self, Admission};
 use super::fault::{self, HubFault};
 use super::lobby::Place;
 use super::provisioning::{self, admission::Registrant};
-use super::state::{HubState, Seat};
+use super::state::HubState;
 use super::stream::{self, Door, Stream};
 use super::strict::{self, First, Violation};
 
@@ -44,7 +44,7 @@ pub(super) async fn serve(
     tls: TlsAcceptor,
     door: Door,
 ) {
-    let mut place = Place::take(&hub);
+    let mut place = Place::take(&hub.borrow().lobby);
     let arrival = tokio::select! {
         biased;
         () = place.shed() => return,
@@ -154,14 +154,6 @@ async fn first_packet(stream: &mut Stream) -> Result<Option<(BytesMut, First)>, 
             Err(error) => return stream::violation_of(&error).map_or(Ok(None), Err),
         }
     }
-}
-
-/// A connection's place in the hub, and when its token ends.
-pub(super) struct Admission {
-    pub(super) seat: Seat,
-    /// A stored session is resumed.
-    pub(super) session_present: bool,
-    pub(super) token_deadline: Option<Instant>,
 }
 
 impl HubState {

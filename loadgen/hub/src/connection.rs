@@ -17,16 +17,24 @@ use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, LastWill, Publ
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
 
-use super::admission::Admission;
 use super::close::CloseReason;
 use super::config::{KEEP_ALIVE_MAX, READ_BYTES, WRITE_BYTES_MAX};
 use super::dispatch::Step;
-use super::state::{HubState, Seat};
+use super::peer::Seat;
+use super::state::HubState;
 use super::stream::Stream;
 use super::strict;
 
 /// Rounds of reading and writing before other connections get their turn.
 const TURNS_MAX: usize = 16;
+
+/// A connection's place in the hub, and when its token ends.
+pub(super) struct Admission {
+    pub(super) seat: Seat,
+    /// A stored session is resumed.
+    pub(super) session_present: bool,
+    pub(super) token_deadline: Option<Instant>,
+}
 
 /// Serves an admitted client until its connection ends.
 pub(super) async fn run(

@@ -8,8 +8,9 @@ use rumqttc::mqttbytes::v4::{PubAck, Publish};
 
 use super::close::CloseReason;
 use super::config::{CONTROL_MAX, DELIVERY_BYTES_HIGH};
+use super::peer::{Control, Link, Peer, Seat};
 use super::session::InputInterest;
-use super::state::{Control, HubState, Link, Peer, Seat};
+use super::state::HubState;
 use super::transcript::Exchange;
 
 impl HubState {

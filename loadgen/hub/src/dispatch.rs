@@ -13,8 +13,10 @@ use sluicegate::azure::topics::{Sent, parse_sent};
 
 use super::close::CloseReason;
 use super::config::OWED_MAX;
-use super::routing::Offer;
-use super::state::{HubState, Seat};
+use super::peer::Seat;
+use super::state::HubState;
+use super::tally::worth_a_line;
+use super::targets::Offer;
 use super::telemetry::{Telemetry, Unroutable};
 use super::transcript::Exchange;
 
@@ -98,7 +100,8 @@ impl HubState {
                 self.on_twin_reported(seat, rid.as_deref(), &publish.payload);
             }
             Sent::MethodResponse { status, rid } => {
-                self.on_method_response(seat, Some(status), &rid, &publish.payload);
+                let (peer, counters) = (seat.peer, &mut self.counters);
+                self.calls.answer(peer, Some(status), &rid, &publish.payload, counters);
             }
             Sent::Other => {
                 if publish.topic.starts_with("$iothub/twin/GET/") {
@@ -172,7 +175,7 @@ impl HubState {
         if publish.topic.starts_with("$iothub/methods/res/")
             && let Some((_, rid)) = publish.topic.split_once("?$rid=")
         {
-            self.on_method_response(seat, None, rid, &publish.payload);
+            self.calls.answer(seat.peer, None, rid, &publish.payload, &mut self.counters);
         }
     }
 
@@ -204,11 +207,6 @@ impl HubState {
             }
         }
     }
-}
-
-/// A flood of one kind of trouble gets a line at 1, 2, 4, 8, ... of it.
-pub(super) fn worth_a_line(total: u64) -> bool {
-    total.is_power_of_two()
 }
 
 /// edgeHub keeps neither flag, and says so in the message.

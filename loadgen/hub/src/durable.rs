@@ -15,6 +15,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -32,7 +33,9 @@ pub(super) use file::{Kept, MESSAGES_FILE};
 
 use batch::Batch;
 use file::MessageFile;
-use writer::REMOVAL_WAIT;
+
+/// How long the removal of what was delivered may wait for messages to be written with it.
+const REMOVAL_WAIT: Duration = Duration::from_secs(1);
 
 /// The hub thread's side.
 pub(super) struct Durable {

@@ -18,16 +18,15 @@ use super::HubError;
 use super::config::ANSWER_WAIT;
 use super::counters::HubCounters;
 use super::methods::{MethodCall, MethodError};
+use super::peer::Peer;
 use super::service::{Command, Injection, Path};
 use super::session::InputInterest;
-use super::state::{HubState, Peer};
+use super::state::HubState;
 use super::telemetry::{HubMessage, UpstreamMessage};
 use super::transcript::Exchange;
 use super::twin_document::TwinDocument;
 
 mod identities;
-
-pub(super) use identities::generation_of;
 
 /// A running hub. Dropping it stops the hub, as [`HubHandle::stop`] does.
 pub struct HubHandle {

@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::oneshot;
 
-use super::dispatch::worth_a_line;
-use super::state::HubState;
+use super::counters::HubCounters;
+use super::tally::worth_a_line;
 
 /// Descriptors left to everything but clients on the MQTT ports: listeners, workload and control
 /// sockets, files of the state.
@@ -25,8 +25,9 @@ const DESCRIPTORS_SPARED: u64 = 128;
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// Who waits, by order of arrival.
-#[derive(Default)]
 pub(super) struct Lobby {
+    /// Sockets open at once.
+    sockets_max: u64,
     arrivals: u64,
     /// Dropping one tells its socket's task to end.
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
@@ -34,19 +35,20 @@ pub(super) struct Lobby {
 
 /// A socket's place in the lobby; given up when this is dropped.
 pub(super) struct Place {
-    hub: Rc<RefCell<HubState>>,
+    lobby: Rc<RefCell<Lobby>>,
     number: u64,
     shed: oneshot::Receiver<()>,
 }
 
 impl Place {
     /// The last place.
-    pub(super) fn take(hub: &Rc<RefCell<HubState>>) -> Self {
+    pub(super) fn take(lobby: &Rc<RefCell<Lobby>>) -> Self {
         let (sender, shed) = oneshot::channel();
-        let lobby = &mut hub.borrow_mut().lobby;
-        lobby.arrivals += 1;
-        lobby.waiting.insert(lobby.arrivals, sender);
-        Self { hub: Rc::clone(hub), number: lobby.arrivals, shed }
+        let mut waiting = lobby.borrow_mut();
+        waiting.arrivals += 1;
+        let number = waiting.arrivals;
+        waiting.waiting.insert(number, sender);
+        Self { lobby: Rc::clone(lobby), number, shed }
     }
 
     /// Ends when the socket is to be closed for another.
@@ -58,29 +60,36 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.hub.borrow_mut().lobby.waiting.remove(&self.number);
+        self.lobby.borrow_mut().waiting.remove(&self.number);
     }
 }
 
-impl HubState {
+impl Lobby {
+    /// For as many sockets as the process has descriptors for, and `asked` at most.
+    pub(super) fn new(asked: u64) -> Self {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let sockets_max = (limit - DESCRIPTORS_SPARED.min(limit / 2)).min(asked).max(1);
+        Self { sockets_max, arrivals: 0, waiting: BTreeMap::new() }
+    }
+
     /// Whether one more socket may be served; one that waits for its CONNECT may have to go.
-    pub(super) fn has_room(&mut self) -> bool {
-        if self.counters.sockets < self.sockets_max || self.shed_oldest() {
+    pub(super) fn has_room(&mut self, counters: &mut HubCounters) -> bool {
+        if counters.sockets < self.sockets_max || self.shed_oldest(counters) {
             return true;
         }
-        self.counters.connect_failures += 1;
-        if worth_a_line(self.counters.connect_failures) {
+        counters.connect_failures += 1;
+        if worth_a_line(counters.connect_failures) {
             tracing::warn!(limit = self.sockets_max, "too many connections: one refused");
         }
         false
     }
 
     /// Has the socket closed that has waited longest for its CONNECT, if any does.
-    fn shed_oldest(&mut self) -> bool {
-        let is_shed = self.lobby.waiting.pop_first().is_some();
+    pub(super) fn shed_oldest(&mut self, counters: &mut HubCounters) -> bool {
+        let is_shed = self.waiting.pop_first().is_some();
         if is_shed {
-            self.counters.sockets_shed += 1;
-            let total = self.counters.sockets_shed;
+            counters.sockets_shed += 1;
+            let total = counters.sockets_shed;
             if worth_a_line(total) {
                 tracing::warn!(total, "closed for another: a socket without CONNECT");
             }
@@ -89,20 +98,14 @@ impl HubState {
     }
 }
 
-/// After a failed accept: makes room if descriptors run short, else waits a moment.
-pub(super) async fn recover(hub: &RefCell<HubState>, error: &io::Error) {
+/// After a failed accept: makes room by `shed_oldest` if descriptors run short, else waits a moment.
+pub(super) async fn recover(error: &io::Error, shed_oldest: impl FnOnce() -> bool) {
     let is_shortage = matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE));
-    if is_shortage && hub.borrow_mut().shed_oldest() {
+    if is_shortage && shed_oldest() {
         // That socket's task closes it.
         tokio::task::yield_now().await;
     } else {
         tracing::warn!(%error, "accept failed");
         tokio::time::sleep(ACCEPT_RETRY).await;
     }
-}
-
-/// The most sockets that the process has descriptors for, and `asked` at most.
-pub(super) fn sockets_max(asked: u64) -> u64 {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    (limit - DESCRIPTORS_SPARED.min(limit / 2)).min(asked).max(1)
 }

@@ -9,7 +9,8 @@ use sluicegate::azure::topics;
 use thiserror::Error;
 
 use super::config::METHOD_CALLS_MAX;
-use super::state::{Control, HubState, Seat};
+use super::counters::HubCounters;
+use super::peer::{Control, Peer};
 
 /// Why a direct method has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -81,59 +82,64 @@ struct Pending {
     reply: Sender<CallResult>,
 }
 
-impl HubState {
-    /// Sends a call to its module, or answers it at once when that cannot be.
-    pub(super) fn start_call(&mut self, call: MethodCall) {
-        if let Err(error) = self.try_start_call(&call) {
+impl Calls {
+    /// Sends a call to its receiver, or answers it at once when that cannot be.
+    pub(super) fn start(
+        &mut self,
+        call: MethodCall,
+        receiver: Option<(usize, &mut Peer)>,
+        counters: &mut HubCounters,
+    ) {
+        if let Err(error) = self.try_start(&call, receiver, counters) {
             // The caller has a buffer for exactly one answer.
             let _ = call.reply.try_send(Err(error));
         }
     }
 
-    fn try_start_call(&mut self, call: &MethodCall) -> Result<(), MethodError> {
-        let index = self
-            .peer_of_name(&call.peer)
-            .ok_or_else(|| MethodError::UnknownModule(call.peer.clone()))?;
+    fn try_start(
+        &mut self,
+        call: &MethodCall,
+        receiver: Option<(usize, &mut Peer)>,
+        counters: &mut HubCounters,
+    ) -> Result<(), MethodError> {
+        let (index, peer) =
+            receiver.ok_or_else(|| MethodError::UnknownModule(call.peer.clone()))?;
         let body = if call.payload.is_null() { String::new() } else { call.payload.to_string() };
         let name_chars = call.name.chars().count();
         if name_chars == 0 || name_chars > NAME_CHARS_MAX || body.len() > PAYLOAD_BYTES_MAX {
             return Err(MethodError::Refused);
         }
-        let peer = &mut self.peers[index];
         let qos = peer.interest.methods.filter(|_| peer.link.is_some());
         let qos = qos.ok_or(MethodError::NotConnected)?;
-        if self.calls.pending.len() >= METHOD_CALLS_MAX {
+        if self.pending.len() >= METHOD_CALLS_MAX {
             return Err(MethodError::Busy);
         }
-        self.calls.started += 1;
-        self.counters.method_calls += 1;
-        let rid = format!("{:x}", self.calls.started);
+        self.started += 1;
+        counters.method_calls += 1;
+        let rid = format!("{:x}", self.started);
         let topic = topics::method_request(&call.name, &rid);
         peer.send(Control { topic, body: Bytes::from(body), qos, patch: None });
         let (deadline, reply) = (call.deadline, call.reply.clone());
-        self.calls.pending.push(Pending { peer: index, rid, deadline, reply });
+        self.pending.push(Pending { peer: index, rid, deadline, reply });
         Ok(())
     }
 
-    /// Takes a module's answer; `status` is `None` when it was malformed. An answer that nobody
+    /// Takes the answer of a peer; `status` is `None` when it was malformed. An answer that nobody
     /// waits for is counted and dropped.
-    pub(super) fn on_method_response(
+    pub(super) fn answer(
         &mut self,
-        seat: Seat,
+        peer: usize,
         status: Option<u32>,
         rid: &str,
         body: &[u8],
+        counters: &mut HubCounters,
     ) {
-        let found = self
-            .calls
-            .pending
-            .iter()
-            .position(|call| call.peer == seat.peer && call.rid.eq_ignore_ascii_case(rid));
-        let Some(index) = found else {
-            self.counters.method_late += 1;
+        let is_asked = |call: &Pending| call.peer == peer && call.rid.eq_ignore_ascii_case(rid);
+        let Some(index) = self.pending.iter().position(is_asked) else {
+            counters.method_late += 1;
             return;
         };
-        let call = self.calls.pending.swap_remove(index);
+        let call = self.pending.swap_remove(index);
         let payload = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
         let result = match (status, payload) {
             (Some(status), Ok(payload)) => Ok((status, payload)),
@@ -143,14 +149,14 @@ impl HubState {
     }
 
     /// Answers the calls whose time is over, and gives the next instant to look again.
-    pub(super) fn expire_calls(&mut self, now: Instant) -> Option<Instant> {
-        self.calls.pending.retain(|call| {
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Instant> {
+        self.pending.retain(|call| {
             let waits = now < call.deadline;
             if !waits {
                 let _ = call.reply.try_send(Err(MethodError::Timeout));
             }
             waits
         });
-        self.calls.pending.iter().map(|call| call.deadline).min()
+        self.pending.iter().map(|call| call.deadline).min()
     }
 }

@@ -15,9 +15,9 @@ use sluicegate::azure::{Identity, Key};
 
 use super::config::HubConfig;
 use super::inputs::InputLimits;
+use super::peer::Peer;
 use super::provisioning::{GroupKey, Provisioning};
 use super::session::Session;
-use super::state::{HubState, Peer};
 use super::twin_document::TwinDocument;
 use super::{HubError, files};
 
@@ -136,46 +136,44 @@ impl StateFolder {
     }
 }
 
-impl HubState {
+impl StateFolder {
     /// Replaces a file by what is in memory.
-    pub(super) fn write_file(&mut self, file: StateFile) -> Result<(), HubError> {
+    pub(super) fn write(&mut self, file: StateFile, peers: &[Peer]) -> Result<(), HubError> {
         match file {
-            StateFile::Sessions => self.write_sessions()?,
-            StateFile::Twins => self.write_twins()?,
-            StateFile::Devices => self.write_devices()?,
+            StateFile::Sessions => self.write_sessions(peers)?,
+            StateFile::Twins => self.write_twins(peers)?,
+            StateFile::Devices => self.write_devices(peers)?,
         }
-        *self.folder.changed(file) = false;
+        *self.changed(file) = false;
         Ok(())
     }
 
-    fn write_sessions(&self) -> Result<(), HubError> {
-        let sessions: BTreeMap<String, &Session> = self
-            .peers
+    fn write_sessions(&self, peers: &[Peer]) -> Result<(), HubError> {
+        let sessions: BTreeMap<String, &Session> = peers
             .iter()
             .filter(|peer| !peer.link.as_ref().is_some_and(|link| link.clean_session))
             .filter_map(|peer| Some((peer.identity.client_id(), peer.session.as_ref()?)))
             .collect();
-        files::replace_json(&self.folder.dir.join(SESSIONS_FILE), &sessions)
+        files::replace_json(&self.dir.join(SESSIONS_FILE), &sessions)
     }
 
-    fn write_twins(&self) -> Result<(), HubError> {
-        let mut twins = self.folder.strangers.clone();
-        for peer in self.peers.iter().filter(|peer| !peer.is_forgotten) {
+    fn write_twins(&self, peers: &[Peer]) -> Result<(), HubError> {
+        let mut twins = self.strangers.clone();
+        for peer in peers.iter().filter(|peer| !peer.is_forgotten) {
             let deployed = peer.deployed.clone();
             let stored = StoredTwin { deployed, twin: peer.twin.clone() };
             twins.insert(peer.identity.client_id(), stored);
         }
-        files::replace_json(&self.folder.dir.join(TWINS_FILE), &twins)
+        files::replace_json(&self.dir.join(TWINS_FILE), &twins)
     }
 
-    fn write_devices(&self) -> Result<(), HubError> {
-        let devices: BTreeMap<&str, String> = self
-            .peers
+    fn write_devices(&self, peers: &[Peer]) -> Result<(), HubError> {
+        let devices: BTreeMap<&str, String> = peers
             .iter()
             .filter(|peer| peer.is_provisioned && !peer.is_forgotten)
             .map(|peer| (peer.name.as_str(), peer.key.to_base64()))
             .collect();
-        files::replace_secret_json(&self.folder.dir.join(DEVICES_FILE), &devices)
+        files::replace_secret_json(&self.dir.join(DEVICES_FILE), &devices)
     }
 }
 

@@ -1,6 +1,5 @@
 //! From a message to the stores of its receivers.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -10,44 +9,11 @@ use sluicegate::azure::topics::TOPIC_LEN_MAX;
 
 use super::route::Sink;
 use super::state::HubState;
+use super::targets::{InputTarget, Offer, Scratch, Targets};
 use super::telemetry::{Telemetry, UpstreamMessage};
 
 /// Sources whose targets are remembered; at the bound all are forgotten and found again.
 const SOURCES_MAX: usize = 1024;
-
-/// Where the messages of one source go.
-#[derive(Debug, Default)]
-pub(super) struct Targets {
-    inputs: Vec<InputTarget>,
-    upstream: bool,
-}
-
-#[derive(Debug)]
-struct InputTarget {
-    peer: usize,
-    /// `devices/{d}/modules/{m}/inputs/{input}/`.
-    prefix: String,
-}
-
-/// What became of a message offered to the stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
-    /// It is in every store it belongs in, or belongs in none.
-    Taken,
-    /// One of them is full; it is in none. Wait for room and offer it again.
-    NoRoom,
-}
-
-/// Texts whose memory is used again for each message.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    source: String,
-    bag: String,
-    topic: String,
-}
-
-/// Targets by source.
-pub(super) type RouteCache = HashMap<String, Rc<Targets>>;
 
 impl HubState {
     /// Hands a message to every receiver its routes name, or to none when one has no room.

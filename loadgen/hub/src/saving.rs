@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::HubError;
-use super::dispatch::worth_a_line;
 use super::persistence::StateFile;
 use super::state::HubState;
+use super::tally::worth_a_line;
 use super::twin_document::TwinDocument;
 
 /// Pause after a file that could not be written, before it is tried again by itself.
@@ -43,7 +43,7 @@ impl HubState {
         let mut outcome = Ok(());
         for file in StateFile::ALL {
             if *self.folder.changed(file) {
-                outcome = outcome.and(self.write_file(file));
+                outcome = outcome.and(self.folder.write(file, &self.peers));
             }
         }
         outcome
@@ -55,7 +55,7 @@ impl HubState {
     /// # Errors
     /// The file is as it was.
     pub(super) fn commit(&mut self, file: StateFile) -> Result<(), HubError> {
-        self.write_file(file).inspect_err(|_| self.counters.save_failures += 1)
+        self.folder.write(file, &self.peers).inspect_err(|_| self.counters.save_failures += 1)
     }
 
     /// Puts a twin in a peer's place and keeps it; the old one stays when that fails.

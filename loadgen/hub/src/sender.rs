@@ -2,8 +2,8 @@
 
 use sluicegate::azure::Identity;
 
-use super::dispatch::worth_a_line;
 use super::state::HubState;
+use super::tally::worth_a_line;
 
 /// Whether a topic below `devices/` stands in another name than the identity's: another device's
 /// or module's, a module's for a device, or the device's for its module. All other topics a

@@ -17,9 +17,9 @@ use super::config::INJECTIONS_MAX;
 use super::durable::writer;
 use super::lobby;
 use super::methods::MethodCall;
-use super::routing::Offer;
 use super::state::HubState;
 use super::stream::Door;
+use super::targets::Offer;
 use super::telemetry::{HubMessage, Telemetry, Unroutable};
 use super::workload::Workload;
 
@@ -110,7 +110,7 @@ async fn accept(hub: Rc<RefCell<HubState>>, listener: TcpListener, door: Door, t
     loop {
         match listener.accept().await {
             Ok((socket, _)) => {
-                if !hub.borrow_mut().has_room() {
+                if !hub.borrow_mut().has_room_in_lobby() {
                     continue;
                 }
                 hub.borrow_mut().counters.sockets += 1;
@@ -122,7 +122,7 @@ async fn accept(hub: Rc<RefCell<HubState>>, listener: TcpListener, door: Door, t
                 // Who was sent away for it leaves before the next one comes.
                 tokio::task::yield_now().await;
             }
-            Err(error) => lobby::recover(&hub, &error).await,
+            Err(error) => lobby::recover(&error, || hub.borrow_mut().shed_oldest()).await,
         }
     }
 }
@@ -193,7 +193,7 @@ fn work(state: &mut HubState, injections: &mut Vec<Injection>) -> Instant {
     }
     injections.retain_mut(|injection| !injection.advance(state, now));
     state.service_waits = !injections.is_empty();
-    let calls = state.expire_calls(now);
+    let calls = state.calls.expire(now);
     state.save();
     let next = now + if state.upstream_blocked { UPSTREAM_RETRY } else { IDLE };
     let deadlines = injections.iter().map(|injection| injection.deadline).chain(calls);

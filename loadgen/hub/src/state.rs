@@ -2,32 +2,29 @@
 //!
 //! Connections and commands borrow it for one batch at a time; nothing in it waits.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::task::Waker;
 
-use bytes::Bytes;
-use serde_json::Value;
-use sluicegate::azure::{Identity, Key};
 use tokio::sync::Notify;
 
-use super::config::{CONTROL_MAX, HubConfig};
+use super::config::HubConfig;
 use super::counters::HubCounters;
 use super::durable::Durable;
-use super::inputs::{InputLimits, InputStore};
-use super::lobby::{self, Lobby};
-use super::methods::Calls;
+use super::lobby::Lobby;
+use super::methods::{Calls, MethodCall};
 use super::packet_ids::PacketIds;
+use super::peer::{Link, Peer, Seat};
 use super::persistence::StateFolder;
 use super::provisioning::Provisioning;
 use super::route::Route;
-use super::routing::{RouteCache, Scratch};
-use super::session::{Interest, Session};
+use super::session::Session;
 use super::tally::Tally;
+use super::targets::{RouteCache, Scratch};
 use super::transcript::Transcript;
-use super::twin_document::TwinDocument;
 use super::upstream::Upstream;
-use super::workload::WorkloadFault;
+use super::workload::fault::WorkloadFault;
 
 /// The hub's state.
 pub(super) struct HubState {
@@ -41,9 +38,7 @@ pub(super) struct HubState {
     /// A message could not go upstream: the service task looks when it can again.
     pub(super) upstream_blocked: bool,
     pub(super) counters: HubCounters,
-    /// Sockets open at once.
-    pub(super) sockets_max: u64,
-    pub(super) lobby: Lobby,
+    pub(super) lobby: Rc<RefCell<Lobby>>,
     pub(super) calls: Calls,
     pub(super) folder: StateFolder,
     /// What was taken and not delivered, on disk; `None` keeps it in memory alone.
@@ -64,122 +59,6 @@ pub(super) struct HubState {
     pub(super) service_waits: bool,
 }
 
-/// A module or device that may connect.
-pub(super) struct Peer {
-    /// Module id, or device id of a device.
-    pub(super) name: String,
-    pub(super) identity: Identity,
-    pub(super) key: Key,
-    /// `devices/{d}/modules/{m}/inputs/`; never matches for a device.
-    pub(super) inputs_prefix: String,
-    /// Stored or live session; `None` when there is none to resume.
-    pub(super) session: Option<Session>,
-    pub(super) interest: Interest,
-    pub(super) inputs: InputStore,
-    /// Inputs written so far, redeliveries included.
-    pub(super) inputs_written: u64,
-    pub(super) twin: TwinDocument,
-    /// The manifest's desired properties of this peer.
-    pub(super) deployed: Value,
-    /// A registration made this device: what it sends goes upstream, past the routes, for it is no
-    /// part of the edge device.
-    pub(super) is_provisioned: bool,
-    /// Deleted: it is nobody until a registration makes it anew.
-    pub(super) is_forgotten: bool,
-    /// Desired patches written: version and inputs written before it.
-    pub(super) patches_written: VecDeque<(u64, u64)>,
-    pub(super) link: Option<Link>,
-}
-
-/// A peer's connection, as the rest of the hub sees it.
-pub(super) struct Link {
-    /// Tells this connection from an older one of the same peer.
-    pub(super) generation: u64,
-    pub(super) clean_session: bool,
-    pub(super) ids: PacketIds,
-    /// PUBACKs that wait for the disk: ticket and packet id. At most one for each packet id.
-    pub(super) owed: VecDeque<(u64, u16)>,
-    /// Twin answers, patches and method calls not yet written.
-    pub(super) control: VecDeque<Control>,
-    /// More than [`CONTROL_MAX`] of them: the connection closes.
-    pub(super) overrun: bool,
-    pub(super) waker: Option<Waker>,
-}
-
-/// A publish of the hub itself.
-#[derive(Debug, Clone)]
-pub(super) struct Control {
-    pub(super) topic: String,
-    pub(super) body: Bytes,
-    pub(super) qos: u8,
-    /// Version of the desired patch that this is.
-    pub(super) patch: Option<u64>,
-}
-
-/// Which connection of which peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seat {
-    pub(super) peer: usize,
-    pub(super) generation: u64,
-}
-
-impl Peer {
-    /// A peer that has never connected.
-    pub(super) fn new(
-        identity: Identity,
-        key: Key,
-        twin: TwinDocument,
-        limits: InputLimits,
-    ) -> Self {
-        let name = identity.module.clone().unwrap_or_else(|| identity.device.clone());
-        let module = identity.module.as_deref().unwrap_or_default();
-        let inputs_prefix = format!("devices/{}/modules/{module}/inputs/", identity.device);
-        Self {
-            name,
-            identity,
-            key,
-            inputs_prefix,
-            session: None,
-            interest: Interest::default(),
-            inputs: InputStore::new(limits),
-            inputs_written: 0,
-            twin,
-            deployed: Value::Object(serde_json::Map::new()),
-            is_provisioned: false,
-            is_forgotten: false,
-            patches_written: VecDeque::new(),
-            link: None,
-        }
-    }
-
-    /// Makes the connection's task look at the peer again.
-    pub(super) fn wake(&mut self) {
-        if let Some(waker) = self.link.as_mut().and_then(|link| link.waker.take()) {
-            waker.wake();
-        }
-    }
-
-    /// Reads the session's filters anew.
-    pub(super) fn refresh_interest(&mut self) {
-        self.interest = match &self.session {
-            Some(session) => session.interest(&self.inputs_prefix),
-            None => Interest::default(),
-        };
-    }
-
-    /// Queues a publish for the connection; `false` when there is none.
-    pub(super) fn send(&mut self, control: Control) -> bool {
-        let Some(link) = &mut self.link else { return false };
-        if link.control.len() < CONTROL_MAX {
-            link.control.push_back(control);
-        } else {
-            link.overrun = true;
-        }
-        self.wake();
-        true
-    }
-}
-
 impl HubState {
     /// A hub with these peers, nobody connected.
     pub(super) fn new(
@@ -195,8 +74,7 @@ impl HubState {
         Self {
             routes: config.manifest.routes.clone(),
             transcript: Transcript::new(config.transcript_max),
-            sockets_max: lobby::sockets_max(config.connections_max),
-            lobby: Lobby::default(),
+            lobby: Rc::new(RefCell::new(Lobby::new(config.connections_max))),
             config,
             peers,
             by_client_id,
@@ -308,6 +186,22 @@ impl HubState {
     /// The link of a seat, unless it was evicted.
     pub(super) fn link(&mut self, seat: Seat) -> Option<&mut Link> {
         self.peers[seat.peer].link.as_mut().filter(|link| link.generation == seat.generation)
+    }
+
+    /// Has a method called, or tells at once why it cannot be.
+    pub(super) fn start_call(&mut self, call: MethodCall) {
+        let receiver = self.peer_of_name(&call.peer).map(|index| (index, &mut self.peers[index]));
+        self.calls.start(call, receiver, &mut self.counters);
+    }
+
+    /// Whether one more socket may be served.
+    pub(super) fn has_room_in_lobby(&mut self) -> bool {
+        self.lobby.borrow_mut().has_room(&mut self.counters)
+    }
+
+    /// Has the socket closed that has waited longest for its CONNECT, if any does.
+    pub(super) fn shed_oldest(&mut self) -> bool {
+        self.lobby.borrow_mut().shed_oldest(&mut self.counters)
     }
 
     /// Has a publisher woken when some store has room again.

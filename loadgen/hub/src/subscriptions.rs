@@ -5,9 +5,10 @@ use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{SubAck, Subscribe, SubscribeReasonCode, UnsubAck, Unsubscribe};
 
 use super::dispatch::{Step, violation, written};
+use super::peer::Seat;
 use super::persistence::StateFile;
 use super::session::Session;
-use super::state::{HubState, Seat};
+use super::state::HubState;
 
 impl HubState {
     /// Grants as an edge hub does, and warns of what nothing will come by. What cannot be kept is

@@ -33,6 +33,11 @@ impl Tally {
     }
 }
 
+/// A flood of one kind of trouble gets a line at 1, 2, 4, 8, ... of it.
+pub(super) fn worth_a_line(total: u64) -> bool {
+    total.is_power_of_two()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,10 +54,10 @@ async fn a_socket_without_connect_is_closed_after_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn an_accept_without_descriptors_is_tried_again_after_50_ms() {
     let (hub, _tls, _folder) = hub();
-    let place = Place::take(&hub);
+    let place = Place::take(&hub.borrow().lobby);
     for (errno, wait_ms) in [(Errno::MFILE, 0), (Errno::NFILE, 50), (Errno::CONNABORTED, 50)] {
         let start = Instant::now();
-        lobby::recover(&hub, &errno.into()).await;
+        lobby::recover(&errno.into(), || hub.borrow_mut().shed_oldest()).await;
         assert_waited(start, Duration::from_millis(wait_ms));
     }
     assert_eq!(hub.borrow().counters.sockets_shed, 1);

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use sluicegate::azure::topics;
 
 use super::HubError;
-use super::dispatch::worth_a_line;
-use super::state::{Control, HubState, Peer, Seat};
+use super::peer::{Control, Peer, Seat};
+use super::state::HubState;
+use super::tally::worth_a_line;
 use super::twin_document::TwinError;
 
 /// Positions of desired patches remembered per module; older ones are forgotten.

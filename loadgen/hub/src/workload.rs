@@ -35,13 +35,15 @@ use super::config::HubConfig;
 use super::lobby;
 use super::state::HubState;
 use super::{HubError, listen};
-use requests::{Answer, Scope};
+use answer::Answer;
+use requests::Scope;
 use socket::{ModuleSocket, SocketFile};
 
 pub use fault::WorkloadFault;
 pub(super) use socket::socket_path;
 
-mod fault;
+mod answer;
+pub(super) mod fault;
 mod requests;
 mod socket;
 
@@ -134,7 +136,9 @@ impl Places {
     {
         let stream = match accepted {
             Ok(stream) => stream,
-            Err(error) => return lobby::recover(&self.hub, &error).await,
+            Err(error) => {
+                return lobby::recover(&error, || self.hub.borrow_mut().shed_oldest()).await;
+            }
         };
         let Ok(place) = Arc::clone(&self.free).try_acquire_owned() else {
             self.hub.borrow_mut().counters.workload_dropped += 1;

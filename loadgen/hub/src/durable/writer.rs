@@ -10,16 +10,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::HubError;
-use super::super::dispatch::worth_a_line;
 use super::super::state::HubState;
+use super::super::tally::worth_a_line;
 use super::batch::Batch;
 use super::file::MessageFile;
 use super::{Durable, Next};
 
 /// Pause after a batch that could not be written, before it is tried again.
 pub(super) const STORE_RETRY: Duration = Duration::from_secs(1);
-/// How long the removal of what was delivered may wait for messages to be written with it.
-pub(super) const REMOVAL_WAIT: Duration = Duration::from_secs(1);
 
 /// Has batches written until the hub stops.
 ///

@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use sluicegate::azure::Key;
-
 use super::super::HubError;
 use super::super::provisioning::{Enrollment, RegistrationFault};
 use super::super::workload::{self, WorkloadFault};
@@ -52,7 +50,7 @@ impl HubHandle {
         let name = module.to_owned();
         let found = self.ask(move |hub| {
             let peer = &hub.peers[hub.peer_of_module(&name)?];
-            Some((peer.identity.clone(), generation_of(&peer.key)))
+            Some((peer.identity.clone(), peer.generation_id()))
         })?;
         let unknown = || HubError::UnknownModule(module.to_owned());
         let (identity, generation) = found.ok_or_else(unknown)?;
@@ -162,10 +160,4 @@ impl HubHandle {
             )
         })
     }
-}
-
-/// A number that changes when the identity is made anew, and tells nothing of its key.
-pub(crate) fn generation_of(key: &Key) -> String {
-    let [a, b, c, d, e, f, g, ..] = key.sign(b"generation id");
-    u64::from_be_bytes([0, a, b, c, d, e, f, g]).to_string()
 }

@@ -3,8 +3,9 @@
 use sluicegate::azure::{Identity, Key};
 
 use super::super::inputs::InputLimits;
+use super::super::peer::Peer;
 use super::super::persistence::StateFile;
-use super::super::state::{HubState, Peer};
+use super::super::state::HubState;
 use super::super::twin_document::TwinDocument;
 
 /// Why a registration gets no device.

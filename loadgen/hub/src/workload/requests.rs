@@ -6,16 +6,12 @@
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use sluicegate::azure::workload::{
-    API_VERSIONS, Call, error_response, parse_error_response, parse_sign_request, sign_response,
-    trust_bundle_response,
+    API_VERSIONS, Call, parse_sign_request, sign_response, trust_bundle_response,
 };
 
-use super::super::dispatch::worth_a_line;
-use super::super::handle::generation_of;
 use super::super::state::HubState;
-
-/// Path of the trust bundle.
-pub(super) const TRUST_BUNDLE: &str = "/trust-bundle";
+use super::super::tally::worth_a_line;
+use super::answer::Answer;
 
 /// What modules ask for: their key, and the one algorithm.
 const KEY_ID: &str = "primary";
@@ -28,28 +24,6 @@ pub(super) enum Scope {
     Module(String),
     /// Every module's.
     Every,
-}
-
-/// Status and JSON body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: String,
-}
-
-impl Answer {
-    pub(super) fn ok(body: String) -> Self {
-        Self { status: StatusCode::OK, body }
-    }
-
-    pub(super) fn error(status: StatusCode, message: &str) -> Self {
-        Self { status, body: error_response(message) }
-    }
-
-    /// The message of an error.
-    pub(super) fn message(&self) -> String {
-        parse_error_response(self.body.as_bytes()).unwrap_or_default()
-    }
 }
 
 impl HubState {
@@ -106,7 +80,7 @@ impl HubState {
         let odd = [
             ("keyId", asked["keyId"] != KEY_ID),
             ("algo", asked["algo"] != ALGORITHM),
-            ("the generation id", generation != generation_of(&peer.key)),
+            ("the generation id", generation != peer.generation_id()),
         ];
         let odd: Vec<&str> = odd.iter().filter(|(_, is_odd)| *is_odd).map(|(n, _)| *n).collect();
         if odd.is_empty() {
