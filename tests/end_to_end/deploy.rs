@@ -274,6 +274,26 @@ fn the_dockerfiles_are_staged_unprivileged_and_alike() {
     }
 }
 
+/// Cargo reads the manifest of each member before it builds any: each is copied, of the others than
+/// those that the module is made of alone.
+#[test]
+fn each_member_of_the_workspace_has_its_manifest_in_the_build() {
+    let manifest = text("Cargo.toml");
+    let (_, members) = manifest.split_once("members = [").expect("members");
+    let (members, _) = members.split_once(']').expect("the end of the members");
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() > 5, "{members:?}");
+    let stages = stages(&text("deploy/Dockerfile.amd64"));
+    let copies: Vec<&str> =
+        stages[0].iter().filter(|(k, _)| k == "COPY").map(|(_, rest)| rest.as_str()).collect();
+    for member in members {
+        let manifest = format!("{member}/Cargo.toml");
+        let is_part = ["allocator", "build-info"].iter().any(|part| member.starts_with(part));
+        let line = if is_part { None } else { Some(format!("{manifest} {manifest}")) };
+        assert!(line.is_none_or(|line| copies.contains(&line.as_str())), "{manifest}");
+    }
+}
+
 /// What is copied into the images is let in by `.dockerignore`, which lets in nothing else.
 #[test]
 fn the_build_context_is_what_the_images_need() {
