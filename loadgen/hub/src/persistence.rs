@@ -9,6 +9,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluicegate::azure::{Identity, Key};
@@ -239,16 +240,14 @@ fn group_key(config: &HubConfig) -> Result<Option<Key>, HubError> {
 /// # Errors
 /// It gives none.
 pub fn random_key(client_id: &str) -> Result<Key, HubError> {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut random = [0_u8; 64];
+    let mut random = [0_u8; 48];
     rustls::crypto::ring::default_provider()
         .secure_random
         .fill(&mut random)
         .map_err(|_| HubError::Certificate("the system gives no random numbers".to_owned()))?;
-    // Base64 digits of 48 random bytes, made a key of the usual length by one HMAC.
-    let digits: String = random.iter().map(|b| char::from(DIGITS[usize::from(b & 63)])).collect();
-    let seed =
-        Key::from_base64(&digits).map_err(|error| HubError::Certificate(error.to_string()))?;
+    // Made a key of the usual length by one HMAC.
+    let seed = Key::from_base64(&BASE64_STANDARD.encode(random))
+        .map_err(|error| HubError::Certificate(error.to_string()))?;
     Ok(seed.derive(client_id))
 }
 

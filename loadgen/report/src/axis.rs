@@ -1,4 +1,7 @@
 //! Axes: which part of the numbers is shown, where it lies, and the ticks people read it by.
+//!
+//! Not those of plotters: it labels powers of ten and knows no percentiles by their nines, lets
+//! labels touch where the plot is narrow, and takes for granted that numbers are finite.
 
 use std::borrow::Cow;
 
