@@ -1,7 +1,8 @@
 //! Axes: which part of the numbers is shown, where it lies, and the ticks people read it by.
 //!
-//! Not those of plotters: it labels powers of ten and knows no percentiles by their nines, lets
-//! labels touch where the plot is narrow, and takes for granted that numbers are finite.
+//! Not those of plotters: it chooses ticks by their number, whatever the width of their labels. Its
+//! logarithmic axis has powers of ten alone or eight ticks between each two, and an axis to NaN
+//! panics. Percentiles by their nines, and places with names, would be ours in any case.
 
 use std::borrow::Cow;
 
