@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -248,14 +248,14 @@ impl Scene {
     }
 }
 
-/// The `sluicegate` program that these tests came with: see [`Program::command`].
+/// The `sluicegate` program of these sources: see [`Program::command`].
 pub(crate) fn sluicegate() -> Command {
     Program::host().command()
 }
 
 /// The folder where `tests/run tools` puts the SDKs.
 pub(crate) fn tools_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop")
+    test_support::root().join("target/interop")
 }
 
 /// A message for an input.

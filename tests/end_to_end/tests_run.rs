@@ -8,10 +8,11 @@ use std::process::Command;
 
 use core_tests::readings::FILE;
 use tempfile::TempDir;
+use test_support::root;
 
 fn tree() -> TempDir {
     let tree = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run");
+    let script = root().join("tests/run");
     fs::create_dir_all(tree.path().join("tree/tests")).unwrap();
     fs::copy(script, tree.path().join("tree/tests/run")).unwrap();
     // Written by another process: a file that this one has open for writing, or a child that a test
@@ -98,12 +99,12 @@ fn scripts(folder: &Path) -> Vec<PathBuf> {
 /// and how it is called, wherever it is called from.
 #[test]
 fn every_script_has_help() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let all = scripts(root);
+    let root = root();
+    let all = scripts(&root);
     let asked: Vec<_> = all.iter().filter(|path| !path.ends_with(".ci/run")).collect();
     assert!(asked.len() > 5, "{all:?}");
     for script in asked {
-        let name = script.strip_prefix(root).unwrap().display().to_string();
+        let name = script.strip_prefix(&root).unwrap().display().to_string();
         for flag in ["--help", "-h"] {
             let mut command = Command::new(script);
             let output = command.arg(flag).current_dir("/").output().unwrap();

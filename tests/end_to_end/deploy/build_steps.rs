@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use build_info::{Build, DEFINITION_FILE};
 use tempfile::TempDir;
 
-use super::repository;
+use test_support::root;
 
 struct Tree(TempDir);
 
@@ -17,7 +17,7 @@ impl Tree {
         let tree = Self(tempfile::tempdir().unwrap());
         for file in ["deploy/build-steps", "deploy/Dockerfile.amd64", ".dockerignore", "Cargo.toml"]
         {
-            tree.put(file, &fs::read_to_string(repository().join(file)).unwrap());
+            tree.put(file, &fs::read_to_string(root().join(file)).unwrap());
         }
         // What is in no program is no part of the digest, here and there.
         let files = ["src/main.rs", "src/a/b.rs", "src/a.rs", "src/a/tests.rs", "src/tests/c.rs"];
@@ -29,7 +29,12 @@ impl Tree {
             "benches/a",
             "loadgen/a",
         ];
-        for file in files.iter().chain(&others).chain(&["perf/a", "tests/core/a", "Cargo.lock"]) {
+        for file in files.iter().chain(&others).chain(&[
+            "perf/a",
+            "tests/core/a",
+            "tests/support/a",
+            "Cargo.lock",
+        ]) {
             tree.put(file, file);
         }
         tree.put(DEFINITION_FILE, "");
