@@ -3,7 +3,7 @@
 use loadgen::load::machine::Machine;
 use serde::Serialize;
 
-use super::AbArgs;
+use super::args::AbArgs;
 use super::commits::States;
 use super::judge::{self, Verdict};
 use super::pairs::{Pair, Reading};

@@ -1,9 +1,12 @@
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use loadgen::load::outcome::{Finding, Standing};
 use tempfile::TempDir;
 
+use super::args::{TIME_MAX, TIME_MIN, parse_time};
 use super::*;
 use crate::example;
 

@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use loadgen::load::machine::Machine;
 use loadgen::simulator::utc_text;
 
-use super::arch::Arch;
 use super::baseline::Facts;
 use super::measure::Counter;
+use crate::arch::Arch;
 use crate::record::commit;
 
 /// What the system does not tell is empty.
