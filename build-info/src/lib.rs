@@ -39,6 +39,7 @@ const MARK: &str = "sources ";
 const STALE: &str = "stale library ";
 
 const PRODUCT: [&str; 5] = ["Cargo.toml", "Cargo.lock", "allocator", "build-info", "src"];
+const PAIRED: [&str; 2] = ["perf/paired/Cargo.toml", "perf/paired/src"];
 const LOADGEN: [&str; 2] = ["loadgen/Cargo.toml", "loadgen/src"];
 const STAGES: [&str; 2] = ["perf/stages/Cargo.toml", "perf/stages/src"];
 const PERF: [&str; 2] = ["perf/Cargo.toml", "perf/src"];
@@ -47,9 +48,10 @@ const PERF: [&str; 2] = ["perf/Cargo.toml", "perf/src"];
 fn parts(package: &str) -> Option<Vec<&'static str>> {
     let more: &[&[&str]] = match package {
         "sluicegate" => &[],
-        "loadgen" => &[&LOADGEN],
+        "loadgen" => &[&PAIRED, &LOADGEN],
+        "paired" => return Some(PAIRED.to_vec()),
         "stages" => &[&STAGES],
-        "perf" => &[&LOADGEN, &STAGES, &PERF],
+        "perf" => &[&PAIRED, &LOADGEN, &STAGES, &PERF],
         _ => return None,
     };
     Some([&PRODUCT[..], &more.concat()].concat())
@@ -59,9 +61,9 @@ fn parts(package: &str) -> Option<Vec<&'static str>> {
 fn libraries(package: &str) -> &'static [&'static str] {
     match package {
         "sluicegate" => &["sluicegate"],
-        "loadgen" => &["sluicegate", "loadgen"],
+        "loadgen" => &["sluicegate", "paired", "loadgen"],
         "stages" => &["sluicegate", "stages"],
-        "perf" => &["sluicegate", "loadgen", "stages", "perf"],
+        "perf" => &["sluicegate", "paired", "loadgen", "stages", "perf"],
         _ => &[],
     }
 }

@@ -1,13 +1,13 @@
 //! `perf ab`: a commit and the work tree, compared by the CPU time of the pipeline.
 //!
 //! ```text
-//! commits --> base (builds both) --> pairs (A B, B A) of measure (a run) --> statistics --> judge
+//! commits --> base (builds both) --> pairs (A B, B A) of measure (a run) --> paired --> judge
 //! ```
 //!
 //! For what counted instructions cannot see: system calls, caches, contention. First A against
 //! itself, which tells whether this machine can give an answer now; then A against B, in sets of
 //! pairs until the answer is sure. Wall time, and single runs, decide nothing. [`mod@pairs`],
-//! [`statistics`] and [`judge`] are pure. One run goes at a time; runs, repetitions and sets are
+//! [`paired`] and [`judge`] are pure. One run goes at a time; runs, repetitions and sets are
 //! bounded, and every program that was started is ended, by its id, whatever happens.
 
 use std::io::{self, Write};
@@ -20,16 +20,15 @@ pub mod judge;
 mod measure;
 pub mod pairs;
 mod report;
-pub mod statistics;
 
 pub use args::AbArgs;
 use base::Workshop;
 use commits::States;
 use judge::Verdict;
 use measure::Bench;
+use paired::{FLIPS, Summary};
 use pairs::{Pair, Side, pairs, ratios};
 use report::Report;
-use statistics::{FLIPS, Summary};
 
 use crate::failure::Failure;
 use crate::stop::Stop;

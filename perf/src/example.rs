@@ -92,7 +92,7 @@ fn settings() -> RunSettings {
 
 /// Makes `root` a workspace with some source in every package that has a program.
 pub(crate) fn workspace(root: &Path) {
-    for folder in ["", "loadgen", "perf", "perf/stages"] {
+    for folder in ["", "loadgen", "perf", "perf/paired", "perf/stages"] {
         let folder = root.join(folder);
         fs::create_dir_all(folder.join("src")).unwrap();
         fs::write(folder.join("Cargo.toml"), "").unwrap();

@@ -22,7 +22,7 @@ struct Tree(TempDir);
 impl Tree {
     fn new() -> Self {
         let tree = Self(tempfile::tempdir().unwrap());
-        for folder in ["", "loadgen/", "perf/", "perf/stages/"] {
+        for folder in ["", "loadgen/", "perf/", "perf/paired/", "perf/stages/"] {
             tree.put(&format!("{folder}Cargo.toml"), "");
             tree.put(&format!("{folder}src/main.rs"), "fn main() {}");
         }

@@ -18,10 +18,10 @@ impl Tree {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// One with some source in every package that has a program.
+    /// One with some source in every package that programs are made of.
     pub fn workspace() -> Self {
         let tree = Self::new();
-        for folder in ["", "loadgen/", "perf/", "perf/stages/"] {
+        for folder in ["", "loadgen/", "perf/", "perf/paired/", "perf/stages/"] {
             tree.put(&format!("{folder}Cargo.toml"), "");
             tree.put(&format!("{folder}src/main.rs"), "fn main() {}");
         }
