@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use test_support::write_script;
 
 use super::harness::{patience, wait_until};
 use blocks::{Block, blocks};
@@ -246,12 +247,4 @@ fn processes_in(folder: &Path) -> BTreeSet<(u32, String)> {
 fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-/// Written by another process: a file that this one has open for writing, or a child that a test
-/// beside this one is just starting, cannot be executed.
-fn write_script(path: &Path, text: &str) {
-    let write = r##"printf '#!/bin/sh\n%s\n' "$1" >"$2" && chmod 755 "$2""##;
-    let mut command = Command::new("sh");
-    assert!(command.args(["-c", write, "sh", text]).arg(path).status().unwrap().success());
 }

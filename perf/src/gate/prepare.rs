@@ -120,7 +120,6 @@ fn plugin(cc: &Path, places: &Places, stop: &Stop) -> Result<PathBuf, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example;
     use crate::gate::tools;
 
     /// The plugin is C that compiles without a warning.
@@ -137,7 +136,7 @@ mod tests {
     #[test]
     fn programs_that_are_not_there_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        example::workspace(folder.path());
+        test_support::put_workspace(folder.path());
         let places = Places { root: folder.path().to_owned(), target: "target".into() };
         let why = counter(Arch::Amd64, &Tools::new(), &places, true, &Stop::default()).unwrap_err();
         assert_eq!(why.code, 69);

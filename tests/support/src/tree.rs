@@ -21,13 +21,7 @@ impl Tree {
     /// One with some source in every package that programs are made of.
     pub fn workspace() -> Self {
         let tree = Self::new();
-        for folder in ["", "loadgen/", "perf/", "perf/paired/", "perf/stages/"] {
-            tree.put(&format!("{folder}Cargo.toml"), "");
-            tree.put(&format!("{folder}src/main.rs"), "fn main() {}");
-        }
-        tree.put("Cargo.lock", "");
-        tree.put(DEFINITION_FILE, DEFINITION);
-        tree.put("allocator/src/lib.rs", "");
+        put_workspace(tree.root());
         tree
     }
 
@@ -44,8 +38,7 @@ impl Tree {
     /// Writes a file, with the folders above it.
     pub fn put(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
+        put(&path, text);
         path
     }
 
@@ -60,14 +53,7 @@ impl Tree {
     /// Puts a program of `package` into a folder. All that it can is to tell that it is of the sources
     /// as they are now.
     pub fn build(&self, folder: &str, package: &str) -> PathBuf {
-        self.script(&format!("{folder}/{package}"), &self.says_version(package))
-    }
-
-    /// The line with which a script tells that it was built, as a program of `package`, from the
-    /// sources as they are now.
-    pub fn says_version(&self, package: &str) -> String {
-        let text = Build::of(self.root(), package).unwrap().text("0.1.0").unwrap();
-        format!("[ \"$1\" != --version ] || {{ echo '{package} {}'; exit; }}", text.trim_end())
+        self.script(&format!("{folder}/{package}"), &says_version(self.root(), package))
     }
 
     /// Runs git in it.
@@ -85,6 +71,29 @@ impl Tree {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", "a commit"]);
     }
+}
+
+/// Makes `root` a workspace with some source in every package that programs are made of.
+pub fn put_workspace(root: &Path) {
+    for folder in ["", "loadgen", "perf", "perf/paired", "perf/stages"] {
+        put(&root.join(folder).join("Cargo.toml"), "");
+        put(&root.join(folder).join("src/main.rs"), "fn main() {}");
+    }
+    put(&root.join("Cargo.lock"), "");
+    put(&root.join(DEFINITION_FILE), DEFINITION);
+    put(&root.join("allocator/src/lib.rs"), "");
+}
+
+fn put(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// The line with which a script tells that it was built, as a program of `package`, from the workspace
+/// at `root` as it is now.
+pub fn says_version(root: &Path, package: &str) -> String {
+    let text = Build::of(root, package).unwrap().text("0.1.0").unwrap();
+    format!("[ \"$1\" != --version ] || {{ echo '{package} {}'; exit; }}", text.trim_end())
 }
 
 /// Written by another process: a file that this one has open for writing, or a child that a test
