@@ -3,7 +3,6 @@
 //! One binary, because each test binary links the whole product. The tests under [`interop`],
 //! [`broker`] and [`readme`] need the tools that `tests/run tools` installs, those under [`arm32`]
 //! what `tests/run arm32` builds; the others need nothing but the workspace.
-#![cfg(test)]
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
