@@ -10,6 +10,8 @@ mod identity;
 pub(crate) mod layers;
 pub(crate) mod log_level;
 pub(crate) mod names;
+#[cfg(test)]
+pub(crate) mod page;
 pub mod quotes;
 mod table;
 pub(crate) mod values;
