@@ -1,7 +1,7 @@
 //! Budgets: what a stage may cost at most, where, under which condition, and where that is proven.
 //! Pure.
 //!
-//! [`BUDGETS`] is the table. README shows it; `cargo perf budgets` prints it as it is there.
+//! [`BUDGETS`] is the table. docs/budgets.md shows it; `cargo perf budgets` prints it as it is there.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,9 @@ use crate::gate::arch::Arch;
 mod table;
 
 pub use table::{BUDGETS, markdown, replace};
+
+/// The page that shows the table, from the top of the repository.
+pub const PAGE: &str = "docs/budgets.md";
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
