@@ -12,12 +12,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::pipeline::SharedPipeline;
-use crate::threshold::ThresholdCell;
+use crate::pipeline::threshold::ThresholdCell;
 
 pub mod address;
 #[cfg(test)]
 mod characters_tests;
 pub mod control;
+pub mod limits;
 pub mod login;
 pub mod outlet;
 #[cfg(test)]
@@ -25,7 +26,7 @@ mod peer;
 pub mod source;
 pub mod topics;
 
-pub use crate::url::Password;
+pub use crate::mqtt::url::Password;
 pub use address::Address;
 pub use control::Control;
 pub use login::Login;

@@ -13,11 +13,12 @@ use std::process::ExitCode;
 use tracing::{error, info, warn};
 
 use crate::broker::TopicFilter;
-use crate::metrics::Summary;
+use crate::host::logging;
+use crate::pipeline::metrics::Summary;
 use crate::settings::{
     self, BrokerSettings, HubSettings, Proof, Settings, SettingsError, Standalone,
 };
-use crate::{logging, module, sensor};
+use crate::{module, sensor};
 
 /// Wrong arguments or settings (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;

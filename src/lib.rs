@@ -26,56 +26,21 @@ pub const SOURCES: u64 = build_info_macro::sources!();
 
 pub mod mqtt;
 
-pub mod ingest;
+pub mod hub;
 
-pub mod pool;
-
-pub mod parse;
-
-pub mod threshold;
-
-pub mod twin;
-
-pub mod forward;
-
-pub mod ack;
-
-pub mod arena;
+pub mod broker;
 
 pub mod pipeline;
 
 pub mod outbound;
 
-pub mod dead_letters;
-
-pub mod linger;
-
-pub mod link;
-
-pub mod broker;
-
-pub mod workload;
-
-pub mod credentials;
-
-pub mod trust;
-
-pub mod tls;
+pub mod twin;
 
 pub mod azure;
 
 pub mod sensor;
 
 pub mod cli;
-pub mod duration;
-pub mod files;
-pub mod limits;
-pub mod logging;
-pub mod message;
-pub mod metrics;
+pub mod host;
 pub mod module;
-pub mod origin;
 pub mod settings;
-pub mod signals;
-pub mod url;
-pub mod utc;

@@ -11,18 +11,18 @@ use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
 use crate::broker::{Context, Login, Outlet, Source};
-use crate::credentials::Credentials;
-use crate::dead_letters::DeadLetters;
-use crate::linger;
-use crate::link::{Link, LinkSettings};
-use crate::metrics::Summary;
+use crate::host::signals::{self, StopSignals};
+use crate::hub::credentials::Credentials;
+use crate::hub::link::{Link, LinkSettings};
+use crate::hub::trust::{Trust, trusting};
+use crate::mqtt::linger;
+use crate::mqtt::tls::flaw;
 use crate::mqtt::{Peers, Route};
+use crate::outbound::dead_letters::DeadLetters;
+use crate::pipeline::metrics::Summary;
+use crate::pipeline::threshold::{Setting, ThresholdCell};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{HubSettings, Proof, Settings};
-use crate::signals::{self, StopSignals};
-use crate::threshold::{Setting, ThresholdCell};
-use crate::tls::flaw;
-use crate::trust::{Trust, trusting};
 
 /// Why the module could not start.
 #[derive(Debug, thiserror::Error)]
@@ -212,9 +212,9 @@ fn runtime() -> io::Result<Runtime> {
 mod tests {
     use super::*;
     use crate::azure::Identity;
-    use crate::parse::JsonPath;
-    use crate::threshold::Threshold;
-    use crate::workload::daemon::Daemon;
+    use crate::hub::workload::daemon::Daemon;
+    use crate::pipeline::parse::JsonPath;
+    use crate::pipeline::threshold::Threshold;
     use std::time::Duration;
     use tracing_subscriber::filter::LevelFilter;
 

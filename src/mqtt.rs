@@ -13,9 +13,13 @@ pub mod connection;
 pub(crate) mod cut;
 pub mod inbox;
 pub mod inflight;
+pub mod limits;
+pub mod linger;
 pub(crate) mod session;
 pub mod text;
+pub mod tls;
 pub mod transport;
+pub mod url;
 pub mod wire;
 
 pub use connection::{ByteStream, Connection, ConnectionError};

@@ -15,16 +15,18 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::dead_letters::DeadLetters;
-use crate::forward::Naming;
-use crate::logging::LineLimit;
-use crate::message::{Alert, SourceId};
+use crate::host::logging::LineLimit;
 use crate::mqtt::session;
 use crate::mqtt::wire::Outgoing;
 use crate::mqtt::{ByteStream, Connection, ConnectionError, Inflight};
+use crate::outbound::dead_letters::DeadLetters;
+use crate::outbound::naming::Naming;
 use crate::pipeline::Pipeline;
+use crate::pipeline::message::{Alert, SourceId};
 use suspicion::{Suspicion, Use};
 
+pub mod dead_letters;
+pub mod naming;
 mod parking;
 mod suspicion;
 
@@ -60,7 +62,7 @@ impl Sent {
 
 const _: () = {
     let places = size_of::<Alert>() + Inflight::<Sent>::SLOT_BYTES;
-    assert!(2 * places <= crate::limits::ALERT_TABLES_BYTES);
+    assert!(2 * places <= crate::pipeline::limits::ALERT_TABLES_BYTES);
 };
 
 /// What a PUBACK was for.

@@ -8,6 +8,17 @@
 //! - Bounded: what one source may have in here is [`HELD_MESSAGES_MAX`] messages and the setting
 //!   `held-bytes`; the connections look at [`Pipeline::is_over_bound`] before they read.
 
+pub mod arena;
+pub mod ingest;
+pub mod ledger;
+pub mod limits;
+pub mod message;
+pub mod metrics;
+pub mod origin;
+pub mod parse;
+pub mod pool;
+pub mod threshold;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -16,19 +27,21 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tracing::{debug, error, warn};
 
-use crate::ack::{Content, Ledger, Redelivery, Rule};
-use crate::arena::Arena;
-use crate::forward::{Order, Unsent};
-use crate::ingest::Ingest;
-use crate::limits::{HELD_MESSAGES_MAX, HELD_OVERDRAFT, HELD_RESERVE_SHARE, JUDGED_AT_ONCE_BYTES};
-use crate::logging::{LineLimit, excerpt};
-use crate::message::{Alert, Batch, Message, SourceId};
-use crate::metrics::{Counters, Summary};
+use crate::host::logging::{LineLimit, excerpt};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
-use crate::origin::Origin;
-use crate::parse::{JsonPath, Parser};
-use crate::pool::{Pool, Wakes, judge};
-use crate::threshold::Threshold;
+use crate::outbound::naming::{Order, Unsent};
+use crate::pipeline::arena::Arena;
+use crate::pipeline::ingest::Ingest;
+use crate::pipeline::ledger::{Content, Ledger, Redelivery, Rule};
+use crate::pipeline::limits::{
+    HELD_MESSAGES_MAX, HELD_OVERDRAFT, HELD_RESERVE_SHARE, JUDGED_AT_ONCE_BYTES,
+};
+use crate::pipeline::message::{Alert, Batch, Message, SourceId};
+use crate::pipeline::metrics::{Counters, Summary};
+use crate::pipeline::origin::Origin;
+use crate::pipeline::parse::{JsonPath, Parser};
+use crate::pipeline::pool::{Pool, Wakes, judge};
+use crate::pipeline::threshold::Threshold;
 
 /// An empty outbox that has room for more alerts gives its memory back.
 const OUTBOX_KEPT_MAX: usize = 16_384;

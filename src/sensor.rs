@@ -28,8 +28,8 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
+use crate::host::signals;
 use crate::module::StartError;
-use crate::signals;
 use link::{Link, Summary};
 use settings::Settings;
 

@@ -24,9 +24,9 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
-use crate::parse::JsonPath;
-use crate::threshold::Threshold;
+use crate::pipeline::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
+use crate::pipeline::parse::JsonPath;
+use crate::pipeline::threshold::Threshold;
 use layers::Layers;
 use table::{
     ALIASES, CONFIG, DRAIN_TIMEOUT, HEADINGS, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH,

@@ -15,6 +15,7 @@
 
 mod answer;
 pub(crate) mod desired;
+pub mod limits;
 pub(crate) mod misplaced;
 mod misspelt;
 pub(crate) mod requests;
@@ -26,7 +27,7 @@ use serde_json::Value;
 
 use crate::azure::members::members;
 use crate::azure::topics::Received;
-use crate::threshold::{Threshold, ThresholdCell};
+use crate::pipeline::threshold::{Threshold, ThresholdCell};
 use desired::{Change, Desired, PROPERTY, too_large};
 use requests::{Answer, Requests};
 

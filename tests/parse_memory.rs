@@ -4,8 +4,8 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use core_tests::corpus::{Kind, corpus};
-use sluicegate::parse::{Parser, Verdict};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::parse::{Parser, Verdict};
+use sluicegate::pipeline::threshold::Threshold;
 
 fn judge_all(parser: &mut Parser, bodies: &[Vec<u8>]) -> Vec<Verdict> {
     bodies.iter().map(|body| parser.judge(body, Threshold::DEFAULT)).collect()

@@ -1,6 +1,6 @@
-//! CPython decides: its `json` module and its `>` judge the same bodies as `sluicegate::parse`.
+//! CPython decides: its `json` module and its `>` judge the same bodies as `sluicegate::pipeline::parse`.
 //!
-//! Every verdict must be equal, but for the differences that `sluicegate::parse` documents; each
+//! Every verdict must be equal, but for the differences that `sluicegate::pipeline::parse` documents; each
 //! of those has a rule here that says what to expect instead.
 #![cfg(test)]
 
@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use core_tests::corpus::{CorpusEntry, THRESHOLDS, corpus};
-use sluicegate::parse::{Malformed, Parser, Verdict};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::parse::{Malformed, Parser, Verdict};
+use sluicegate::pipeline::threshold::Threshold;
 
 /// Bodies per run; `SLUICEGATE_ORACLE_BODIES` asks for more.
 const BODIES: usize = 5_000;

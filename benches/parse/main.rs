@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mimalloc::MiMalloc;
-use sluicegate::parse::{Malformed, Parser, Verdict};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::parse::{Malformed, Parser, Verdict};
+use sluicegate::pipeline::threshold::Threshold;
 use stages::body::{COLD, HOT, SIZES, malformed, sensor};
 
 mod parsers;

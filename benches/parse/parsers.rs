@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use simd_json::prelude::ValueAsScalar;
 use simd_json::{Buffers, Tape};
-use sluicegate::parse::{self, Verdict};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::parse::{self, Verdict};
+use sluicegate::pipeline::threshold::Threshold;
 use sonic_rs::JsonValueTrait;
 use stages::body::{COLD, HOT, malformed, sensor};
 

@@ -7,9 +7,9 @@ use std::hint::black_box;
 
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput};
-use sluicegate::ack::Ledger;
 use sluicegate::mqtt::packet::PubAck;
 use sluicegate::mqtt::wire::write_puback;
+use sluicegate::pipeline::ledger::Ledger;
 
 use crate::traffic::MESSAGES;
 

@@ -10,7 +10,7 @@ use criterion::{BatchSize, Criterion};
 use serde::Deserialize;
 use sluicegate::mqtt::QoS;
 use sluicegate::mqtt::packet::{Packet, PubAck, Publish};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::threshold::Threshold;
 use stages::core::{Core, Tally, alerts_prefix};
 
 use crate::traffic::{ALERT_EVERY, MESSAGES, per_message, read_all, stream};

@@ -9,13 +9,13 @@ use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput};
-use sluicegate::arena::Place;
 use sluicegate::azure::Identity;
-use sluicegate::forward::{HubOutput, Naming};
-use sluicegate::message::{Alert, Message, SourceId, Span};
 use sluicegate::mqtt::QoS;
 use sluicegate::mqtt::packet::Publish;
 use sluicegate::mqtt::wire::Outgoing;
+use sluicegate::outbound::naming::{HubOutput, Naming};
+use sluicegate::pipeline::arena::Place;
+use sluicegate::pipeline::message::{Alert, Message, SourceId, Span};
 
 const BAG: &str = "sequenceNumber=4711&%24.cdid=edge1&%24.cmid=sensor";
 const TOPIC: &str = "devices/edge1/modules/filter/messages/events/%24.on=output1&sequenceNumber=4711&MessageType=Alert";

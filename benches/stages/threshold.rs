@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock};
 
 use arc_swap::{ArcSwap, Cache};
 use criterion::Criterion;
-use sluicegate::threshold::{Setting, Threshold, ThresholdCell};
+use sluicegate::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 use sluicegate::twin::{Outcome, Twin};
 
 const PATCH: &[u8] = br#"{"TemperatureThreshold":30.5}"#;

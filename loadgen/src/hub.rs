@@ -250,7 +250,7 @@ impl Hub {
         let woken = Arc::clone(&wake);
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime =
-            sluicegate::signals::runtime(builder.enable_all()).map_err(HubError::Thread)?;
+            sluicegate::host::signals::runtime(builder.enable_all()).map_err(HubError::Thread)?;
         let doors = [(listener, Door::Mqtt)].into_iter();
         let doors = doors.chain(websocket.map(|(listener, _)| (listener, Door::WebSocket)));
         let tls = TlsAcceptor::from(certificates.server);

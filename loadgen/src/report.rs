@@ -87,7 +87,7 @@ pub fn html(inputs: &[Input]) -> Result<String, ReportError> {
 /// [`ReportError::Output`].
 pub fn write(path: &Path, html: &str) -> Result<(), ReportError> {
     let failed = |source| ReportError::Output { path: path.to_owned(), source };
-    sluicegate::files::check_replaceable(path)
+    sluicegate::host::files::check_replaceable(path)
         .map_err(|problem| failed(std::io::Error::other(problem)))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));

@@ -174,7 +174,7 @@ fn say(out: &mut impl Write, text: &str) {
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
-    let time = sluicegate::duration::parse(text)?;
+    let time = sluicegate::host::duration::parse(text)?;
     (TIME_MIN..=TIME_MAX).contains(&time).then_some(time).ok_or("from 100ms to 60s".to_owned())
 }
 

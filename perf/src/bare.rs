@@ -18,7 +18,7 @@ use bytes::BytesMut;
 use rumqttc::QoS;
 use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet, Subscribe};
 use sluicegate::mqtt::connection::PACKET_BYTES_MAX;
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::threshold::Threshold;
 use stages::core::Core;
 
 /// Most bytes of one read, as the module's.

@@ -15,7 +15,7 @@ use perf::gate::{self, GateArgs};
 use perf::record::{self, RecordArgs};
 use perf::trend::{self, TrendArgs};
 use perf::verify::{self, VerifyArgs};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::threshold::Threshold;
 use stages::core::{Core, Tally, alerts_prefix, traffic};
 
 #[global_allocator]

@@ -199,7 +199,7 @@ fn append(file: &Path, lines: &str) -> io::Result<()> {
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
-    let time = sluicegate::duration::parse(text)?;
+    let time = sluicegate::host::duration::parse(text)?;
     let range = Duration::from_millis(10)..=TIME_MAX;
     range.contains(&time).then_some(time).ok_or_else(|| "from 10ms to 1h".to_owned())
 }

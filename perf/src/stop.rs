@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sluicegate::signals::{StopSignals, runtime};
+use sluicegate::host::signals::{StopSignals, runtime};
 use tokio::runtime::Builder;
 
 /// Whether this process was asked to end.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::url::{Password, Schemes, ServerUrl, UrlProblem};
+use crate::mqtt::url::{Password, Schemes, ServerUrl, UrlProblem};
 
 /// With the ports that stand for them (IANA: mqtt, secure-mqtt).
 const SCHEMES: Schemes =

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::peer::{COLD, HOT, Peer, Rig, until};
-use crate::dead_letters::DeadLetters;
-use crate::logging::capture::capture;
+use crate::host::logging::capture::capture;
 use crate::mqtt::packet::{Packet, PubAck};
 use crate::mqtt::session;
+use crate::outbound::dead_letters::DeadLetters;
 
 /// Controls, and code points that are no characters (MQTT 3.1.1 §1.5.3).
 const ODD: [char; 10] = [
@@ -78,7 +78,7 @@ async fn what_a_broker_hangs_up_on_is_kept_and_told() {
             assert!(connections < 50, "{odd:?}: it is never kept");
             outlet = hang_up_at_alerts(outlet).await;
         }
-        let held = rig.pipeline.lock().release(crate::message::SourceId::Broker, |_| {});
+        let held = rig.pipeline.lock().release(crate::pipeline::message::SourceId::Broker, |_| {});
         assert_eq!(held, 1, "the reading is settled");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let escaped = format!("alerts/sensors/{}", odd.to_string().as_bytes().escape_ascii());

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::threshold::{Threshold, ThresholdCell};
+use crate::pipeline::threshold::{Threshold, ThresholdCell};
 use crate::twin::desired::{Change, Desired, PROPERTY, too_large};
 use crate::twin::requests::report_body;
 use crate::twin::{Outcome, put_in_force};

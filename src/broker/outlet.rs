@@ -5,7 +5,7 @@
 //!   them.
 //! - Before the first judgement the retained patch is waited for: a PINGREQ behind the subscription
 //!   is answered behind what the broker had retained, unless it sends that at its leisure. At most
-//!   [`FIRST_TWIN_WAIT`](crate::limits::FIRST_TWIN_WAIT) from the first CONNACK. Without leave to
+//!   [`FIRST_TWIN_WAIT`](crate::twin::limits::FIRST_TWIN_WAIT) from the first CONNACK. Without leave to
 //!   subscribe nothing is waited for, and alerts leave all the same.
 //! - A patch that was cleared while there was no connection is missed in what the broker had retained
 //!   ([`RETAINED_WAIT`]).
@@ -25,18 +25,18 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep_until;
 
 use super::{Context, Control, Login};
-use crate::dead_letters::DeadLetters;
-use crate::forward::BrokerOutput;
-use crate::limits::RETAINED_WAIT;
-use crate::logging::LineLimit;
-use crate::message::SourceId;
+use crate::broker::limits::RETAINED_WAIT;
+use crate::host::logging::LineLimit;
 use crate::mqtt::session::{
     self, Ask, Cause, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::Incoming;
 use crate::mqtt::{ByteStream, Connection, Stream};
+use crate::outbound::dead_letters::DeadLetters;
+use crate::outbound::naming::BrokerOutput;
 use crate::outbound::{Acknowledged, Outbound};
 use crate::pipeline::Pipeline;
+use crate::pipeline::message::SourceId;
 use crate::settings::Standalone;
 use hold::Hold;
 

@@ -8,18 +8,18 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::{Context, Login, Outlet, Source};
-use crate::message::Alert;
+use crate::hub::trust::trusting;
 use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::mqtt::packet::{
     Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode as Code,
 };
+use crate::mqtt::tls::TlsSettings;
 use crate::mqtt::{Connection, QoS, Route};
-use crate::parse::JsonPath;
+use crate::pipeline::message::Alert;
+use crate::pipeline::parse::JsonPath;
+use crate::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::settings::{BrokerSettings, Standalone};
-use crate::threshold::{Setting, Threshold, ThresholdCell};
-use crate::tls::TlsSettings;
-use crate::trust::trusting;
 
 pub(super) const HOT: &str = r#"{"machine":{"temperature":99}}"#;
 pub(super) const COLD: &str = r#"{"machine":{"temperature":1}}"#;
@@ -145,7 +145,7 @@ impl Rig {
 
     /// Takes a message in and judges it, in the source's place.
     pub(super) fn message(&self, topic: &str, body: &str) {
-        use crate::message::{Message, SourceId, Span};
+        use crate::pipeline::message::{Message, SourceId, Span};
         let block = bytes::Bytes::from(format!("{topic}{body}"));
         let (middle, end) = (topic.len(), block.len());
         let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };

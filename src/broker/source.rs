@@ -23,16 +23,16 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 use super::{Context, Login, TopicFilter};
-use crate::linger::Linger;
-use crate::logging::{LineLimit, excerpt};
-use crate::message::{Message, SourceId, Span};
+use crate::host::logging::{LineLimit, excerpt};
+use crate::mqtt::linger::Linger;
 use crate::mqtt::session::{
     self, Ask, Cause, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
 };
 use crate::mqtt::wire::{Incoming, PublishAt};
 use crate::mqtt::{ByteStream, Connection, Stream};
-use crate::origin::Origin;
 use crate::pipeline::Pipeline;
+use crate::pipeline::message::{Message, SourceId, Span};
+use crate::pipeline::origin::Origin;
 use filters::Filters;
 use silence::Silence;
 

@@ -12,7 +12,7 @@
 //!
 //! - In: what the client decides in its turns. Out: connections, each to its end, and log lines about
 //!   both. Runs on the thread of its caller.
-//! - Bounded: SUBACK within [`SUBACK_WAIT`](crate::limits::SUBACK_WAIT), a PUBACK within the
+//! - Bounded: SUBACK within [`SUBACK_WAIT`](crate::mqtt::limits::SUBACK_WAIT), a PUBACK within the
 //!   client's [`puback_timeout`](Serve::puback_timeout), waits between connections as
 //!   [`reconnect`] has them. A wait counts only time in which the connection was read.
 //! - One clock, that of the runtime ([`now`]): tests stop it.
@@ -33,9 +33,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout_at;
 
 use super::{Answer, ByteStream, Connection, ConnectionError, Inbox, Names, Stream};
-use crate::files::reread::Watch;
-use crate::linger;
-use crate::logging::outage::STEADY_AFTER;
+use crate::host::files::reread::Watch;
+use crate::host::logging::outage::STEADY_AFTER;
+use crate::mqtt::linger;
 pub(crate) use hint::Course;
 pub(crate) use leaving::Leaving;
 use life::{Life, pause, telling};

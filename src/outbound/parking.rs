@@ -10,13 +10,13 @@ use tracing::{error, info};
 
 use super::suspicion::{Blame, Mark, Place, Work};
 use super::{HungUp, Outbound, Sent, outgoing};
-use crate::dead_letters::{DeadLetters, Name, Problem};
-use crate::forward::Naming;
-use crate::logging::excerpt;
-use crate::message::Alert;
+use crate::host::logging::excerpt;
 use crate::mqtt::session;
 use crate::mqtt::{ByteStream, Connection, ConnectionError};
+use crate::outbound::dead_letters::{DeadLetters, Name, Problem};
+use crate::outbound::naming::Naming;
 use crate::pipeline::Pipeline;
+use crate::pipeline::message::Alert;
 
 /// Files written or moved in one turn, and as many at a hang-up: each waits for the disk, and others
 /// wait for it.

@@ -17,7 +17,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::dead_letters::Name;
+use crate::outbound::dead_letters::Name;
 pub(super) use suspect::{Mark, Place, Suspect, Work};
 
 mod suspect;

@@ -1,13 +1,13 @@
 use super::*;
-use crate::forward::BrokerOutput;
-use crate::limits::TOPIC_BYTES_MAX;
-use crate::message::{Message, SourceId, Span};
 use crate::mqtt::QoS;
 use crate::mqtt::connection::WRITE_HIGH_WATER_BYTES;
 use crate::mqtt::inflight::WINDOW_MAX;
+use crate::mqtt::limits::TOPIC_BYTES_MAX;
 use crate::mqtt::packet::{Packet, Publish};
-use crate::parse::JsonPath;
-use crate::threshold::Threshold;
+use crate::outbound::naming::BrokerOutput;
+use crate::pipeline::message::{Message, SourceId, Span};
+use crate::pipeline::parse::JsonPath;
+use crate::pipeline::threshold::Threshold;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 use tokio::io::{DuplexStream, duplex, empty, join, sink};

@@ -1,7 +1,7 @@
 use super::*;
-use crate::limits::ALERT_TABLES_BYTES;
-use crate::message::Span;
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
+use crate::pipeline::limits::ALERT_TABLES_BYTES;
+use crate::pipeline::message::Span;
 use futures_util::FutureExt;
 
 mod interleaving;

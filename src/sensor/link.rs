@@ -28,13 +28,13 @@ use super::settings::{HUB_NAMES, PROVISIONING_NAMES, Settings};
 use super::twin::Twin;
 use crate::azure::dps::{self, Assignment, Registration};
 use crate::azure::{Identity, Properties, sign_token, topics};
-use crate::credentials::expiry_unix_s;
-use crate::logging::LineLimit;
-use crate::logging::outage::Outage;
+use crate::host::logging::LineLimit;
+use crate::host::logging::outage::Outage;
+use crate::host::utc;
+use crate::hub::credentials::expiry_unix_s;
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Client, Connected, FailedAttempt, Leaving};
 use crate::mqtt::{Answer, Endpoint, Inflight, Names, Peers, Route, transport};
-use crate::utc;
 use serve::Leave;
 
 /// Most telemetry messages that wait to be sent: half an hour of them at the default interval.

@@ -9,7 +9,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::signals::StopSignals;
+use crate::host::signals::StopSignals;
 
 /// Everything that can tell the sensor to quit.
 pub(super) struct Signals {

@@ -12,12 +12,12 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::azure::Key;
 use crate::azure::dps::Enrollment;
-use crate::files::reread::Reread;
-use crate::files::{self, pem};
+use crate::host::files::reread::Reread;
+use crate::host::files::{self, pem};
+use crate::mqtt::tls::{CaSource, TlsFiles, TlsSettings, client_config, flaw};
 use crate::mqtt::{Names, Peer};
 use crate::settings::layers::{self, Layers};
 use crate::settings::{self, KnownNames, SettingsError, Spec, log_level, row, values};
-use crate::tls::{CaSource, TlsFiles, TlsSettings, client_config, flaw};
 
 const ID_SCOPE: Spec = row(
     "id-scope",

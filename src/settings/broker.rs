@@ -15,10 +15,10 @@ use super::table::{
 use super::{Spec, identity, values};
 use crate::broker::topics::overlap;
 use crate::broker::{Address, AlertsTopic, Password, TopicFilter};
-use crate::files::reread::Reread;
+use crate::host::files::reread::Reread;
 use crate::mqtt::Route;
 use crate::mqtt::text::is_refused;
-use crate::tls::TlsSettings;
+use crate::mqtt::tls::TlsSettings;
 
 /// What a broker is needed for.
 const OF_BROKER: [Spec; 7] = [

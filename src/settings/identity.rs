@@ -12,8 +12,8 @@ use super::table::{
 use super::{Spec, values};
 use crate::azure::identity::{ID_LEN_MAX, is_host_name, is_id};
 use crate::azure::{ConnectionString, Identity, Key};
-use crate::files::pem;
-use crate::workload::Workload;
+use crate::host::files::pem;
+use crate::hub::workload::Workload;
 
 /// What an edge device sets for each of its modules; the API version may be missing.
 const RUNTIME: [Spec; 7] =

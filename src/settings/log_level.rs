@@ -4,7 +4,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::layers::Layers;
 use super::{Spec, names};
-use crate::logging::LEVELS;
+use crate::host::logging::LEVELS;
 
 /// What an unknown level counts as, there and here.
 const DEFAULT: LevelFilter = LevelFilter::INFO;

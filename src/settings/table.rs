@@ -3,7 +3,7 @@
 mod broker;
 
 use crate::azure::workload::API_VERSION_DEFAULT;
-use crate::parse::JsonPath;
+use crate::pipeline::parse::JsonPath;
 
 pub(super) use broker::*;
 

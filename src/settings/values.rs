@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::threshold::Threshold;
+use crate::pipeline::threshold::Threshold;
 
 /// Most parser threads: more than any edge device has cores.
 const WORKERS_MAX: usize = 64;
@@ -37,7 +37,7 @@ pub(crate) fn duration_within(
     least: Duration,
     most: Duration,
 ) -> Result<Duration, String> {
-    let duration = crate::duration::parse(text)?;
+    let duration = crate::host::duration::parse(text)?;
     if (least..=most).contains(&duration) {
         return Ok(duration);
     }

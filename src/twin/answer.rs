@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use super::desired::Change;
-use crate::threshold::{Setting, Threshold, ThresholdCell};
+use crate::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 
 /// Stores what `change` asks for into `cell`, under `version`; a removed property means `default`.
 /// The outcome comes with the value of the reported property that acknowledges it (IoT Plug and Play

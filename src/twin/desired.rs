@@ -2,9 +2,9 @@
 //! is in it is passed over.
 
 use crate::azure::members::{members, told};
-use crate::limits::VERSION_MAX;
 use crate::mqtt::connection::PACKET_BYTES_MAX;
-use crate::threshold::Threshold;
+use crate::pipeline::threshold::Threshold;
+use crate::twin::limits::VERSION_MAX;
 
 /// The desired property, as the tutorials name it.
 pub(crate) const PROPERTY: &str = "TemperatureThreshold";

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::azure::request_ids::{Outstanding, RequestIds};
 use crate::azure::topics;
-use crate::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX};
+use crate::twin::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX};
 
 /// Something to publish on a twin topic.
 #[derive(Debug, Clone, PartialEq, Eq)]

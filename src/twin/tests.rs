@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX, VERSION_MAX};
+use crate::twin::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX, VERSION_MAX};
 use std::time::Duration;
 
 use serde_json::json;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::Args;
-use sluicegate::files;
+use sluicegate::host::files;
 
 use super::CommandError;
 use super::output::note;

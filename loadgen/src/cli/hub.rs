@@ -13,8 +13,8 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use sluicegate::azure::Key;
-use sluicegate::files;
-use sluicegate::logging::Log;
+use sluicegate::host::files;
+use sluicegate::host::logging::Log;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -114,7 +114,8 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         if args.no_simulator { Vec::new() } else { sensors(&manifest, args.message_delay)? };
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().max_blocking_threads(CONNECTIONS_MAX);
-    let runtime = sluicegate::signals::runtime(&mut builder).map_err(CommandError::no_start)?;
+    let runtime =
+        sluicegate::host::signals::runtime(&mut builder).map_err(CommandError::no_start)?;
     // In a thread of its own: this one may wait for whoever reads the greeting.
     let (stop, stopped) = oneshot::channel();
     let on_stop = move || {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use sluicegate::logging::queue::Lines;
+use sluicegate::host::logging::queue::Lines;
 
 use super::CommandError;
 

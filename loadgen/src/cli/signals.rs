@@ -4,7 +4,7 @@ use std::io;
 
 use crossbeam_channel::{Receiver, bounded};
 use rustix::process::Signal;
-use sluicegate::signals::{StopSignals, runtime};
+use sluicegate::host::signals::{StopSignals, runtime};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -10,7 +10,7 @@ const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// # Errors
 /// A text that shows the accepted form.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration = sluicegate::duration::parse(text)?;
+    let duration = sluicegate::host::duration::parse(text)?;
     if duration <= DURATION_MAX { Ok(duration) } else { Err("at most 365days".to_owned()) }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sluicegate::files;
+use sluicegate::host::files;
 
 use super::HubError;
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 mod broker_url;
 
 pub use broker_url::{BrokerUrl, UrlError};
-pub use sluicegate::url::Password;
+pub use sluicegate::mqtt::url::Password;
 
 /// Most sensor streams.
 pub const SENSORS_MAX: u32 = 100_000;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sluicegate::files;
+use sluicegate::host::files;
 
 use super::{Input, ReportError};
 use crate::load::outcome::{Document, FORMAT};

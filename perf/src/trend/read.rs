@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use loadgen::load::machine::Machine;
 use serde::de::{Deserialize, Deserializer, Error};
-use sluicegate::files;
+use sluicegate::host::files;
 
 use crate::record::row::Status;
 

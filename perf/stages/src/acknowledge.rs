@@ -1,8 +1,8 @@
 //! From receipts to PUBACKs, through the ledger: a read's worth of messages is received and judged,
 //! one in ten is an alert and is settled behind all others.
 
-use sluicegate::ack::Ledger;
 use sluicegate::mqtt::wire::write_puback;
+use sluicegate::pipeline::ledger::Ledger;
 
 use crate::stage::{Runner, Work};
 

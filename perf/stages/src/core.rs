@@ -6,8 +6,8 @@
 
 use rumqttc::mqttbytes::Error;
 use sluicegate::azure::alert_topic;
-use sluicegate::parse::{JsonPath, Parser, Verdict};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::parse::{JsonPath, Parser, Verdict};
+use sluicegate::pipeline::threshold::Threshold;
 
 mod decode;
 

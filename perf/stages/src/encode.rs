@@ -2,11 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::v4::Publish;
-use sluicegate::arena::Place;
 use sluicegate::azure::topics::inputs_prefix;
-use sluicegate::forward::{HubOutput, Naming};
-use sluicegate::message::{Alert, Message, SourceId, Span};
 use sluicegate::mqtt::wire::Outgoing;
+use sluicegate::outbound::naming::{HubOutput, Naming};
+use sluicegate::pipeline::arena::Place;
+use sluicegate::pipeline::message::{Alert, Message, SourceId, Span};
 
 use crate::stage::{Runner, Work};
 use crate::traffic::{Ring, Sent, alert_topic, alerts_prefix, identity};

@@ -1,7 +1,7 @@
 //! Parse a body and decide.
 
-use sluicegate::parse::{Malformed, Parser, Verdict};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::parse::{Malformed, Parser, Verdict};
+use sluicegate::pipeline::threshold::Threshold;
 
 use crate::body;
 use crate::stage::{Runner, Work};

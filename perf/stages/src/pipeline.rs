@@ -12,13 +12,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sluicegate::azure::Key;
-use sluicegate::credentials::Credentials;
-use sluicegate::link::{Link, LinkSettings};
+use sluicegate::hub::credentials::Credentials;
+use sluicegate::hub::link::{Link, LinkSettings};
+use sluicegate::hub::trust::{Trust, trusting};
 use sluicegate::mqtt::{Connection, Route};
-use sluicegate::parse::JsonPath;
+use sluicegate::pipeline::parse::JsonPath;
+use sluicegate::pipeline::threshold::ThresholdCell;
 use sluicegate::pipeline::{Pipeline, SharedPipeline};
-use sluicegate::threshold::ThresholdCell;
-use sluicegate::trust::{Trust, trusting};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 

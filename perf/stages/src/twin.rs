@@ -7,7 +7,7 @@ use std::time::Instant;
 use sluicegate::azure::Identity;
 use sluicegate::azure::topics::{self, Received, parse_received};
 use sluicegate::mqtt::wire::Outgoing;
-use sluicegate::threshold::{Setting, Threshold, ThresholdCell};
+use sluicegate::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 use sluicegate::twin::{Outcome, Twin};
 
 use crate::stage::{Runner, Work};

@@ -1,7 +1,7 @@
 //! Decode, judge, acknowledge and encode in one loop: [`Core`] over reads of 64 KiB.
 
 use sluicegate::mqtt::connection::READ_BYTES;
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::threshold::Threshold;
 
 use crate::core::{Core, alerts_prefix};
 use crate::stage::{Runner, Work};

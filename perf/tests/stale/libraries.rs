@@ -38,7 +38,7 @@ const MAIN: &str = r#"fn main() {
     if std::env::args().len() > 1 {
         return println!("sluicegate {}", build_info_macro::version!().trim_end());
     }
-    println!("{}", sluicegate::ingest::WHAT);
+    println!("{}", sluicegate::pipeline::ingest::WHAT);
 }"#;
 
 /// A work tree of a small `sluicegate`, which has the package `build-info` of this one.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::threshold::Setting;
+use crate::pipeline::threshold::Setting;
 use serde_json::{Value, json};
 
 fn threshold(value: f64) -> Threshold {

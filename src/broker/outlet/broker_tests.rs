@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::broker::peer::{CONTROL, HOT, Peer, REPORTED, Rig};
-use crate::limits::FIRST_TWIN_WAIT;
 use crate::mqtt::ConnectionError;
 use crate::mqtt::packet::{Publish, SubscribeReasonCode as Code};
+use crate::twin::limits::FIRST_TWIN_WAIT;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 

@@ -6,7 +6,7 @@ use rumqttc::mqttbytes::v4::SubAck;
 use tracing::{error, info, warn};
 
 use super::Outlet;
-use crate::logging::excerpt;
+use crate::host::logging::excerpt;
 use crate::mqtt::session::{End, Subscription};
 use crate::pipeline::Pipeline;
 use crate::twin::Outcome;

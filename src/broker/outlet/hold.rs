@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use tracing::warn;
 
-use crate::limits::FIRST_TWIN_WAIT;
 use crate::pipeline::Pipeline;
-use crate::threshold::ThresholdCell;
+use crate::pipeline::threshold::ThresholdCell;
+use crate::twin::limits::FIRST_TWIN_WAIT;
 
 /// It outlives connections: a broker that ends each of them early does not prolong it.
 #[derive(Debug, Default)]

@@ -10,11 +10,11 @@ use tokio::time::Instant as Clock;
 
 use super::*;
 use crate::broker::peer::Rig;
-use crate::dead_letters::{DeadLetters, FILES_MAX};
-use crate::message::SourceId;
 use crate::mqtt::cut::Cut;
 use crate::mqtt::packet::Publish;
+use crate::outbound::dead_letters::{DeadLetters, FILES_MAX};
 use crate::outbound::receiver::{Next, Receiver, files};
+use crate::pipeline::message::SourceId;
 
 /// Messages that a source gives ahead of their acknowledgements.
 const WINDOW: usize = 20;

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::broker::peer::{CONTROL, DRAIN, HOT, Peer, REPORTED, Rig, until};
-use crate::limits::FIRST_TWIN_WAIT;
 use crate::mqtt::packet::{PubAck, Publish};
 use crate::mqtt::{ConnectionError, QoS};
+use crate::twin::limits::FIRST_TWIN_WAIT;
 use tokio::task::JoinHandle;
 use tokio::time::Instant as Clock;
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::broker::peer::{COLD, HOT, Peer, Rig, until};
-use crate::limits::SUBACK_WAIT;
 use crate::mqtt::QoS;
+use crate::mqtt::limits::SUBACK_WAIT;
 use crate::mqtt::packet::{PubAck, PubComp, PubRec, PubRel, Publish};
 use tokio::task::JoinHandle;
 

@@ -11,8 +11,8 @@
 use std::time::Instant;
 
 use crate::broker::TopicFilter;
-use crate::limits::SHARED_SILENCE;
-use crate::logging::excerpt;
+use crate::broker::limits::SHARED_SILENCE;
+use crate::host::logging::excerpt;
 
 #[derive(Debug)]
 pub(super) struct Silence {

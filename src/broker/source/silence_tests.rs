@@ -1,9 +1,9 @@
 //! What is told of shared subscriptions that bring nothing, by a stopped clock.
 
 use super::*;
+use crate::broker::limits::SHARED_SILENCE;
 use crate::broker::peer::{COLD, Peer, Rig};
-use crate::limits::SHARED_SILENCE;
-use crate::logging::capture::capture;
+use crate::host::logging::capture::capture;
 use tokio::time::sleep;
 
 const WORDS: &str = "takes it for an ordinary filter";

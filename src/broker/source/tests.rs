@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::broker::peer::{COLD, DRAIN, HOT, Peer, Rig, until};
-use crate::limits::SUBACK_WAIT;
+use crate::mqtt::limits::SUBACK_WAIT;
 use crate::mqtt::packet::{PubAck, SubscribeReasonCode};
 use crate::mqtt::{ConnectionError, QoS};
 use tokio::task::JoinHandle;

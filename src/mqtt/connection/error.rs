@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rumqttc::mqttbytes;
 
-use crate::tls;
+use crate::mqtt::tls;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ConnectionError;
-use crate::limits::{ANSWER_WAIT, UNACKNOWLEDGED_MAX};
+use crate::mqtt::limits::{ANSWER_WAIT, UNACKNOWLEDGED_MAX};
 
 #[derive(Debug)]
 pub(super) struct KeepAlive {

@@ -9,8 +9,8 @@ use tracing::{debug, error, info, warn};
 
 use super::reconnect::{self, Loss, Reconnect};
 use super::{FailedAttempt, now};
-use crate::files::reread::Watch;
-use crate::logging::outage::{Away, Lasting, Outage, STEADY_AFTER, Tell};
+use crate::host::files::reread::Watch;
+use crate::host::logging::outage::{Away, Lasting, Outage, STEADY_AFTER, Tell};
 
 /// What outlives the connections of a client.
 #[derive(Default)]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::UNACKNOWLEDGED_MAX;
+use crate::mqtt::limits::UNACKNOWLEDGED_MAX;
 
 /// What becomes of the oldest publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,9 +16,9 @@
 use std::time::Duration;
 
 use super::Cause;
-use crate::limits::{ANSWER_WAIT, ANSWER_WAIT_MAX, HEALTHY_AFTER};
 use crate::mqtt::Answer;
 use crate::mqtt::backoff::{AUTHENTICATION, Backoff, Bounds, CUT, TRANSIENT, UNREACHABLE};
+use crate::mqtt::limits::{ANSWER_WAIT, ANSWER_WAIT_MAX, HEALTHY_AFTER};
 
 /// A connection that ends so soon after its CONNACK may have been thrown out by another client of
 /// the same name.

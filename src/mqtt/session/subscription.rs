@@ -8,7 +8,7 @@ use rumqttc::mqttbytes::v4::{
 use tracing::warn;
 
 use super::{End, now};
-use crate::limits::SUBACK_WAIT;
+use crate::mqtt::limits::SUBACK_WAIT;
 use crate::mqtt::{ByteStream, Connection, QoS};
 
 /// What was asked for, and what came of it.

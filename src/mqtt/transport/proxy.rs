@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{At, Failure};
-use crate::url::{Password, Schemes, ServerUrl, UrlProblem};
+use crate::mqtt::url::{Password, Schemes, ServerUrl, UrlProblem};
 
 /// The scheme of a proxy that is asked by CONNECT, with its port.
 const SCHEMES: Schemes = Schemes {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{
     CERTAIN_TIME, CERTAIN_TRIES, INTERVAL_MAX, LATE_INTERVAL_MAX, PARK_TRIES, TRIAL_INTERVAL,
 };
-use crate::dead_letters::Name;
+use crate::outbound::dead_letters::Name;
 
 /// Equal for publishes of equal topic and body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use tracing::{info, warn};
 use crate::azure::dps::{
     Assignment, Progress, RESPONSES, Registration, RegistrationError, Request,
 };
-use crate::limits::PUBACK_TIMEOUT_DEFAULT;
-use crate::logging::outage::{Away, Lasting, Outage, Tell};
+use crate::host::logging::outage::{Away, Lasting, Outage, Tell};
+use crate::mqtt::limits::PUBACK_TIMEOUT_DEFAULT;
 use crate::mqtt::packet::{Connect, Packet, Publish};
 use crate::mqtt::session::{self, Ask, End, Serve, Session, Step, Wait};
 use crate::mqtt::{

@@ -12,8 +12,8 @@ use tracing::{debug, info, warn};
 
 use super::{LEAVE_WAIT, Link, TELEMETRY_INFLIGHT_MAX};
 use crate::azure::topics::{self, Received};
-use crate::limits::{PUBACK_TIMEOUT_DEFAULT, TOPIC_BYTES_MAX};
-use crate::logging::excerpt;
+use crate::host::logging::excerpt;
+use crate::mqtt::limits::{PUBACK_TIMEOUT_DEFAULT, TOPIC_BYTES_MAX};
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::session::{
     Ask, Cause, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,

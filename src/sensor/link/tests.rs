@@ -23,7 +23,7 @@ use crate::mqtt::QoS;
 use crate::mqtt::packet::{
     ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode,
 };
-use crate::tls::{TlsSettings, trusting};
+use crate::mqtt::tls::{TlsSettings, trusting};
 
 mod deadlines;
 mod too_large;

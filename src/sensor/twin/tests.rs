@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX};
+use crate::twin::limits::{TWIN_ANSWER_WAIT, TWIN_ANSWER_WAIT_MAX};
 use proptest::prelude::*;
 use serde_json::{Map, json};
 

@@ -6,7 +6,7 @@ use super::super::layers::Layers;
 use super::super::table::{BROKER, BROKER_PASSWORD, BROKER_PASSWORD_FILE};
 use super::super::values;
 use crate::broker::{Address, Password};
-use crate::files::{self, reread::Reread};
+use crate::host::files::{self, reread::Reread};
 
 /// Longest file that can hold a password and its newline.
 const FILE_BYTES_MAX: u64 = 65_537;

@@ -7,9 +7,11 @@ use super::super::layers::Layers;
 use super::super::table::{BROKER_CA, BROKER_CERT, BROKER_KEY};
 use super::refuse;
 use crate::broker::Address;
-use crate::files::pem;
-use crate::files::reread::Reread;
-use crate::tls::{CaSource, Roots, TlsFiles, TlsSettings, client_config, client_config_as, flaw};
+use crate::host::files::pem;
+use crate::host::files::reread::Reread;
+use crate::mqtt::tls::{
+    CaSource, Roots, TlsFiles, TlsSettings, client_config, client_config_as, flaw,
+};
 
 /// What TLS is needed for.
 const OF_TLS: [Spec; 3] = [BROKER_CA, BROKER_CERT, BROKER_KEY];

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::table::SWITCH;
 use super::super::{PREFIX, Spec, names};
 use super::Layers;
-use crate::files::{self, SETTINGS_BYTES_MAX};
+use crate::host::files::{self, SETTINGS_BYTES_MAX};
 
 impl Layers {
     /// Reads the file at `path`, which `config` names.

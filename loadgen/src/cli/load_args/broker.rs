@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
-use sluicegate::files::{self, FileProblem};
+use sluicegate::host::files::{self, FileProblem};
+use sluicegate::mqtt::url::LOGIN_BYTES_MAX;
 use sluicegate::settings::quotes;
-use sluicegate::url::LOGIN_BYTES_MAX;
 
 use super::parse::{parse_broker, parse_topic};
 use crate::cli::CommandError;

@@ -60,7 +60,7 @@ fn read_text(path: &Path) -> Result<String, Problem> {
         path: String::new(),
         text,
     };
-    let bytes = sluicegate::files::read(path, MANIFEST_BYTES_LIMIT)
+    let bytes = sluicegate::host::files::read(path, MANIFEST_BYTES_LIMIT)
         .map_err(|error| problem(format!("cannot be read: {error}")))?;
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         // What `>` of the Windows PowerShell writes.

@@ -129,7 +129,7 @@ impl Broker {
                 self.unavailable(format_args!("does not speak MQTT 3.1.1 {tls}: {error}"))
             }
             (LaneError::Io(error), _) if is_untrusted(error) => {
-                let words = sluicegate::tls::words(error).unwrap_or_default();
+                let words = sluicegate::mqtt::tls::words(error).unwrap_or_default();
                 self.unavailable(format_args!(
                     "cannot be trusted: {words}; name its CA, or its own certificate, with \
                      --broker-ca FILE, and the host as the certificate does"

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use sluicegate::files::pem;
-use sluicegate::trust::client_config;
+use sluicegate::host::files::pem;
+use sluicegate::hub::trust::client_config;
 
 use crate::load::error::LoadError;
 

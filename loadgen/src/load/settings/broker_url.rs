@@ -6,7 +6,7 @@ use std::str::FromStr;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use sluicegate::broker::Address;
-use sluicegate::url::UrlProblem;
+use sluicegate::mqtt::url::UrlProblem;
 
 /// `mqtt://[user@]host[:port]`, or `mqtts://` with TLS, as the module reads it. It never holds a
 /// password.

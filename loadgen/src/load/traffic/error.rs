@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sluicegate::files::FileProblem;
+use sluicegate::host::files::FileProblem;
 
 use super::{BUILT_BYTES_MAX, TOPIC_BYTES_MAX};
 use crate::load::settings::{BODY_BYTES_MAX, SENSORS_MAX};

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use sluicegate::files;
+use sluicegate::host::files;
 
 use super::error::TrafficError;
 use super::pad::pad;

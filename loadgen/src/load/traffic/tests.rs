@@ -1,6 +1,6 @@
 use sluicegate::azure::Identity;
-use sluicegate::parse::{Parser, Verdict};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::parse::{Parser, Verdict};
+use sluicegate::pipeline::threshold::Threshold;
 
 use super::*;
 use crate::load::wire::frame;

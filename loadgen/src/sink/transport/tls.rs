@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use sluicegate::files::pem;
-use sluicegate::trust::client_config;
+use sluicegate::host::files::pem;
+use sluicegate::hub::trust::client_config;
 
 /// Bytes asked from the socket at a time.
 const SOCKET_BYTES: usize = 64 * 1024;
@@ -35,7 +35,7 @@ impl Tls {
             ClientConnection::new(config(ca_file)?, name).map_err(|error| error.to_string())?;
         while connection.is_handshaking() || connection.wants_write() {
             connection.complete_io(&mut socket).map_err(|error| {
-                sluicegate::tls::words(&error).unwrap_or_else(|| error.to_string())
+                sluicegate::mqtt::tls::words(&error).unwrap_or_else(|| error.to_string())
             })?;
         }
         Ok(Self { connection, socket: BufReader::with_capacity(SOCKET_BYTES, socket) })

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::threshold::Threshold;
 use stages::body::{COLD, HOT, SIZES, sensor};
 
 #[path = "../../../../benches/parse/parsers.rs"]

@@ -9,8 +9,8 @@ use rustls::CertificateError as Bad;
 use super::super::Route;
 use super::super::greeting::Stranger;
 use super::super::names::{Peer, Setting};
-pub(crate) use crate::files::shortage;
-use crate::tls::flaw;
+pub(crate) use crate::host::files::shortage;
+use crate::mqtt::tls::flaw;
 
 /// What a step of connecting is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

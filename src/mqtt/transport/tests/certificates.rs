@@ -14,11 +14,11 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::tls::certificate::made::{
+use crate::mqtt::tls::certificate::made::{
     ByHand, Made, alt_name, as_authority, authority, extension, for_clients, named, p521, rsa,
     self_signed, sequence, valid,
 };
-use crate::tls::{Roots, client_config, client_config_as, provider};
+use crate::mqtt::tls::{Roots, client_config, client_config_as, provider};
 
 const NAMES: Names =
     Names { roots: "ROOTS", host: "HOST", certificate: "CERTIFICATE", ..Names::NONE };

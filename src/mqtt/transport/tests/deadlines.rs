@@ -39,7 +39,7 @@ async fn a_peer_that_is_silent_is_waited_for_10_s() {
             host: "localhost".to_owned(),
             port,
             route: route(expected, port),
-            tls: crate::trust::trusting([]).unwrap(),
+            tls: crate::hub::trust::trusting([]).unwrap(),
             peers: Peers::default(),
             names: &Names::NONE,
         };

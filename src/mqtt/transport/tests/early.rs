@@ -18,7 +18,7 @@ fn endpoint(peers: &Peers, port: u16) -> Endpoint {
         host: "h".to_owned(),
         port,
         route: Route::Direct,
-        tls: crate::trust::trusting([]).unwrap(),
+        tls: crate::hub::trust::trusting([]).unwrap(),
         peers: peers.clone(),
         names: &Names::NONE,
     }

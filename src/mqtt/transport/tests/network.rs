@@ -103,7 +103,7 @@ impl Gateway {
                 Manner::Plain => Route::Plain,
                 _ => Route::WebSocket { proxy: None },
             },
-            tls: crate::trust::trusting([certificate]).unwrap(),
+            tls: crate::hub::trust::trusting([certificate]).unwrap(),
             peers: Peers::default(),
             names: &Names::NONE,
         };
@@ -277,7 +277,7 @@ async fn plain_tcp_refuses_a_name_that_is_not_loopback() {
         host: String::new(),
         port,
         route: Route::Plain,
-        tls: crate::trust::trusting([]).unwrap(),
+        tls: crate::hub::trust::trusting([]).unwrap(),
         peers: Peers::default(),
         names: &Names::NONE,
     };

@@ -68,7 +68,7 @@ async fn sentence_named(answers: Answers, route: Route, names: &'static Names) -
             let _ = socket.write_all(words).await;
         }
     });
-    let tls = crate::trust::trusting([]).unwrap();
+    let tls = crate::hub::trust::trusting([]).unwrap();
     let (host, peers) = ("localhost".to_owned(), Peers::default());
     let sentence = sentence(&Endpoint { host, port, route, tls, peers, names }).await;
     peer.abort();
@@ -218,7 +218,7 @@ async fn of_ports_with_tls() {
         sentence(&gateway.endpoint).await
     };
     let websocket = Route::WebSocket { proxy: None };
-    let stranger = Some(crate::trust::trusting([]).unwrap());
+    let stranger = Some(crate::hub::trust::trusting([]).unwrap());
     let untrusted = named(Manner::Mqtt, Route::Direct, stranger).await;
     assert_eq!(
         untrusted,

@@ -1,7 +1,7 @@
 //! How long the sensor waits, over memory and in virtual time.
 
 use super::*;
-use crate::limits::PUBACK_TIMEOUT_DEFAULT;
+use crate::mqtt::limits::PUBACK_TIMEOUT_DEFAULT;
 use crate::mqtt::session::End;
 use tokio::io::{DuplexStream, duplex};
 use tokio::time::Instant as Clock;

@@ -1,7 +1,7 @@
 //! What may be acknowledged, in which order.
 
 use proptest::prelude::*;
-use sluicegate::ack::Ledger;
+use sluicegate::pipeline::ledger::Ledger;
 
 use crate::properties;
 

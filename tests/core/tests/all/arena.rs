@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use sluicegate::arena::{Arena, FREE_CHUNKS_MAX, Place};
-use sluicegate::limits::{ALERT_TABLES_BYTES, HELD_BYTES_MIN};
+use sluicegate::pipeline::arena::{Arena, FREE_CHUNKS_MAX, Place};
+use sluicegate::pipeline::limits::{ALERT_TABLES_BYTES, HELD_BYTES_MIN};
 
 use crate::properties;
 

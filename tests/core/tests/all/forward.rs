@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use sluicegate::arena::Place;
 use sluicegate::azure::size::{MESSAGE_BYTES_MAX, message_bytes};
 use sluicegate::azure::{Identity, Properties};
 use sluicegate::broker::AlertsTopic;
-use sluicegate::forward::{BrokerOutput, HubOutput, Naming, Order, Unsent};
-use sluicegate::limits::TOPIC_BYTES_MAX;
-use sluicegate::message::{Alert, Batch, Findings, Message, SourceId, Span};
-use sluicegate::threshold::Threshold;
+use sluicegate::mqtt::limits::TOPIC_BYTES_MAX;
+use sluicegate::outbound::naming::{BrokerOutput, HubOutput, Naming, Order, Unsent};
+use sluicegate::pipeline::arena::Place;
+use sluicegate::pipeline::message::{Alert, Batch, Findings, Message, SourceId, Span};
+use sluicegate::pipeline::threshold::Threshold;
 
 use crate::properties;
 

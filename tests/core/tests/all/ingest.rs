@@ -1,10 +1,10 @@
 //! Which messages make a batch.
 
 use bytes::Bytes;
-use sluicegate::ingest::Ingest;
-use sluicegate::limits::{BATCH_MESSAGES_MAX, SPARE_BYTES_MAX};
-use sluicegate::message::{Finding, Findings, Message, SourceId, Span};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::ingest::Ingest;
+use sluicegate::pipeline::limits::{BATCH_MESSAGES_MAX, SPARE_BYTES_MAX};
+use sluicegate::pipeline::message::{Finding, Findings, Message, SourceId, Span};
+use sluicegate::pipeline::threshold::Threshold;
 
 fn message() -> Message {
     Message { origin: Span::new(0..0), body: Span::new(0..1) }

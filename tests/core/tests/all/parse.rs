@@ -7,10 +7,10 @@ mod grammar;
 mod readings;
 mod serde_json_agrees;
 
-use sluicegate::parse::{
+use sluicegate::pipeline::parse::{
     JsonPath, Malformed, PATH_MEMBERS_MAX, Parser, PathError, SIMD_BODY_BYTES_MAX, Verdict, Ways,
 };
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::threshold::Threshold;
 
 use Malformed::{NotJson, NotUtf8, TemperatureNotANumber};
 use Verdict::{Alert, Below, NoTemperature};

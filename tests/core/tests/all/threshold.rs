@@ -1,7 +1,7 @@
 //! One comparison: exact for integers of any size, by the nearest double for all other numbers.
 
-use sluicegate::parse::Number;
-use sluicegate::threshold::{Setting, Threshold, ThresholdCell, exceeds};
+use sluicegate::pipeline::parse::Number;
+use sluicegate::pipeline::threshold::{Setting, Threshold, ThresholdCell, exceeds};
 
 fn check(number: Number<'_>, threshold: f64, expected: bool) {
     let threshold = Threshold::new(threshold).unwrap();

@@ -1,5 +1,5 @@
-use sluicegate::parse::{Parser, Verdict};
-use sluicegate::threshold::Threshold;
+use sluicegate::pipeline::parse::{Parser, Verdict};
+use sluicegate::pipeline::threshold::Threshold;
 
 use super::*;
 use crate::load::settings::Profile;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use sluicegate::parse::JsonPath;
 use sluicegate::pipeline::Pipeline;
+use sluicegate::pipeline::parse::JsonPath;
 
 use super::*;
 

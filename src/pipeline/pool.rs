@@ -1,0 +1,115 @@
+//! The parser pool: threads that judge batches.
+//!
+//! - In: batches from a bounded queue. Out: the same batches with their findings, on a second
+//!   bounded queue, in any order.
+//! - Each thread owns its parser and its scratch memory; they share nothing but the queues.
+//! - Bounded: both queues hold [`PIPELINE_BATCHES_MAX`] batches, and no more than that are let out,
+//!   so neither queue is ever full and no thread ever waits for a later stage. What the pool does
+//!   not take, the ingest thread judges itself.
+//! - A pool of no threads takes nothing: on one or two cores a hand-over costs more than it gains.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use tokio::sync::Notify;
+
+use crate::pipeline::limits::PIPELINE_BATCHES_MAX;
+use crate::pipeline::message::{Batch, Finding, SourceId};
+use crate::pipeline::parse::{JsonPath, Parser, Verdict};
+
+/// What wakes the connection of each source, in the order of [`SourceId::ALL`].
+pub type Wakes = [Arc<Notify>; SourceId::ALL.len()];
+
+/// The running pool.
+#[derive(Debug)]
+pub struct Pool {
+    /// None once it is stopped.
+    batches: Option<Sender<Batch>>,
+    judged: Receiver<Batch>,
+    threads: Vec<JoinHandle<()>>,
+    /// Batches that are not back yet.
+    out: usize,
+}
+
+impl Pool {
+    /// Starts `workers` threads that read the number at `path` in every body. After each batch the
+    /// connection of its source is woken.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start(workers: usize, path: &JsonPath, wakes: &Wakes) -> io::Result<Self> {
+        let (batches, incoming) = bounded::<Batch>(PIPELINE_BATCHES_MAX);
+        let (outgoing, judged) = bounded(PIPELINE_BATCHES_MAX);
+        let mut threads = Vec::with_capacity(workers);
+        for index in 0..workers {
+            let (incoming, outgoing) = (incoming.clone(), outgoing.clone());
+            let (mut parser, wakes) = (Parser::new(path.clone()), wakes.clone());
+            threads.push(Builder::new().name(format!("parser-{index}")).spawn(move || {
+                for mut batch in incoming {
+                    judge(&mut parser, &mut batch);
+                    let source = batch.source;
+                    if outgoing.send(batch).is_err() {
+                        return;
+                    }
+                    wakes[source as usize].notify_one();
+                }
+            })?);
+        }
+        Ok(Self { batches: Some(batches), judged, threads, out: 0 })
+    }
+
+    /// Whether there is no thread to judge anything.
+    pub fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+
+    /// Hands a batch over.
+    ///
+    /// # Errors
+    /// The batch comes back when the pool takes no more.
+    #[expect(clippy::result_large_err, reason = "the batch itself, to be judged on the spot")]
+    pub fn submit(&mut self, batch: Batch) -> Result<(), Batch> {
+        match &self.batches {
+            Some(batches) if !self.is_empty() && self.out < PIPELINE_BATCHES_MAX => {
+                batches.try_send(batch).map_err(TrySendError::into_inner)?;
+                self.out += 1;
+                Ok(())
+            }
+            _ => Err(batch),
+        }
+    }
+
+    /// The next batch that was judged.
+    pub fn next_judged(&mut self) -> Option<Batch> {
+        let batch = self.judged.try_recv().ok()?;
+        self.out -= 1;
+        Some(batch)
+    }
+
+    /// Ends the pool and waits for its threads, which finish what is queued; there is room for all
+    /// of it.
+    pub fn stop(&mut self) {
+        self.batches = None;
+        for thread in self.threads.drain(..) {
+            // A panic in a worker aborts the process in release builds; tests see it here.
+            thread.join().expect("a parser thread panicked");
+        }
+    }
+}
+
+/// Judges every message of a batch by the batch's own threshold.
+pub fn judge(parser: &mut Parser, batch: &mut Batch) {
+    let Batch { block, messages, findings, threshold, .. } = batch;
+    for (index, message) in (0u32..).zip(messages.iter()) {
+        match parser.judge(message.body.of(block), *threshold) {
+            Verdict::Alert(temperature) => findings.alerts.push(Finding { index, temperature }),
+            Verdict::Below | Verdict::NoTemperature => {}
+            Verdict::Malformed(reason) => {
+                findings.malformed[reason as usize] += 1;
+                findings.sample.get_or_insert((reason, *message));
+            }
+        }
+    }
+}
