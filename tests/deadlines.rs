@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const NO_WAITS: [&str; 2] =
     ["settings/hub::TOKEN_LIFETIME_MIN", "settings/hub::TOKEN_LIFETIME_MAX"];
 /// Modules that tests alone are built with, and that do not say so in their names.
-const FOR_TESTS: [&str; 3] = ["outbound/receiver", "broker/peer", "workload/daemon"];
+const FOR_TESTS: [&str; 3] = ["outbound/receiver", "broker/peer", "hub/workload/daemon"];
 
 /// One entry.
 struct Entry {
