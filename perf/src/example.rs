@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use build_info::{Build, DEFINITION, DEFINITION_FILE};
 
-use loadgen::load::machine::Machine;
-use loadgen::load::outcome::{
+use loadgen_load::machine::Machine;
+use loadgen_load::outcome::{
     Brief, Comparison, Contender, Cost, Counts, Distribution, Document, FORMAT, Finding, Outcome,
     Rates, Standing, TrafficFacts, Verdict,
 };
-use loadgen::load::settings::{Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings};
+use loadgen_load::settings::{Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings};
 
 /// A run of 5 s at `asked`, or in a closed loop, that achieved this rate.
 pub(crate) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> Outcome {
@@ -92,7 +92,8 @@ fn settings() -> RunSettings {
 
 /// Makes `root` a workspace with some source in every package that has a program.
 pub(crate) fn workspace(root: &Path) {
-    for folder in ["", "loadgen", "perf", "perf/stages"] {
+    let instrument = ["loadgen", "loadgen/hub", "loadgen/load", "loadgen/report"];
+    for folder in instrument.into_iter().chain(["", "perf", "perf/stages"]) {
         let folder = root.join(folder);
         fs::create_dir_all(folder.join("src")).unwrap();
         fs::write(folder.join("Cargo.toml"), "").unwrap();

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 #[path = "stale/libraries.rs"]
 mod libraries;
 
+/// Of the packages that are in a program.
+const FOLDERS: [&str; 7] =
+    ["", "loadgen/", "loadgen/hub/", "loadgen/load/", "loadgen/report/", "perf/", "perf/stages/"];
 const PERF: &str = env!("CARGO_BIN_EXE_perf");
 
 /// A work tree whose only commit has some source in every package, with what stands for its
@@ -22,7 +25,7 @@ struct Tree(TempDir);
 impl Tree {
     fn new() -> Self {
         let tree = Self(tempfile::tempdir().unwrap());
-        for folder in ["", "loadgen/", "perf/", "perf/stages/"] {
+        for folder in FOLDERS {
             tree.put(&format!("{folder}Cargo.toml"), "");
             tree.put(&format!("{folder}src/main.rs"), "fn main() {}");
         }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use loadgen::hub::HubMessage;
-use loadgen::hub::manifest::{Manifest, Variables};
-use loadgen::simulator::{OUTPUT, Simulator, SimulatorSettings};
+use loadgen_hub::HubMessage;
+use loadgen_hub::manifest::{Manifest, Variables};
+use loadgen_hub::simulator::{OUTPUT, Simulator, SimulatorSettings};
 use serde_json::{Value, json};
 use sluicegate::azure::Properties;
 
@@ -271,6 +271,26 @@ fn the_dockerfiles_are_staged_unprivileged_and_alike() {
         assert_eq!(only(image, "CMD"), r#"["run"]"#);
         assert!(only(image, "COPY").starts_with("--from=build "), "{platform}");
         assert!(only(image, "RUN").contains("ca-certificates"), "{platform}: roots for the sensor");
+    }
+}
+
+/// Cargo reads the manifest of each member before it builds any: each is copied, of the others than
+/// those that the module is made of alone.
+#[test]
+fn each_member_of_the_workspace_has_its_manifest_in_the_build() {
+    let manifest = text("Cargo.toml");
+    let (_, members) = manifest.split_once("members = [").expect("members");
+    let (members, _) = members.split_once(']').expect("the end of the members");
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() > 5, "{members:?}");
+    let stages = stages(&text("deploy/Dockerfile.amd64"));
+    let copies: Vec<&str> =
+        stages[0].iter().filter(|(k, _)| k == "COPY").map(|(_, rest)| rest.as_str()).collect();
+    for member in members {
+        let manifest = format!("{member}/Cargo.toml");
+        let is_part = ["allocator", "build-info"].iter().any(|part| member.starts_with(part));
+        let line = if is_part { None } else { Some(format!("{manifest} {manifest}")) };
+        assert!(line.is_none_or(|line| copies.contains(&line.as_str())), "{manifest}");
     }
 }
 

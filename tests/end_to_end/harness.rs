@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use loadgen::hub::{Hub, HubConfig, HubHandle, HubMessage, UpstreamMessage};
+use loadgen_hub::{Hub, HubConfig, HubHandle, HubMessage, UpstreamMessage};
 use serde_json::{Value, json};
 use sluicegate::azure::{ConnectionString, Key, Properties};
 use tempfile::TempDir;

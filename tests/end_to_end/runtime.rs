@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use loadgen::hub::WorkloadFault;
+use loadgen_hub::WorkloadFault;
 use serde_json::json;
 
 use crate::harness::{MODULE, Process, Scene, numbered, numbers, sluicegate, wait_until};

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
-use loadgen::load::outcome::Finding;
+use loadgen_load::outcome::Finding;
 
 use crate::measure::{PROGRAM, finding};
 use crate::support::{loadgen, texts};
@@ -108,10 +108,13 @@ fn on_a_terminal(columns: u16, variables: &[(&str, &str)]) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// Its name and value.
+type Variable = (&'static str, &'static str);
+
 #[test]
 fn a_terminal_has_colours_and_a_width() {
     // A CI system shows colours whatever its terminal is called.
-    let table: [(u16, &[(&str, &str)], bool); 6] = [
+    let table: [(u16, &[Variable], bool); 6] = [
         (120, &[("TERM", "xterm")], true),
         (80, &[("TERM", "xterm"), ("NO_COLOR", "")], true),
         (80, &[("TERM", "xterm"), ("NO_COLOR", "1")], false),

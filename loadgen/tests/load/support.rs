@@ -6,11 +6,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use loadgen::load::outcome::{Counts, Document, Finding, Outcome};
-use loadgen::load::settings::{
+use loadgen_load::outcome::{Counts, Document, Finding, Outcome};
+use loadgen_load::settings::{
     Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
 };
-use loadgen::load::{LoadError, run};
+use loadgen_load::{LoadError, run};
 
 /// The instrument, which is also the program under test.
 pub(crate) const LOADGEN: &str = env!("CARGO_BIN_EXE_loadgen");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use loadgen::load::outcome::{Document, Finding, Outcome};
+use loadgen_load::outcome::{Document, Finding, Outcome};
 
 /// Lines kept of one process; a test that makes more than this is broken.
 const LINES_MAX: usize = 10_000;

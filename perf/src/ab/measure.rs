@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use loadgen::load::outcome::{Finding, Outcome, Standing};
+use loadgen_load::outcome::{Finding, Outcome, Standing};
 
 use super::pairs::{Reading, Side};
 use crate::failure::Failure;

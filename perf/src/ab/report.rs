@@ -1,6 +1,6 @@
 //! What is told of a comparison: lines for people, and a JSON file. Pure but for the machine's facts.
 
-use loadgen::load::machine::Machine;
+use loadgen_load::machine::Machine;
 use serde::Serialize;
 
 use super::AbArgs;

@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 
-use loadgen::load::outcome::{Finding, Standing};
+use loadgen_load::outcome::{Finding, Standing};
 use tempfile::TempDir;
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loadgen::load::machine::Machine;
+use loadgen_load::machine::Machine;
 use serde::{Deserialize, Serialize};
 
 use super::reading::{Attempt, word};

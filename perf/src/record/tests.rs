@@ -1,4 +1,4 @@
-use loadgen::load::outcome::{Finding, Standing};
+use loadgen_load::outcome::{Finding, Standing};
 use tempfile::TempDir;
 
 use std::process::Command;

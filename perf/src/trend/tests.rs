@@ -1,4 +1,4 @@
-use loadgen::load::machine::Machine;
+use loadgen_load::machine::Machine;
 use tempfile::TempDir;
 
 use super::read::{FILE_BYTES_MAX, FILES_MAX, Line, PROBLEMS_MAX, Records};

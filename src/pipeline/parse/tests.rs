@@ -2,8 +2,8 @@
 //! whatever is broken in them. All else about judging is tested on every architecture, in the
 //! package `core-tests`.
 
-use loadgen::load::settings::{Profile, TrafficSettings};
-use loadgen::load::traffic::{Topics, Traffic};
+use loadgen_load::settings::{Profile, TrafficSettings};
+use loadgen_load::traffic::{Topics, Traffic};
 
 use super::*;
 
@@ -68,7 +68,7 @@ fn simulated_bodies_of_8_kb() {
 
 #[test]
 fn replayed_bodies() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/loadgen/tests/data/replay.csv");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/loadgen/load/tests/data/replay.csv");
     let profile = Profile::Replay {
         file: file.into(),
         time_column: "timestamp".to_owned(),

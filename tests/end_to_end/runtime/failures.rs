@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use loadgen::hub::WorkloadFault;
+use loadgen_hub::WorkloadFault;
 use serde_json::json;
 
 use super::{check_that_it_filters, start};

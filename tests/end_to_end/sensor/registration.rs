@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
-use loadgen::hub::{GroupKey, HubConfig, RegistrationFault};
+use loadgen_hub::{GroupKey, HubConfig, RegistrationFault};
 use serde_json::{Value, json};
 use sluicegate::azure::Key;
 

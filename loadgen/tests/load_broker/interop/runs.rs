@@ -1,6 +1,6 @@
 //! Every message is counted and verified, whatever the program behind the broker does.
 
-use loadgen::load::outcome::{Counts, Outcome, Standing};
+use loadgen_load::outcome::{Counts, Outcome, Standing};
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 
 use super::mosquitto::Mosquitto;
