@@ -7,6 +7,8 @@
 pub(crate) mod layers;
 pub(crate) mod log_level;
 pub(crate) mod names;
+#[cfg(test)]
+pub(crate) mod page;
 pub mod quotes;
 pub(crate) mod values;
 

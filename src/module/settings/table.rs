@@ -223,7 +223,7 @@ pub(super) const API_VERSION: Spec = env_only(
     "edge runtime: version to speak with its workload API",
 );
 
-/// The settings table: README shows it, and a test keeps the two equal.
+/// The settings table: docs/settings.md shows it, and a test keeps the two equal.
 pub const TABLE: [Spec; 39] = [
     CONNECTION_STRING,
     CA_FILE,

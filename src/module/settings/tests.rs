@@ -1,5 +1,4 @@
 use super::*;
-use crate::settings::Spec;
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -180,17 +179,8 @@ fn every_row_of_the_table_is_unique_and_described() {
     }
 }
 
-/// README.md shows the table as it is.
+/// docs/settings.md shows the table as it is.
 #[test]
-fn the_readme_shows_this_table() {
-    let mut table =
-        String::from("| flag | variable | default | value | meaning |\n|---|---|---|---|---|\n");
-    for spec in &TABLE {
-        let flag = if spec.is_env_only { "none".to_owned() } else { format!("`--{}`", spec.name) };
-        let default = if spec.default.is_empty() { "none" } else { spec.default };
-        let Spec { env, value, help, .. } = spec;
-        table += &format!("| {flag} | `{env}` | {default} | {value} | {help} |\n");
-    }
-    let readme = include_str!("../../../README.md");
-    assert!(readme.contains(&table), "README.md must show this table:\n{table}");
+fn the_settings_page_shows_this_table() {
+    crate::settings::page::check("sluicegate run", &TABLE, &HEADINGS);
 }

@@ -154,17 +154,10 @@ fn what_is_missing_is_described() {
     assert!(shown.contains(expected), "{shown}");
 }
 
-/// README.md shows the table as it is.
+/// docs/settings.md shows the table as it is.
 #[test]
-fn the_readme_shows_this_table() {
-    let mut table =
-        String::from("| flag | variable | default | value | meaning |\n|---|---|---|---|---|\n");
-    for Spec { name, env, default, value, help, .. } in &TABLE {
-        let default = if default.is_empty() { "none" } else { default };
-        table += &format!("| `--{name}` | `{env}` | {default} | {value} | {help} |\n");
-    }
-    let readme = include_str!("../../../README.md");
-    assert!(readme.contains(&table), "README.md must show this table:\n{table}");
+fn the_settings_page_shows_this_table() {
+    settings::page::check("sluicegate sensor", &TABLE, &HEADINGS);
 }
 
 /// What an error tells to look at is there.
