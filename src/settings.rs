@@ -99,7 +99,8 @@ pub(crate) fn variables_help() -> String {
 /// What all of this program's own variables begin with.
 pub(crate) const PREFIX: &str = "SLUICEGATE_";
 
-/// A line for each variable that looks like one of the settings and is none; the sensor's are known.
+/// A line for each variable that looks like one of the settings and is none; the sensor's are
+/// known.
 pub(crate) fn strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let sensor = crate::sensor::settings::TABLE.iter().map(|spec| spec.env);
     KnownNames::of(PREFIX, &TABLE).beside(sensor).strays(variables)

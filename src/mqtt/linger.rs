@@ -3,16 +3,16 @@
 //! At edge rates, tens of thousands of messages a second one by one, a wake-up costs far more than
 //! the message. A pause of some message intervals lets several share it.
 //!
-//! - In: once a turn, the time and how many messages the turn brought. Out: how long to pause before
-//!   the next read, after everything was written. [`Linger`] is pure: told the time,
+//! - In: once a turn, the time and how many messages the turn brought. Out: how long to pause
+//!   before the next read, after everything was written. [`Linger`] is pure: told the time,
 //!   never asking for it.
 //! - Bounded by the setting `linger`, 200 µs at most.
 //!
 //! It pauses only where that cannot hurt:
-//! - **Never for a lone message or a window of one.** Messages must have been seen together lately: a
-//!   sender that waits for each acknowledgement never has two under way.
-//! - **Only when the rate makes it pay**: it looks at some turns without pauses, and goes on to pause
-//!   when `WORTHWHILE` messages are expected within the bound, turns do not bring `ENOUGH` on
+//! - **Never for a lone message or a window of one.** Messages must have been seen together lately:
+//!   a sender that waits for each acknowledgement never has two under way.
+//! - **Only when the rate makes it pay**: it looks at some turns without pauses, and goes on to
+//!   pause when `WORTHWHILE` messages are expected within the bound, turns do not bring `ENOUGH` on
 //!   their own, and messages are at least `INTERVAL_MIN` apart.
 //! - **Only while it does pay**: pauses that bring less than half of what the rate before promised
 //!   have slowed a sender down that waits for us (a small window), or the stream has ended. Then
@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 const WANTED: u32 = 8;
 /// Fewer within the longest pause are not worth one.
 const WORTHWHILE: u32 = 3;
-/// Where messages come closer together a wake-up costs less, as the core hardly slept, and the pause
-/// would cost more latency than it saves.
+/// Where messages come closer together a wake-up costs less, as the core hardly slept, and the
+/// pause would cost more latency than it saves.
 const INTERVAL_MIN: Duration = Duration::from_nanos(12_500);
 /// Where turns bring as many on their own, messages do not come one by one.
 const ENOUGH: u32 = 2;

@@ -2,14 +2,16 @@
 //! does not allow. MQTT 3.1.1 has no other answer (§3.3.5), and sent again and again it would keep
 //! back all the others. A bad link hangs up too, at any publish, and none is to blame for that.
 //!
-//! - In: what was sent and acknowledged, that the peer hung up, and the time. Out: how many publishes
-//!   may leave, whether a PINGREQ is wanted, which publish to try now, and what a hang-up says.
-//! - **Careful.** Where two connections in a row ended with the same publish as their oldest without
-//!   PUBACK, the next one begins with this one alone, once the peer has answered a PINGREQ. If the
-//!   peer hangs up on it [`ALONE_ENDS`] times in a row, it is a *suspect*: all others go first.
-//! - **A trial.** A suspect is tried while nothing else is under way, behind PUBACKs of others, where
-//!   there are any, and a PINGREQ that was answered right before. At first at once, then at growing
-//!   intervals. After [`PARK_TRIES`] it is to be parked.
+//! - In: what was sent and acknowledged, that the peer hung up, and the time. Out: how many
+//!   publishes may leave, whether a PINGREQ is wanted, which publish to try now, and what a hang-up
+//!   says.
+//! - **Careful.** Where two connections in a row ended with the same publish as their oldest
+//!   without PUBACK, the next one begins with this one alone, once the peer has answered a PINGREQ.
+//!   If the peer hangs up on it [`ALONE_ENDS`] times in a row, it is a *suspect*: all others go
+//!   first.
+//! - **A trial.** A suspect is tried while nothing else is under way, behind PUBACKs of others,
+//!   where there are any, and a PINGREQ that was answered right before. At first at once, then at
+//!   growing intervals. After [`PARK_TRIES`] it is to be parked.
 //! - **Certain.** A trial counts for good only behind PUBACKs of others on the same connection, and
 //!   the suspect is to blame after [`CERTAIN_TRIES`] of them over [`CERTAIN_TIME`].
 //! - Pure. Where there is no suspicion it costs nothing but a look at two fields.
@@ -34,7 +36,8 @@ pub(super) const CERTAIN_TIME: Duration = Duration::from_secs(120);
 pub(super) const SUSPECTS_MAX: usize = 1024;
 /// From a trial of a parked suspect that ended a connection to the next trial of any.
 const TRIAL_INTERVAL: Duration = Duration::from_secs(5);
-/// Longest interval between the trials of one suspect at first, and after [`CERTAIN_TRIES`] of them.
+/// Longest interval between the trials of one suspect at first, and after [`CERTAIN_TRIES`] of
+/// them.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// See [`INTERVAL_MAX`].
 const LATE_INTERVAL_MAX: Duration = Duration::from_secs(3600);
@@ -73,7 +76,8 @@ pub(super) struct Use {
 
 #[derive(Debug, Default)]
 pub(super) struct Suspicion {
-    /// The oldest publish without PUBACK at the end of the last connection, and of how many in a row.
+    /// The oldest publish without PUBACK at the end of the last connection, and of how many in a
+    /// row.
     oldest: Option<(u16, u32)>,
     /// This connection begins with one publish alone.
     is_careful: bool,
@@ -181,8 +185,8 @@ impl Suspicion {
     }
 
     /// The trial that is due: behind others where there are any, and one trial of parked suspects
-    /// after the other. What is not parked yet does not wait until all older publishes were sent: in
-    /// a stream of bad ones there would always be some.
+    /// after the other. What is not parked yet does not wait until all older publishes were sent:
+    /// in a stream of bad ones there would always be some.
     fn begin(&self, now: Instant, at: Use) -> Option<Trial> {
         let is_behind_others = at.acknowledged > self.here.acknowledged_before;
         let is_idle = at.under_way == 0 && !at.has_new && !at.has_old;

@@ -120,7 +120,8 @@ pub const PROVISIONING_NAMES: Names = Names {
     host: "SLUICEGATE_PROVISIONING_HOST",
     port: "SLUICEGATE_PROVISIONING_PORT",
     way: "",
-    identity: "SLUICEGATE_ID_SCOPE, SLUICEGATE_REGISTRATION_ID, SLUICEGATE_KEY, SLUICEGATE_GROUP_KEY",
+    identity: "SLUICEGATE_ID_SCOPE, SLUICEGATE_REGISTRATION_ID, SLUICEGATE_KEY, \
+               SLUICEGATE_GROUP_KEY",
     client_id: "SLUICEGATE_REGISTRATION_ID",
     keep_alive: "",
     roots: "SLUICEGATE_CA_FILE",
@@ -199,7 +200,8 @@ pub fn add_flags(command: Command) -> Command {
     layers::add_flags(command, &TABLE, &HEADINGS)
 }
 
-/// A line for each variable that looks like one of the settings and is none; the module's are known.
+/// A line for each variable that looks like one of the settings and is none; the module's are
+/// known.
 pub(crate) fn strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let module = settings::TABLE.iter().map(|spec| spec.env);
     KnownNames::of(settings::PREFIX, &TABLE).beside(module).strays(variables)

@@ -472,8 +472,8 @@ fn depth_elsewhere_is_no_matter() {
     }
 }
 
-/// A patch larger than is taken is refused and reported, and the document decides; one of these that
-/// is too large is asked for again, ever more rarely.
+/// A patch larger than is taken is refused and reported, and the document decides; one of these
+/// that is too large is asked for again, ever more rarely.
 #[test]
 fn what_is_too_large_is_refused_and_the_document_asked_for() {
     let mut bench = started(r#"{"TemperatureThreshold":31,"$version":4}"#);

@@ -256,8 +256,8 @@ fn pairs() -> Vec<(Writable, Value, Value)> {
     pairs
 }
 
-/// For every pair of answers, of one process or of two, taken or not: what the twin holds in the end
-/// is the second, without a member of the first.
+/// For every pair of answers, of one process or of two, taken or not: what the twin holds in the
+/// end is the second, without a member of the first.
 #[test]
 fn an_answer_leaves_nothing_of_an_earlier_one() {
     for (property, one, other) in pairs() {

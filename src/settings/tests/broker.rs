@@ -140,8 +140,8 @@ fn the_path_the_linger_and_the_workers_have_limits() {
     }
 }
 
-/// Flags add to each other, and beat the variable as a whole; a comma in a flag or in the file belongs to
-/// the filter.
+/// Flags add to each other, and beat the variable as a whole; a comma in a flag or in the file
+/// belongs to the filter.
 #[test]
 fn filters_are_a_list() {
     let env = [("SLUICEGATE_SUBSCRIBE", "e1,e2/#")];
@@ -303,7 +303,8 @@ fn certificates_that_cannot_be_used_are_refused() {
     let made = std::fs::read_to_string(&key).unwrap();
     let broken = file(made.replacen("-----END", "!!!!END", 1).as_bytes());
     let no_key = file(
-        b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0LWtleS1vZi10aGlzLXRlc3Q=\n-----END PRIVATE KEY-----\n",
+        b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0LWtleS1vZi10aGlzLXRlc3Q=\n-----END PRIVATE \
+          KEY-----\n",
     );
     let empty = file(b"");
     let (certificate, key) = (path(&certificate), path(&key));
