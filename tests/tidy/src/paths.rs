@@ -2,9 +2,8 @@
 //!
 //! What is meant: a path between backticks that begins with a folder at the top of the tree, or
 //! with one that holds modules (as `mqtt/session`). It is read from the top, from the document's
-//! folder, and from the `src` of each package, with or without `.rs`. `*` and `{name}` stand for
-//! any characters, `{a,b}` for both. What `.gitignore` names from the top need not be there:
-//! commands make it.
+//! folder, and from each package and its `src`, with or without `.rs`. `*` and `{name}` stand for
+//! any characters, `{a,b}` for both. What `.gitignore` names need not be there: it is made.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -45,7 +44,7 @@ struct Known<'a> {
     tops: BTreeSet<&'a str>,
     /// Folders with modules, at the top of a package's `src`.
     rooms: BTreeSet<&'a str>,
-    /// What `.gitignore` names from the top: files that a command makes.
+    /// What `.gitignore` names from the top, or anywhere: files that are made.
     made: Vec<&'a str>,
 }
 
@@ -61,7 +60,7 @@ impl<'a> Known<'a> {
         });
         let rooms = rooms.collect();
         let made = tree.text(".gitignore").unwrap_or_default().lines();
-        let made = made.filter_map(|line| line.strip_prefix('/')).collect();
+        let made = made.filter(|line| !line.starts_with('#')).collect();
         Self { tree, packages, tops, rooms, made }
     }
 
@@ -81,14 +80,18 @@ impl<'a> Known<'a> {
         };
         let sources = self.packages.iter().map(|package| join(package, &format!("src/{path}")));
         let packages = self.packages.iter().filter_map(within);
-        sources.chain(packages).chain([path.to_owned()]).collect()
+        let folders = self.packages.iter().map(|package| join(package, path));
+        sources.chain(packages).chain(folders).chain([path.to_owned()]).collect()
     }
 
     fn is_there(&self, path: &str) -> bool {
         if is_pattern(path) {
             return self.tree.files().any(|(file, _)| matches(path, file));
         }
-        let is_made = self.made.iter().any(|made| Path::new(path).starts_with(made));
+        let is_made = self.made.iter().any(|made| match made.strip_prefix('/') {
+            Some(made) => Path::new(path).starts_with(made),
+            None => Path::new(path).file_name().is_some_and(|name| name == *made),
+        });
         is_made || self.tree.has(path) || self.tree.has(&format!("{path}.rs"))
     }
 }
@@ -108,7 +111,8 @@ mod tests {
             ("tool/Cargo.toml", "[package]\nname = \"tool\""),
             ("tool/src/hub/state.rs", ""),
             ("tests/run", ""),
-            (".gitignore", "# Made.\n/target\n/tool/made\n"),
+            ("tool/tests/cli.rs", ""),
+            (".gitignore", "# Made.\n/target\n/tool/made\n.env\n"),
         ]);
         check(&tree).iter().map(Finding::to_string).collect()
     }
@@ -120,8 +124,8 @@ mod tests {
             ("src/mqtt/sess.rs", "src/mqtt/sess.rs"),
             ("mqtt/sess", "mqtt/sess"),
             ("hub/{state,link}", "hub/link"),
-            ("tests/*.rs", "tests/*.rs"),
-            ("tests/{name}.rs", "tests/*.rs"),
+            ("tests/*.py", "tests/*.py"),
+            ("tests/{name}.py", "tests/*.py"),
             ("tool/link", "tool/link"),
         ] {
             let expected = format!(
@@ -150,6 +154,8 @@ mod tests {
             "tool/hub/state",
             "mqtt/max-size",
             "tool/made/by/hand",
+            "tool/.env",
+            "tests/cli",
         ] {
             assert_eq!(found(span), [""; 0], "{span}");
         }

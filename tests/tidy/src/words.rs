@@ -1,7 +1,7 @@
 //! Words that say nothing, or what nobody has shown.
 //!
 //! Each is searched for as whole words, whatever their case. One that is in capitals is found in
-//! capitals alone.
+//! capitals alone. A word between backticks is spoken of, and not said.
 
 use crate::finding::Finding;
 use crate::tree::{Tree, has_extension};
@@ -96,6 +96,9 @@ fn has_words(line: &str, words: &str) -> bool {
     line.match_indices(words).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = line[at + words.len()..].chars().next();
+        if before == Some('`') && after == Some('`') {
+            return false;
+        }
         let is_path = words.ends_with('/');
         !before.is_some_and(is_part) && (is_path || !after.is_some_and(is_part))
     })
@@ -122,9 +125,17 @@ mod tests {
 
     #[test]
     fn parts_of_words_and_small_letters_are_left_alone() {
-        for line in
-            ["todo", "XXXL", "a_TODO", "seam", "his told", "non-zero-copy", "/homes/x", "my/home/x"]
-        {
+        for line in [
+            "todo",
+            "XXXL",
+            "a_TODO",
+            "seam",
+            "his told",
+            "non-zero-copy",
+            "/homes/x",
+            "my/home/x",
+            "`blazing`",
+        ] {
             assert_eq!(found("a.md", line), [""; 0], "{line}");
         }
         assert_eq!(found("Cargo.lock", "TODO"), [""; 0], "what programs have made");
