@@ -14,11 +14,13 @@ pub mod ledger;
 pub mod limits;
 pub mod message;
 pub mod metrics;
+pub mod order;
 pub mod origin;
 pub mod parse;
 pub mod pool;
 mod source;
 pub mod threshold;
+pub mod unsent;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +32,6 @@ use tracing::{error, warn};
 
 use crate::host::logging::{LineLimit, excerpt};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
-use crate::outbound::naming::{Order, Unsent};
 use crate::pipeline::arena::Arena;
 use crate::pipeline::ingest::Ingest;
 use crate::pipeline::ledger::{Content, Ledger, Redelivery, Rule};
@@ -39,11 +40,13 @@ use crate::pipeline::limits::{
 };
 use crate::pipeline::message::{Alert, Batch, Message, SourceId};
 use crate::pipeline::metrics::{Counters, Summary};
+use crate::pipeline::order::Order;
 use crate::pipeline::origin::Origin;
 use crate::pipeline::parse::{JsonPath, Parser};
 use crate::pipeline::pool::{Pool, Wakes, judge};
 use crate::pipeline::source::Source;
 use crate::pipeline::threshold::Threshold;
+use crate::pipeline::unsent::Unsent;
 
 pub use source::Held;
 

@@ -11,6 +11,8 @@ const NO_WAITS: [&str; 2] =
     ["settings/hub::TOKEN_LIFETIME_MIN", "settings/hub::TOKEN_LIFETIME_MAX"];
 /// Modules that tests alone are built with, and that do not say so in their names.
 const FOR_TESTS: [&str; 3] = ["outbound/receiver", "broker/peer", "workload/daemon"];
+/// Packages of other modules than the product's: one within another before that.
+const PACKAGES: [&str; 5] = ["loadgen/hub", "loadgen/load", "loadgen/report", "loadgen", "perf"];
 
 /// One row.
 struct Row {
@@ -47,12 +49,11 @@ fn row(line: &str) -> Row {
 /// The text of a module, and the last part of the name.
 fn find(name: &str) -> (String, &str) {
     let (module, item) = name.split_once("::").expect("a name with its module");
-    let file = match module.split_once('/') {
-        Some((package @ ("loadgen" | "perf"), rest)) if rest.starts_with("tests/") => {
-            format!("{package}/{rest}.rs")
-        }
-        Some((package @ ("loadgen" | "perf"), rest)) => format!("{package}/src/{rest}.rs"),
-        _ => format!("src/{module}.rs"),
+    let inside = |package| Some((package, module.strip_prefix(package)?.strip_prefix('/')?));
+    let file = match PACKAGES.into_iter().find_map(inside) {
+        Some((package, rest)) if rest.starts_with("tests/") => format!("{package}/{rest}.rs"),
+        Some((package, rest)) => format!("{package}/src/{rest}.rs"),
+        None => format!("src/{module}.rs"),
     };
     let text = fs::read_to_string(root().join(&file));
     (text.unwrap_or_else(|error| panic!("{name}: {file}: {error}")), item)

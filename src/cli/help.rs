@@ -4,7 +4,8 @@
 use clap::Command;
 
 use super::{EXIT_NEVER_CONNECTED, EXIT_START, EXIT_USAGE};
-use crate::{sensor, settings};
+use crate::module::settings;
+use crate::sensor;
 
 /// Widest line of a help; a narrower terminal has narrower ones.
 const WIDTH_MAX: usize = 80;

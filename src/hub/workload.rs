@@ -205,6 +205,4 @@ impl Workload {
 }
 
 #[cfg(test)]
-pub(crate) mod daemon;
-#[cfg(test)]
 mod tests;

@@ -5,11 +5,11 @@
 //! value, not a failure.
 //!
 //! ```text
-//!          ┌─ fast: one walk over the body, no memory ────┐
-//!          │         │ declined                           │
-//!   body ──┼─ simd: tape, buffers reused; not on 32 bits ─┼── value at the path ─ threshold ─ Verdict
-//!          │         │ unsure                             │
-//!          └─ exact: every byte and digit ────────────────┘
+//!         ┌─ fast: one walk over the body, no memory ────┐
+//!         │         │ declined                           │
+//!  body ──┼─ simd: tape, buffers reused; not on 32 bits ─┼─ value at the path ─ threshold ─ Verdict
+//!         │         │ unsure                             │
+//!         └─ exact: every byte and digit ────────────────┘
 //! ```
 //!
 //! Which of them are asked is a matter of cost alone ([`Ways`]): every way gives the same verdict.
@@ -180,6 +180,3 @@ fn verdict(found: Found<'_>, threshold: Threshold) -> Verdict {
         Found::Number(_) => Verdict::Below,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tracing::debug;
 
-use crate::outbound::naming::Order;
 use crate::pipeline::arena::Arena;
 use crate::pipeline::ingest::Ingest;
 use crate::pipeline::ledger::{Ledger, Redelivery};
 use crate::pipeline::message::{Alert, Batch};
+use crate::pipeline::order::Order;
 use crate::pipeline::parse::JsonPath;
 
 /// What one source has in here.

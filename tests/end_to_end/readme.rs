@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use test_support::write_script;
 
 use super::harness::{patience, wait_until};
 use blocks::{Block, blocks};
@@ -74,7 +75,7 @@ fn blocks_run_in_order_and_leave_nothing() {
 }
 
 fn readme() -> Vec<Block> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let path = test_support::root().join("README.md");
     let text = fs::read_to_string(path).unwrap();
     let is_another = |line: &str| line.trim_start().starts_with("```") || line.starts_with('\t');
     assert!(!text.lines().any(is_another), "a block in another form would not be seen");
@@ -85,11 +86,10 @@ impl Session {
     fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [hub_port, broker_port] = free_ports();
-        let sluicegate = PathBuf::from(env!("CARGO_BIN_EXE_sluicegate"));
+        let [sluicegate, loadgen] = ["sluicegate", "loadgen"].map(test_support::program);
         let programs = folder.path().join(RELEASE);
         fs::create_dir_all(&programs).unwrap();
         symlink(&sluicegate, programs.join("sluicegate")).unwrap();
-        let loadgen = loadgen(&sluicegate);
         let listen = format!(
             "[ \"$1\" = hub ] && shift && exec '{0}' hub --listen 127.0.0.1:{hub_port} \"$@\"\n\
              exec '{0}' \"$@\"",
@@ -247,26 +247,4 @@ fn processes_in(folder: &Path) -> BTreeSet<(u32, String)> {
 fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-/// Written by another process: a file that this one has open for writing, or a child that a test
-/// beside this one is just starting, cannot be executed.
-fn write_script(path: &Path, text: &str) {
-    let write = r##"printf '#!/bin/sh\n%s\n' "$1" >"$2" && chmod 755 "$2""##;
-    let mut command = Command::new("sh");
-    assert!(command.args(["-c", write, "sh", text]).arg(path).status().unwrap().success());
-}
-
-/// The program beside the one under test. Cargo builds it with the workspace's tests, not with
-/// these alone, so it may be missing or of other sources.
-#[track_caller]
-fn loadgen(sluicegate: &Path) -> PathBuf {
-    let path = sluicegate.with_file_name("loadgen");
-    let advice = "build it: `cargo build -p loadgen`, with the flags of these tests";
-    let output = Command::new(&path).arg("--version").output();
-    let output = output.unwrap_or_else(|error| panic!("{}: {error}; {advice}", path.display()));
-    let said = String::from_utf8(output.stdout).unwrap();
-    let now = build_info::digest(Path::new(env!("CARGO_MANIFEST_DIR")), "loadgen").unwrap();
-    assert_eq!(build_info::sources(&said), Some(now.as_str()), "{said}: {advice}");
-    path
 }
