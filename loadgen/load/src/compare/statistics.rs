@@ -75,8 +75,8 @@ fn median_whole(values: impl Iterator<Item = u64>) -> u64 {
     values[last / 2].midpoint(values[last.div_ceil(2)])
 }
 
-/// A quantile of sorted values, between its two neighbours in proportion (as R's type 7, and NumPy's
-/// default); `None` of nothing.
+/// A quantile of sorted values, between its two neighbours in proportion (as R's type 7, and
+/// NumPy's default); `None` of nothing.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -146,8 +146,8 @@ mod tests {
     }
 
     proptest! {
-        /// Quartiles are in order and within the values; the same runs have the ratio 1; turning the
-        /// comparison round turns the median of its ratios round, when their number is odd.
+        /// Quartiles are in order and within the values; the same runs have the ratio 1; turning
+        /// the comparison round turns the median of its ratios round, when their number is odd.
         #[test]
         fn ratios_are_consistent(
             rates in proptest::collection::vec((1.0..1e6_f64, 1.0..1e6_f64), 1..21)
