@@ -7,7 +7,7 @@
 //! ```text
 //!         ┌─ fast: one walk over the body, no memory ────┐
 //!         │         │ declined                           │
-//!  body ──┼─ simd: tape, buffers reused; not on 32 bits ─┼─ value at the path ─ threshold ─ Verdict
+//!  body ──┼─ simd: tape, buffers reused; not on 32 bits ─┼─ value at the path ─ threshold: Verdict
 //!         │         │ unsure                             │
 //!         └─ exact: every byte and digit ────────────────┘
 //! ```
