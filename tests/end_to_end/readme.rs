@@ -114,7 +114,8 @@ impl Session {
         Self { folder, hub_port, broker_port, terminals }
     }
 
-    /// Types statements and looks for their effects. Gives those behind one that holds the terminal.
+    /// Types statements and looks for their effects. Gives those behind one that holds the
+    /// terminal.
     #[track_caller]
     fn run(&self, number: usize, statements: &[String], effects: &[(&str, Effect)]) -> Vec<String> {
         let terminal = &self.terminals[number];
@@ -212,8 +213,8 @@ impl Session {
     }
 }
 
-/// README promises an effect within 3 s of the command; a machine whose tests have more patience has
-/// it here, too.
+/// README promises an effect within 3 s of the command; a machine whose tests have more patience
+/// has it here, too.
 #[track_caller]
 fn wait_soon(start: Instant, statement: &str, condition: &mut dyn FnMut() -> bool) {
     let limit = patience() / 10;

@@ -105,8 +105,8 @@ fn numbers_compare_by_value() {
     }
 }
 
-/// A number with a fraction or an exponent is the nearest double, an integer is itself; and README.md
-/// says so, by the same example.
+/// A number with a fraction or an exponent is the nearest double, an integer is itself; and
+/// README.md says so, by the same example.
 #[test]
 fn fractions_compare_as_the_nearest_double_and_integers_exactly() {
     check_value("25.0000000000000017", Below);
