@@ -416,8 +416,7 @@ fn tokens_are_renewed_in_time() {
             hub.disconnect().await;
             let used = since.elapsed();
             tokio::time::resume();
-            let range = Duration::from_secs(1)..Duration::from_secs(4);
-            assert!(range.contains(&used), "before the token ends: {used:?}");
+            assert!(used < Duration::from_secs(4), "before the token ends: {used:?}");
             hub = world.serve("dev-1", &empty_twin()).await;
         }
         let summary = world.quit(Some(hub)).await;
