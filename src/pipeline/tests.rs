@@ -238,6 +238,27 @@ fn a_hold_is_released_once() {
     assert!(rig.pipeline.is_drained());
 }
 
+/// Alerts of two sources leave in turns, so that a flood of the one never holds up the other; where
+/// one has none, the other's follow each other.
+#[test]
+fn alerts_of_two_sources_leave_in_turns() {
+    use SourceId::{Broker, Hub};
+    for (counts, expected) in [
+        ([3, 3], &[Hub, Broker, Hub, Broker, Hub, Broker][..]),
+        ([5, 2], &[Hub, Broker, Hub, Broker, Hub, Hub, Hub]),
+        ([1, 4], &[Hub, Broker, Broker, Broker, Broker]),
+    ] {
+        let mut rig = rig(0, 1 << 20);
+        for (source, count) in [Hub, Broker].into_iter().zip(counts) {
+            rig.receive(source, &vec![(1, 99); count], 0);
+        }
+        rig.advance();
+        let left: Vec<_> =
+            std::iter::from_fn(|| rig.pipeline.next_alert()).map(|alert| alert.source).collect();
+        assert_eq!(left, expected);
+    }
+}
+
 /// A call wakes the connections that have work to do, each once for it, and never its own.
 #[test]
 fn those_who_have_work_are_woken() {

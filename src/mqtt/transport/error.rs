@@ -223,6 +223,15 @@ pub enum Answer {
 }
 
 impl ConnectError {
+    /// A CONNACK with this code.
+    #[cfg(test)]
+    pub(crate) fn refused(code: u8) -> Self {
+        let at = At { host: "h".to_owned(), port: 1 };
+        let (client_id, peer) = ("c".to_owned(), Peer::Broker);
+        let failure = Failure::Refused { at, client_id, keep_alive_s: None, code, peer };
+        Self { failure, names: &Names::NONE }
+    }
+
     /// What the peer answered.
     pub fn answer(&self) -> Answer {
         match self.failure {
