@@ -62,7 +62,7 @@ impl Sent {
 
 const _: () = {
     let places = size_of::<Alert>() + Inflight::<Sent>::SLOT_BYTES;
-    assert!(2 * places <= crate::pipeline::limits::ALERT_TABLES_BYTES);
+    assert!(2 * places <= crate::pipeline::message::ALERT_TABLES_BYTES);
 };
 
 /// What a PUBACK was for.

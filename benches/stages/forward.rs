@@ -14,8 +14,8 @@ use sluicegate::mqtt::QoS;
 use sluicegate::mqtt::packet::Publish;
 use sluicegate::mqtt::wire::Outgoing;
 use sluicegate::outbound::naming::{HubOutput, Naming};
-use sluicegate::pipeline::arena::Place;
 use sluicegate::pipeline::message::{Alert, Message, SourceId, Span};
+use sluicegate::pipeline::place::Place;
 
 const BAG: &str = "sequenceNumber=4711&%24.cdid=edge1&%24.cmid=sensor";
 const TOPIC: &str = "devices/edge1/modules/filter/messages/events/%24.on=output1&sequenceNumber=4711&MessageType=Alert";

@@ -11,11 +11,14 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
-use crate::pipeline::arena::Place;
 use crate::pipeline::ledger::Content;
-use crate::pipeline::limits::ALERT_TABLES_BYTES;
 use crate::pipeline::parse::Malformed;
+use crate::pipeline::place::Place;
 use crate::pipeline::threshold::Threshold;
+
+/// What an alert counts besides its bytes: its places in the tables that it passes through, the
+/// outbox and that of its connection, which double when they grow. (`outbound` holds it to that.)
+pub const ALERT_TABLES_BYTES: usize = 2 * 2 * size_of::<Alert>();
 
 /// A place in a block of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,11 +32,10 @@
 
 mod exact;
 mod fast;
-mod number;
 mod path;
 mod simd;
 
-pub use number::{LONG_DIGITS, Number};
+pub use crate::pipeline::number::{LONG_DIGITS, Number};
 pub use path::{JsonPath, PATH_MEMBERS_MAX, PathError};
 pub use simd::SIMD_BODY_BYTES_MAX;
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
-use crate::pipeline::limits::ALERT_TABLES_BYTES;
+use crate::pipeline::message::ALERT_TABLES_BYTES;
 use crate::pipeline::message::Span;
 use futures_util::FutureExt;
 

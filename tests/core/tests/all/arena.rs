@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use sluicegate::pipeline::arena::{Arena, FREE_CHUNKS_MAX, Place};
-use sluicegate::pipeline::limits::{ALERT_TABLES_BYTES, HELD_BYTES_MIN};
+use sluicegate::pipeline::arena::{Arena, FREE_CHUNKS_MAX};
+use sluicegate::pipeline::limits::HELD_BYTES_MIN;
+use sluicegate::pipeline::message::ALERT_TABLES_BYTES;
+use sluicegate::pipeline::place::Place;
 
 use crate::properties;
 

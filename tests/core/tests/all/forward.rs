@@ -7,9 +7,9 @@ use sluicegate::azure::{Identity, Properties};
 use sluicegate::broker::AlertsTopic;
 use sluicegate::mqtt::limits::TOPIC_BYTES_MAX;
 use sluicegate::outbound::naming::{BrokerOutput, HubOutput, Naming};
-use sluicegate::pipeline::arena::Place;
 use sluicegate::pipeline::message::{Alert, Batch, Findings, Message, SourceId, Span};
 use sluicegate::pipeline::order::Order;
+use sluicegate::pipeline::place::Place;
 use sluicegate::pipeline::threshold::Threshold;
 use sluicegate::pipeline::unsent::Unsent;
 
