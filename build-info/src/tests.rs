@@ -1,6 +1,6 @@
 use super::*;
 
-const PARTS: [&[&str]; 5] = [&PRODUCT, &HUB, &LOAD, &REPORT, &LOADGEN];
+const PARTS: [&[&str]; 6] = [&PRODUCT, &PAIRED, &HUB, &LOAD, &REPORT, &LOADGEN];
 
 /// A workspace with everything that `sluicegate` and `loadgen` are made of.
 struct Workspace(tempfile::TempDir);
@@ -18,6 +18,7 @@ impl Workspace {
         for library in ["hub", "load", "report"] {
             workspace.put(&format!("loadgen/{library}/src/lib.rs"), "");
         }
+        workspace.put("perf/paired/src/lib.rs", "");
         workspace
     }
 
@@ -71,7 +72,7 @@ fn a_digest_changes_with_each_source_and_with_nothing_else() {
         workspace.put(file, "x");
         assert_eq!(workspace.digest("sluicegate"), last, "{file}");
     }
-    for file in ["loadgen/src/main.rs", "loadgen/hub/src/lib.rs"] {
+    for file in ["loadgen/src/main.rs", "loadgen/hub/src/lib.rs", "perf/paired/src/lib.rs"] {
         let loadgen = workspace.digest("loadgen");
         workspace.put(file, "x");
         assert_ne!(workspace.digest("loadgen"), loadgen, "{file}");
@@ -158,8 +159,9 @@ fn a_copy_within_a_work_tree_is_not_its_commit() {
 fn a_stale_library_is_told_in_place_of_the_digest() {
     let workspace = Workspace::new();
     let build = Build::of(workspace.root(), "loadgen").unwrap();
-    let expected = ["sluicegate", "loadgen-hub", "loadgen-load", "loadgen-report", "loadgen"]
-        .map(|name| (name, workspace.digest(name)));
+    let names =
+        ["sluicegate", "paired", "loadgen-hub", "loadgen-load", "loadgen-report", "loadgen"];
+    let expected = names.map(|name| (name, workspace.digest(name)));
     assert_eq!(build.libraries(), expected);
     let text = build.stale_text("0.1.0", "sluicegate").unwrap();
     assert_eq!(text.trim_end(), "0.1.0 (stale library sluicegate)");

@@ -1,13 +1,14 @@
 //! The files in `deploy/`: the template runs, and the images are built and named as it says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use loadgen_hub::HubMessage;
 use loadgen_hub::manifest::{Manifest, Variables};
 use loadgen_hub::simulator::{OUTPUT, Simulator, SimulatorSettings};
 use serde_json::{Value, json};
 use sluicegate::azure::Properties;
+use test_support::root;
 
 mod build_steps;
 
@@ -23,16 +24,12 @@ const READINGS_MAX: usize = 2_000;
 const CREATE_OPTIONS_BYTES_MAX: usize = 512;
 const PLATFORMS: [&str; 3] = ["amd64", "arm32v7", "arm64v8"];
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn template_path() -> PathBuf {
-    repository().join("deploy/deployment.template.json")
+    root().join("deploy/deployment.template.json")
 }
 
 fn text(path: &str) -> String {
-    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 fn parsed(path: &str) -> Value {
@@ -218,14 +215,14 @@ fn the_module_file_names_existing_dockerfiles() {
     assert_eq!(image["tag"]["version"], env!("CARGO_PKG_VERSION"));
     let platforms = image["tag"]["platforms"].as_object().unwrap();
     assert_eq!(platforms.keys().map(String::as_str).collect::<Vec<_>>(), PLATFORMS);
-    let folder = repository().join("deploy");
+    let folder = root().join("deploy");
     for (platform, file) in platforms {
         let file = file.as_str().unwrap();
         assert_eq!(file, format!("./Dockerfile.{platform}"));
         assert!(folder.join(file).is_file(), "{file}");
     }
     let context = folder.join(image["contextPath"].as_str().unwrap());
-    assert_eq!(context.canonicalize().unwrap(), repository().canonicalize().unwrap());
+    assert_eq!(context.canonicalize().unwrap(), root().canonicalize().unwrap());
 }
 
 /// The instructions of a Dockerfile, continued lines joined, by stage.

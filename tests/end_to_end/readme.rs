@@ -1,15 +1,16 @@
-//! The command blocks of the documents, as they stand, each document's in order, in two terminals: each
-//! shows what its comments promise, and leaves nothing that a later one could trip over.
+//! The command blocks of the documents, as they stand, each document's in order, in two terminals:
+//! each shows what its comments promise, and leaves nothing that a later one could trip over.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use test_support::{root, write_script};
 
 use super::harness::{patience, wait_until};
 use blocks::{Block, blocks};
@@ -122,10 +123,6 @@ fn documents() -> BTreeSet<String> {
     found
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The blocks of a document.
 fn read(name: &str) -> Vec<Block> {
     let text = fs::read_to_string(root().join(name)).unwrap();
@@ -141,12 +138,11 @@ impl Session {
     fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [hub_port, broker_port] = free_ports();
-        let sluicegate = PathBuf::from(env!("CARGO_BIN_EXE_sluicegate"));
+        let [sluicegate, loadgen] = ["sluicegate", "loadgen"].map(test_support::program);
         let programs = folder.path().join(RELEASE);
         fs::create_dir_all(&programs).unwrap();
         symlink(&sluicegate, programs.join("sluicegate")).unwrap();
         symlink(root().join("deploy"), folder.path().join("deploy")).unwrap();
-        let loadgen = loadgen(&sluicegate);
         let listen = format!(
             "[ \"$1\" = hub ] && shift && exec '{0}' hub --listen 127.0.0.1:{hub_port} \"$@\"\n\
              exec '{0}' \"$@\"",
@@ -304,26 +300,4 @@ fn processes_in(folder: &Path) -> BTreeSet<(u32, String)> {
 fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-/// Written by another process: a file that this one has open for writing, or a child that a test
-/// beside this one is just starting, cannot be executed.
-fn write_script(path: &Path, text: &str) {
-    let write = r##"printf '#!/bin/sh\n%s\n' "$1" >"$2" && chmod 755 "$2""##;
-    let mut command = Command::new("sh");
-    assert!(command.args(["-c", write, "sh", text]).arg(path).status().unwrap().success());
-}
-
-/// The program beside the one under test. Cargo builds it with the workspace's tests, not with
-/// these alone, so it may be missing or of other sources.
-#[track_caller]
-fn loadgen(sluicegate: &Path) -> PathBuf {
-    let path = sluicegate.with_file_name("loadgen");
-    let advice = "build it: `cargo build -p loadgen`, with the flags of these tests";
-    let output = Command::new(&path).arg("--version").output();
-    let output = output.unwrap_or_else(|error| panic!("{}: {error}; {advice}", path.display()));
-    let said = String::from_utf8(output.stdout).unwrap();
-    let now = build_info::digest(Path::new(env!("CARGO_MANIFEST_DIR")), "loadgen").unwrap();
-    assert_eq!(build_info::sources(&said), Some(now.as_str()), "{said}: {advice}");
-    path
 }

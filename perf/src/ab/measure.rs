@@ -68,7 +68,7 @@ impl Bench {
                     eprintln!("no figure of {side:?}: {why}");
                     if tries == TRIES_MAX || self.failed == FAILED_MAX {
                         let text = format!("no figure of {side:?} in {tries} tries: {why}");
-                        return Err(Failure { code: super::EXIT_NO_ANSWER, text });
+                        return Err(Failure::no_answer(text));
                     }
                 }
             }

@@ -2,7 +2,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::gate::PROGRAM;
 use crate::gate::baseline::Baseline;
 use crate::record::scenario::SCENARIOS;
 

@@ -3,6 +3,8 @@
 //! An invalid run says nothing: it counts neither into a median, unless there is no other, nor into
 //! a ratio.
 
+use paired::{median_whole, quartiles};
+
 use super::worst;
 use crate::outcome::{Brief, Cost, Ratio, Standing};
 
@@ -51,42 +53,14 @@ fn ratio(first: &[Brief], runs: &[Brief], of: fn(&Brief) -> Option<f64>) -> Opti
         valid.and_then(of).filter(|figure| *figure > 0.0)
     };
     let passes = first.iter().zip(runs);
-    let mut ratios: Vec<f64> =
+    let ratios: Vec<f64> =
         passes.filter_map(|(first, run)| Some(figure(run)? / figure(first)?)).collect();
-    ratios.sort_by(f64::total_cmp);
-    Some(Ratio {
-        median: quantile(&ratios, 0.5)?,
-        q1: quantile(&ratios, 0.25)?,
-        q3: quantile(&ratios, 0.75)?,
-    })
+    let [q1, median, q3] = quartiles(&ratios)?;
+    Some(Ratio { median, q1, q3 })
 }
 
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    quantile(&values, 0.5)
-}
-
-/// Between the two in the middle, rounded down.
-fn median_whole(values: impl Iterator<Item = u64>) -> u64 {
-    let mut values: Vec<u64> = values.collect();
-    values.sort_unstable();
-    let Some(last) = values.len().checked_sub(1) else { return 0 };
-    values[last / 2].midpoint(values[last.div_ceil(2)])
-}
-
-/// A quantile of sorted values, between its two neighbours in proportion (as R's type 7, and NumPy's
-/// default); `None` of nothing.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place between 0 and the number of values, which fits in memory"
-)]
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let place = last as f64 * share;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    Some(below + (above - below) * place.fract())
+    paired::median(&values.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -102,17 +76,6 @@ mod tests {
 
     fn passed(rate: f64) -> Brief {
         run(rate, 100.0, Standing::Passed)
-    }
-
-    /// Known values of type 7.
-    #[test]
-    fn quantiles() {
-        let sorted = [1.0, 2.0, 4.0, 8.0];
-        let of = |share| quantile(&sorted, share).unwrap();
-        assert_eq!((of(0.0), of(0.25), of(0.5), of(0.75), of(1.0)), (1.0, 1.75, 3.0, 5.0, 8.0));
-        assert_eq!((quantile(&[7.0], 0.25), quantile(&[], 0.5)), (Some(7.0), None));
-        let whole = |values: &[u64]| median_whole(values.iter().copied());
-        assert_eq!((whole(&[]), whole(&[5]), whole(&[9, 1, 4]), whole(&[1, 4])), (0, 5, 4, 2));
     }
 
     /// The ratio is taken within each pass: a machine that slows down to a tenth does not show.

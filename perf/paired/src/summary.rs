@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::record::row::median;
+use crate::quantile::median;
 
 /// Sign flips of the permutation test.
 pub const FLIPS: u32 = 20_000;

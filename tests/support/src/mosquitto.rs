@@ -9,18 +9,19 @@ use std::process::Command;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-use super::{Process, wait_until};
+use crate::{Process, wait_until};
 
 /// Who may log in where a password is asked.
-pub(crate) const BROKER_USER: &str = "sensors";
+pub const BROKER_USER: &str = "sensors";
 /// The password of [`BROKER_USER`].
-pub(crate) const BROKER_PASSWORD: &str = "told-to-nobody-else";
+pub const BROKER_PASSWORD: &str = "told-to-nobody-else";
 /// Attempts to find two ports that nobody takes before Mosquitto does.
 const START_ATTEMPTS: usize = 10;
 
 /// Whom Mosquitto lets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub enum Access {
+    /// Anybody.
     Anybody,
     /// [`BROKER_USER`] with [`BROKER_PASSWORD`], on both listeners.
     Password,
@@ -29,7 +30,8 @@ pub(crate) enum Access {
 }
 
 /// A running Mosquitto, killed and forgotten at the end of the test.
-pub(crate) struct Mosquitto {
+#[derive(Debug)]
+pub struct Mosquitto {
     process: Process,
     folder: TempDir,
     port: u16,
@@ -38,12 +40,17 @@ pub(crate) struct Mosquitto {
 
 impl Mosquitto {
     /// One that lets anybody in.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_for(Access::Anybody)
     }
 
     /// One with a certificate of its own for `localhost`.
-    pub(crate) fn start_for(access: Access) -> Self {
+    pub fn start_for(access: Access) -> Self {
+        Self::start_with(access, "")
+    }
+
+    /// As [`Mosquitto::start_for`], with more lines in its configuration.
+    pub fn start_with(access: Access, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_certificates(folder.path());
         if access == Access::Password {
@@ -52,7 +59,7 @@ impl Mosquitto {
         for _ in 0..START_ATTEMPTS {
             let (port, tls_port) = (free_port(), free_port());
             let config = config(folder.path(), access, port, tls_port);
-            fs::write(folder.path().join("mosquitto.conf"), config).unwrap();
+            fs::write(folder.path().join("mosquitto.conf"), config + more).unwrap();
             if let Some(process) = spawn(folder.path()) {
                 return Self { process, folder, port, tls_port };
             }
@@ -61,14 +68,14 @@ impl Mosquitto {
     }
 
     /// Kills it and starts a new one on the same ports, which knows nothing.
-    pub(crate) fn restart_without_memory(&mut self) {
+    pub fn restart_without_memory(&mut self) {
         self.process.kill();
         self.start_again();
     }
 
     /// Stops it and starts a new one on the same ports, which knows all sessions and what they have
     /// not acknowledged.
-    pub(crate) fn restart_with_memory(&mut self) {
+    pub fn restart_with_memory(&mut self) {
         // Between its word that it runs and its loop Mosquitto 2.0 forgets that it was told to stop.
         wait_until("mosquitto ends", || {
             self.process.signal("TERM");
@@ -83,27 +90,37 @@ impl Mosquitto {
     }
 
     /// Port of the plain listener.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Port of the listener with TLS.
-    pub(crate) fn tls_port(&self) -> u16 {
+    pub fn tls_port(&self) -> u16 {
         self.tls_port
     }
 
     /// Where it listens without TLS.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
     /// A file it was started with, or that `write_certificates` made: `ca.pem`, `client.pem`, ...
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
+    /// The certificate of its CA.
+    pub fn ca_file(&self) -> PathBuf {
+        self.file("ca.pem")
+    }
+
+    /// What runs, with its log.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// How many subscriptions to `filter` at QoS 1 it has granted since it was started.
-    pub(crate) fn subscriptions(&self, filter: &str) -> usize {
+    pub fn subscriptions(&self, filter: &str) -> usize {
         let end = format!(" 1 {filter}");
         self.process.lines().iter().filter(|line| line.ends_with(&end)).count()
     }

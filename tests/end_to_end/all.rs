@@ -28,4 +28,4 @@ mod shutdown;
 mod start;
 mod tests_run;
 mod twin;
-mod version;
+mod walk;

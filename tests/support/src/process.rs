@@ -6,18 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use sluicegate::azure::Key;
-
-use super::{Secrets, patience, wait_until};
+use crate::kernel;
+use crate::secrets::Secrets;
+use crate::{patience, wait_until};
 
 /// Lines kept of one process; a test that makes more than this is broken.
 const LINES_LIMIT: usize = 100_000;
+/// What may help where a program is missing.
+const ADVICE: &str = "'tests/run tools' installs what is missing";
 /// Lines of output shown when a test fails.
 const LINES_SHOWN: usize = 60;
 
 /// A running program: killed on drop, its output captured, and shown when the test fails. If a
 /// secret stands in that output, the test fails.
-pub(crate) struct Process {
+#[derive(Debug)]
+pub struct Process {
     name: &'static str,
     child: Mutex<Child>,
     input: Mutex<Option<ChildStdin>>,
@@ -28,25 +31,22 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `command` with both outputs captured and no input.
-    pub(crate) fn spawn(name: &'static str, command: &mut Command) -> Self {
+    pub fn spawn(name: &'static str, command: &mut Command) -> Self {
         Self::spawn_with(name, command, Stdio::null())
     }
 
     /// Starts `command` with both outputs captured and a keyboard: see [`Process::type_in`].
-    pub(crate) fn spawn_with_keyboard(name: &'static str, command: &mut Command) -> Self {
+    pub fn spawn_with_keyboard(name: &'static str, command: &mut Command) -> Self {
         Self::spawn_with(name, command, Stdio::piped())
     }
 
     /// Starts `command` with both outputs going where nobody reads any more.
-    pub(crate) fn spawn_unheard(name: &'static str, command: &mut Command) -> Self {
+    pub fn spawn_unheard(name: &'static str, command: &mut Command) -> Self {
         Self::spawn_into(name, command, [nobody(), nobody()])
     }
 
     /// Starts `command` with both outputs going into one pipe that is full: see [`full_pipe`].
-    pub(crate) fn spawn_into_full_pipe(
-        name: &'static str,
-        command: &mut Command,
-    ) -> (Self, PipeReader) {
+    pub fn spawn_into_full_pipe(name: &'static str, command: &mut Command) -> (Self, PipeReader) {
         let (reader, writer) = full_pipe();
         let outputs = [Stdio::from(writer.try_clone().unwrap()), Stdio::from(writer)];
         (Self::spawn_into(name, command, outputs), reader)
@@ -54,12 +54,10 @@ impl Process {
 
     fn spawn_into(name: &'static str, command: &mut Command, outputs: [Stdio; 2]) -> Self {
         let [output, errors] = outputs;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(errors)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
+        let child =
+            command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn().unwrap_or_else(
+                |error| panic!("cannot start {name} ({command:?}): {error}; {ADVICE}"),
+            );
         Self {
             name,
             child: Mutex::new(child),
@@ -76,7 +74,7 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
+            .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}; {ADVICE}"));
         let lines = Arc::new(Mutex::new(Vec::new()));
         let readers = vec![
             read_lines(child.stdout.take().unwrap(), Arc::clone(&lines)),
@@ -87,41 +85,36 @@ impl Process {
         Self { name, child: Mutex::new(child), input, lines, readers, secrets }
     }
 
-    /// Fails the test also if this key stands in the output; those of the environment do already.
-    pub(crate) fn must_not_show(mut self, key: &Key) -> Self {
-        self.secrets.add(key);
-        self
-    }
-
-    /// As [`Process::must_not_show`], for a password that the process has from elsewhere.
-    pub(crate) fn must_not_show_text(mut self, secret: &str) -> Self {
-        self.secrets.add_text(secret);
+    /// Fails the test also if this stands in the output: base64 of a key, or a password. Those of the
+    /// environment do already.
+    pub fn must_not_show(mut self, secret: &str) -> Self {
+        self.secrets.add(secret);
         self
     }
 
     /// What the test calls this process.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// Whether the process has not ended yet.
-    pub(crate) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.child.lock().unwrap().try_wait().unwrap().is_none()
     }
 
     /// Both outputs up to now, line by line as they arrived.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 
     /// How many lines contain `text`.
-    pub(crate) fn count(&self, text: &str) -> usize {
+    pub fn count(&self, text: &str) -> usize {
         self.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
     }
 
     /// Waits until one line contains all of `texts`; gives that line.
     #[track_caller]
-    pub(crate) fn wait_for_line(&self, texts: &[&str]) -> String {
+    pub fn wait_for_line(&self, texts: &[&str]) -> String {
         let mut found = None;
         wait_until(&format!("{} prints a line with {texts:?}", self.name), || {
             let lines = self.lines.lock().unwrap();
@@ -134,42 +127,39 @@ impl Process {
     }
 
     /// Types on the keyboard.
-    pub(crate) fn type_in(&self, text: &str) {
+    pub fn type_in(&self, text: &str) {
         let mut input = self.input.lock().unwrap();
         input.as_mut().expect("a keyboard").write_all(text.as_bytes()).unwrap();
     }
 
     /// Closes the standard input.
-    pub(crate) fn close_input(&self) {
+    pub fn close_input(&self) {
         self.input.lock().unwrap().take().expect("a keyboard");
     }
 
     /// Sends a signal by its name, as a shell would.
-    pub(crate) fn signal(&self, signal: &str) {
-        let id = self.child.lock().unwrap().id();
-        let kill = format!("kill -{signal} {id}");
+    pub fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
     }
 
-    /// Whether the process has a handler for SIGTERM, which is signal 15.
-    pub(crate) fn catches_sigterm(&self) -> bool {
-        let id = self.child.lock().unwrap().id();
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("SigCgt");
-        u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << 14) != 0
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.lock().unwrap().id()
     }
 
-    /// Most memory that was resident up to now, in bytes: `VmHWM` of the kernel's account.
-    pub(crate) fn resident_peak(&self) -> u64 {
-        let id = self.child.lock().unwrap().id();
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-        let kib = line.split_whitespace().next().expect("a number of KiB");
-        kib.parse::<u64>().unwrap() * 1024
+    /// Whether the process has a handler for SIGTERM.
+    pub fn catches_sigterm(&self) -> bool {
+        kernel::catches_sigterm(self.id())
+    }
+
+    /// Most memory that was resident up to now, in bytes.
+    pub fn resident_peak(&self) -> u64 {
+        kernel::resident_peak(self.id())
     }
 
     /// SIGKILL: the process has no chance to tidy up. Returns when it is gone.
-    pub(crate) fn kill(&self) {
+    pub fn kill(&self) {
         let mut child = self.child.lock().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -177,7 +167,7 @@ impl Process {
 
     /// Waits until the process has ended by itself and its output is read.
     #[track_caller]
-    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until(&format!("{} ends", self.name), || {
             status = self.child.lock().unwrap().try_wait().unwrap();
@@ -216,7 +206,7 @@ impl Drop for Process {
 }
 
 /// A pipe without room for a byte, whose reader is there and reads nothing: a write waits for ever.
-fn full_pipe() -> (PipeReader, PipeWriter) {
+pub fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
     // For the whole pipe's end, which the child shares: so only until it is full.
@@ -227,7 +217,7 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
 }
 
 /// A pipe whose reader is gone.
-pub(crate) fn nobody() -> Stdio {
+pub fn nobody() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     Stdio::from(writer)

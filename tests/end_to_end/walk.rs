@@ -5,7 +5,8 @@
 use loadgen_load::settings::{Profile, TrafficSettings};
 use loadgen_load::traffic::{Topics, Traffic};
 
-use super::*;
+use sluicegate::pipeline::parse::{JsonPath, Parser, Verdict, Ways};
+use sluicegate::pipeline::threshold::Threshold;
 
 /// Bodies of each lap that are looked at.
 const BODIES: u32 = 100;
@@ -68,9 +69,9 @@ fn simulated_bodies_of_8_kb() {
 
 #[test]
 fn replayed_bodies() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/loadgen/load/tests/data/replay.csv");
+    let file = test_support::root().join("loadgen/load/tests/data/replay.csv");
     let profile = Profile::Replay {
-        file: file.into(),
+        file,
         time_column: "timestamp".to_owned(),
         value_column: "value".to_owned(),
         format: Default::default(),
