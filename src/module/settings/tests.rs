@@ -1,5 +1,4 @@
 use super::*;
-use crate::settings::Spec;
 use std::collections::HashMap;
 use std::io::Write;
 
