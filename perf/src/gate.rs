@@ -6,9 +6,9 @@
 //!                                                      table, advice, exit code; or --bless
 //! ```
 //!
-//! In: the programs of package `stages` and the stripped module. Out: a table for each architecture,
-//! and an exit code. Bounded: every child has its time, its output and its end. All that is judged is
-//! judged in [`judge`], which is pure.
+//! In: the programs of package `stages` and the stripped module. Out: a table for each
+//! architecture, and an exit code. Bounded: every child has its time, its output and its end. All
+//! that is judged is judged in [`judge`], which is pure.
 
 use std::io::{self, Write};
 use std::path::PathBuf;

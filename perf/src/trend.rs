@@ -4,8 +4,9 @@
 //! records (JSON lines) -> read (bounded, line by line) -> history (by scenario) -> page: plots, tables
 //! ```
 //!
-//! Records are outside input: a line that is none is named and counted, and the rest is drawn; their
-//! number and size are bounded, and their text is escaped. All but reading and writing is pure.
+//! Records are outside input: a line that is none is named and counted, and the rest is drawn;
+//! their number and size are bounded, and their text is escaped. All but reading and writing is
+//! pure.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Where to connect to and as whom, for the two connections: the source, on which messages come, and
-//! the outlet, on which alerts and reports leave when there is no hub.
+//! Where to connect to and as whom, for the two connections: the source, on which messages come,
+//! and the outlet, on which alerts and reports leave when there is no hub.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,8 +90,8 @@ impl Login {
         self.hello(self.client_id.clone(), !self.is_kept)
     }
 
-    /// Greets the broker as the outlet. Its session holds nothing worth keeping: what it publishes is
-    /// sent again from here, and the control topic is retained.
+    /// Greets the broker as the outlet. Its session holds nothing worth keeping: what it publishes
+    /// is sent again from here, and the control topic is retained.
     pub fn outlet(&self) -> Connect {
         self.hello(format!("{}{OUTLET_ENDING}", self.client_id), true)
     }

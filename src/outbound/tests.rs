@@ -273,8 +273,8 @@ async fn short_connections_repeat_a_bounded_number_of_alerts() {
     assert_eq!(pipeline.counters.forwarded, ALERTS as u64);
 }
 
-/// Connections that end without a PUBACK each, with a turn on each, until `is_done`. A second passes
-/// from one to the next.
+/// Connections that end without a PUBACK each, with a turn on each, until `is_done`. A second
+/// passes from one to the next.
 fn hang_up_until(
     outbound: &mut Outbound<BrokerOutput>,
     pipeline: &mut Pipeline,
@@ -408,7 +408,9 @@ proptest! {
     /// Whatever comes between: each connection is sent, in order and under their ids, what had no
     /// PUBACK when it began, then what is new; and every PUBACK ends what was sent under its id.
     #[test]
-    fn every_connection_carries_the_rest_of_the_last(steps in prop::collection::vec(step(), 1..60)) {
+    fn every_connection_carries_the_rest_of_the_last(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (mut pipeline, mut outbound) = (pipeline(), outbound());
@@ -444,7 +446,8 @@ proptest! {
                             .map(|publish| (publish.pkid, publish.dup, publish.topic))
                             .collect();
                         assert_eq!(carried, expected);
-                        expected = open.iter().map(|(id, topic)| (*id, true, topic.clone())).collect();
+                        let again = |(id, topic): &(u16, String)| (*id, true, topic.clone());
+                        expected = open.iter().map(again).collect();
                         (ours, peer) = pair(1 << 20);
                         let reserved = outbound.reconnected().unwrap();
                         outbound.send(&mut ours, &mut pipeline, None).unwrap();

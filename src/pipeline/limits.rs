@@ -2,7 +2,8 @@
 
 use crate::pipeline::message::{Alert, SourceId};
 
-/// Batches handed to the parser pool and not yet back. At the bound the ingest thread judges itself.
+/// Batches handed to the parser pool and not yet back. At the bound the ingest thread judges
+/// itself.
 pub const PIPELINE_BATCHES_MAX: usize = 64;
 /// Most messages in one batch: one read of 64 KiB holds at most some thousand.
 pub const BATCH_MESSAGES_MAX: usize = 4096;

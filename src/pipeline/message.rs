@@ -1,9 +1,10 @@
 //! What moves between the stages: batches of messages within one block of bytes, and alerts.
 //!
 //! A message is two places in the block that one read brought, and is judged there. What stays
-//! longer than that is copied out, once: an alert into its source's [`arena`](crate::pipeline::arena), and
-//! messages that wait for the first threshold into a block of their own. A block keeps all of the
-//! chunk that it was read into, so nothing small may keep it.
+//! longer than that is copied out, once: an alert into its source's
+//! [`arena`](crate::pipeline::arena), and messages that wait for the first threshold into a block
+//! of their own. A block keeps all of the chunk that it was read into, so nothing small may keep
+//! it.
 
 use std::ops::Range;
 

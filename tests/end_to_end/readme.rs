@@ -167,7 +167,8 @@ impl Session {
         Self { folder, hub_port, broker_port, terminals }
     }
 
-    /// Types statements and looks for their effects. Gives those behind one that holds the terminal.
+    /// Types statements and looks for their effects. Gives those behind one that holds the
+    /// terminal.
     #[track_caller]
     fn run(&self, number: usize, statements: &[String], effects: &[(&str, Effect)]) -> Vec<String> {
         let terminal = &self.terminals[number];

@@ -100,8 +100,9 @@ fn sigterm_while_disconnected_exits_zero() {
     assert_eq!(module.wait_for_exit().code(), Some(0));
 }
 
-/// Nobody reads the module's output, into which it logs every message: it judges and acknowledges all
-/// the same, and on SIGTERM it ends within its drain time and 2 s, although its hub takes nothing more.
+/// Nobody reads the module's output, into which it logs every message: it judges and acknowledges
+/// all the same, and on SIGTERM it ends within its drain time and 2 s, although its hub takes
+/// nothing more.
 #[test]
 fn a_log_that_nobody_reads_stops_neither_the_messages_nor_the_end() {
     const STREAM: usize = 3_000;

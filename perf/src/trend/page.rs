@@ -113,8 +113,10 @@ fn legend(history: &History) -> Result<Markup, DrawError> {
     Ok(html! {
         ul.legend { @for (sample, name) in samples { li { (sample) span { (name) } } } }
         p.muted {
-            "Filled markers are medians, with a line from each to the next of the same machine; hollow "
-            "ones are single runs. Dashed lines are the newest floor and aim. Changes are against the "
+            "Filled markers are medians, with a line from each to the next of the same machine; \
+             hollow "
+            "ones are single runs. Dashed lines are the newest floor and aim. Changes are against \
+             the "
             "record before of the same machine."
         }
     })

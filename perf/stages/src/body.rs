@@ -3,8 +3,8 @@
 /// Sizes that are counted; larger bodies than the first carry a list of further readings.
 pub const SIZES: [usize; 3] = [140, 1024, 8192];
 
-/// Readings above [`Threshold::DEFAULT`](sluicegate::pipeline::threshold::Threshold::DEFAULT), with few and
-/// with many digits.
+/// Readings above [`Threshold::DEFAULT`](sluicegate::pipeline::threshold::Threshold::DEFAULT), with
+/// few and with many digits.
 pub const HOT: [f64; 8] =
     [101.25, 25.5, 99.527_918_3, 26.0625, 30.0, 88.125, 101.527_918, 40.062_518_2];
 

@@ -35,8 +35,8 @@ async fn a_retained_message_is_judged_in_every_session() {
     }
 }
 
-/// What only an earlier run subscribed to is acknowledged in its place, counted and not judged; in a
-/// new session everything was asked for.
+/// What only an earlier run subscribed to is acknowledged in its place, counted and not judged; in
+/// a new session everything was asked for.
 #[tokio::test(start_paused = true)]
 async fn messages_for_an_earlier_run_are_not_judged() {
     for (session_present, alerts, unexpected) in [(true, 0, 2), (false, 2, 0)] {

@@ -155,7 +155,9 @@ async fn a_connection_that_only_sends_is_found_dead() {
 proptest::proptest! {
     /// Any bytes from the peer end in packets or an error, never in a panic.
     #[test]
-    fn any_bytes_decode_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600)) {
+    fn any_bytes_decode_without_panic(
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (mut connection, mut peer) = pair(4096);

@@ -1,5 +1,5 @@
-//! A simulated module: a turn costs a wake-up and something for each message, and takes all that has
-//! come by then.
+//! A simulated module: a turn costs a wake-up and something for each message, and takes all that
+//! has come by then.
 
 use super::*;
 use proptest::prelude::*;
@@ -169,7 +169,8 @@ proptest! {
     fn irregular_streams_share_wake_ups_too(rate in 40_000u32..65_000, seed: u64) {
         let without = open_loop(Duration::ZERO, poisson(rate, seed), 20_000);
         let with = open_loop(LONGEST, poisson(rate, seed), 20_000);
-        prop_assert!(with.messages_per_turn() > 2.0 * without.messages_per_turn(), "{with:?} {without:?}");
+        let twice = 2.0 * without.messages_per_turn();
+        prop_assert!(with.messages_per_turn() > twice, "{with:?} {without:?}");
         prop_assert!(with.longest_pause <= LONGEST);
     }
 }

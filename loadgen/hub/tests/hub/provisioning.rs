@@ -194,7 +194,9 @@ fn tokens_of_every_sdk_are_verified_as_written() {
             Style::Node,
             1_700_000_000
         ),
-        "SharedAccessSignature sr=0ne00ABCDEF/registrations/dev-1&sig=An%2B0YKcQ89naDwzpMzTEGKY5V45w3uSVQwZpGaZx3L8%3D&skn=registration&se=1700000000"
+        "SharedAccessSignature \
+         sr=0ne00ABCDEF/registrations/dev-1&\
+         sig=An%2B0YKcQ89naDwzpMzTEGKY5V45w3uSVQwZpGaZx3L8%3D&skn=registration&se=1700000000"
     );
 }
 

@@ -16,8 +16,8 @@ struct StandIns {
 }
 
 impl StandIns {
-    /// The counter gets the program, the stage and the messages as `$1`, `$2` and `$3`, the other one
-    /// the stage and the messages as `$1` and `$2`.
+    /// The counter gets the program, the stage and the messages as `$1`, `$2` and `$3`, the other
+    /// one the stage and the messages as `$1` and `$2`.
     fn new(counter: &str, heap: &str) -> Self {
         let stand_ins = Self { folder: tempfile::tempdir().unwrap() };
         stand_ins.put("counter", counter);

@@ -29,8 +29,8 @@ fn back(arena: &mut Arena, piece: Piece) {
     arena.back(piece.place, piece.bytes.len());
 }
 
-/// What the pieces keep alive by what is known of them alone: each its own pages and an eighth, if large,
-/// else the whole chunk that it is in; and its places in tables.
+/// What the pieces keep alive by what is known of them alone: each its own pages and an eighth, if
+/// large, else the whole chunk that it is in; and its places in tables.
 fn alive_bytes(pieces: &[Piece]) -> usize {
     let (alone, small): (Vec<_>, Vec<_>) =
         pieces.iter().partition(|piece| piece.place == Place::ALONE);

@@ -74,7 +74,8 @@ fn properties_stay_and_the_alert_is_added() {
     }
 }
 
-/// For all ways to write it: what this very module has sent as an alert is known, and nothing else is.
+/// For all ways to write it: what this very module has sent as an alert is known, and nothing else
+/// is.
 #[test]
 fn an_alert_of_this_very_module_is_known() {
     let own = [

@@ -1,4 +1,5 @@
-//! Property tests: every way gives the same verdict for whatever bytes, and the numbers that they compare are the ones that the text spells.
+//! Property tests: every way gives the same verdict for whatever bytes, and the numbers that they
+//! compare are the ones that the text spells.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -1,4 +1,5 @@
-//! The walk: what it judges is judged as the exact parser does, and it declines no more than it says.
+//! The walk: what it judges is judged as the exact parser does, and it declines no more than it
+//! says.
 
 use core_tests::corpus::{THRESHOLDS, corpus};
 use proptest::prelude::*;
@@ -12,7 +13,8 @@ const SENSOR: &str = r#"{"machine":{"temperature":101.52791830163853,"pressure":
 /// All that JSON has, at places where the walk takes it: escapes, characters of two to four bytes,
 /// white space, literals, nesting, names beside those of the path.
 const RICH: &str = "{ \"aé\":\"\\ud83d\\ude00é€😀\",\r\n\t\"machine\":{\"é\":[[],{},[1,-0.5e-3],{\"\\n\":true}],\
-    \"temperature\":-1.25E+1,\"p\":null} ,\"machines\":{\"temperature\":false}, \"a long name\":\"a long value, too\"}  ";
+    \"temperature\":-1.25E+1,\"p\":null} ,\"machines\":{\"temperature\":false}, \"a long \
+    name\":\"a long value, too\"}  ";
 
 /// What the walk says of `body`, after comparing it, bit by bit, with the exact parser.
 fn compare(path: &JsonPath, body: &[u8], threshold: f64) -> Option<Verdict> {
@@ -61,7 +63,8 @@ fn the_corpus_agrees() {
 /// leaves a body that is judged right or declined. So does removing one, and cutting.
 #[test]
 fn one_byte_makes_no_difference_between_parsers() {
-    let bytes = b"\0\x01\t\n\x0c\x1f !\"#+,-./0159:;@AEFZ[\\]^`abefnrtux{|}~\x7f\x80\xbf\xc0\xc3\xe2\xed\xef\xf0\xf4\xf5\xff";
+    let bytes = b"\0\x01\t\n\x0c\x1f \
+                  !\"#+,-./0159:;@AEFZ[\\]^`abefnrtux{|}~\x7f\x80\xbf\xc0\xc3\xe2\xed\xef\xf0\xf4\xf5\xff";
     for body in [SENSOR.as_bytes(), RICH.as_bytes()] {
         assert!(compare_default(body, 25.0).is_some());
         for at in 0..body.len() {
