@@ -1,5 +1,5 @@
-//! The command blocks of the documents, as they stand, each document's in order, in two terminals: each
-//! shows what its comments promise, and leaves nothing that a later one could trip over.
+//! The command blocks of the documents, as they stand, each document's in order, in two terminals:
+//! each shows what its comments promise, and leaves nothing that a later one could trip over.
 
 use std::collections::BTreeSet;
 use std::fs;
