@@ -308,7 +308,7 @@ pub(crate) struct Served<L> {
     /// Why it was left, or how it was lost.
     pub(crate) end: Result<L, End>,
     /// Something was acknowledged on it.
-    has_worked: bool,
+    pub(crate) has_worked: bool,
     /// The SUBACK had come.
     is_subscribed: bool,
     /// For what may be behind its end.
