@@ -175,3 +175,35 @@ async fn a_missing_twin_is_told() {
     assert_eq!(alert.payload, HOT);
     assert_eq!(log.lines("the default threshold 25 judges").len(), 1);
 }
+
+/// A name that is nearly the property's is hinted at, in a patch and in the document of an answer, and
+/// nowhere else.
+#[tokio::test]
+async fn a_misspelt_property_is_hinted_at() {
+    let log = capture();
+    let (link, _stop, _wake) = link_with(0, 1 << 20);
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.subscribe().await;
+    let misspelt = r#"{"TemperatureTreshold":60,"$version":2}"#;
+    let document = format!(r#"{{"desired":{misspelt}}}"#);
+    for (status, hints) in [(200, 1), (500, 1)] {
+        hub.respond(&format!("{status}/?$rid=none"), &document).await;
+        publish(&mut hub, "$iothub/methods/POST/stats/?$rid=1", "").await;
+        while !hub.next_publish_or_ack().await {}
+        assert_eq!(log.lines("did you mean \"TemperatureThreshold\"").len(), hints, "{status}");
+    }
+    publish(&mut hub, "$iothub/twin/PATCH/properties/desired/?$version=2", misspelt).await;
+    publish(&mut hub, "$iothub/methods/POST/stats/?$rid=1", "").await;
+    while !hub.next_publish_or_ack().await {}
+    assert_eq!(log.lines("did you mean \"TemperatureThreshold\"").len(), 2);
+}
+
+impl Hub {
+    /// Takes the next packet; whether it was the answer to a direct method.
+    async fn next_publish_or_ack(&mut self) -> bool {
+        match self.next().await {
+            Packet::Publish(publish) => publish.topic.starts_with("$iothub/methods/res/"),
+            _ => false,
+        }
+    }
+}
