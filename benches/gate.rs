@@ -20,6 +20,8 @@ struct Arguments {
 
 /// Wrong arguments (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
+/// The workspace is not where it was built (`EX_UNAVAILABLE`).
+const EXIT_UNAVAILABLE: u8 = 69;
 
 fn main() -> ExitCode {
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -33,6 +35,11 @@ fn main() -> ExitCode {
             return if refused.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
+    // Cargo starts a bench in the folder of its package.
+    if let Err(why) = std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")) {
+        eprintln!("gate: {}/..: {why}", env!("CARGO_MANIFEST_DIR"));
+        return EXIT_UNAVAILABLE.into();
+    }
     match gate::run(&arguments.gate) {
         Ok(code) => code.into(),
         Err(failure) => {

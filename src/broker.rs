@@ -21,18 +21,16 @@ pub mod control;
 pub mod limits;
 pub mod login;
 pub mod outlet;
-#[cfg(test)]
-mod peer;
+pub mod settings;
 pub mod source;
-pub mod topics;
 
+pub use crate::mqtt::topics::{AlertsTopic, TopicFilter, TopicProblem};
 pub use crate::mqtt::url::Password;
 pub use address::Address;
 pub use control::Control;
 pub use login::Login;
 pub use outlet::Outlet;
 pub use source::Source;
-pub use topics::{AlertsTopic, TopicFilter, TopicProblem};
 
 /// What both connections work with.
 #[derive(Clone)]

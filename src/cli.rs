@@ -13,11 +13,12 @@ use std::process::ExitCode;
 use tracing::{error, info, warn};
 
 use crate::broker::TopicFilter;
+use crate::broker::settings::{BrokerSettings, Standalone};
 use crate::host::logging;
+use crate::module::settings::{HubSettings, Proof, Settings, broker_warnings};
 use crate::pipeline::metrics::Summary;
-use crate::settings::{
-    self, BrokerSettings, HubSettings, Proof, Settings, SettingsError, Standalone,
-};
+use crate::settings::SettingsError;
+use crate::start::StartError;
 use crate::{module, sensor};
 
 /// Wrong arguments or settings (`EX_USAGE` of sysexits.h).
@@ -41,17 +42,29 @@ pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>
     let env = |name: &str| std::env::var_os(name);
     match matches.subcommand() {
         Some(("run", matches)) => {
-            with(Settings::resolve(matches, env), settings::strays(std::env::vars_os()), run)
+            with(Settings::resolve(matches, env), module_strays(std::env::vars_os()), run)
         }
         Some(("check", matches)) => {
-            with(Settings::resolve(matches, env), settings::strays(std::env::vars_os()), check)
+            with(Settings::resolve(matches, env), module_strays(std::env::vars_os()), check)
         }
         Some(("sensor", matches)) => {
             let settings = sensor::settings::Settings::resolve(matches, env);
-            with(settings, sensor::settings::strays(std::env::vars_os()), sense)
+            with(settings, sensor_strays(std::env::vars_os()), sense)
         }
         _ => unreachable!("clap requires one of the subcommands"),
     }
+}
+
+/// Variables that look like the module's settings and are none; the sensor's are known.
+fn module_strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let sensor = sensor::settings::TABLE.iter().map(|spec| spec.env);
+    module::settings::strays(sensor, variables)
+}
+
+/// The same of the sensor's settings; the module's are known.
+fn sensor_strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let module = module::settings::TABLE.iter().map(|spec| spec.env);
+    sensor::settings::strays(module, variables)
 }
 
 /// Runs `then` with the settings and `strays`, or shows what is wrong with them.
@@ -103,14 +116,14 @@ fn run(settings: Settings, strays: Vec<String>) -> ExitCode {
 }
 
 fn no_log(refused: io::Error) -> ExitCode {
-    let refused = module::StartError::from(refused);
+    let refused = StartError::from(refused);
     let _ = writeln!(io::stderr(), "sluicegate: cannot start: {refused}");
     EXIT_START.into()
 }
 
 /// What the settings allow and is worth a word all the same.
 fn warnings(settings: &Settings) -> Vec<String> {
-    let broker = settings.broker.as_ref().map_or_else(Vec::new, BrokerSettings::warnings);
+    let broker = settings.broker.as_ref().map_or_else(Vec::new, broker_warnings);
     settings.warnings.iter().cloned().chain(broker).collect()
 }
 

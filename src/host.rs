@@ -7,4 +7,5 @@ pub mod files;
 pub mod limits;
 pub mod logging;
 pub mod signals;
+pub(crate) mod text;
 pub mod utc;

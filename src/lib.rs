@@ -44,3 +44,7 @@ pub mod cli;
 pub mod host;
 pub mod module;
 pub mod settings;
+pub mod start;
+
+#[cfg(test)]
+mod testing;

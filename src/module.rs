@@ -1,5 +1,7 @@
 //! `sluicegate run` assembled: threads started, signals awaited, everything stopped in order.
 
+pub mod settings;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,24 +18,13 @@ use crate::hub::credentials::Credentials;
 use crate::hub::link::{Link, LinkSettings};
 use crate::hub::trust::{Trust, trusting};
 use crate::mqtt::linger;
-use crate::mqtt::tls::flaw;
 use crate::mqtt::{Peers, Route};
 use crate::outbound::dead_letters::DeadLetters;
 use crate::pipeline::metrics::Summary;
 use crate::pipeline::threshold::{Setting, ThresholdCell};
 use crate::pipeline::{Pipeline, SharedPipeline};
-use crate::settings::{HubSettings, Proof, Settings};
-
-/// Why the module could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The system refused a thread, a descriptor or a signal handler.
-    #[error("the system refused a thread, a descriptor or a signal handler: {0}")]
-    System(#[from] io::Error),
-    /// The certificates cannot be used.
-    #[error("TLS: {}", flaw::words_of(.0))]
-    Tls(#[from] rustls::Error),
-}
+use crate::start::StartError;
+use settings::{HubSettings, Proof, Settings};
 
 /// Runs until SIGTERM, SIGINT or SIGHUP, then drains and tells what was done.
 ///
@@ -212,9 +203,9 @@ fn runtime() -> io::Result<Runtime> {
 mod tests {
     use super::*;
     use crate::azure::Identity;
-    use crate::hub::workload::daemon::Daemon;
     use crate::pipeline::parse::JsonPath;
     use crate::pipeline::threshold::Threshold;
+    use crate::testing::daemon::Daemon;
     use std::time::Duration;
     use tracing_subscriber::filter::LevelFilter;
 

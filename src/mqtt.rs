@@ -9,8 +9,6 @@
 
 pub mod backoff;
 pub mod connection;
-#[cfg(test)]
-pub(crate) mod cut;
 pub mod inbox;
 pub mod inflight;
 pub mod limits;
@@ -18,6 +16,7 @@ pub mod linger;
 pub(crate) mod session;
 pub mod text;
 pub mod tls;
+pub mod topics;
 pub mod transport;
 pub mod url;
 pub mod wire;

@@ -443,6 +443,4 @@ fn outgoing<'a>(topic: &'a str, id: u16, body: &'a [u8]) -> Outgoing<'a> {
 }
 
 #[cfg(test)]
-pub(crate) mod receiver;
-#[cfg(test)]
 mod tests;

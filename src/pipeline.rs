@@ -14,10 +14,12 @@ pub mod ledger;
 pub mod limits;
 pub mod message;
 pub mod metrics;
+pub mod order;
 pub mod origin;
 pub mod parse;
 pub mod pool;
 pub mod threshold;
+pub mod unsent;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +31,6 @@ use tracing::{debug, error, warn};
 
 use crate::host::logging::{LineLimit, excerpt};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
-use crate::outbound::naming::{Order, Unsent};
 use crate::pipeline::arena::Arena;
 use crate::pipeline::ingest::Ingest;
 use crate::pipeline::ledger::{Content, Ledger, Redelivery, Rule};
@@ -38,10 +39,12 @@ use crate::pipeline::limits::{
 };
 use crate::pipeline::message::{Alert, Batch, Message, SourceId};
 use crate::pipeline::metrics::{Counters, Summary};
+use crate::pipeline::order::Order;
 use crate::pipeline::origin::Origin;
 use crate::pipeline::parse::{JsonPath, Parser};
 use crate::pipeline::pool::{Pool, Wakes, judge};
 use crate::pipeline::threshold::Threshold;
+use crate::pipeline::unsent::Unsent;
 
 /// An empty outbox that has room for more alerts gives its memory back.
 const OUTBOX_KEPT_MAX: usize = 16_384;

@@ -29,7 +29,7 @@ use tokio::sync::{Notify, watch};
 use tracing::info;
 
 use crate::host::signals;
-use crate::module::StartError;
+use crate::start::StartError;
 use link::{Link, Summary};
 use settings::Settings;
 

@@ -1,76 +1,64 @@
-//! Every setting of `sluicegate run`: one table, four layers, all errors at once.
+//! How a command reads its settings: from a table of rows, by layers, with all errors at once.
 //!
 //! A setting is looked for in the flags, then in the environment (empty counts as unset), then in
-//! the TOML file, then it has its default. Everything is read and checked before anything starts,
-//! and every problem is reported, not only the first.
+//! the TOML file where the command has one, then it has its default. Everything is read and checked
+//! before anything starts, and every problem is reported, not only the first.
 
-mod broker;
-mod hub;
-mod identity;
 pub(crate) mod layers;
 pub(crate) mod log_level;
 pub(crate) mod names;
+#[cfg(test)]
+pub(crate) mod page;
 pub mod quotes;
-mod table;
 pub(crate) mod values;
 
-use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{ArgMatches, Command};
-use tracing_subscriber::filter::LevelFilter;
-
-use crate::pipeline::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
-use crate::pipeline::parse::JsonPath;
-use crate::pipeline::threshold::Threshold;
-use layers::Layers;
-use table::{
-    ALIASES, CONFIG, DRAIN_TIMEOUT, HEADINGS, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH,
-    PUBACK_TIMEOUT, REFUSED_DIR, THRESHOLD, WORKERS,
-};
-
-pub(crate) use broker::OUTLET_ENDING;
-pub use broker::{BrokerSettings, Standalone, random_client_id};
-pub use hub::HubSettings;
-pub use identity::Proof;
 pub use names::KnownNames;
-pub(crate) use table::row;
-pub use table::{Spec, TABLE};
 
-/// Longest wait for messages to come together: about what ten wake-ups of a thread cost.
-const LINGER_MAX: Duration = Duration::from_micros(200);
+/// What all of this program's own variables begin with.
+pub(crate) const PREFIX: &str = "SLUICEGATE_";
+/// The value of a setting that is a flag alone on the command line.
+pub(crate) const SWITCH: &str = "true or false";
 
-/// Checked settings; there is a hub, a broker, or both.
-#[derive(Clone)]
-pub struct Settings {
-    /// The hub, where the module has an identity.
-    pub hub: Option<HubSettings>,
-    /// A plain broker as source.
-    pub broker: Option<BrokerSettings>,
-    /// The member of a message that is compared.
-    pub path: JsonPath,
-    /// Longest wait for messages to come together.
-    pub linger: Duration,
-    /// Threshold until another one is set from outside.
-    pub threshold: Threshold,
-    /// Parser threads; none: the ingest thread parses.
-    pub workers: usize,
-    /// MQTT keep-alive.
-    pub keep_alive: Duration,
-    /// Longest wait for the PUBACK of an alert, on a connection that is alive.
-    pub puback_timeout: Duration,
-    /// Longest drain.
-    pub drain_timeout: Duration,
-    /// Most bytes held.
-    pub held_bytes: usize,
-    /// Where alerts are kept that their receiver does not take.
-    pub refused_dir: PathBuf,
-    /// Log level.
-    pub log_level: LevelFilter,
-    /// What is worth a word although it is allowed, one line each.
-    pub warnings: Vec<String>,
+/// One row of the settings table.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Flag without its dashes; `_` for `-` gives the key in the TOML file. A secret has neither.
+    pub name: &'static str,
+    /// Environment variable.
+    pub env: &'static str,
+    /// Value when nothing is given; empty where there is none.
+    pub default: &'static str,
+    /// What values look like, with their unit.
+    pub value: &'static str,
+    /// What it does.
+    pub help: &'static str,
+    /// Taken from the environment alone: a secret, as arguments are visible to every process of
+    /// the device, or a word of the edge runtime.
+    pub is_env_only: bool,
+    /// Given more than once, as a list: the flag again, the variable with commas, a list in the file.
+    pub is_list: bool,
+    /// Any text at all, as it stands: a password may begin and end as it likes.
+    pub is_verbatim: bool,
+}
+
+impl Spec {
+    /// The key in the TOML file.
+    pub(crate) fn key(&self) -> String {
+        self.name.replace('-', "_")
+    }
+}
+
+/// A row that is no secret.
+pub(crate) const fn row(
+    name: &'static str,
+    env: &'static str,
+    default: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> Spec {
+    Spec { name, env, default, value, help, is_env_only: false, is_list: false, is_verbatim: false }
 }
 
 /// Everything that is wrong with the settings; never empty.
@@ -85,80 +73,3 @@ impl fmt::Display for SettingsError {
 }
 
 impl std::error::Error for SettingsError {}
-
-/// Adds a flag for each row of the table that may have one.
-pub fn add_flags(command: Command) -> Command {
-    layers::add_flags(command, &TABLE, &HEADINGS)
-}
-
-/// The rows without a flag, for the help.
-pub(crate) fn variables_help() -> String {
-    layers::variables_help(&TABLE)
-}
-
-/// What all of this program's own variables begin with.
-pub(crate) const PREFIX: &str = "SLUICEGATE_";
-
-/// A line for each variable that looks like one of the settings and is none; the sensor's are known.
-pub(crate) fn strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
-    let sensor = crate::sensor::settings::TABLE.iter().map(|spec| spec.env);
-    KnownNames::of(PREFIX, &TABLE).beside(sensor).strays(variables)
-}
-
-impl Settings {
-    /// Reads all layers: flags from `matches` (made by [`add_flags`]), variables by `env`, the file
-    /// that one of them names.
-    ///
-    /// # Errors
-    /// Every problem there is.
-    pub fn resolve(
-        matches: &ArgMatches,
-        env: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Self, SettingsError> {
-        let mut layers = Layers::read(&TABLE, &ALIASES, Some(&CONFIG), matches, env);
-        let hub = hub::resolve(&mut layers);
-        let broker = broker::resolve(&mut layers);
-        let path = layers.required(&PATH, |text| text.parse().map_err(values::text));
-        let linger = layers
-            .required(&LINGER, |text| values::duration_within(text, Duration::ZERO, LINGER_MAX));
-        let threshold = layers.required(&THRESHOLD, values::threshold);
-        let workers = layers.required(&WORKERS, values::workers);
-        let keep_alive = layers.required(&KEEP_ALIVE, |text| values::duration(text, 5..=1177));
-        let puback_timeout =
-            layers.required(&PUBACK_TIMEOUT, |text| values::duration(text, 10..=3600));
-        let drain_timeout = layers.required(&DRAIN_TIMEOUT, |text| values::duration(text, 0..=60));
-        let held_bytes = layers
-            .required(&HELD_BYTES, |text| values::number(text, HELD_BYTES_MIN..=HELD_BYTES_MAX));
-        let refused_dir = layers.required(&REFUSED_DIR, |text| Ok(PathBuf::from(text)));
-        let log_level = log_level::resolve(&mut layers, &LOG_LEVEL);
-        layers.finish(|warnings| {
-            Some(Self {
-                hub,
-                broker,
-                path: path?,
-                linger: linger?,
-                threshold: threshold?,
-                workers: workers?,
-                keep_alive: keep_alive?,
-                puback_timeout: puback_timeout?,
-                drain_timeout: drain_timeout?,
-                held_bytes: held_bytes?,
-                refused_dir: refused_dir?,
-                log_level: log_level?,
-                warnings,
-            })
-        })
-    }
-}
-
-impl Settings {
-    /// What the process is called in its log: the module's identity, or else the client id.
-    pub fn name(&self) -> String {
-        let hub = self.hub.as_ref().map(|hub| hub.identity.client_id());
-        let broker = || Some(self.broker.as_ref()?.client_id().to_owned());
-        hub.or_else(broker).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests;

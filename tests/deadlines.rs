@@ -1,4 +1,4 @@
-//! The table of deadlines in ARCHITECTURE.md: each constant and each test that it names is in the
+//! The page of deadlines, docs/deadlines.md: each constant and each test that it names is in the
 //! sources, each test goes by the clock that is said, and no duration of `src` is left out.
 #![cfg(test)]
 
@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 /// Durations that are no waits: bounds of a setting.
 const NO_WAITS: [&str; 2] =
-    ["settings/hub::TOKEN_LIFETIME_MIN", "settings/hub::TOKEN_LIFETIME_MAX"];
-/// Modules that tests alone are built with, and that do not say so in their names.
-const FOR_TESTS: [&str; 3] = ["outbound/receiver", "broker/peer", "workload/daemon"];
+    ["module/settings/hub::TOKEN_LIFETIME_MIN", "module/settings/hub::TOKEN_LIFETIME_MAX"];
+/// What tests alone are built with.
+const FOR_TESTS: &str = "testing";
+/// Packages of other modules than the product's: one within another before that.
+const PACKAGES: [&str; 5] = ["loadgen/hub", "loadgen/load", "loadgen/report", "loadgen", "perf"];
 
-/// One row.
-struct Row {
+/// One entry.
+struct Entry {
     deadline: String,
     /// Names with their modules, as all names here.
     constants: Vec<String>,
@@ -25,34 +27,29 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn table() -> Vec<Row> {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let (_, section) = text.split_once("\n## Deadlines\n").expect("the section");
-    let (section, _) = section.split_once("\n## ").expect("another section behind it");
-    let lines = section.lines().filter(|line| line.starts_with("| ")).skip(1);
-    lines.map(row).collect()
+fn page() -> Vec<Entry> {
+    let text = fs::read_to_string(root().join("docs/deadlines.md")).unwrap();
+    text.split("\n### ").skip(1).map(entry).collect()
 }
 
-fn row(line: &str) -> Row {
-    let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-    let [deadline, constants, clock, tests] = cells[..] else { panic!("four cells: {line}") };
-    let names = |cell: &str| {
-        let quoted = cell.split('`').skip(1).step_by(2);
-        quoted.filter(|name| name.contains("::")).map(str::to_owned).collect::<Vec<_>>()
+fn entry(text: &str) -> Entry {
+    let all = |mark: &str| {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(mark));
+        lines.map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>()
     };
-    let (deadline, clock) = (deadline.to_owned(), clock.to_owned());
-    Row { deadline, constants: names(constants), clock, tests: names(tests) }
+    let deadline = text.lines().next().unwrap_or_default().to_owned();
+    let [clock] = &all("- clock: ")[..] else { panic!("one clock: {deadline}") };
+    Entry { constants: all("- constant "), tests: all("- test "), clock: clock.clone(), deadline }
 }
 
 /// The text of a module, and the last part of the name.
 fn find(name: &str) -> (String, &str) {
     let (module, item) = name.split_once("::").expect("a name with its module");
-    let file = match module.split_once('/') {
-        Some((package @ ("loadgen" | "perf"), rest)) if rest.starts_with("tests/") => {
-            format!("{package}/{rest}.rs")
-        }
-        Some((package @ ("loadgen" | "perf"), rest)) => format!("{package}/src/{rest}.rs"),
-        _ => format!("src/{module}.rs"),
+    let inside = |package| Some((package, module.strip_prefix(package)?.strip_prefix('/')?));
+    let file = match PACKAGES.into_iter().find_map(inside) {
+        Some((package, rest)) if rest.starts_with("tests/") => format!("{package}/{rest}.rs"),
+        Some((package, rest)) => format!("{package}/src/{rest}.rs"),
+        None => format!("src/{module}.rs"),
     };
     let text = fs::read_to_string(root().join(&file));
     (text.unwrap_or_else(|error| panic!("{name}: {file}: {error}")), item)
@@ -75,9 +72,9 @@ fn text_of_test(name: &str) -> String {
 
 #[test]
 fn each_deadline_has_the_tests_that_are_named() {
-    let rows = table();
-    assert!(rows.len() > 40, "{} rows", rows.len());
-    for Row { deadline, clock, tests, .. } in &rows {
+    let entries = page();
+    assert!(entries.len() > 40, "{} entries", entries.len());
+    for Entry { deadline, clock, tests, .. } in &entries {
         assert!(!tests.is_empty(), "no test: {deadline}");
         for name in tests {
             let text = text_of_test(name);
@@ -94,7 +91,7 @@ fn each_deadline_has_the_tests_that_are_named() {
 
 #[test]
 fn each_constant_is_there() {
-    for name in table().iter().flat_map(|row| &row.constants) {
+    for name in page().iter().flat_map(|entry| &entry.constants) {
         let (text, item) = find(name);
         assert!(text.contains(&format!("const {item}: ")), "there is no constant {name}");
     }
@@ -110,7 +107,7 @@ fn modules(folder: &Path, found: &mut Vec<(String, String)>) {
         }
         let module = path.with_extension("");
         let module = module.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
-        if module.contains("tests") || FOR_TESTS.contains(&module.as_str()) {
+        if module.contains("tests") || module.starts_with(FOR_TESTS) {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
@@ -121,9 +118,13 @@ fn modules(folder: &Path, found: &mut Vec<(String, String)>) {
 
 #[test]
 fn no_duration_is_left_out() {
-    let rows = table();
-    let known: BTreeSet<&str> =
-        rows.iter().flat_map(|row| &row.constants).map(String::as_str).chain(NO_WAITS).collect();
+    let entries = page();
+    let known: BTreeSet<&str> = entries
+        .iter()
+        .flat_map(|entry| &entry.constants)
+        .map(String::as_str)
+        .chain(NO_WAITS)
+        .collect();
     let mut found = Vec::new();
     modules(&root().join("src"), &mut found);
     let mut count = 0;
@@ -133,7 +134,7 @@ fn no_duration_is_left_out() {
             let Some((name, kind)) = rest.split_once(": ") else { continue };
             if kind.starts_with("Duration") || kind.starts_with("Bounds") {
                 let name = format!("{module}::{name}");
-                assert!(known.contains(name.as_str()), "{name} has no row");
+                assert!(known.contains(name.as_str()), "{name} has no entry");
                 count += 1;
             }
         }

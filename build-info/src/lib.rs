@@ -39,6 +39,10 @@ const MARK: &str = "sources ";
 const STALE: &str = "stale library ";
 
 const PRODUCT: [&str; 5] = ["Cargo.toml", "Cargo.lock", "allocator", "build-info", "src"];
+const HUB: [&str; 2] = ["loadgen/hub/Cargo.toml", "loadgen/hub/src"];
+const LOAD: [&str; 2] = ["loadgen/load/Cargo.toml", "loadgen/load/src"];
+const REPORT: [&str; 2] = ["loadgen/report/Cargo.toml", "loadgen/report/src"];
+const PAIRED: [&str; 2] = ["perf/paired/Cargo.toml", "perf/paired/src"];
 const LOADGEN: [&str; 2] = ["loadgen/Cargo.toml", "loadgen/src"];
 const STAGES: [&str; 2] = ["perf/stages/Cargo.toml", "perf/stages/src"];
 const PERF: [&str; 2] = ["perf/Cargo.toml", "perf/src"];
@@ -47,9 +51,13 @@ const PERF: [&str; 2] = ["perf/Cargo.toml", "perf/src"];
 fn parts(package: &str) -> Option<Vec<&'static str>> {
     let more: &[&[&str]] = match package {
         "sluicegate" => &[],
-        "loadgen" => &[&LOADGEN],
+        "loadgen-hub" => &[&HUB],
+        "loadgen-load" => &[&PAIRED, &HUB, &LOAD],
+        "loadgen-report" => &[&PAIRED, &HUB, &LOAD, &REPORT],
+        "loadgen" => &[&PAIRED, &HUB, &LOAD, &REPORT, &LOADGEN],
+        "paired" => return Some(PAIRED.to_vec()),
         "stages" => &[&STAGES],
-        "perf" => &[&LOADGEN, &STAGES, &PERF],
+        "perf" => &[&PAIRED, &HUB, &LOAD, &REPORT, &STAGES, &PERF],
         _ => return None,
     };
     Some([&PRODUCT[..], &more.concat()].concat())
@@ -59,9 +67,19 @@ fn parts(package: &str) -> Option<Vec<&'static str>> {
 fn libraries(package: &str) -> &'static [&'static str] {
     match package {
         "sluicegate" => &["sluicegate"],
-        "loadgen" => &["sluicegate", "loadgen"],
+        "loadgen" => {
+            &["sluicegate", "paired", "loadgen-hub", "loadgen-load", "loadgen-report", "loadgen"]
+        }
         "stages" => &["sluicegate", "stages"],
-        "perf" => &["sluicegate", "loadgen", "stages", "perf"],
+        "perf" => &[
+            "sluicegate",
+            "paired",
+            "loadgen-hub",
+            "loadgen-load",
+            "loadgen-report",
+            "stages",
+            "perf",
+        ],
         _ => &[],
     }
 }

@@ -1,18 +1,24 @@
 use super::*;
 
+const PARTS: [&[&str]; 6] = [&PRODUCT, &PAIRED, &HUB, &LOAD, &REPORT, &LOADGEN];
+
 /// A workspace with everything that `sluicegate` and `loadgen` are made of.
 struct Workspace(tempfile::TempDir);
 
 impl Workspace {
     fn new() -> Self {
         let workspace = Self(tempfile::tempdir().unwrap());
-        for file in PRODUCT.iter().chain(&LOADGEN).filter(|part| part.contains('.')) {
+        for file in PARTS.concat().iter().filter(|part| part.contains('.')) {
             workspace.put(file, "");
         }
         workspace.put(DEFINITION_FILE, "");
         workspace.put("allocator/src/lib.rs", "");
         workspace.put("src/main.rs", "fn main() {}");
         workspace.put("loadgen/src/main.rs", "fn main() {}");
+        for library in ["hub", "load", "report"] {
+            workspace.put(&format!("loadgen/{library}/src/lib.rs"), "");
+        }
+        workspace.put("perf/paired/src/lib.rs", "");
         workspace
     }
 
@@ -66,9 +72,11 @@ fn a_digest_changes_with_each_source_and_with_nothing_else() {
         workspace.put(file, "x");
         assert_eq!(workspace.digest("sluicegate"), last, "{file}");
     }
-    let loadgen = workspace.digest("loadgen");
-    workspace.put("loadgen/src/main.rs", "");
-    assert_ne!(workspace.digest("loadgen"), loadgen);
+    for file in ["loadgen/src/main.rs", "loadgen/hub/src/lib.rs", "perf/paired/src/lib.rs"] {
+        let loadgen = workspace.digest("loadgen");
+        workspace.put(file, "x");
+        assert_ne!(workspace.digest("loadgen"), loadgen, "{file}");
+    }
     assert_eq!(workspace.digest("sluicegate"), last);
     fs::remove_file(workspace.root().join("src/cli.rs")).unwrap();
     assert_ne!(workspace.digest("sluicegate"), last);
@@ -151,7 +159,9 @@ fn a_copy_within_a_work_tree_is_not_its_commit() {
 fn a_stale_library_is_told_in_place_of_the_digest() {
     let workspace = Workspace::new();
     let build = Build::of(workspace.root(), "loadgen").unwrap();
-    let expected = ["sluicegate", "loadgen"].map(|name| (name, workspace.digest(name)));
+    let names =
+        ["sluicegate", "paired", "loadgen-hub", "loadgen-load", "loadgen-report", "loadgen"];
+    let expected = names.map(|name| (name, workspace.digest(name)));
     assert_eq!(build.libraries(), expected);
     let text = build.stale_text("0.1.0", "sluicegate").unwrap();
     assert_eq!(text.trim_end(), "0.1.0 (stale library sluicegate)");

@@ -35,7 +35,7 @@ mod text;
 
 use control::client::ClientError;
 
-use crate::load::error::LoadError;
+use loadgen_load::error::LoadError;
 
 /// State folder of hubs that were told none.
 const STATE_DEFAULT: &str = "target/hub";

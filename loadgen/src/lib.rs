@@ -1,7 +1,8 @@
-//! Local development hub, simulated sensors and the demo that watch `sluicegate` work.
+//! The command line: a local hub with simulated sensors, the demo, and the measuring instrument.
 //!
 //! ```text
 //! simulator -> hub (routes, stores, twins, methods) -> module over MQTT -> hub -> monitor
+//! load (schedule, traffic) -> program under test -> load (verdict) -> JSON -> report
 //! ```
 #![forbid(unsafe_code)]
 
@@ -9,9 +10,3 @@
 pub const SOURCES: u64 = build_info_macro::sources!();
 
 pub mod cli;
-pub mod hub;
-pub mod load;
-mod process;
-pub mod report;
-pub mod simulator;
-pub mod sink;

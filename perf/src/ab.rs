@@ -1,74 +1,37 @@
 //! `perf ab`: a commit and the work tree, compared by the CPU time of the pipeline.
 //!
 //! ```text
-//! commits --> base (builds both) --> pairs (A B, B A) of measure (a run) --> statistics --> judge
+//! commits --> base (builds both) --> pairs (A B, B A) of measure (a run) --> paired --> judge
 //! ```
 //!
 //! For what counted instructions cannot see: system calls, caches, contention. First A against
 //! itself, which tells whether this machine can give an answer now; then A against B, in sets of
 //! pairs until the answer is sure. Wall time, and single runs, decide nothing. [`mod@pairs`],
-//! [`statistics`] and [`judge`] are pure. One run goes at a time; runs, repetitions and sets are
+//! [`paired`] and [`judge`] are pure. One run goes at a time; runs, repetitions and sets are
 //! bounded, and every program that was started is ended, by its id, whatever happens.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use clap::Args;
-
+mod args;
 mod base;
 mod commits;
 pub mod judge;
 mod measure;
 pub mod pairs;
 mod report;
-pub mod statistics;
 
+pub use args::AbArgs;
 use base::Workshop;
 use commits::States;
 use judge::Verdict;
 use measure::Bench;
+use paired::{FLIPS, Summary};
 use pairs::{Pair, Side, pairs, ratios};
 use report::Report;
-use statistics::{FLIPS, Summary};
 
 use crate::failure::Failure;
 use crate::stop::Stop;
-
-/// Exit code where there is no answer: too noisy, or no figure.
-pub(crate) const EXIT_NO_ANSWER: u8 = 2;
-/// Longest `--for`.
-const TIME_MAX: Duration = Duration::from_secs(60);
-/// Shortest `--for`: below it the clock ticks in which CPU time is known show.
-const TIME_MIN: Duration = Duration::from_millis(100);
-const AFTER_HELP: &str = "First A, the commit, runs against itself: where that differs by more than \
-    3 % or beyond chance, there is no answer today. Then A and B, the work tree, run in turns (A B, \
-    B A); more sets of pairs follow, up to 4, until the answer is sure. Slower means: the median of \
-    the ratios of CPU time a message is above 1.03, a permutation test gives p < 0.01, and both hold \
-    again, with p < 0.001, when another set of pairs is added.\n\n\
-    Exit codes: 0 the same or faster; 1 slower; 2 too noisy or no figure; 64 wrong usage; 69 a \
-    program cannot be built or is not of its tree; 70 stopped or an internal error";
-
-/// What to compare.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub struct AbArgs {
-    /// Commit to compare the work tree with [default: HEAD, or HEAD~1 when nothing was changed]
-    base: Option<String>,
-    /// Pairs of runs in a set
-    #[arg(long, value_name = "N", default_value_t = 30,
-        value_parser = clap::value_parser!(u32).range(6..=1000))]
-    pairs: u32,
-    /// Length of the measured part of each run
-    #[arg(long = "for", value_name = "TIME", default_value = "200ms", value_parser = parse_time)]
-    time: Duration,
-    /// Seed of the permutation test
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// Write every run and the verdict to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-}
 
 /// Compares, and prints what was found; the exit code.
 ///
@@ -163,19 +126,13 @@ fn decide(
 }
 
 fn summary(pairs: &[Pair], seed: u64) -> Result<Summary, Failure> {
-    Summary::of(&ratios(pairs), FLIPS, seed)
-        .ok_or_else(|| Failure { code: EXIT_NO_ANSWER, text: "no ratios".to_owned() })
+    Summary::of(&ratios(pairs), FLIPS, seed).ok_or_else(|| Failure::no_answer("no ratios"))
 }
 
 /// Who reads no further still gets the exit code.
 fn say(out: &mut impl Write, text: &str) {
     let _ = writeln!(out, "{text}");
     let _ = out.flush();
-}
-
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let time = sluicegate::host::duration::parse(text)?;
-    (TIME_MIN..=TIME_MAX).contains(&time).then_some(time).ok_or("from 100ms to 60s".to_owned())
 }
 
 #[cfg(test)]

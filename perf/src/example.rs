@@ -1,17 +1,13 @@
-//! Results as the instrument writes them, and a workspace to build from, for tests.
+//! Results as the instrument writes them, for tests.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use build_info::{Build, DEFINITION, DEFINITION_FILE};
-
-use loadgen::load::machine::Machine;
-use loadgen::load::outcome::{
+use loadgen_load::machine::Machine;
+use loadgen_load::outcome::{
     Brief, Comparison, Contender, Cost, Counts, Distribution, Document, FORMAT, Finding, Outcome,
     Rates, Standing, TrafficFacts, Verdict,
 };
-use loadgen::load::settings::{Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings};
+use loadgen_load::settings::{Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings};
 
 /// A run of 5 s at `asked`, or in a closed loop, that achieved this rate.
 pub(crate) fn outcome(standing: Standing, asked: Option<f64>, achieved: f64) -> Outcome {
@@ -88,27 +84,4 @@ fn settings() -> RunSettings {
         cut_every: None,
         start_wait: START_WAIT_DEFAULT,
     }
-}
-
-/// Makes `root` a workspace with some source in every package that has a program.
-pub(crate) fn workspace(root: &Path) {
-    for folder in ["", "loadgen", "perf", "perf/stages"] {
-        let folder = root.join(folder);
-        fs::create_dir_all(folder.join("src")).unwrap();
-        fs::write(folder.join("Cargo.toml"), "").unwrap();
-        fs::write(folder.join("src/main.rs"), "fn main() {}").unwrap();
-    }
-    fs::write(root.join("Cargo.lock"), "").unwrap();
-    let definition = root.join(DEFINITION_FILE);
-    fs::create_dir_all(definition.parent().unwrap()).unwrap();
-    fs::write(definition, DEFINITION).unwrap();
-    fs::create_dir_all(root.join("allocator")).unwrap();
-    fs::write(root.join("allocator/Cargo.toml"), "").unwrap();
-}
-
-/// The line with which a script tells that it was built, as program of `package`, from the
-/// workspace as it is now.
-pub(crate) fn says_version(root: &Path, package: &str) -> String {
-    let text = Build::of(root, package).unwrap().text("0.1.0").unwrap();
-    format!("[ \"$1\" != --version ] || {{ echo '{package} {}'; exit; }}", text.trim_end())
 }

@@ -1,5 +1,8 @@
 //! Why a command gave no answer.
 
+/// Exit code where there is no answer: too noisy, or no figure.
+pub(crate) const EXIT_NO_ANSWER: u8 = 2;
+
 /// One line for people, and the exit code.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -13,6 +16,11 @@ impl Failure {
     /// Wrong arguments (`EX_USAGE`).
     pub(crate) fn usage(text: impl ToString) -> Self {
         Self { code: 64, text: text.to_string() }
+    }
+
+    /// Something could not be counted, measured or compared.
+    pub(crate) fn no_answer(text: impl ToString) -> Self {
+        Self { code: EXIT_NO_ANSWER, text: text.to_string() }
     }
 
     /// A program that is missing or cannot be built (`EX_UNAVAILABLE`).

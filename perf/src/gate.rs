@@ -13,82 +13,28 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::Args;
-
-pub mod arch;
+mod args;
 pub mod baseline;
 mod count;
 mod facts;
 pub mod judge;
 mod measure;
+mod places;
 mod prepare;
 mod session;
 mod table;
 mod tools;
 
-use arch::Arch;
+pub use args::GateArgs;
+use args::is_asked;
 pub use measure::Subject;
+use places::Places;
 use session::Session;
 
-use crate::budgets::counted_limit;
+use crate::arch::Arch;
+use crate::budgets::{PROGRAM, counted_limit};
 use crate::failure::Failure;
 use crate::stop::Stop;
-
-/// What the rows of the whole program are filed under.
-pub const PROGRAM: &str = "sluicegate";
-/// Measurements behind one blessing: their spread is the noise.
-const BLESS_TIMES: usize = 3;
-/// Least characters that can be a reason.
-const REASON_MIN: usize = 8;
-const AFTER_HELP: &str = "Instructions are those of a run over twice a stage's messages less those of \
-    a run over them once. A row fails past 0.5 % or, if that is more, three times the largest noise \
-    that any blessing found in it, and past 3 % in any case.\n\n\
-    Exit codes: 0 nothing became worse; 1 a row is past its threshold or its budget; 2 a stage could \
-    not be counted or compared; 64 wrong usage; 69 a tool is missing, or a \
-    program is not of this tree; 70 stopped or an internal error";
-
-/// What to count.
-#[derive(Debug, Clone, Default, Args)]
-#[command(after_help = AFTER_HELP)]
-pub struct GateArgs {
-    /// This architecture only; may be repeated [default: both]
-    #[arg(long, value_name = "ARCH", value_enum)]
-    arch: Vec<Arch>,
-    /// These stages only, separated by commas; 'sluicegate' is the program's size
-    #[arg(long, value_name = "STAGE,...", value_delimiter = ',')]
-    only: Vec<String>,
-    /// Count three times, and make that the new baseline, for this reason
-    #[arg(long, value_name = "REASON", value_parser = parse_reason)]
-    bless: Option<String>,
-    /// Count the programs that are there
-    #[arg(long)]
-    no_build: bool,
-}
-
-/// Something could not be counted, or compared.
-fn uncounted(text: impl ToString) -> Failure {
-    Failure { code: 2, text: text.to_string() }
-}
-
-/// Where things are.
-#[derive(Debug, Clone)]
-struct Places {
-    /// Root of the workspace.
-    root: PathBuf,
-    /// Cargo's folder for what it builds.
-    target: PathBuf,
-}
-
-impl Places {
-    fn baselines(&self) -> PathBuf {
-        self.root.join("perf/baseline")
-    }
-
-    /// Folder for what the gate itself makes.
-    fn own(&self) -> PathBuf {
-        self.root.join(&self.target).join("gate")
-    }
-}
 
 /// Counts, compares and prints; the exit code.
 ///
@@ -178,18 +124,6 @@ fn select(names: &[String]) -> Result<Vec<Subject>, Failure> {
     }
     let is_asked = |subject: &Subject| is_asked(names, subject.stage);
     Ok(all.into_iter().filter(is_asked).collect())
-}
-
-fn is_asked(names: &[String], stage: &str) -> bool {
-    names.is_empty() || names.iter().any(|name| name == stage)
-}
-
-fn parse_reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.chars().count() < REASON_MIN {
-        return Err("say in a few words why the cost is meant".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use loadgen::load::outcome::{Document, FORMAT, Finding};
+use loadgen_load::outcome::{Document, FORMAT, Finding};
 
 use crate::job::Job;
 use crate::stop::Stop;

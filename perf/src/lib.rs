@@ -11,6 +11,7 @@
 pub const SOURCES: u64 = build_info_macro::sources!();
 
 pub mod ab;
+pub mod arch;
 pub mod bare;
 pub mod budgets;
 pub mod failure;

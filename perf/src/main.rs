@@ -59,7 +59,7 @@ enum Command {
 /// What to do with the table.
 #[derive(Debug, Args)]
 struct BudgetArgs {
-    /// Write it into README.md, in place of the one there
+    /// Write it into docs/budgets.md, in place of the one there
     #[arg(long)]
     write: bool,
 }
@@ -106,12 +106,11 @@ fn told(command: &str, ended: Result<u8, Failure>) -> ExitCode {
 }
 
 fn budgets(args: &BudgetArgs) -> Result<ExitCode, Box<dyn Error>> {
-    const README: &str = "README.md";
     let table = budgets::markdown();
     if args.write {
-        let text = std::fs::read_to_string(README)?;
-        let text = budgets::replace(&text, &table).ok_or("README.md has no place for budgets")?;
-        std::fs::write(README, text)?;
+        let text = std::fs::read_to_string(budgets::PAGE)?;
+        let text = budgets::replace(&text, &table).ok_or("the page has no place for budgets")?;
+        std::fs::write(budgets::PAGE, text)?;
     } else {
         print!("{table}");
     }

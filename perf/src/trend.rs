@@ -58,7 +58,7 @@ pub fn run(args: &TrendArgs) -> Result<u8, Failure> {
         let told = |error| Failure::internal(format!("{}: {error}", folder.display()));
         fs::create_dir_all(folder).map_err(told)?;
     }
-    loadgen::report::write(&args.out, &html).map_err(Failure::internal)?;
+    loadgen_report::write(&args.out, &html).map_err(Failure::internal)?;
     println!("wrote {}", args.out.display());
     Ok(if found.left_out > 0 { EXIT_LEFT_OUT } else { 0 })
 }

@@ -3,12 +3,12 @@
 #![cfg(test)]
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-use build_info::{Build, DEFINITION, DEFINITION_FILE};
-use tempfile::TempDir;
+use build_info::Build;
 
 #[path = "stale/libraries.rs"]
 mod libraries;
@@ -17,60 +17,27 @@ const PERF: &str = env!("CARGO_BIN_EXE_perf");
 
 /// A work tree whose only commit has some source in every package, with what stands for its
 /// programs, and for a Cargo that always finds them fresh.
-struct Tree(TempDir);
+struct Tree(test_support::Tree);
+
+impl Deref for Tree {
+    type Target = test_support::Tree;
+    fn deref(&self) -> &test_support::Tree {
+        &self.0
+    }
+}
 
 impl Tree {
     fn new() -> Self {
-        let tree = Self(tempfile::tempdir().unwrap());
-        for folder in ["", "loadgen/", "perf/", "perf/stages/"] {
-            tree.put(&format!("{folder}Cargo.toml"), "");
-            tree.put(&format!("{folder}src/main.rs"), "fn main() {}");
-        }
-        tree.put("Cargo.lock", "");
-        tree.put(DEFINITION_FILE, DEFINITION);
-        tree.put("allocator/src/lib.rs", "");
+        let tree = Self(test_support::Tree::workspace());
         tree.put(".gitignore", "target\nbin\nstarted\n");
         tree.git(&["init", "-q"]);
         tree.commit();
         for tool in ["cargo", "valgrind", "mosquitto"] {
-            tree.program(&format!("bin/{tool}"), "exit 0");
+            tree.script(&format!("bin/{tool}"), "exit 0");
         }
         tree.build("target/release", &["sluicegate", "loadgen", "perf", "stages", "stages-heap"]);
         tree.build("target/ab/target/release", &["sluicegate"]);
         tree
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
-        let mut command = Command::new("git");
-        command.arg("-C").arg(self.0.path()).args(who).args(arguments);
-        assert!(command.status().unwrap().success(), "git {arguments:?}");
-    }
-
-    fn commit(&self) {
-        self.git(&["add", "-A"]);
-        self.git(&["commit", "-q", "-m", "a commit"]);
-    }
-
-    /// Written by another process: a file that this one has open for writing, or a child that a
-    /// test beside this one is just starting, cannot be executed.
-    fn program(&self, name: &str, script: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let write = "printf '%s\\n' '#!/bin/sh' \"$1\" >\"$0\" && chmod 755 \"$0\"";
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(write).arg(path).arg(script);
-        assert!(command.status().unwrap().success());
     }
 
     /// Puts programs of the tree as it is now into a folder. All that they can is to tell so, and
@@ -78,21 +45,21 @@ impl Tree {
     fn build(&self, folder: &str, programs: &[&str]) {
         for name in programs {
             let package = name.trim_end_matches("-heap");
-            let text = Build::of(self.0.path(), package).unwrap().text("0.1.0").unwrap();
+            let text = Build::of(self.root(), package).unwrap().text("0.1.0").unwrap();
             let script = format!(
                 "[ \"$1\" != --version ] || {{ echo '{name} {}'; exit; }}
                  echo {name} >>{}; exit 1",
                 text.trim_end(),
                 self.path("started").display()
             );
-            self.program(&format!("{folder}/{name}"), &script);
+            self.script(&format!("{folder}/{name}"), &script);
         }
     }
 
     fn run(&self, program: &Path, arguments: &[&str]) -> Output {
         let path = std::env::var("PATH").unwrap();
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.0.path());
+        command.args(arguments).current_dir(self.root());
         command.env("PATH", format!("{}:{path}", self.path("bin").display()));
         command.env("CARGO", self.path("bin/cargo")).env_remove("CARGO_TARGET_DIR");
         command.output().unwrap()

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::peer::{COLD, HOT, Peer, Rig, until};
-use crate::host::logging::capture::capture;
 use crate::mqtt::packet::{Packet, PubAck};
 use crate::mqtt::session;
 use crate::outbound::dead_letters::DeadLetters;
+use crate::testing::broker::{COLD, HOT, Peer, Rig, until};
+use crate::testing::capture::capture;
 
 /// Controls, and code points that are no characters (MQTT 3.1.1 §1.5.3).
 const ODD: [char; 10] = [

@@ -1,4 +1,4 @@
-//! Every bound of a broker's connections. ARCHITECTURE.md tells what happens at each.
+//! Every bound of a broker's connections. docs/bounds.md says what happens at each.
 
 use std::time::Duration;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use rumqttc::mqttbytes::v4::Connect;
 
 use super::Password;
+use super::settings::{BrokerSettings, OUTLET_ENDING};
 use crate::host::files::reread::Reread;
 use crate::mqtt::session::{Connected, FailedAttempt};
 use crate::mqtt::tls::TlsSettings;
 use crate::mqtt::{Answer, Endpoint, Names, Peer, Peers, transport};
 use crate::pipeline::SharedPipeline;
-use crate::settings::{BrokerSettings, OUTLET_ENDING};
 
 /// What the settings of a broker are called.
 const NAMES: Names = Names {
@@ -148,9 +148,9 @@ impl Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::settings::random_client_id;
     use crate::hub::trust::trusting;
     use crate::mqtt::Route;
-    use crate::settings::random_client_id;
 
     fn login(client_id: Option<&str>, login: Option<(&str, Option<&str>)>) -> Login {
         let password = login.and_then(|(_, password)| password);
@@ -206,7 +206,7 @@ mod tests {
     /// What an error tells to look at is there.
     #[test]
     fn named_settings_exist() {
-        NAMES.assert_are_in(&crate::settings::TABLE);
+        crate::testing::names::assert_are_in(&NAMES, &crate::module::settings::TABLE);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use tokio::time::sleep_until;
 
 use super::{Context, Control, Login};
 use crate::broker::limits::RETAINED_WAIT;
+use crate::broker::settings::Standalone;
 use crate::host::logging::LineLimit;
 use crate::mqtt::session::{
     self, Ask, Cause, Client, Connected, End, FailedAttempt, Leaving, Serve, Session, Step, Wait,
@@ -37,7 +38,6 @@ use crate::outbound::naming::BrokerOutput;
 use crate::outbound::{Acknowledged, Outbound};
 use crate::pipeline::Pipeline;
 use crate::pipeline::message::SourceId;
-use crate::settings::Standalone;
 use hold::Hold;
 
 /// The outlet, with everything that outlives a connection.

@@ -3,7 +3,8 @@
 use clap::Command;
 
 use super::{EXIT_NEVER_CONNECTED, EXIT_START, EXIT_USAGE};
-use crate::{sensor, settings};
+use crate::module::settings;
+use crate::sensor;
 
 /// Widest line of a help; a narrower terminal has narrower ones.
 const WIDTH_MAX: usize = 80;
@@ -132,6 +133,21 @@ mod tests {
                 assert!(words(&help).contains(&words(spec.help)), "{name}: {}", spec.help);
             }
         }
+    }
+
+    /// docs/exit-codes.md has each code and each word of it.
+    #[test]
+    fn the_page_has_the_exit_codes() {
+        let page = include_str!("../../docs/exit-codes.md");
+        let (_, section) = page.split_once("\n## sluicegate\n").expect("the section");
+        let (section, _) = section.split_once("\n## ").expect("another one");
+        let codes = sensor_codes();
+        let codes = codes.lines().skip(1).map(|line| line.trim().split_once(' ').expect("words"));
+        let rows = codes.map(|(code, when)| format!("| {code} | {} |", when.trim()));
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        let shown = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+        assert_eq!(shown.collect::<Vec<_>>(), rows);
     }
 
     #[test]

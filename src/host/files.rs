@@ -4,7 +4,6 @@
 //! caller allows: a FIFO without a writer, a device without an end, a folder and a socket are refused
 //! by what they are. Symbolic links are followed, as mounted secrets are made of them.
 
-pub mod pem;
 pub mod reread;
 
 use std::fmt;
@@ -144,7 +143,7 @@ pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileProblem> {
 }
 
 /// The bytes of a text, without that mark.
-fn read_unmarked(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileProblem> {
+pub(crate) fn read_unmarked(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileProblem> {
     let mut bytes = read(path, bytes_max)?;
     if bytes.starts_with(BYTE_ORDER_MARK) {
         bytes.drain(..BYTE_ORDER_MARK.len());

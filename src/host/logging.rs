@@ -5,8 +5,6 @@
 //! client, so that lines of several processes can be told apart. Whoever logs never waits for its
 //! reader: see [`queue`]. What fails again and again takes few lines: see [`outage`].
 
-#[cfg(test)]
-pub(crate) mod capture;
 pub mod outage;
 pub mod queue;
 
@@ -75,14 +73,14 @@ impl fmt::Display for Head {
     }
 }
 
-struct EdgeAgentFormat {
+pub(crate) struct EdgeAgentFormat {
     /// `[name] `; nothing without a name.
     tag: String,
 }
 
 impl EdgeAgentFormat {
     /// The name may come from outside: it is printable, not long, and ends at the first `]`.
-    fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         let printable = |char: char| match char {
             ']' => ')',
             char if char.is_control() => '?',

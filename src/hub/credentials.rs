@@ -4,9 +4,10 @@
 //! - Runs on the task of its caller; [`workload`](crate::hub::workload) names what is bounded.
 //! - Neither keys nor tokens are shown, logged or part of an error.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::azure::{Key, UnsignedToken, sign_token};
+use crate::host::utc::expiry_unix_s;
 use crate::hub::workload::{Workload, WorkloadError};
 
 /// The source of SAS tokens.
@@ -41,21 +42,11 @@ impl Credentials {
     }
 }
 
-/// When a token ends that is good from now on for at least `lifetime`, in whole seconds.
-pub(crate) fn expiry_unix_s(lifetime: Duration) -> u64 {
-    let end = unix_now().saturating_add(lifetime);
-    end.as_secs() + u64::from(end.subsec_nanos() > 0)
-}
-
-fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::azure::Token;
-    use crate::hub::workload::daemon::{Daemon, KEY, Mood};
+    use crate::testing::daemon::{Daemon, KEY, Mood};
 
     const RESOURCE: &str = "h.net/devices/d/modules/m";
 
@@ -65,7 +56,7 @@ mod tests {
         let daemon = Daemon::start("");
         let key = Key::from_base64(KEY).unwrap();
         for source in [Credentials::Key(key.clone()), Credentials::Workload(daemon.client())] {
-            let before = unix_now();
+            let before = crate::host::utc::unix_now();
             let password = source.password(RESOURCE, Duration::from_millis(2500)).await.unwrap();
             let token = Token::parse(&password).unwrap();
             assert!(token.verify(&key), "{source:?}");

@@ -1,4 +1,4 @@
-//! Every bound of the hub's link. ARCHITECTURE.md tells what happens at each.
+//! Every bound of the hub's link. docs/bounds.md says what happens at each.
 
 use std::time::Duration;
 

@@ -128,7 +128,7 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::workload::daemon::{Daemon, Mood};
+    use crate::testing::daemon::{Daemon, Mood};
     use std::time::Duration;
 
     fn certificate() -> String {
@@ -189,8 +189,7 @@ mod tests {
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, certificate()).unwrap();
         let mut trust =
-            Trust::file(path.clone(), crate::host::files::pem::certificates(&path).unwrap())
-                .unwrap();
+            Trust::file(path.clone(), crate::mqtt::tls::pem::certificates(&path).unwrap()).unwrap();
         assert_eq!(trust.paths().len(), 1);
         let first = trust.tls().await.unwrap();
         assert!(Arc::ptr_eq(&first, &trust.tls().await.unwrap()));

@@ -199,6 +199,4 @@ impl Workload {
 }
 
 #[cfg(test)]
-pub(crate) mod daemon;
-#[cfg(test)]
 mod tests;

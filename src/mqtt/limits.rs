@@ -1,4 +1,4 @@
-//! Every bound of a connection. ARCHITECTURE.md tells what happens at each.
+//! Every bound of a connection. docs/bounds.md says what happens at each.
 
 use std::time::Duration;
 

@@ -1,22 +1,51 @@
 //! When to wait a moment for more messages, instead of waking up for each.
 //!
 //! At edge rates, tens of thousands of messages a second one by one, a wake-up costs far more than
-//! the message. A pause of some message intervals lets several share it.
+//! the message. A pause of some message intervals lets several messages share it:
 //!
-//! - In: once a turn, the time and how many messages the turn brought. Out: how long to pause before
-//!   the next read, after everything was written. [`Linger`] is pure: told the time,
-//!   never asking for it.
+//! ```text
+//! messages         |    |    |    |    |    |    |    |    |    |    |    |
+//! without pauses   W    W    W    W    W    W    W    W    W    W    W    W     12 wake-ups
+//! with pauses      W....................................W..................     2 wake-ups
+//!                  '-- 8 intervals, at most `linger` --'
+//! ```
+//!
+//! - In: once a turn, the time and how many messages the turn brought. Out: how long to pause
+//!   before the next read, after everything was written. [`Linger`] is pure: its caller passes the
+//!   time.
 //! - Bounded by the setting `linger`, 200 µs at most.
 //!
-//! It pauses only where that cannot hurt:
-//! - **Never for a lone message or a window of one.** Messages must have been seen together lately: a
-//!   sender that waits for each acknowledgement never has two under way.
-//! - **Only when the rate makes it pay**: it looks at some turns without pauses, and goes on to pause
-//!   when `WORTHWHILE` messages are expected within the bound, turns do not bring `ENOUGH` on
-//!   their own, and messages are at least `INTERVAL_MIN` apart.
-//! - **Only while it does pay**: pauses that bring less than half of what the rate before promised
-//!   have slowed a sender down that waits for us (a small window), or the stream has ended. Then
-//!   there are none for `REST_TURNS` turns, twice as many each time, until one row of them pays.
+//! A pause costs latency, so it must be worth it. Three phases see to that:
+//!
+//! ```text
+//!                     32 turns, and a pause pays
+//!      ┌────────────┐ ──────────────────────────► ┌────────────┐
+//!  ──► │  Looking   │                             │  Pausing   │
+//!      │ no pauses, │ ◄────────────────────────── │ one a turn │
+//!      │ rate known │   256 pauses that paid      └────────────┘
+//!      └────────────┘                                    │
+//!             ▲        ┌─────────────┐                   │ pauses bring less than half
+//!             └─────── │   Resting   │ ◄─────────────────┘ of what the rate promised
+//!         its turns    │  no pauses  │
+//!         are over     └─────────────┘  256 turns, then 512, ... 65,536; 256 again
+//!                                       after a row of pauses that paid
+//! ```
+//!
+//! **Looking.** The rate is that of `LOOK_TURNS` turns without pauses. A pause pays where all of
+//! these hold:
+//!
+//! - A turn of the last `APART_TURNS` brought more than one message. A sender that waits for each
+//!   acknowledgement never has two under way, and a pause would only slow it down.
+//! - `WORTHWHILE` messages come within the longest pause.
+//! - Turns do not bring `ENOUGH` messages on their own.
+//! - Messages are at least `INTERVAL_MIN` apart.
+//!
+//! **Pausing.** A pause is `WANTED` intervals long, within its bounds. Once `JUDGED_FROM` messages
+//! should have come, the pauses are judged. Less than half of them says that the pauses slow down a
+//! sender with a small window, or that the stream has ended.
+//!
+//! **Resting.** Each rest is twice as long as the last one, until a row of `PAUSES_IN_A_ROW` pauses
+//! pays. So a sender that pauses always hurt meets them ever more rarely.
 
 use std::time::{Duration, Instant};
 

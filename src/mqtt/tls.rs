@@ -9,6 +9,7 @@ pub(crate) mod certificate;
 pub(crate) mod files;
 pub(crate) mod flaw;
 mod own;
+pub mod pem;
 mod verifier;
 
 use std::io;

@@ -1,54 +1,18 @@
-//! Judged batches become publishes to `output1`, in the order in which the messages arrived.
+//! What the topics of alerts are called, on a hub's output and on a broker.
 //!
-//! - In: judged batches in any order. Out: the topic of one QoS 1 publish per alert: the properties
-//!   of the input, `MessageType=Alert`; its body is the input's, in its place.
-//! - Runs on the ingest thread, which owns the connection that the alerts leave by.
-//! - Bounded: everything here was counted as held when it was received ([`limits`](crate::pipeline::limits)).
-
-use std::collections::VecDeque;
+//! - In: an alert. Out: the topic of its QoS 1 publish: on a hub's output with the properties of the
+//!   input and `MessageType=Alert`; on a broker by a template. The body is the input's, in its place.
+//! - Runs on the ingest thread, which owns the connection that the alerts leave by. Pure.
+//! - Bounded: one topic's scratch a connection.
 
 use crate::azure::alert::{ALERT, alert_topic, is_message_type};
 use crate::azure::percent_encode;
 use crate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX, message_bytes};
 use crate::azure::{Identity, Properties, topics};
-use crate::broker::AlertsTopic;
 use crate::mqtt::limits::TOPIC_BYTES_MAX;
-use crate::pipeline::message::{Alert, Batch, SourceId};
-
-/// Restores the order of one source's batches.
-#[derive(Debug, Default)]
-pub struct Order {
-    next_sequence: u64,
-    /// What came before its turn, by its distance from the next sequence.
-    early: VecDeque<Option<Batch>>,
-}
-
-impl Order {
-    /// Takes a judged batch in; `settle` is called with it and with every batch that waited for it,
-    /// in order.
-    pub fn accept(&mut self, batch: Batch, mut settle: impl FnMut(Batch)) {
-        let ahead = batch.sequence.checked_sub(self.next_sequence).expect("no batch comes twice");
-        if ahead > 0 {
-            let ahead = usize::try_from(ahead).expect("no more than there are batches in memory");
-            self.early.resize_with(self.early.len().max(ahead + 1), || None);
-            self.early[ahead] = Some(batch);
-            return;
-        }
-        // Its own place is empty, if there is one.
-        self.early.pop_front();
-        self.next_sequence += 1;
-        settle(batch);
-        while let Some(batch) = self.early.pop_front_if(|early| early.is_some()).flatten() {
-            self.next_sequence += 1;
-            settle(batch);
-        }
-    }
-
-    /// The sequence of the batch that is settled next.
-    pub fn next_sequence(&self) -> u64 {
-        self.next_sequence
-    }
-}
+use crate::mqtt::topics::AlertsTopic;
+use crate::pipeline::message::{Alert, SourceId};
+use crate::pipeline::unsent::Unsent;
 
 /// Names the topics of alerts.
 pub trait Naming {
@@ -79,49 +43,6 @@ pub struct HubOutput {
     topic: String,
     /// Scratch for the bag of a message that had none.
     bag: String,
-}
-
-/// Why an alert is not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unsent {
-    /// No hub takes it: `MessageType=Alert` and properties encoded anew make it larger than its
-    /// input was. Sent all the same, it would end every connection.
-    #[error(
-        "as an alert the message is too large to be sent ({}); have the sensor send less",
-        excess(*topic_bytes, *body_bytes)
-    )]
-    TooLarge {
-        /// Bytes of the topic that it would need.
-        topic_bytes: usize,
-        /// Bytes of the body.
-        body_bytes: usize,
-    },
-    /// No broker takes it.
-    #[error(
-        "the topic of the alert would have {0} bytes, and MQTT has room for 65535; have the sensor \
-         use a shorter topic, or shorten --alerts-topic"
-    )]
-    TopicTooLong(usize),
-    /// It was an alert of this module already.
-    #[error(
-        "a route of the deployment brings this module's output back to its input1, where each alert \
-         would be an alert again, without end; take the route out, or have its condition exclude \
-         MessageType = 'Alert' (SLUICEGATE_JUDGE_OWN_ALERTS=true judges them all the same)"
-    )]
-    Own,
-}
-
-/// A broker has no bound but the topic's, which comes first for a hub, too.
-fn excess(topic_bytes: usize, body_bytes: usize) -> String {
-    match topic_bytes {
-        0..=65_535 => format!(
-            "topic with properties {topic_bytes} bytes, body {body_bytes} bytes: together a hub takes \
-             about 262144"
-        ),
-        _ => {
-            format!("its topic would have {topic_bytes} bytes of the 65535 that MQTT has room for")
-        }
-    }
 }
 
 impl HubOutput {

@@ -1,17 +1,47 @@
-//! Finds the publish that a peer answers by hanging up: one that is too large for it, or that it
-//! does not allow. MQTT 3.1.1 has no other answer (§3.3.5), and sent again and again it would keep
-//! back all the others. A bad link hangs up too, at any publish, and none is to blame for that.
+//! Finds the publish that a peer answers by hanging up.
 //!
-//! - In: what was sent and acknowledged, that the peer hung up, and the time. Out: how many publishes
-//!   may leave, whether a PINGREQ is wanted, which publish to try now, and what a hang-up says.
-//! - **Careful.** Where two connections in a row ended with the same publish as their oldest without
-//!   PUBACK, the next one begins with this one alone, once the peer has answered a PINGREQ. If the
-//!   peer hangs up on it [`ALONE_ENDS`] times in a row, it is a *suspect*: all others go first.
-//! - **A trial.** A suspect is tried while nothing else is under way, behind PUBACKs of others, where
-//!   there are any, and a PINGREQ that was answered right before. At first at once, then at growing
-//!   intervals. After [`PARK_TRIES`] it is to be parked.
-//! - **Certain.** A trial counts for good only behind PUBACKs of others on the same connection, and
-//!   the suspect is to blame after [`CERTAIN_TRIES`] of them over [`CERTAIN_TIME`].
+//! It is too large for the peer, or the peer does not allow it. MQTT 3.1.1 has no other answer
+//! (§3.3.5). Sent again and again it would keep back all the others. But a bad link hangs up too,
+//! at any publish, and then none is to blame. So one end proves nothing: each step isolates the
+//! publish further, and asks for more proof.
+//!
+//! ```text
+//!  sent in order          a b c d e | hang-up, oldest without PUBACK: a
+//!  again                  a b c d e | hang-up, the same oldest             2 ends: careful
+//!  careful                ping ok, a | hang-up                             a alone, 1st end
+//!                         ping ok, a | hang-up                             2nd end: a is a suspect
+//!  others first           b c d e  ok ok ok ok
+//!  trials, with nothing   ping ok, a | hang-up                             1
+//!  else under way         f ok  ping ok, a | hang-up                       2
+//!                         g ok  ping ok, a | hang-up                       3: parked
+//!  from its file          ... at growing intervals ...                     10 over 2 min: refused
+//! ```
+//!
+//! - In: what was sent and acknowledged, that the peer hung up, and the time. Out: how many
+//!   publishes may leave, whether a PINGREQ is wanted, which publish to try now, and what a hang-up
+//!   says.
+//! - **Careful.** Two connections in a row ended with the same publish as their oldest without
+//!   PUBACK. The next one begins with a PINGREQ, and behind its answer with this publish alone: the
+//!   link has just carried something in both directions. [`ALONE_ENDS`] hang-ups in a row make it a
+//!   *suspect*. A PUBACK for it ends the suspicion.
+//! - **A suspect** goes behind all others. They must not wait for it, and their PUBACKs are what a
+//!   trial is compared with.
+//! - **A trial** sends the suspect while nothing else is under way, right behind an answered
+//!   PINGREQ, and behind PUBACKs of others where there are any. Others wait at most [`TRIAL_WAIT`]
+//!   for each half of it:
+//!
+//! ```text
+//!  Draining ──► Pinging ──► Ready ──► Sent ──► PUBACK: it has arrived
+//!     │            │                   │
+//!     └─ too long ─┴─► later           └─ too long ──► Late: others go on, and it is no proof
+//! ```
+//!
+//! - **Parked.** After [`PARK_TRIES`] trials that failed, the owner writes it to a file. Then its
+//!   input can be acknowledged, and its source flows on. Trials go on from the file.
+//! - **Certain.** A trial counts for good only behind PUBACKs of others on the same connection.
+//!   After [`CERTAIN_TRIES`] such trials over [`CERTAIN_TIME`] the suspect is to blame: no fault of
+//!   a link picks the same publish so often and spares all others.
+//! - Bounded: [`SUSPECTS_MAX`] at a time.
 //! - Pure. Where there is no suspicion it costs nothing but a look at two fields.
 
 use std::collections::{HashSet, VecDeque};

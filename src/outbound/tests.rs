@@ -1,5 +1,4 @@
 use super::*;
-use crate::host::logging::capture::capture;
 use crate::mqtt::QoS;
 use crate::mqtt::connection::WRITE_HIGH_WATER_BYTES;
 use crate::mqtt::inflight::WINDOW_MAX;
@@ -9,6 +8,7 @@ use crate::outbound::naming::BrokerOutput;
 use crate::pipeline::message::{Message, SourceId, Span};
 use crate::pipeline::parse::JsonPath;
 use crate::pipeline::threshold::Threshold;
+use crate::testing::capture::capture;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 use tokio::io::{DuplexStream, duplex, empty, join, sink};
@@ -326,7 +326,7 @@ async fn many_alike_are_parked_and_refused_a_few_in_each_turn() {
             break;
         }
     }
-    assert_eq!(receiver::files(folder.path(), "pending").len(), ALIKE);
+    assert_eq!(crate::testing::receiver::files(folder.path(), "pending").len(), ALIKE);
     assert_eq!(pipeline.counters.parked, ALIKE as u64);
 
     // New ones that are alike.
@@ -356,7 +356,7 @@ async fn many_alike_are_parked_and_refused_a_few_in_each_turn() {
         assert_eq!(pipeline.counters.refused, (AT_ONCE * (turns + 1)) as u64);
     }
     assert_eq!((outbound.parked(), outbound.suspicion.is_quiet()), (0, true));
-    assert_eq!(receiver::files(folder.path(), "refused").len(), 2 * ALIKE);
+    assert_eq!(crate::testing::receiver::files(folder.path(), "refused").len(), 2 * ALIKE);
 }
 
 /// Tens of thousands of suspects in the table, as there is no folder: a turn, a PUBACK and a new

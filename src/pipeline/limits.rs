@@ -1,4 +1,4 @@
-//! Every bound of the pipeline, in one place. ARCHITECTURE.md tells what happens at each.
+//! Every bound of the pipeline, in one place. docs/bounds.md says what happens at each.
 
 use crate::pipeline::message::{Alert, SourceId};
 

@@ -178,6 +178,3 @@ fn verdict(found: Found<'_>, threshold: Threshold) -> Verdict {
         Found::Number(_) => Verdict::Below,
     }
 }
-
-#[cfg(test)]
-mod tests;

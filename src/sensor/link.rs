@@ -31,7 +31,7 @@ use crate::azure::{Identity, Properties, sign_token, topics};
 use crate::host::logging::LineLimit;
 use crate::host::logging::outage::Outage;
 use crate::host::utc;
-use crate::hub::credentials::expiry_unix_s;
+use crate::host::utc::expiry_unix_s;
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Client, Connected, FailedAttempt, Leaving};
 use crate::mqtt::{Answer, Endpoint, Inflight, Names, Peers, Route, transport};

@@ -12,8 +12,9 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::azure::Key;
 use crate::azure::dps::Enrollment;
+use crate::host::files;
 use crate::host::files::reread::Reread;
-use crate::host::files::{self, pem};
+use crate::mqtt::tls::pem;
 use crate::mqtt::tls::{CaSource, TlsFiles, TlsSettings, client_config, flaw};
 use crate::mqtt::{Names, Peer};
 use crate::settings::layers::{self, Layers};
@@ -199,10 +200,13 @@ pub fn add_flags(command: Command) -> Command {
     layers::add_flags(command, &TABLE, &HEADINGS)
 }
 
-/// A line for each variable that looks like one of the settings and is none; the module's are known.
-pub(crate) fn strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
-    let module = settings::TABLE.iter().map(|spec| spec.env);
-    KnownNames::of(settings::PREFIX, &TABLE).beside(module).strays(variables)
+/// A line for each variable that looks like one of the settings and is none; `others` are those of
+/// other commands.
+pub(crate) fn strays(
+    others: impl IntoIterator<Item = &'static str>,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<String> {
+    KnownNames::of(settings::PREFIX, &TABLE).beside(others).strays(variables)
 }
 
 impl Settings {

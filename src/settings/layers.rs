@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::table::SWITCH;
+use super::SWITCH;
 use super::{SettingsError, Spec, quotes};
 
 /// Names under which other programs know a variable, in order of preference.

@@ -2,9 +2,10 @@
 
 use tracing_subscriber::filter::LevelFilter;
 
+use super::Spec;
 use super::layers::Layers;
-use super::{Spec, names};
 use crate::host::logging::LEVELS;
+use crate::host::text::{nearest, shown};
 
 /// What an unknown level counts as, there and here.
 const DEFAULT: LevelFilter = LevelFilter::INFO;
@@ -34,9 +35,9 @@ fn advice(text: &str) -> String {
     let first = text.split([',', ';', '=']).next().unwrap_or_default();
     let first = first.trim().to_ascii_lowercase();
     let names_too = LEVELS.iter().map(|(name, _)| (*name, *name));
-    let meant = names::nearest(&first, MEANT.into_iter().chain(names_too));
+    let meant = nearest(&first, MEANT.into_iter().chain(names_too));
     let meant = meant.map_or_else(String::new, |meant| format!(" (did you mean {meant}?)"));
-    format!("{:?} is none of {} and counts as info{meant}", names::shown(text), names.join(", "))
+    format!("{:?} is none of {} and counts as info{meant}", shown(text), names.join(", "))
 }
 
 #[cfg(test)]

@@ -3,15 +3,12 @@
 use std::ffi::OsString;
 
 use super::Spec;
+use crate::host::text::{nearest, shown};
 
-/// How alike two names are that one may stand for the other: from 0 to 1.
-const LIKENESS_MIN: f64 = 0.8;
 /// The same of whole variables, where even what they begin with may be misspelt.
 const SLIP_MIN: f64 = 0.95;
 /// Most names that are told one by one.
 const TOLD_MAX: usize = 10;
-/// Longest part of a name that is shown.
-const SHOWN_CHARS_MAX: usize = 60;
 
 /// The variables that a program reads.
 #[derive(Debug, Clone)]
@@ -95,22 +92,6 @@ impl KnownNames {
     }
 }
 
-/// Of `candidates`, what belongs to the name that `name` is most like.
-pub(crate) fn nearest<'a, T>(
-    name: &str,
-    candidates: impl Iterator<Item = (&'a str, T)>,
-) -> Option<T> {
-    let alike = |(known, what)| (strsim::jaro_winkler(name, known), what);
-    let best = candidates.map(alike).max_by(|(one, _), (other, _)| one.total_cmp(other));
-    best.filter(|(likeness, _)| *likeness >= LIKENESS_MIN).map(|(_, what)| what)
-}
-
-/// The beginning of `name`, on one line.
-pub(crate) fn shown(name: &str) -> String {
-    let printable = |c: char| if c.is_control() { '?' } else { c };
-    name.chars().take(SHOWN_CHARS_MAX).map(printable).collect()
-}
-
 /// In capitals, with `_` between words, and without what all names begin with.
 pub(crate) fn word(name: &str, prefix: &str) -> String {
     let name = super::quotes::trimmed(name).replace(['-', '.', ' '], "_").to_ascii_uppercase();
@@ -144,7 +125,7 @@ fn is_of_a_container(name: &str, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::TABLE;
+    use crate::module::settings::TABLE;
 
     fn strays(variables: &[(&str, &str)]) -> Vec<String> {
         let known = KnownNames::of("SLUICEGATE_", &TABLE).beside(["SLUICEGATE_KEY"]);

@@ -1,4 +1,4 @@
-//! Every bound of the control plane. ARCHITECTURE.md tells what happens at each.
+//! Every bound of the control plane. docs/bounds.md says what happens at each.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A hint for who wrote nearly the name of a desired property: what nothing reads is passed over.
 
 use crate::azure::members::all_members;
-use crate::settings::names::shown;
+use crate::host::text::shown;
 
 /// Most slips in a name that may still be meant for another; of short names, a quarter of it.
 const SLIPS_MAX: usize = 3;

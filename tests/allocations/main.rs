@@ -16,6 +16,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use peer::{Load, Peer};
 use sluicegate::azure::{Identity, Key};
+use sluicegate::broker::settings::{BrokerSettings, Standalone};
 use sluicegate::broker::{Context, Login, Outlet, Source};
 use sluicegate::hub::credentials::Credentials;
 use sluicegate::hub::link::{Link, LinkSettings};
@@ -25,7 +26,6 @@ use sluicegate::mqtt::{QoS, transport::Route};
 use sluicegate::pipeline::parse::JsonPath;
 use sluicegate::pipeline::threshold::ThresholdCell;
 use sluicegate::pipeline::{Pipeline, SharedPipeline};
-use sluicegate::settings::{BrokerSettings, Standalone};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
 

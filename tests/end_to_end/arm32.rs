@@ -5,10 +5,10 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use loadgen::hub::UpstreamMessage;
-use loadgen::load::outcome::Standing;
-use loadgen::load::run;
-use loadgen::load::settings::{Arrivals, Pace, TrafficSettings};
+use loadgen_hub::UpstreamMessage;
+use loadgen_load::outcome::Standing;
+use loadgen_load::run;
+use loadgen_load::settings::{Arrivals, Pace, TrafficSettings};
 use serde_json::json;
 
 use crate::harness::{Program, Scene, message, property, reading};

@@ -16,7 +16,7 @@ const STREAM: usize = 6_000;
 const WINDOW: usize = 200;
 
 /// Every second message is hot.
-fn stream() -> (Vec<loadgen::hub::HubMessage>, BTreeSet<usize>) {
+fn stream() -> (Vec<loadgen_hub::HubMessage>, BTreeSet<usize>) {
     let messages = (0..STREAM).map(|n| numbered(n, if n % 2 == 0 { 99 } else { 1 })).collect();
     (messages, (0..STREAM).filter(|n| n % 2 == 0).collect())
 }

@@ -1,13 +1,14 @@
 //! The files in `deploy/`: the template runs, and the images are built and named as it says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use loadgen::hub::HubMessage;
-use loadgen::hub::manifest::{Manifest, Variables};
-use loadgen::simulator::{OUTPUT, Simulator, SimulatorSettings};
+use loadgen_hub::HubMessage;
+use loadgen_hub::manifest::{Manifest, Variables};
+use loadgen_hub::simulator::{OUTPUT, Simulator, SimulatorSettings};
 use serde_json::{Value, json};
 use sluicegate::azure::Properties;
+use test_support::root;
 
 mod build_steps;
 
@@ -23,16 +24,12 @@ const READINGS_MAX: usize = 2_000;
 const CREATE_OPTIONS_BYTES_MAX: usize = 512;
 const PLATFORMS: [&str; 3] = ["amd64", "arm32v7", "arm64v8"];
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn template_path() -> PathBuf {
-    repository().join("deploy/deployment.template.json")
+    root().join("deploy/deployment.template.json")
 }
 
 fn text(path: &str) -> String {
-    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 fn parsed(path: &str) -> Value {
@@ -218,14 +215,14 @@ fn the_module_file_names_existing_dockerfiles() {
     assert_eq!(image["tag"]["version"], env!("CARGO_PKG_VERSION"));
     let platforms = image["tag"]["platforms"].as_object().unwrap();
     assert_eq!(platforms.keys().map(String::as_str).collect::<Vec<_>>(), PLATFORMS);
-    let folder = repository().join("deploy");
+    let folder = root().join("deploy");
     for (platform, file) in platforms {
         let file = file.as_str().unwrap();
         assert_eq!(file, format!("./Dockerfile.{platform}"));
         assert!(folder.join(file).is_file(), "{file}");
     }
     let context = folder.join(image["contextPath"].as_str().unwrap());
-    assert_eq!(context.canonicalize().unwrap(), repository().canonicalize().unwrap());
+    assert_eq!(context.canonicalize().unwrap(), root().canonicalize().unwrap());
 }
 
 /// The instructions of a Dockerfile, continued lines joined, by stage.
@@ -271,6 +268,26 @@ fn the_dockerfiles_are_staged_unprivileged_and_alike() {
         assert_eq!(only(image, "CMD"), r#"["run"]"#);
         assert!(only(image, "COPY").starts_with("--from=build "), "{platform}");
         assert!(only(image, "RUN").contains("ca-certificates"), "{platform}: roots for the sensor");
+    }
+}
+
+/// Cargo reads the manifest of each member before it builds any: each is copied, of the others than
+/// those that the module is made of alone.
+#[test]
+fn each_member_of_the_workspace_has_its_manifest_in_the_build() {
+    let manifest = text("Cargo.toml");
+    let (_, members) = manifest.split_once("members = [").expect("members");
+    let (members, _) = members.split_once(']').expect("the end of the members");
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() > 5, "{members:?}");
+    let stages = stages(&text("deploy/Dockerfile.amd64"));
+    let copies: Vec<&str> =
+        stages[0].iter().filter(|(k, _)| k == "COPY").map(|(_, rest)| rest.as_str()).collect();
+    for member in members {
+        let manifest = format!("{member}/Cargo.toml");
+        let is_part = ["allocator", "build-info"].iter().any(|part| member.starts_with(part));
+        let line = if is_part { None } else { Some(format!("{manifest} {manifest}")) };
+        assert!(line.is_none_or(|line| copies.contains(&line.as_str())), "{manifest}");
     }
 }
 

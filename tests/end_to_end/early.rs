@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use loadgen::hub::HubFault;
+use loadgen_hub::HubFault;
 
 use crate::broker;
 use crate::harness::{Gateway, MODULE, Mosquitto, Process, Scene, numbered, numbers, wait_until};

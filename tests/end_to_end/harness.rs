@@ -6,29 +6,26 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use loadgen::hub::{Hub, HubConfig, HubHandle, HubMessage, UpstreamMessage};
+use loadgen_hub::{Hub, HubConfig, HubHandle, HubMessage, UpstreamMessage};
 use serde_json::{Value, json};
 use sluicegate::azure::{ConnectionString, Key, Properties};
 use tempfile::TempDir;
 
-pub(crate) use broker::{Access, BROKER_PASSWORD, BROKER_USER, Mosquitto};
 pub(crate) use gateway::{Gateway, SUBSCRIBE};
 pub(crate) use hole::{Hole, Swallow};
-pub(crate) use process::{Process, nobody};
 pub(crate) use program::Program;
-pub(crate) use secrets::Secrets;
+pub(crate) use test_support::{
+    Access, BROKER_PASSWORD, BROKER_USER, Mosquitto, Process, nobody, patience, wait_until,
+};
 
-mod broker;
 mod gateway;
 mod hole;
-mod process;
 mod program;
-mod secrets;
 
 /// The module under test in every scene; the built-in manifest routes it upstream.
 pub(crate) const MODULE: &str = "filter";
@@ -36,22 +33,6 @@ pub(crate) const MODULE: &str = "filter";
 pub(crate) const INPUT: &str = "input1";
 /// The port that the SDKs dial, whatever the gateway.
 const SDK_PORT: u16 = 8883;
-
-/// How long a test waits for a condition before it fails.
-pub(crate) fn patience() -> Duration {
-    let seconds = std::env::var("SLUICEGATE_TEST_PATIENCE_S");
-    Duration::from_secs(seconds.ok().and_then(|s| s.parse().ok()).unwrap_or(30))
-}
-
-/// Polls `condition` until it holds; panics with `what` when patience ends.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + patience();
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited {:?} in vain until {what}", patience());
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// A hub with a state folder of its own, both gone at the end of the test, and the program whose
 /// modules and sensors it serves.
@@ -248,14 +229,14 @@ impl Scene {
     }
 }
 
-/// The `sluicegate` program that these tests came with: see [`Program::command`].
+/// The `sluicegate` program of these sources: see [`Program::command`].
 pub(crate) fn sluicegate() -> Command {
     Program::host().command()
 }
 
 /// The folder where `tests/run tools` puts the SDKs.
 pub(crate) fn tools_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop")
+    test_support::root().join("target/interop")
 }
 
 /// A message for an input.

@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use core_tests::readings::THRESHOLD;
-use loadgen::load::outcome::{Counts, Outcome, Standing};
-use loadgen::load::run;
-use loadgen::load::settings::{
+use loadgen_load::outcome::{Counts, Outcome, Standing};
+use loadgen_load::run;
+use loadgen_load::settings::{
     Pace, Profile, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings,
 };
 

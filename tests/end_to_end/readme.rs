@@ -1,26 +1,27 @@
-//! README's command blocks, as they stand, in order, in two terminals: each shows what its comments
-//! promise, and leaves nothing that a later one could trip over.
+//! The command blocks of the documents, as they stand, each document's in order, in two terminals: each
+//! shows what its comments promise, and leaves nothing that a later one could trip over.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use test_support::{root, write_script};
 
 use super::harness::{patience, wait_until};
 use blocks::{Block, blocks};
-use plan::{BUILD, Effect, PLANS, Plan, REPLACED};
+use plan::{BUILD, DOCUMENTS, Effect, Plan, REPLACED};
 use terminal::Terminal;
 
 mod blocks;
 mod plan;
 mod terminal;
 
-/// The beginning of README's paths of programs.
+/// The beginning of the documents' paths of programs.
 const RELEASE: &str = "target/release";
 
 /// A folder that stands for the repository, and two terminals in it.
@@ -33,27 +34,62 @@ struct Session {
 
 #[test]
 fn every_block_is_run_or_has_a_reason() {
-    let blocks = readme();
-    let firsts: Vec<_> = blocks.iter().map(|block| block.statements[0].as_str()).collect();
-    for (first, (start, plan)) in firsts.iter().zip(PLANS) {
-        assert!(first.starts_with(start), "`{first}` of README stands where `{start}` should");
-        assert!(!matches!(plan, Plan::Not("")), "{start}");
-    }
-    assert_eq!(firsts.len(), PLANS.len(), "README's blocks and their plans: {firsts:#?}");
-    for (block, (start, plan)) in blocks.iter().zip(PLANS) {
-        let Plan::Run(_, effects) = plan else { continue };
-        for (part, _) in *effects {
-            let count = block.statements.iter().filter(|text| text.contains(part)).count();
-            assert!(count >= 1, "no statement with `{part}` in the block of `{start}`");
+    let planned: BTreeSet<_> = DOCUMENTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(planned.len(), DOCUMENTS.len(), "a document is planned twice");
+    let with_blocks = documents().into_iter().filter(|name| !read(name).is_empty());
+    assert_eq!(planned, with_blocks.collect(), "documents with blocks, and those with a plan");
+    for (name, plans) in DOCUMENTS {
+        let blocks = read(name);
+        let firsts: Vec<_> = blocks.iter().map(|block| block.statements[0].as_str()).collect();
+        for (first, (start, plan)) in firsts.iter().zip(*plans) {
+            assert!(first.starts_with(start), "`{first}` of {name} stands where `{start}` should");
+            assert!(!matches!(plan, Plan::Not("")), "{name}: {start}");
+        }
+        assert_eq!(firsts.len(), plans.len(), "the blocks of {name} and their plans: {firsts:#?}");
+        for (block, (start, plan)) in blocks.iter().zip(*plans) {
+            let Plan::Run(_, effects) = plan else { continue };
+            for (part, _) in *effects {
+                let count = block.statements.iter().filter(|text| text.contains(part)).count();
+                assert!(count >= 1, "{name}: no statement with `{part}` in the block of `{start}`");
+            }
         }
     }
 }
 
-#[test]
-fn blocks_run_in_order_and_leave_nothing() {
+/// Documents whose blocks are run, each a test of its own.
+macro_rules! runs {
+    ($($test:ident: $name:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            blocks_run_in_order_and_leave_nothing($name);
+        })*
+
+        #[test]
+        fn each_document_with_blocks_to_run_has_its_test() {
+            let is_run = |plans: &[(&str, Plan)]| {
+                plans.iter().any(|(_, plan)| matches!(plan, Plan::Run(..)))
+            };
+            let to_run = DOCUMENTS.iter().filter(|(_, plans)| is_run(plans)).map(|(name, _)| *name);
+            assert_eq!(to_run.collect::<Vec<_>>(), [$($name),*]);
+        }
+    };
+}
+
+runs! {
+    readme: "README.md",
+    broker: "docs/broker.md",
+    edge_runtime: "docs/edge-runtime.md",
+    load_testing: "docs/load-testing.md",
+    scale_out: "docs/scale-out.md",
+    sensor: "docs/sensor.md",
+    tutorial: "docs/tutorial.md",
+}
+
+fn blocks_run_in_order_and_leave_nothing(name: &str) {
+    let (_, plans) = DOCUMENTS.iter().find(|(planned, _)| *planned == name).expect("its plan");
     let session = Session::open();
     let mut deferred: Vec<(usize, Vec<String>)> = Vec::new();
-    for (block, (_, plan)) in readme().iter().zip(PLANS) {
+    for (block, (_, plan)) in read(name).iter().zip(*plans) {
         let Plan::Run(number, effects) = plan else { continue };
         eprintln!("--- {}: {}", block.heading, block.statements[0]);
         let rest = session.run(*number, &block.statements, effects);
@@ -73,11 +109,28 @@ fn blocks_run_in_order_and_leave_nothing() {
     assert!(kept.is_empty(), "a twin is not as it was: {kept:?}");
 }
 
-fn readme() -> Vec<Block> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = fs::read_to_string(path).unwrap();
-    let is_another = |line: &str| line.trim_start().starts_with("```") || line.starts_with('\t');
-    assert!(!text.lines().any(is_another), "a block in another form would not be seen");
+/// The documents at the top of the repository, in its folder `docs`, and beside the peers.
+fn documents() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for folder in ["", "docs/", "perf/peers/"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                found.insert(format!("{folder}{name}"));
+            }
+        }
+    }
+    found
+}
+
+/// The blocks of a document.
+fn read(name: &str) -> Vec<Block> {
+    let text = fs::read_to_string(root().join(name)).unwrap();
+    // What stands between these is no command.
+    let is_fence = |line: &str| ["```", "```text", "```json", "```toml"].contains(&line);
+    let is_another = |line: &str| line.trim_start().starts_with("```") && !is_fence(line);
+    let another = text.lines().find(|line| is_another(line) || line.starts_with('\t'));
+    assert_eq!(another, None, "{name}: a block in another form would not be seen");
     blocks(&text)
 }
 
@@ -85,11 +138,11 @@ impl Session {
     fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [hub_port, broker_port] = free_ports();
-        let sluicegate = PathBuf::from(env!("CARGO_BIN_EXE_sluicegate"));
+        let [sluicegate, loadgen] = ["sluicegate", "loadgen"].map(test_support::program);
         let programs = folder.path().join(RELEASE);
         fs::create_dir_all(&programs).unwrap();
         symlink(&sluicegate, programs.join("sluicegate")).unwrap();
-        let loadgen = loadgen(&sluicegate);
+        symlink(root().join("deploy"), folder.path().join("deploy")).unwrap();
         let listen = format!(
             "[ \"$1\" = hub ] && shift && exec '{0}' hub --listen 127.0.0.1:{hub_port} \"$@\"\n\
              exec '{0}' \"$@\"",
@@ -212,7 +265,7 @@ impl Session {
     }
 }
 
-/// README promises an effect within 3 s of the command; a machine whose tests have more patience has
+/// The documents promise an effect within 3 s of the command; a machine whose tests have more patience has
 /// it here, too.
 #[track_caller]
 fn wait_soon(start: Instant, statement: &str, condition: &mut dyn FnMut() -> bool) {
@@ -247,26 +300,4 @@ fn processes_in(folder: &Path) -> BTreeSet<(u32, String)> {
 fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-/// Written by another process: a file that this one has open for writing, or a child that a test
-/// beside this one is just starting, cannot be executed.
-fn write_script(path: &Path, text: &str) {
-    let write = r##"printf '#!/bin/sh\n%s\n' "$1" >"$2" && chmod 755 "$2""##;
-    let mut command = Command::new("sh");
-    assert!(command.args(["-c", write, "sh", text]).arg(path).status().unwrap().success());
-}
-
-/// The program beside the one under test. Cargo builds it with the workspace's tests, not with
-/// these alone, so it may be missing or of other sources.
-#[track_caller]
-fn loadgen(sluicegate: &Path) -> PathBuf {
-    let path = sluicegate.with_file_name("loadgen");
-    let advice = "build it: `cargo build -p loadgen`, with the flags of these tests";
-    let output = Command::new(&path).arg("--version").output();
-    let output = output.unwrap_or_else(|error| panic!("{}: {error}; {advice}", path.display()));
-    let said = String::from_utf8(output.stdout).unwrap();
-    let now = build_info::digest(Path::new(env!("CARGO_MANIFEST_DIR")), "loadgen").unwrap();
-    assert_eq!(build_info::sources(&said), Some(now.as_str()), "{said}: {advice}");
-    path
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use loadgen::hub::route::Route;
+use loadgen_hub::route::Route;
 use serde_json::json;
 
 use crate::harness::{MODULE, Process, Scene, numbered, numbers};

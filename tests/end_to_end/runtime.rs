@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use loadgen::hub::WorkloadFault;
+use loadgen_hub::WorkloadFault;
 use serde_json::json;
 
 use crate::harness::{MODULE, Process, Scene, numbered, numbers, sluicegate, wait_until};
@@ -19,7 +19,7 @@ const EX_USAGE: i32 = 64;
 pub(super) fn start(scene: &Scene, variables: &[(&str, &str)]) -> Process {
     let mut command = scene.runtime_command();
     command.env("RuntimeLogLevel", "verbose").envs(variables.iter().copied());
-    Process::spawn("sluicegate", &mut command).must_not_show(&scene.module_key())
+    Process::spawn("sluicegate", &mut command).must_not_show(&scene.module_key().to_base64())
 }
 
 /// The module filters: of four messages the two hot ones come, and the threshold can be moved.

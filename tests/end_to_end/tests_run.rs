@@ -7,32 +7,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use core_tests::readings::FILE;
-use tempfile::TempDir;
+use test_support::{Tree, root};
 
-fn tree() -> TempDir {
-    let tree = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run");
-    fs::create_dir_all(tree.path().join("tree/tests")).unwrap();
-    fs::copy(script, tree.path().join("tree/tests/run")).unwrap();
-    // Written by another process: a file that this one has open for writing, or a child that a test
-    // beside this one is just starting, cannot be executed.
-    let write = "mkdir bin && printf '%s\\n' '#!/bin/sh' \
-        'echo test result: ok. 3 passed\\; 0 failed' >bin/cargo && chmod 755 bin/cargo";
-    let mut command = Command::new("sh");
-    command.args(["-c", write]).current_dir(tree.path());
-    assert!(command.status().unwrap().success());
+fn tree() -> Tree {
+    let tree = Tree::new();
+    fs::create_dir_all(tree.path("tree/tests")).unwrap();
+    fs::copy(root().join("tests/run"), tree.path("tree/tests/run")).unwrap();
+    tree.script("bin/cargo", "echo 'test result: ok. 3 passed; 0 failed'");
     tree
 }
 
 /// Runs one step, which needs no tools; all that it says, line by line.
 #[track_caller]
-fn run(tree: &TempDir, step: &str, data: Option<&str>) -> Vec<String> {
+fn run(tree: &Tree, step: &str, data: Option<&str>) -> Vec<String> {
     let path = std::env::var("PATH").unwrap();
     let mut command = Command::new("bash");
-    command.arg(tree.path().join("tree/tests/run")).arg(step);
-    command.env("PATH", format!("{}:{path}", tree.path().join("bin").display()));
+    command.arg(tree.path("tree/tests/run")).arg(step);
+    command.env("PATH", format!("{}:{path}", tree.path("bin").display()));
     match data {
-        Some(folder) => command.env("SLUICEGATE_TEST_DATA", tree.path().join(folder)),
+        Some(folder) => command.env("SLUICEGATE_TEST_DATA", tree.path(folder)),
         None => command.env_remove("SLUICEGATE_TEST_DATA"),
     };
     let output = command.output().unwrap();
@@ -45,7 +38,7 @@ fn run(tree: &TempDir, step: &str, data: Option<&str>) -> Vec<String> {
 #[test]
 fn absent_readings_are_told_at_the_end() {
     let tree = tree();
-    fs::create_dir_all(tree.path().join("empty")).unwrap();
+    fs::create_dir_all(tree.path("empty")).unwrap();
     for data in [None, Some("empty")] {
         let lines = run(&tree, "unit", data);
         let [.., note, source, last] = &lines[..] else { panic!("{lines:?}") };
@@ -59,7 +52,7 @@ fn absent_readings_are_told_at_the_end() {
 #[test]
 fn readings_that_are_there_or_not_asked_for_are_not_told() {
     let tree = tree();
-    let there = tree.path().join("shared/data");
+    let there = tree.path("shared/data");
     let lines = run(&tree, "fmt", None);
     assert!(!lines.concat().contains("NOTE"), "{lines:?}");
     fs::create_dir_all(&there).unwrap();
@@ -98,12 +91,12 @@ fn scripts(folder: &Path) -> Vec<PathBuf> {
 /// and how it is called, wherever it is called from.
 #[test]
 fn every_script_has_help() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let all = scripts(root);
+    let root = root();
+    let all = scripts(&root);
     let asked: Vec<_> = all.iter().filter(|path| !path.ends_with(".ci/run")).collect();
     assert!(asked.len() > 5, "{all:?}");
     for script in asked {
-        let name = script.strip_prefix(root).unwrap().display().to_string();
+        let name = script.strip_prefix(&root).unwrap().display().to_string();
         for flag in ["--help", "-h"] {
             let mut command = Command::new(script);
             let output = command.arg(flag).current_dir("/").output().unwrap();

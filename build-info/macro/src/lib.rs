@@ -45,6 +45,7 @@ fn program() -> Result<String, String> {
     // Told by the compiler: a library's constant is of the very file that is linked.
     for (library, digest) in build.libraries() {
         let stale = build.stale_text(&version, library)?;
+        let library = library.replace('-', "_");
         text += &format!("if ::{library}::SOURCES != 0x{digest}_u64 {{ {stale:?} }} else ");
     }
     text += &format!("{{ {:?} }}", build.text(&version)?);

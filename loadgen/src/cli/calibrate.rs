@@ -12,8 +12,8 @@ use super::output::print;
 use super::show::calibration_text;
 use super::signals::stop_channel;
 use super::{CommandError, EXIT_CODES_LOAD, others};
-use crate::load::calibrate;
-use crate::load::outcome::Finding;
+use loadgen_load::calibrate;
+use loadgen_load::outcome::Finding;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("Exit codes: 0 done; 1 ended early; {EXIT_CODES_LOAD}"))]

@@ -11,9 +11,9 @@ use super::look::Look;
 use super::output::print;
 use super::show::{Live, capacity_text, probe_line, rate};
 use super::{CommandError, EXIT_CODES_LOAD, others};
-use crate::load::capacity::{self, CapacityPlan, RUNS_MAX};
-use crate::load::outcome::{Finding, Objective};
-use crate::load::settings::{Pace, RunSettings};
+use loadgen_load::capacity::{self, CapacityPlan, RUNS_MAX};
+use loadgen_load::outcome::{Finding, Objective};
+use loadgen_load::settings::{Pace, RunSettings};
 
 const AFTER_HELP: &str = "A rate holds when p99 and the share of missing alerts keep to the \
     objective, nothing else is wrong, and 99 % of it was sent. The rate doubles until it does not \

@@ -12,9 +12,9 @@ use super::look::Look;
 use super::output::print;
 use super::show::{Live, comparison_text, turn_line};
 use super::{CommandError, EXIT_CODES_LOAD, others};
-use crate::load::compare::{self, ComparePlan, PAIRS_MAX, Program, worst};
-use crate::load::outcome::{Finding, Standing};
-use crate::load::settings::{RunSettings, Target};
+use loadgen_load::compare::{self, ComparePlan, PAIRS_MAX, Program, worst};
+use loadgen_load::outcome::{Finding, Standing};
+use loadgen_load::settings::{RunSettings, Target};
 
 const AFTER_HELP: &str = "A pair is a pass forth over all programs and a pass back (A B C, then \
     C B A), each program run for --for. Each is compared with the first one within the same pass, \

@@ -24,9 +24,9 @@ use super::hub::{is_address_in_use, start_hub};
 use super::output::{note, print};
 use super::signals::stop_channel;
 use super::text::{parse_duration, thousands};
-use crate::hub::manifest::{Manifest, Variables};
-use crate::hub::{Hub, HubConfig, HubHandle};
-use crate::process::Process;
+use loadgen_hub::manifest::{Manifest, Variables};
+use loadgen_hub::{Hub, HubConfig, HubHandle};
+use loadgen_load::process::Process;
 
 mod ledger;
 mod plan;
@@ -197,7 +197,8 @@ fn manifest(sensors: usize) -> Manifest {
         names().chain(filter).map(|name| (name, json!({}))).collect();
     let mut routes: serde_json::Map<String, Value> = names()
         .map(|name| {
-            let source = format!("/messages/modules/{name}/outputs/{}", crate::simulator::OUTPUT);
+            let source =
+                format!("/messages/modules/{name}/outputs/{}", loadgen_hub::simulator::OUTPUT);
             let sink = format!("BrokeredEndpoint(\"/modules/{FILTER}/inputs/input1\")");
             (name, format!("FROM {source} INTO {sink}").into())
         })

@@ -12,10 +12,10 @@ use sluicegate::host::files;
 
 use super::CommandError;
 use super::output::note;
-use crate::load::machine::Machine;
-use crate::load::outcome::{Document, FORMAT, Finding};
-use crate::report::check_folder;
-use crate::simulator::utc_text;
+use loadgen_hub::simulator::utc_text;
+use loadgen_load::machine::Machine;
+use loadgen_load::outcome::{Document, FORMAT, Finding};
+use loadgen_report::check_folder;
 
 /// Readable by whom the umask lets.
 const FILE_MODE: u32 = 0o666;
@@ -141,7 +141,7 @@ fn refused(file: &Path, error: &dyn Display) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::outcome::Calibration;
+    use loadgen_load::outcome::Calibration;
 
     fn finding() -> Finding {
         Finding::Calibrate(Box::new(Calibration {
@@ -233,7 +233,7 @@ mod tests {
             assert_eq!(error.code, 64);
             let expected = format!("{}: it is {what}, not a regular file", path.display());
             assert!(error.text.contains(&expected), "{error}");
-            let report = crate::report::write(path, "<html>").unwrap_err().to_string();
+            let report = loadgen_report::write(path, "<html>").unwrap_err().to_string();
             assert!(report.contains(&format!("it is {what}")), "{report}");
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);

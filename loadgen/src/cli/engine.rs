@@ -10,10 +10,10 @@ use super::CommandError;
 use super::output::print;
 use super::show::Live;
 use super::signals::stop_channel;
-use crate::load::outcome::Outcome;
-use crate::load::settings::RunSettings;
-use crate::load::{self, LoadError};
-use crate::process::check_program;
+use loadgen_load::LoadError;
+use loadgen_load::outcome::Outcome;
+use loadgen_load::process::check_program;
+use loadgen_load::settings::RunSettings;
 
 /// Refuses programs that cannot be started, before anything is measured or waited for.
 ///
@@ -60,7 +60,7 @@ impl Engine {
     /// # Errors
     /// There is no result.
     pub(super) fn run(&self, settings: &RunSettings, mut live: Live) -> Result<Outcome, LoadError> {
-        let outcome = load::run(settings, &mut |progress| {
+        let outcome = loadgen_load::run(settings, &mut |progress| {
             if self.stop.try_recv().is_ok() {
                 self.interrupted.set(true);
             }

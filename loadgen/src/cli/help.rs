@@ -179,6 +179,28 @@ mod tests {
         }
     }
 
+    /// docs/exit-codes.md has each code of each command, and each word of it.
+    #[test]
+    fn the_page_has_the_exit_codes() {
+        let page = include_str!("../../../docs/exit-codes.md");
+        for (name, help) in helps() {
+            let section = page.split_once(&format!("\n### {name}\n"));
+            let (_, section) = section.or(page.split_once("\n## loadgen\n")).expect("a section");
+            let (section, _) = section.split_once("\n##").expect("another one");
+            let shared = page.split_once("\nMeasurements have").expect("what they share").1;
+            let (shared, _) = shared.split_once("\n##").expect("another one");
+            let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (_, codes) = words.rsplit_once("Exit codes: ").expect("they are in each help");
+            let codes = codes.split(" Example: ").next().expect("there is a first part");
+            for entry in codes.trim_end_matches('.').split("; ") {
+                let (code, when) = entry.split_once(' ').expect("a code and words");
+                let when = when.split(". Those of").next().expect("there is a first part");
+                let row = format!("| {code} | {when} |");
+                assert!(section.contains(&row) || shared.contains(&row), "{name}: {row}");
+            }
+        }
+    }
+
     #[test]
     fn examples_are_read() {
         for (_, example) in EXAMPLES {

@@ -25,12 +25,12 @@ use super::output::{note, note_in, print};
 use super::sensors::{Destination, Sensor, SensorThread, clock_seed};
 use super::text::parse_duration;
 use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE, STATE_DEFAULT, descriptors, signals};
-use crate::hub::manifest::{Manifest, Module, ModuleStatus, PROBLEMS_LISTED_LIMIT};
-use crate::hub::{
+use loadgen_hub::manifest::{Manifest, Module, ModuleStatus, PROBLEMS_LISTED_LIMIT};
+use loadgen_hub::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
+use loadgen_hub::{
     GroupKey, Hub, HubConfig, HubError, HubFault, HubHandle, HubMessage, ProvisioningConfig,
     host_name,
 };
-use crate::simulator::{OUTPUT, Simulator, SimulatorSettings, is_simulated_sensor};
 
 mod greeting;
 mod port_owner;

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum, value_parser};
 
 use super::CommandError;
 use super::text::parse_duration;
-use crate::load::settings::{
+use loadgen_load::settings::{
     Arrivals, BODY_BYTES_MAX, Burst, CsvFormat, Pace, Profile, RunSettings, SENSORS_MAX, Target,
     TrafficSettings, WINDOW_DEFAULT, WINDOW_MAX,
 };

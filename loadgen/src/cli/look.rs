@@ -7,7 +7,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use terminal_size::{Width, terminal_size_of};
 
-use crate::load::outcome::Standing;
+use loadgen_load::outcome::Standing;
 
 /// Columns where there is no terminal, or one that does not know its width.
 const WIDTH_ELSEWHERE: u16 = 80;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::output::note;
-use crate::load::others::look;
-use crate::load::outcome::Others;
+use loadgen_load::others::look;
+use loadgen_load::outcome::Others;
 
 /// How long it is looked what other programs take.
 const LOOK: Duration = Duration::from_millis(300);

@@ -7,7 +7,7 @@ use clap::Args;
 use super::document::{make_folder, result_file};
 use super::output::print;
 use super::{CommandError, EXIT_BAD_DATA, EXIT_USAGE};
-use crate::report::{self, ReportError};
+use loadgen_report::ReportError;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
@@ -25,10 +25,10 @@ pub(crate) struct ReportArgs {
 /// # Errors
 /// [`EXIT_USAGE`] for too many files, [`EXIT_BAD_DATA`] for one that cannot be reported on.
 pub(crate) fn run(args: &ReportArgs) -> Result<(), CommandError> {
-    let inputs = report::read(&args.files)?;
+    let inputs = loadgen_report::read(&args.files)?;
     let output = args.output.clone().unwrap_or_else(|| result_file("report.html"));
     make_folder(&output).map_err(|source| ReportError::Output { path: output.clone(), source })?;
-    report::write(&output, &report::html(&inputs)?)?;
+    loadgen_report::write(&output, &loadgen_report::html(&inputs)?)?;
     print(format_args!("wrote {}", output.display()))
 }
 

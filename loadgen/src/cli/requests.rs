@@ -13,7 +13,7 @@ use super::control::{Answer, METHOD_TIMEOUT_S_MAX, Request};
 use super::output::{note, print};
 use super::text::parse_duration;
 use super::{CommandError, shell};
-use crate::hub::manifest::desired_inside;
+use loadgen_hub::manifest::desired_inside;
 
 /// How long the hub may take for anything that needs no module.
 const HUB_WAIT: Duration = Duration::from_secs(15);

@@ -11,7 +11,7 @@ use super::look::Look;
 use super::output::print;
 use super::show::{Live, outcome_text};
 use super::{CommandError, EXIT_CODES_LOAD, others};
-use crate::load::outcome::Finding;
+use loadgen_load::outcome::Finding;
 
 const AFTER_HELP: &str = "The program gets the hub's address and its identity in the environment: \
     EdgeHubConnectionString, EdgeModuleCACertificateFile (not with --plain) and \

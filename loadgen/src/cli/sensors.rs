@@ -19,8 +19,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use serde_json::Value;
 use sluicegate::azure::Properties;
 
-use crate::hub::HubMessage;
-use crate::simulator::{Reading, Simulator, utc_text};
+use loadgen_hub::HubMessage;
+use loadgen_hub::simulator::{Reading, Simulator, utc_text};
 
 mod mailbox;
 

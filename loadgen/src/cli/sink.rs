@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use clap::Args;
 use sluicegate::broker::TopicFilter;
-use sluicegate::broker::topics::check_topic;
 use sluicegate::mqtt::text::is_refused;
+use sluicegate::mqtt::topics::check_topic;
 use sluicegate::settings::quotes;
 
 use super::output::note;
 use super::text::parse_duration;
 use super::{CommandError, EXIT_USAGE, signals};
-use crate::load::settings::RATE_MAX;
-use crate::sink::{self, Faults, SinkSettings, Stall, Stop};
+use loadgen_load::settings::RATE_MAX;
+use loadgen_load::sink::{self, Faults, SinkSettings, Stall, Stop};
 
 /// What the sink reads from its environment.
 const ENVIRONMENT: &str = "Environment, as `loadgen run` gives it: LOADGEN_HOST, LOADGEN_PORT, \

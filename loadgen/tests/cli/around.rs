@@ -1,28 +1,17 @@
 //! What is around a measurement: a busy machine, a folder for results, a terminal.
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use loadgen::load::outcome::Finding;
+use loadgen_load::outcome::Finding;
+use test_support::Process;
 
 use crate::measure::{PROGRAM, finding};
 use crate::support::{loadgen, texts};
 
 /// A child of this test that does nothing but burn.
-struct Burner(Child);
-
-impl Burner {
-    fn start() -> Self {
-        let mut command = Command::new("sh");
-        Self(command.args(["-c", "while :; do :; done"]).spawn().unwrap())
-    }
-}
-
-impl Drop for Burner {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn burner() -> Process {
+    Process::spawn("burner", Command::new("sh").args(["-c", "while :; do :; done"]))
 }
 
 /// Programs that take all cores are warned of, and counted in the result and in the file.
@@ -31,7 +20,7 @@ fn a_busy_machine_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.json");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let _burners: Vec<_> = (0..2 * cores).map(|_| Burner::start()).collect();
+    let _burners: Vec<_> = (0..2 * cores).map(|_| burner()).collect();
     let flags =
         ["run", "--plain", "--rate", "1k", "--for", "500ms", "--warm-up", "100ms", "--json"];
     let output = loadgen().args(flags).arg(&file).arg("--").args(PROGRAM).output().unwrap();
@@ -108,10 +97,13 @@ fn on_a_terminal(columns: u16, variables: &[(&str, &str)]) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// Its name and value.
+type Variable = (&'static str, &'static str);
+
 #[test]
 fn a_terminal_has_colours_and_a_width() {
     // A CI system shows colours whatever its terminal is called.
-    let table: [(u16, &[(&str, &str)], bool); 6] = [
+    let table: [(u16, &[Variable], bool); 6] = [
         (120, &[("TERM", "xterm")], true),
         (80, &[("TERM", "xterm"), ("NO_COLOR", "")], true),
         (80, &[("TERM", "xterm"), ("NO_COLOR", "1")], false),

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{is_running, loadgen, signal, texts, wait_for};
+use test_support::kernel::is_running;
+
+use crate::support::{loadgen, signal, texts, wait_for};
 
 /// A demo whose temporary folders all land in `folder`.
 fn demo(folder: &TempDir, args: &[&str]) -> Command {

@@ -98,7 +98,7 @@ fn a_module_that_only_routes_name_is_served() {
 
 #[test]
 fn layers_are_put_over_the_base() {
-    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("hub/tests/manifests");
     let path = |name: &str| manifests.join(name).to_str().unwrap().to_owned();
     let (base, logger, tuning) =
         (path("base.json"), path("layer-logger.json"), path("layer-tuning.json"));

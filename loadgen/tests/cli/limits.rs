@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{PATIENCE, catches_sigterm, signal, texts};
+use test_support::kernel::catches_sigterm;
+
+use crate::support::{PATIENCE, signal, texts};
 
 /// Runs `args` with each limit of descriptors with which the program can be loaded. What goes on is
 /// ended by SIGTERM.
@@ -20,7 +22,7 @@ fn check(args: impl Fn(usize) -> Vec<String>, environment: &[(&str, &str)], code
         let started = Instant::now();
         while child.try_wait().unwrap().is_none() && started.elapsed() < PATIENCE {
             // From a second on it has what it needs.
-            if started.elapsed() > Duration::from_secs(1) && catches_sigterm(&child) {
+            if started.elapsed() > Duration::from_secs(1) && catches_sigterm(child.id()) {
                 signal(&child, Signal::TERM);
             }
             std::thread::sleep(Duration::from_millis(5));

@@ -11,6 +11,7 @@ mod durable;
 mod hub;
 mod limits;
 mod measure;
+mod report;
 mod sink;
 mod stuck;
 mod support;

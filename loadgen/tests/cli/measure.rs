@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use loadgen::load::outcome::{Counts, Document, Finding, Outcome, Standing};
+use loadgen_load::outcome::{Counts, Document, Finding, Outcome, Standing};
 use rustix::process::Signal;
 
 use crate::support::{loadgen, run, signal, texts, wait_for};

@@ -1,24 +1,26 @@
 //! Readers that are there and take nothing: they hold up no end.
 
 use std::net::TcpListener;
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{catches_sigterm, full_pipe, loadgen, signal, wait_for};
+use test_support::full_pipe;
+use test_support::kernel::catches_sigterm;
+
+use crate::support::{loadgen, signal, wait_for};
 
 /// Longest end: the program's that is measured, the drain, and the second that a reader has.
 const END_MAX: Duration = Duration::from_secs(12);
 
 /// Starts `args` with both outputs going into a pipe that is full, and ends it by SIGTERM once `ready`.
-fn check(args: &[&str], environment: &[(&str, &str)], ready: impl Fn(&Child) -> bool) {
+fn check(args: &[&str], environment: &[(&str, &str)], ready: impl Fn(u32) -> bool) {
     let (reader, writer) = full_pipe();
     let mut command = loadgen();
     command.args(args).envs(environment.iter().copied());
     command.stdout(writer.try_clone().unwrap()).stderr(writer);
     let mut child = command.spawn().unwrap();
-    wait_for("it can be ended", || ready(&child));
+    wait_for("it can be ended", || ready(child.id()));
     let started = Instant::now();
     signal(&child, Signal::TERM);
     while child.try_wait().unwrap().is_none() && started.elapsed() < END_MAX {
@@ -37,7 +39,7 @@ fn a_hub_that_nobody_reads_ends_on_sigterm() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("hub");
     let args = ["hub", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()];
-    check(&args, &[], |child| state.join("control.sock").exists() && catches_sigterm(child));
+    check(&args, &[], |id| state.join("control.sock").exists() && catches_sigterm(id));
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! Running the binary: to its end, or as a hub in the background.
 
-use std::io::{BufRead, BufReader, Lines, PipeReader, PipeWriter, Write};
+use std::io::{BufRead, BufReader, Lines};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use test_support::wait_until_for;
 
 /// How long anything may take before it counts as hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,31 +36,10 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// A pipe without room for a byte, whose reader is there and reads nothing: a write waits for ever.
-pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let flags = fcntl_getfl(&writer).unwrap();
-    // For the whole pipe's end, which a child shares: so only until it is full.
-    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
-    while writer.write(&[b'.'; 4096]).is_ok() {}
-    fcntl_setfl(&writer, flags).unwrap();
-    (reader, writer)
-}
-
-/// Whether the child has a handler for SIGTERM, which is signal 15.
-pub(crate) fn catches_sigterm(child: &Child) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("SigCgt");
-    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << 14) != 0
-}
-
 /// Waits until the condition holds.
-pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited too long: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+#[track_caller]
+pub(crate) fn wait_for(what: &str, condition: impl FnMut() -> bool) {
+    wait_until_for(PATIENCE, what, condition);
 }
 
 /// A file in its own folder that goes with it.
@@ -220,11 +199,4 @@ fn spawn_hub(mut program: Command, state: &Path, args: &[&str]) -> (Child, u16, 
     let address = address.unwrap_or_else(|| panic!("{first}")).split(',').next().unwrap();
     let address: SocketAddr = address.parse().unwrap();
     (child, address.port(), lines)
-}
-
-/// Whether a process exists and is no zombie.
-pub(crate) fn is_running(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
-    // The state follows the name, which stands in brackets.
-    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use loadgen::load::outcome::{Distribution, Outcome, Standing};
-use loadgen::load::settings::{Pace, RunSettings, WINDOW_DEFAULT};
+use loadgen_load::outcome::{Distribution, Outcome, Standing};
+use loadgen_load::settings::{Pace, RunSettings, WINDOW_DEFAULT};
 
 use crate::support::{alone, best_of, ensure, measure_clean, settings, sink};
 

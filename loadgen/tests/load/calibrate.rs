@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use loadgen::load::outcome::{Document, Finding};
+use loadgen_load::outcome::{Document, Finding};
 
 use crate::support::{LOADGEN, alone};
 

@@ -1,7 +1,7 @@
 //! What is written is what was found.
 
-use loadgen::load::outcome::{Document, FORMAT};
-use loadgen::load::settings::{Arrivals, Pace, Profile, Target};
+use loadgen_load::outcome::{Document, FORMAT};
+use loadgen_load::settings::{Arrivals, Pace, Profile, Target};
 
 use crate::support::{LOADGEN, alone, assert_clean, loadgen_run, sink};
 

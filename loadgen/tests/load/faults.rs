@@ -1,6 +1,6 @@
 //! Each fault of a program is named, counted exactly, and nothing else is.
 
-use loadgen::load::outcome::{Counts, Standing};
+use loadgen_load::outcome::{Counts, Standing};
 
 use crate::support::{alone, loadgen_run, sink};
 

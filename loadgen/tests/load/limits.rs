@@ -1,6 +1,6 @@
 //! A program that takes a limited rate is found out above it, and left in peace below.
 
-use loadgen::load::outcome::Standing;
+use loadgen_load::outcome::Standing;
 
 use crate::support::{alone, best_of, ensure, loadgen_run, sink};
 

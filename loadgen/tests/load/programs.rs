@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use loadgen::load::{LoadError, run};
+use loadgen_load::{LoadError, run};
 
 use crate::support::{LOADGEN, alone, loadgen_run, measure, settings, sink};
 

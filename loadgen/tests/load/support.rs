@@ -6,11 +6,12 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use loadgen::load::outcome::{Counts, Document, Finding, Outcome};
-use loadgen::load::settings::{
+use loadgen_load::outcome::{Counts, Document, Finding, Outcome};
+use loadgen_load::settings::{
     Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
 };
-use loadgen::load::{LoadError, run};
+use loadgen_load::{LoadError, run};
+use test_support::patience;
 
 /// The instrument, which is also the program under test.
 pub(crate) const LOADGEN: &str = env!("CARGO_BIN_EXE_loadgen");
@@ -24,12 +25,6 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     // It guards nothing that a failed test could have spoilt.
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How long tries at a figure may take on a busy machine.
-fn patience() -> Duration {
-    let seconds = std::env::var("SLUICEGATE_TEST_PATIENCE_S");
-    Duration::from_secs(seconds.ok().and_then(|text| text.parse().ok()).unwrap_or(30))
 }
 
 /// Tries until `hold` finds nothing to say about a result, and gives that result: at least

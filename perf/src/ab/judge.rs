@@ -10,7 +10,7 @@
 //! ```
 //! More than 3 % that chance explains is no pass: it is no answer.
 
-use super::statistics::Summary;
+use paired::Summary;
 
 /// A change of the median beyond this, either way, counts.
 pub const CHANGE: f64 = 0.03;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use loadgen::load::outcome::{Finding, Outcome, Standing};
+use loadgen_load::outcome::{Finding, Outcome, Standing};
 
 use super::pairs::{Reading, Side};
 use crate::failure::Failure;
@@ -68,7 +68,7 @@ impl Bench {
                     eprintln!("no figure of {side:?}: {why}");
                     if tries == TRIES_MAX || self.failed == FAILED_MAX {
                         let text = format!("no figure of {side:?} in {tries} tries: {why}");
-                        return Err(Failure { code: super::EXIT_NO_ANSWER, text });
+                        return Err(Failure::no_answer(text));
                     }
                 }
             }

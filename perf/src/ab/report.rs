@@ -1,14 +1,14 @@
 //! What is told of a comparison: lines for people, and a JSON file. Pure but for the machine's facts.
 
-use loadgen::load::machine::Machine;
+use loadgen_load::machine::Machine;
 use serde::Serialize;
 
-use super::AbArgs;
+use super::args::AbArgs;
 use super::commits::States;
 use super::judge::{self, Verdict};
 use super::pairs::{Pair, Reading};
-use super::statistics::{FLIPS, Summary};
-use crate::record::row::{median, number};
+use crate::record::row::number;
+use paired::{FLIPS, Summary};
 
 /// The JSON file.
 #[derive(Debug, Serialize)]
@@ -74,7 +74,7 @@ pub(super) fn look(what: &str, summary: &Summary, pairs: &[Pair]) -> String {
     let of = |reading: fn(&Pair) -> Reading| {
         let middle = |figure: fn(Reading) -> f64| {
             let values: Vec<f64> = pairs.iter().map(|pair| figure(reading(pair))).collect();
-            self::median(&values).unwrap_or_default()
+            paired::median(&values).unwrap_or_default()
         };
         (middle(|reading| reading.cpu_ns), middle(|reading| reading.rate))
     };

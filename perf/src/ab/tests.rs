@@ -1,9 +1,13 @@
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use loadgen::load::outcome::{Finding, Standing};
+use loadgen_load::outcome::{Finding, Standing};
 use tempfile::TempDir;
+use test_support::{put_workspace, says_version, write_script};
 
+use super::args::{TIME_MAX, TIME_MIN, parse_time};
 use super::*;
 use crate::example;
 
@@ -36,9 +40,9 @@ impl Repository {
         let passed = example::outcome(Standing::Passed, None, 2e6);
         fs::write(&outcome, example::document(Finding::Run(Box::new(passed)))).unwrap();
         fs::create_dir_all(repository.path("tree/parts")).unwrap();
-        example::workspace(&repository.path("tree"));
+        put_workspace(&repository.path("tree"));
         let loadgen = LOADGEN.replace("$OUTCOME", &outcome.display().to_string());
-        let version = example::says_version(&repository.path("tree"), "loadgen");
+        let version = says_version(&repository.path("tree"), "loadgen");
         let loadgen = loadgen.replace("$VERSION", &version);
         fs::write(repository.path("tree/parts/loadgen"), loadgen).unwrap();
         fs::write(repository.path("tree/.gitignore"), "target\n").unwrap();
@@ -46,11 +50,7 @@ impl Repository {
         repository.git(&["init", "-q"]);
         repository.commit();
         let cargo = CARGO.replace("$BUILDS", &builds.display().to_string());
-        // Written by another process: a file that this one has open for writing cannot be executed.
-        let write = "printf '%s\\n' '#!/bin/sh' \"$1\" >\"$0\" && chmod 755 \"$0\"";
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(write).arg(repository.path("cargo")).arg(cargo);
-        assert!(command.status().unwrap().success());
+        write_script(&repository.path("cargo"), &cargo);
         repository
     }
 
@@ -60,7 +60,7 @@ impl Repository {
 
     /// `cost` may be a command: each run works it out anew.
     fn set_module(&self, cost: &str) {
-        let version = example::says_version(&self.path("tree"), "sluicegate");
+        let version = says_version(&self.path("tree"), "sluicegate");
         let module = format!("#!/bin/sh\n{version}\ncost={cost}\n");
         fs::write(self.path("tree/parts/sluicegate"), module).unwrap();
     }

@@ -1,11 +1,10 @@
 //! The budgets themselves, and their table in Markdown. Pure.
 
-use super::Unit::{
+use super::budget::Unit::{
     Allocations, BinaryBytes, HeapBytes, Instructions, QueuedBytes, RssBytes, StartupMs, Writes,
 };
-use super::{Budget, Proof, Unit, grouped};
-use crate::gate::PROGRAM;
-use crate::gate::arch::Arch;
+use super::budget::{Budget, PROGRAM, Proof, Unit, grouped};
+use crate::arch::Arch;
 
 pub(super) const BEGIN: &str = "<!-- budgets: cargo perf budgets --write -->\n";
 pub(super) const END: &str = "<!-- end of budgets -->\n";

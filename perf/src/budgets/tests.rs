@@ -2,7 +2,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::gate::PROGRAM;
 use crate::gate::baseline::Baseline;
 use crate::record::scenario::SCENARIOS;
 
@@ -76,12 +75,12 @@ fn every_proof_exists() {
     }
 }
 
-/// README has the table as it is here.
+/// The page has the table as it is here.
 #[test]
-fn readme_shows_the_budgets() {
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
-    let expected = replace(&text, &markdown()).expect("README.md has the two marks");
-    assert!(text == expected, "README.md is not up to date: cargo perf budgets --write");
+fn the_page_shows_the_budgets() {
+    let text = fs::read_to_string(root().join(PAGE)).unwrap();
+    let expected = replace(&text, &markdown()).expect("the page has the two marks");
+    assert!(text == expected, "{PAGE} is not up to date: cargo perf budgets --write");
 }
 
 #[test]

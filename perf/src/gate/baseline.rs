@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::arch::Arch;
+use crate::arch::Arch;
 use crate::budgets::Unit;
 
 /// One count, for 1,000 messages where its unit is one of messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// The stage, or [`super::PROGRAM`].
+    /// The stage, or [`crate::budgets::PROGRAM`].
     pub stage: String,
     /// What is counted.
     pub unit: Unit,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::arch::Arch;
+use crate::arch::Arch;
 
 /// What `stages-heap` says of its second run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use loadgen::load::machine::Machine;
-use loadgen::simulator::utc_text;
+use loadgen_hub::simulator::utc_text;
+use loadgen_load::machine::Machine;
 
-use super::arch::Arch;
 use super::baseline::Facts;
 use super::measure::Counter;
+use crate::arch::Arch;
 use crate::record::commit;
 
 /// What the system does not tell is empty.

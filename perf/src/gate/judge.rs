@@ -1,7 +1,7 @@
 //! Compares counts with the baseline, row by row. Pure.
 
-use super::arch::Arch;
 use super::baseline::{Baseline, Entry, Row};
+use crate::arch::Arch;
 use crate::budgets::Unit;
 
 /// Smallest threshold, in millionths: what a compiler's mood may cost.

@@ -10,9 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::arch::Arch;
 use super::baseline::Row;
 use super::count;
+use crate::arch::Arch;
 use crate::budgets::Unit;
 use crate::child::{self, Bounds, Said};
 

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::arch::Arch;
 use super::measure::Counter;
+use super::places::Places;
 use super::tools::Tools;
-use super::{PROGRAM, Places, uncounted};
+use crate::arch::Arch;
+use crate::budgets::PROGRAM;
 use crate::cargo;
 use crate::child::{self, Bounds};
 use crate::failure::Failure;
@@ -97,7 +98,7 @@ fn build(arch: Arch, places: &Places, stop: &Stop) -> Result<(), Failure> {
     built.map(drop).map_err(|why| {
         let text = format!("{program} {}: {why}", arguments.join(" "));
         let is_missing = why.contains(SCRIPT) || why.starts_with("cannot start");
-        if is_missing { Failure::unavailable(text) } else { uncounted(text) }
+        if is_missing { Failure::unavailable(text) } else { Failure::no_answer(text) }
     })
 }
 
@@ -113,13 +114,12 @@ fn plugin(cc: &Path, places: &Places, stop: &Stop) -> Result<PathBuf, Failure> {
         child::run(command, Bounds { time: TOOL_MAX, is_stopped: &is_stopped })?;
         std::path::absolute(&plugin).map_err(|error| error.to_string())
     };
-    compile().map_err(|why| uncounted(format!("the counting plugin: {why}")))
+    compile().map_err(|why| Failure::no_answer(format!("the counting plugin: {why}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example;
     use crate::gate::tools;
 
     /// The plugin is C that compiles without a warning.
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn programs_that_are_not_there_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        example::workspace(folder.path());
+        test_support::put_workspace(folder.path());
         let places = Places { root: folder.path().to_owned(), target: "target".into() };
         let why = counter(Arch::Amd64, &Tools::new(), &places, true, &Stop::default()).unwrap_err();
         assert_eq!(why.code, 69);

@@ -3,14 +3,19 @@
 use std::io::Write;
 use std::time::Instant;
 
-use super::arch::Arch;
+use super::args::{GateArgs, is_asked};
 use super::baseline::{self, Baseline, Entry, Facts, Row};
 use super::judge::{self, Expected, Judged};
 use super::measure::{self, CHILD_MAX, Counter, Subject, Uncounted};
-use super::{BLESS_TIMES, GateArgs, PROGRAM, Places, facts, is_asked, table, uncounted};
-use crate::budgets::Unit;
+use super::places::Places;
+use super::{facts, table};
+use crate::arch::Arch;
+use crate::budgets::{PROGRAM, Unit};
 use crate::child::Bounds;
 use crate::failure::Failure;
+
+/// Measurements behind one blessing: their spread is the noise.
+const BLESS_TIMES: usize = 3;
 
 /// What is to be counted, how, and what for.
 pub(super) struct Session<'a> {
@@ -48,8 +53,8 @@ impl Session<'_> {
         out: &mut impl Write,
     ) -> Result<u8, Failure> {
         let folder = self.places.baselines();
-        let old = Baseline::read(&folder, self.counter.arch).map_err(uncounted)?;
-        let history = baseline::read_history(&folder).map_err(uncounted)?;
+        let old = Baseline::read(&folder, self.counter.arch).map_err(Failure::no_answer)?;
+        let history = baseline::read_history(&folder).map_err(Failure::no_answer)?;
         let start = Instant::now();
         let bounds = Bounds { time: CHILD_MAX, is_stopped };
         let times = if self.args.bless.is_some() { BLESS_TIMES } else { 1 };

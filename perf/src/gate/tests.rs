@@ -1,5 +1,6 @@
 use std::fs;
 
+use super::args::parse_reason;
 use super::baseline::{Baseline, Facts, read_history};
 use super::measure::Counter;
 use super::*;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use super::arch::{Arch, Tool};
+use crate::arch::{Arch, Tool};
 
 /// Paths of tools by their names. Children get no `PATH`: nothing is looked up twice.
 pub(super) type Tools = HashMap<&'static str, PathBuf>;

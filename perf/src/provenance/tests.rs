@@ -1,29 +1,19 @@
-use std::process::Command;
-
 use tempfile::TempDir;
+use test_support::{put_workspace, says_version, write_script};
 
 use super::*;
-use crate::example;
 
 fn workspace() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    example::workspace(folder.path());
+    put_workspace(folder.path());
     folder
 }
 
 /// A program that tells of what is in the workspace now.
 fn build(root: &Path) -> PathBuf {
     let program = root.join("program");
-    write(&program, &format!("#!/bin/sh\n{}", example::says_version(root, "sluicegate")));
+    write_script(&program, &says_version(root, "sluicegate"));
     program
-}
-
-/// By another process: a file that this one has open for writing, or a child that a test beside this
-/// one is just starting, cannot be executed.
-fn write(program: &Path, script: &str) {
-    let mut command = Command::new("sh");
-    command.args(["-c", "printf '%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\""]);
-    assert!(command.arg(program).arg(script).status().unwrap().success());
 }
 
 fn verify(sources: &Sources, program: &Path) -> Result<(), Failure> {
@@ -66,8 +56,7 @@ fn a_stale_library_is_refused_by_name() {
     let program = folder.path().join("program");
     let build = build_info::Build::of(folder.path(), "loadgen").unwrap();
     let text = build.stale_text("0.1.0", "sluicegate").unwrap();
-    let script = format!("#!/bin/sh\necho 'loadgen {}'", text.trim_end());
-    write(&program, &script);
+    write_script(&program, &format!("echo 'loadgen {}'", text.trim_end()));
     assert_refused(verify(&sources, &program), "its library sluicegate is of other sources");
     assert_refused(verify(&sources, &program), "'cargo clean --release --package sluicegate'");
 }

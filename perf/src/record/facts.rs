@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::SystemTime;
 
-use loadgen::load::machine::Machine;
-use loadgen::simulator::utc_text;
+use loadgen_hub::simulator::utc_text;
+use loadgen_load::machine::Machine;
 
 use super::row::Facts;
 

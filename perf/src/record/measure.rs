@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use loadgen::load::capacity::RUNS_MAX;
-use loadgen::load::outcome::Finding;
+use loadgen_load::capacity::RUNS_MAX;
+use loadgen_load::outcome::Finding;
 use tempfile::TempDir;
 
 use super::mosquitto::Mosquitto;

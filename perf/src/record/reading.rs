@@ -1,6 +1,6 @@
 //! What a result of the instrument says, and whether it may be believed. Pure.
 
-use loadgen::load::outcome::{Capacity, Comparison, Finding, Outcome, Standing};
+use loadgen_load::outcome::{Capacity, Comparison, Finding, Outcome, Standing};
 
 use super::scenario::{Figure, Run};
 

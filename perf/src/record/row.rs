@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use loadgen::load::machine::Machine;
+use loadgen_load::machine::Machine;
+use paired::median;
 use serde::{Deserialize, Serialize};
 
 use super::reading::{Attempt, word};
@@ -71,15 +72,6 @@ fn status(scenario: &Scenario, median: Option<f64>, saturated: bool) -> Status {
         Some(value) if scenario.reaches(value, scenario.floor) => Status::Floor,
         Some(_) => Status::Missed,
     }
-}
-
-/// The middle one, or the mean of the two in the middle; `None` of nothing.
-pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    let upper = *sorted.get(middle)?;
-    Some(if sorted.len() % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) })
 }
 
 /// Exit code of the record: 2 when a row has no figure for every round, else 1 when one missed its

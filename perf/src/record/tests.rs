@@ -1,7 +1,6 @@
-use loadgen::load::outcome::{Finding, Standing};
+use loadgen_load::outcome::{Finding, Standing};
 use tempfile::TempDir;
-
-use std::process::Command;
+use test_support::{put_workspace, says_version, write_script};
 
 use super::*;
 use crate::example;
@@ -16,7 +15,7 @@ impl Stage {
     /// With one result for each of these.
     fn new(results: &[(Standing, f64)]) -> Self {
         let stage = Self { folder: tempfile::tempdir().unwrap() };
-        example::workspace(stage.folder.path());
+        put_workspace(stage.folder.path());
         fs::create_dir(stage.path("bin")).unwrap();
         for (index, (standing, rate)) in results.iter().enumerate() {
             let outcome = example::outcome(*standing, None, *rate);
@@ -45,14 +44,9 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// Written by another process: a file that this one has open for writing, or a child that a test
-    /// beside this one is just starting, cannot be executed.
     fn program(&self, name: &str, script: &str) {
-        let write = "printf '%s\\n' '#!/bin/sh' \"$1\" >\"$0\" && chmod 755 \"$0\"";
-        let mut command = Command::new("sh");
-        let script = format!("{}\n{script}", example::says_version(self.folder.path(), name));
-        command.arg("-c").arg(write).arg(self.path("bin").join(name)).arg(script);
-        assert!(command.status().unwrap().success());
+        let script = format!("{}\n{script}", says_version(self.folder.path(), name));
+        write_script(&self.path("bin").join(name), &script);
     }
 
     fn calls(&self) -> Vec<String> {

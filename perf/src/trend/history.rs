@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loadgen::load::machine::Machine;
+use loadgen_load::machine::Machine;
 
 use super::read::Line;
 use crate::record::scenario::SCENARIOS;

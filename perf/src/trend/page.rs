@@ -1,7 +1,7 @@
 //! The page: newest figures first, then each scenario's course as a plot and a table.
 
 use jiff::tz::TimeZone;
-use loadgen::report::chart::{
+use loadgen_report::chart::{
     Axis, Dots, DrawError, Line as Drawn, Plot, Rule, Unit, sample, short, whole,
 };
 use maud::{Markup, html};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use loadgen::load::machine::Machine;
+use loadgen_load::machine::Machine;
 use serde::de::{Deserialize, Deserializer, Error};
 use sluicegate::host::files;
 

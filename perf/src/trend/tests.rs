@@ -1,10 +1,10 @@
-use loadgen::load::machine::Machine;
+use loadgen_load::machine::Machine;
 use tempfile::TempDir;
 
 use super::read::{FILE_BYTES_MAX, FILES_MAX, Line, PROBLEMS_MAX, Records};
 use super::*;
 use crate::record::reading::Attempt;
-use crate::record::row::{self, Facts, Row, median};
+use crate::record::row::{self, Facts, Row};
 use crate::record::scenario::SCENARIOS;
 
 /// A line with these values.
@@ -17,7 +17,7 @@ pub(super) fn line(scenario: &str, time: &str, values: &[f64]) -> Line {
         title: format!("title of {scenario}"),
         unit: "msg/s".to_owned(),
         values: values.to_vec(),
-        median: median(values),
+        median: paired::median(values),
         floor: 1.0,
         aim: 2.0,
         status: row::Status::Aim,

@@ -34,8 +34,10 @@ mod decode;
 mod encode;
 mod judge;
 mod pipeline;
+mod table;
 mod traffic;
 mod twin;
 mod whole;
 
-pub use stage::{STAGES, Stage, Work};
+pub use stage::{Stage, Work};
+pub use table::STAGES;

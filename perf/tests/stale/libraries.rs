@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use tempfile::TempDir;
-
 use super::PERF;
 
 const MANIFEST: &str = r#"
@@ -38,16 +36,16 @@ const MAIN: &str = r#"fn main() {
     if std::env::args().len() > 1 {
         return println!("sluicegate {}", build_info_macro::version!().trim_end());
     }
-    println!("{}", sluicegate::pipeline::ingest::WHAT);
+    println!("{}", sluicegate::ingest::WHAT);
 }"#;
 
 /// A work tree of a small `sluicegate`, which has the package `build-info` of this one.
-struct Tree(TempDir);
+struct Tree(test_support::Tree);
 
 impl Tree {
     /// Whose library does `what`. All its files are older than any build.
     fn new(what: &str) -> Self {
-        let tree = Self(tempfile::tempdir().unwrap());
+        let tree = Self(test_support::Tree::new());
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         for name in
             ["Cargo.toml", "src/lib.rs", "src/tests.rs"].map(|it| format!("build-info/{it}"))
@@ -67,18 +65,16 @@ impl Tree {
         tree.run("cargo", &["metadata", "-q", "--offline", "--format-version", "1"], None);
         tree.age("Cargo.lock");
         tree.put(".gitignore", "target\n");
-        tree.run("git", &["init", "-q"], None);
+        tree.0.git(&["init", "-q"]);
         tree
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.0.path(name)
     }
 
     fn put(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        self.0.put(name, text);
         self.age(name);
     }
 
@@ -92,15 +88,13 @@ impl Tree {
     }
 
     fn commit(&self) {
-        let who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
-        self.run("git", &["add", "-A"], None);
-        self.run("git", &[&who[..], &["commit", "-q", "--allow-empty", "-m", "a"]].concat(), None);
+        self.0.commit();
     }
 
     #[track_caller]
     fn run(&self, program: &str, arguments: &[&str], target: Option<&Path>) -> String {
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.0.path());
+        command.args(arguments).current_dir(self.0.root());
         command.env("CARGO_TARGET_DIR", target.unwrap_or(&self.path("target")));
         command.env_remove("CARGO_BUILD_TARGET").env_remove("RUSTFLAGS");
         let output = command.output().unwrap();
@@ -121,7 +115,7 @@ impl Tree {
     fn verify(&self, target: &Path) -> Output {
         let mut command = Command::new(PERF);
         command.args(["verify", "sluicegate", "--bin-dir"]).arg(target.join("release"));
-        command.current_dir(self.0.path()).output().unwrap()
+        command.current_dir(self.0.root()).output().unwrap()
     }
 
     #[track_caller]

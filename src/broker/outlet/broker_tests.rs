@@ -1,9 +1,9 @@
 //! What a broker can do to the control topic and to alerts.
 
 use super::*;
-use crate::broker::peer::{CONTROL, HOT, Peer, REPORTED, Rig};
 use crate::mqtt::ConnectionError;
 use crate::mqtt::packet::{Publish, SubscribeReasonCode as Code};
+use crate::testing::broker::{CONTROL, HOT, Peer, REPORTED, Rig};
 use crate::twin::limits::FIRST_TWIN_WAIT;
 use serde_json::Value;
 use tokio::task::JoinHandle;

@@ -9,12 +9,12 @@ use tokio::io::duplex;
 use tokio::time::Instant as Clock;
 
 use super::*;
-use crate::broker::peer::Rig;
-use crate::mqtt::cut::Cut;
 use crate::mqtt::packet::Publish;
 use crate::outbound::dead_letters::{DeadLetters, FILES_MAX};
-use crate::outbound::receiver::{Next, Receiver, files};
 use crate::pipeline::message::SourceId;
+use crate::testing::broker::Rig;
+use crate::testing::cut::Cut;
+use crate::testing::receiver::{Next, Receiver, files};
 
 /// Messages that a source gives ahead of their acknowledgements.
 const WINDOW: usize = 20;

@@ -1,11 +1,11 @@
 //! The outlet against a scripted broker: what goes over the wire, in which order.
 
 use super::*;
-use crate::broker::peer::{CONTROL, DRAIN, HOT, Peer, REPORTED, Rig, until};
-use crate::host::logging::capture::capture;
 use crate::mqtt::packet::{PubAck, Publish};
 use crate::mqtt::session::Client;
 use crate::mqtt::{ConnectionError, QoS};
+use crate::testing::broker::{CONTROL, DRAIN, HOT, Peer, REPORTED, Rig, until};
+use crate::testing::capture::capture;
 use crate::twin::limits::FIRST_TWIN_WAIT;
 use tokio::task::JoinHandle;
 use tokio::time::Instant as Clock;

@@ -1,9 +1,9 @@
 //! What a broker delivers again while the first delivery is still open.
 
 use super::*;
-use crate::broker::peer::{COLD, HOT, Peer, Rig, until};
 use crate::mqtt::QoS;
 use crate::mqtt::packet::{PubAck, PubRec, Publish};
+use crate::testing::broker::{COLD, HOT, Peer, Rig, until};
 use tokio::task::JoinHandle;
 
 type Served = JoinHandle<(Source, Result<(), End>)>;

@@ -1,10 +1,10 @@
 //! What a session brings that the broker has kept, and a connection that cannot be read yet.
 
 use super::*;
-use crate::broker::peer::{COLD, HOT, Peer, Rig, until};
 use crate::mqtt::QoS;
 use crate::mqtt::limits::SUBACK_WAIT;
 use crate::mqtt::packet::{PubAck, PubComp, PubRec, PubRel, Publish};
+use crate::testing::broker::{COLD, HOT, Peer, Rig, until};
 use tokio::task::JoinHandle;
 
 /// Serves a connection, on which the broker says whether it had a session.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::broker::limits::SHARED_SILENCE;
-use crate::broker::peer::{COLD, Peer, Rig};
-use crate::host::logging::capture::capture;
+use crate::testing::broker::{COLD, Peer, Rig};
+use crate::testing::capture::capture;
 use tokio::time::sleep;
 
 const WORDS: &str = "takes it for an ordinary filter";

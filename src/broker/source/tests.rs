@@ -1,10 +1,10 @@
 //! The source against a scripted broker: what goes over the wire, in which order.
 
 use super::*;
-use crate::broker::peer::{COLD, DRAIN, HOT, Peer, Rig, until};
 use crate::mqtt::limits::SUBACK_WAIT;
 use crate::mqtt::packet::{PubAck, SubscribeReasonCode};
 use crate::mqtt::{ConnectionError, QoS};
+use crate::testing::broker::{COLD, DRAIN, HOT, Peer, Rig, until};
 use tokio::task::JoinHandle;
 use tokio::time::Instant as Clock;
 

@@ -1,6 +1,6 @@
-use super::daemon::{Daemon, KEY, Mood};
 use super::*;
 use crate::azure::Key;
+use crate::testing::daemon::{Daemon, KEY, Mood};
 
 fn certificate() -> String {
     rcgen::generate_simple_self_signed(vec!["root".to_owned()]).expect("a certificate").cert.pem()

@@ -272,6 +272,4 @@ fn alt_names(names: &Item<'_>) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub(crate) mod made;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;

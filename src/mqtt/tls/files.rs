@@ -10,7 +10,8 @@ use rustls::pki_types::UnixTime;
 use super::certificate::Certificate;
 use super::{client_config, client_config_as, flaw, own};
 use crate::host::files::reread::{Reread, Stamp};
-use crate::host::files::{self, FileProblem, SETTINGS_BYTES_MAX, pem};
+use crate::host::files::{self, FileProblem, SETTINGS_BYTES_MAX};
+use crate::mqtt::tls::pem;
 
 /// Where trusted roots are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -105,26 +105,9 @@ impl fmt::Display for See {
 
 #[cfg(test)]
 impl Names {
-    /// Fails unless each flag and each variable in it is one of `table`.
-    #[track_caller]
-    pub(crate) fn assert_are_in(&'static self, table: &[crate::settings::Spec]) {
-        let Self { host, port, way, identity, client_id, keep_alive, roots, .. } = self;
-        let Self { certificate, proxy, .. } = self;
-        let all = [host, port, way, identity, client_id, keep_alive, roots, certificate, proxy];
-        let words = all.into_iter().flat_map(|names| names.split([' ', ',']));
-        let is_name = |word: &&str| word.starts_with("--") || word.contains('_');
-        for name in words.filter(is_name) {
-            let is_of = |spec: &crate::settings::Spec| {
-                spec.env == name || name.strip_prefix("--").is_some_and(|flag| flag == spec.name)
-            };
-            assert!(table.iter().any(is_of), "no setting is called {name}");
-        }
-        self.assert_are_told_once();
-    }
-
     /// Fails unless each name is told once, whatever settings a failure has to do with.
     #[track_caller]
-    fn assert_are_told_once(&'static self) {
+    pub(crate) fn assert_are_told_once(&'static self) {
         use Setting::{Certificate, ClientId, Host, Identity, KeepAlive, Port, Proxy, Roots, Way};
         let told =
             See(self, &[Host, Port, Way, Identity, ClientId, KeepAlive, Roots, Certificate, Proxy]);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::host::logging::capture::capture;
+use crate::testing::capture::capture;
 
 const BODY: &[u8] = b"{\"machine\":\n{\"temperature\":99}}\xff\n\n";
 

@@ -1,14 +1,51 @@
 //! The usual way: one walk over the body that checks all of it and finds the number on the way.
 //!
-//! It reads the body where it stands, eight bytes at a time where it can, and takes no memory. It
-//! knows the whole grammar, and gives a verdict only where it is certain; it declines
+//! The walk reads the body where it stands and takes no memory. It knows the whole grammar of JSON.
+//!
+//! ```text
+//!  {"machine":{"temperature":25.1,"pressure":1.2},"ambient":{"humidity":24},"timeCreated":"..."}
+//!  |          |              |                   |
+//!  level 0    level 1        the spot            level 0 again
+//!  '------- find -----------''decide''--------- skip: checked, and not looked into again -------'
+//! ```
+//!
+//! **Two loops.** `find` goes round once for each member of the objects on the path: a name, a
+//! colon, a value. A name of the path leads one level down, or at the last level to the spot. Every
+//! other value is stepped over by `skip`, a second loop that keeps the lists and objects around a
+//! place as bits of one `u64`. So nothing recurses, and nesting takes no memory.
+//!
+//! **Of equal names the last counts.** Whenever a name of the path comes again, `find` forgets the
+//! spot that it had. It goes on to the last byte in any case: no verdict is given before the whole
+//! body is checked.
+//!
+//! **Eight bytes at a time** (`word`). A string ends at a quote, a backslash, a control character
+//! or a byte beyond ASCII. Arithmetic on a `u64` marks these in all eight bytes at once, and no
+//! vector unit is needed:
+//!
+//! ```text
+//!  bytes     t  e  m  p  "  :  2  5
+//!  marks     .  .  .  .  80 .  .  .      trailing zeros / 8 = 4: the string ends there
+//! ```
+//!
+//! Digits are looked at one by one at first: a branch on each is foreseen, while lengths that come
+//! out of words wait for each other from number to number (perf/notes.md).
+//!
+//! **Places are 32-bit numbers**, each with the byte that stands there already read. A body has at
+//! most 16 MiB, so on a 64-bit machine no sum of two needs a check for overflow. Behind the end
+//! stands NUL, which is as unwelcome there as inside. UTF-8 is checked in strings alone: elsewhere
+//! the grammar knows no byte beyond ASCII.
+//!
+//! **The verdict** (`decide`) comes from the digits before the point where these suffice: 21.9 is
+//! below 25 because 22 is. Else a short number is one exact division. The standard library reads
+//! only what is left.
+//!
+//! **Certain or silent.** The walk gives a verdict only where it is sure, and then that of `exact`.
+//! Others look where it meets
 //!
 //! - a body that is not JSON or not UTF-8: what exactly is wrong with it, others say,
 //! - a name with escapes beside one on the path, since it may spell the same,
 //! - more than 63 lists and objects within another that is not on the path,
 //! - bodies beyond 16 MiB.
-//!
-//! UTF-8 is checked in strings alone: elsewhere the grammar knows no byte beyond ASCII.
 
 mod decide;
 mod name;
@@ -67,9 +104,6 @@ impl FastParser {
     }
 
     /// What stands at the path, and where the body's one value ends.
-    ///
-    /// The loop goes round once for each member of the objects on the path. Whenever a name of the
-    /// path is met again, what was found before is forgotten: of equal names the last counts.
     #[inline(always)]
     fn find(&self, text: &Text<'_>) -> Option<(Spot, Place)> {
         let first = text.token(text.place(0));

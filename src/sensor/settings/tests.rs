@@ -154,24 +154,17 @@ fn what_is_missing_is_described() {
     assert!(shown.contains(expected), "{shown}");
 }
 
-/// README.md shows the table as it is.
+/// docs/settings.md shows the table as it is.
 #[test]
-fn the_readme_shows_this_table() {
-    let mut table =
-        String::from("| flag | variable | default | value | meaning |\n|---|---|---|---|---|\n");
-    for Spec { name, env, default, value, help, .. } in &TABLE {
-        let default = if default.is_empty() { "none" } else { default };
-        table += &format!("| `--{name}` | `{env}` | {default} | {value} | {help} |\n");
-    }
-    let readme = include_str!("../../../README.md");
-    assert!(readme.contains(&table), "README.md must show this table:\n{table}");
+fn the_settings_page_shows_this_table() {
+    settings::page::check("sluicegate sensor", &TABLE, &HEADINGS);
 }
 
 /// What an error tells to look at is there.
 #[test]
 fn named_settings_exist() {
-    PROVISIONING_NAMES.assert_are_in(&TABLE);
-    HUB_NAMES.assert_are_in(&TABLE);
+    crate::testing::names::assert_are_in(&PROVISIONING_NAMES, &TABLE);
+    crate::testing::names::assert_are_in(&HUB_NAMES, &TABLE);
 }
 
 /// A key that is exchanged is taken at the next attempt; one that is of no use is named, not shown.
@@ -234,10 +227,11 @@ fn values_are_read_as_people_write_them() {
     assert!(warning.contains("RuntimeLogLevel") && warning.contains("verbose"), "{warning}");
 }
 
-/// The module's variables are known here, and those of neither are told.
+/// Other commands' variables are known here, and those of none are told.
 #[test]
 fn misspelt_variables_are_told() {
-    let told = |name: &str| strays([(name.into(), "hunter2".into())].into_iter());
+    let told =
+        |name: &str| strays(["SLUICEGATE_BROKER"], [(name.into(), "hunter2".into())].into_iter());
     for (name, meant) in [
         ("SLUICEGATE_REGISTRATION", "SLUICEGATE_REGISTRATION_ID"),
         ("SLUICEGATE_IDSCOPE", "SLUICEGATE_ID_SCOPE"),

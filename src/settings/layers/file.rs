@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::super::table::SWITCH;
 use super::super::{PREFIX, Spec, names};
 use super::Layers;
 use crate::host::files::{self, SETTINGS_BYTES_MAX};
+use crate::host::text::{nearest, shown};
+use crate::settings::SWITCH;
 
 impl Layers {
     /// Reads the file at `path`, which `config` names.
@@ -53,7 +54,7 @@ impl Layers {
 
     /// What to do about a key of the file that is none.
     fn no_such_key(&self, key: &str, value: &toml::Value, config: &Spec) -> String {
-        let none = format!("there is no setting {:?} in a file", names::shown(key));
+        let none = format!("there is no setting {:?} in a file", shown(key));
         let is_meant = |spec: &&Spec| spec.key() == key || spec.env.eq_ignore_ascii_case(key);
         match self.table.iter().find(is_meant) {
             Some(spec) if spec.is_env_only => {
@@ -69,7 +70,7 @@ impl Layers {
         let keys: Vec<_> = keys.map(|spec| (names::word(spec.name, ""), spec)).collect();
         // All that variables begin with, too.
         let word = names::word(key, PREFIX);
-        match names::nearest(&word, keys.iter().map(|(word, spec)| (word.as_str(), *spec))) {
+        match nearest(&word, keys.iter().map(|(word, spec)| (word.as_str(), *spec))) {
             Some(spec) => format!("{none}: did you mean {}?", spec.key()),
             None if value.is_table() => format!("{none}: settings stand outside of any [table]"),
             None => format!("{none}: --help lists the flags, whose names are the keys"),

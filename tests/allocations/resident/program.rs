@@ -1,10 +1,12 @@
 //! The program as a process of its own, and its far ends.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use sluicegate::mqtt::QoS;
+use test_support::Process;
+use test_support::kernel::{resident_of_files, resident_peak};
 use tokio::time::timeout;
 
 use super::far_end::{Acknowledge, Hub, Item, Outlet, Source};
@@ -12,7 +14,7 @@ use super::far_end::{Acknowledge, Hub, Item, Outlet, Source};
 /// How long one mix may take.
 const PATIENCE: Duration = Duration::from_secs(100);
 /// More than a release build of the program and its libraries have resident, which is 5.4 MiB.
-const FILES_BYTES: usize = 6 << 20;
+const FILES_BYTES: u64 = 6 << 20;
 const IDENTITY: &str =
     "HostName=h.net;GatewayHostName=127.0.0.1;DeviceId=d;ModuleId=m;SharedAccessKey=a2V5";
 
@@ -21,16 +23,6 @@ const IDENTITY: &str =
 pub(super) enum Way {
     Hub,
     Broker,
-}
-
-/// Ends with the test, however that ends.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// What it takes, from whom, and how it is started.
@@ -62,7 +54,7 @@ pub(super) fn peak_bytes(
             .env("EdgeHubConnectionString", IDENTITY),
         Way::Broker => command.args(["--broker", &format!("mqtt://127.0.0.1:{port}")]),
     };
-    let program = Program(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let program = Process::spawn("sluicegate", &mut command);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let done = runtime.block_on(async {
         timeout(PATIENCE, async {
@@ -76,17 +68,12 @@ pub(super) fn peak_bytes(
         .await
     });
     done.unwrap_or_else(|_| panic!("{run:?} {items:?}: not all came in {PATIENCE:?}"));
-    peak_of(program.0.id())
+    peak_of(program.id())
 }
 
 /// By the kernel's account. Of what is mapped from files counts no more than [`FILES_BYTES`]: a debug
 /// build is larger.
 fn peak_of(process: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let bytes_of = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
-        let kib = line.split_whitespace().next().expect("a number of KiB");
-        kib.parse::<usize>().unwrap() * 1024
-    };
-    bytes_of("VmHWM:") - bytes_of("RssFile:").saturating_sub(FILES_BYTES)
+    let files = resident_of_files(process).saturating_sub(FILES_BYTES);
+    usize::try_from(resident_peak(process) - files).unwrap()
 }

@@ -1,6 +1,5 @@
 //! The builds of the program under test, and what starts them.
 
-use std::path::Path;
 use std::process::Command;
 
 use build_info::sources;
@@ -15,15 +14,17 @@ const ARM32_EMULATOR: [&str; 3] = ["qemu-arm", "-L", "/usr/arm-linux-gnueabihf"]
 pub(crate) struct Program(Vec<String>);
 
 impl Program {
-    /// The build that these tests came with.
+    /// The build for this machine, of the sources as they are now.
+    #[track_caller]
     pub(crate) fn host() -> Self {
-        Self(vec![env!("CARGO_BIN_EXE_sluicegate").to_owned()])
+        let path = test_support::program("sluicegate");
+        Self(vec![path.to_str().expect("a path in UTF-8").to_owned()])
     }
 
     /// The build for 32-bit ARM, under emulation. It must be there: nothing here builds it.
     #[track_caller]
     pub(crate) fn arm32() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(ARM32);
+        let path = test_support::root().join(ARM32);
         assert!(
             path.is_file(),
             "{} is missing: run `deploy/cross arm32 build --release`, or the whole step: `tests/run arm32`",

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use loadgen::hub::Exchange;
+use loadgen_hub::Exchange;
 use serde_json::{Value, json};
 
 use super::sdk::Sdk;

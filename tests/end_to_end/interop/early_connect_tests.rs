@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use loadgen::hub::{HubConfig, HubFault};
+use loadgen_hub::{HubConfig, HubFault};
 
 use super::sdk::Sdk;
 use crate::harness::{MODULE, Scene, wait_until};

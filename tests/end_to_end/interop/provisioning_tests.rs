@@ -1,7 +1,7 @@
 //! The SDKs' provisioning clients register with the hub's service, by individual and by derived
 //! keys, and then are devices of the hub.
 
-use loadgen::hub::{GroupKey, RegistrationFault};
+use loadgen_hub::{GroupKey, RegistrationFault};
 use serde_json::{Value, json};
 use sluicegate::azure::Key;
 

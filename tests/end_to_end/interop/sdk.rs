@@ -1,6 +1,6 @@
 //! The programs on Microsoft's SDKs, as child processes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::{MODULE, Process, Scene, tools_dir};
@@ -66,7 +66,7 @@ impl Sdk {
     }
 
     fn command(self, script: &str, variables: Variables) -> Command {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+        let script = test_support::root().join("tests").join(script);
         let program = match self {
             Self::Python => installed("venv/bin/python"),
             Self::Node => PathBuf::from("node"),

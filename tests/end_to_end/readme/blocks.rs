@@ -1,4 +1,4 @@
-//! The command blocks of README, statement by statement.
+//! The command blocks of a document, statement by statement.
 
 /// Indented lines without a line between them.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,8 +12,15 @@ pub(super) struct Block {
 /// All of a text, in order.
 pub(super) fn blocks(text: &str) -> Vec<Block> {
     let (mut found, mut heading, mut is_open) = (Vec::<Block>::new(), String::new(), false);
+    let mut is_fenced = false;
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
+        if line.starts_with("```") {
+            is_fenced = !is_fenced;
+        }
+        if is_fenced {
+            continue;
+        }
         if let Some(title) = line.strip_prefix('#') {
             heading = title.trim_start_matches('#').trim().to_owned();
         }
@@ -35,7 +42,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     found
 }
 
-/// As far as README goes: no loop without its end, no line that goes on in the next.
+/// As far as the documents go: no loop without its end, no line that goes on in the next.
 fn is_complete(statement: &str) -> bool {
     let has_end = statement.contains("; done") || statement.lines().any(|line| line == "done");
     !statement.ends_with('\\') && (!statement.starts_with("for ") || has_end)
@@ -44,7 +51,7 @@ fn is_complete(statement: &str) -> bool {
 #[test]
 fn blocks_are_taken_apart() {
     let text = "# A\n\n    a &  # x\n    b \\\n      c\ntext\n\n    for n in 1; do\n      d\n    done\n    \
-                for n in 1; do e; done\n## B\n    f\n";
+                for n in 1; do e; done\n## B\n```text\n    # no\n```\n    f\n";
     let found: Vec<_> = blocks(text).into_iter().map(|b| (b.heading, b.statements)).collect();
     let block = |heading: &str, statements: &[&str]| {
         (heading.to_owned(), statements.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! What each command block of README is to show.
+//! What each command block of the documents is to show.
 
 /// What becomes of a block.
 #[derive(Debug, Clone, Copy)]
@@ -29,28 +29,58 @@ use Plan::{Not, Run};
 
 const FIGURES: &str = "measures for minutes, and only a release build's figures mean something";
 const DOCKER: &str = "needs Docker, a registry and a subscription";
+const GATE: &str = "`tests/run gate` runs it";
 const ALERT: &str = "MessageType=Alert";
+const VERDICT: Effect = OneOf(&["PASSED", "SATURATED", "INVALID"]);
 
-/// Every block, in README's order, by the beginning of its first line.
-pub(super) const PLANS: &[(&str, Plan)] = &[
+/// A document's blocks, in its order, by the beginning of their first lines.
+type Plans = &'static [(&'static str, Plan)];
+
+/// Every document with blocks.
+pub(super) const DOCUMENTS: &[(&str, Plans)] = &[
+    ("README.md", README),
+    ("docs/broker.md", BROKER),
+    ("docs/edge-runtime.md", EDGE_RUNTIME),
+    ("docs/load-testing.md", LOAD_TESTING),
+    ("docs/scale-out.md", SCALE_OUT),
+    ("docs/sensor.md", SENSOR),
+    ("docs/tutorial.md", TUTORIAL),
+    ("docs/deploy.md", DEPLOY),
+    ("docs/gate.md", GATES),
+    ("CONTRIBUTING.md", CONTRIBUTING),
+    ("perf/peers/README.md", PEERS),
+];
+
+const README: Plans = &[
     ("cargo run --release -p loadgen -- demo", Not("a test of its own runs the demo")),
     ("tests/run", Not("runs this test")),
-    ("cargo build --release --workspace", Run(0, &[("loadgen hub &", Line(&[" stops"]))])),
+    FIRST_ALERT,
     (
-        "target/release/loadgen monitor",
+        "mosquitto",
         Run(
-            1,
+            0,
             &[
-                ("monitor", Line(&["monitoring the hub of target/hub"])),
-                ("\"TemperatureThreshold\": 20}", Line(&[ALERT, "machine"])),
-                ("\"TemperatureThreshold\": 1000}", NoAlert(ALERT)),
-                ("twin get", Line(&["\"ad\": \"applied\""])),
-                ("method filter stats", Line(&["\"received\""])),
-                ("\"TemperatureThreshold\": 25}", Line(&["desired properties of filter"])),
+                ("mosquitto_sub", Line(&["connected"])),
+                ("# alerts/", Line(&["alerts/sensors/hall/1 {\"machine\":{\"temperature\":30}}"])),
             ],
         ),
     ),
-    ("target/release/loadgen hub", Run(0, &[("monitor", Line(&[ALERT, "machine"]))])),
+    ("target/release/loadgen hub", Run(0, &[("monitor", Line(&["{\"temp\":", "\"humid\":"]))])),
+    MEASURE,
+    ("cargo perf gate", Not(GATE)),
+];
+
+const FIRST_ALERT: (&str, Plan) =
+    ("target/release/loadgen hub", Run(0, &[("monitor", Line(&[ALERT, "machine"]))]));
+
+const MEASURE: (&str, Plan) = (
+    "target/release/loadgen run",
+    Run(0, &[("loadgen run", VERDICT), ("loadgen report", Line(&["report.html"]))]),
+);
+
+const EDGE_RUNTIME: Plans = &[FIRST_ALERT];
+
+const BROKER: Plans = &[
     (
         "mosquitto",
         Run(
@@ -74,10 +104,12 @@ pub(super) const PLANS: &[(&str, Plan)] = &[
             ],
         ),
     ),
-    ("mosquitto", Run(0, &[("mosquitto_pub", Lines(6, "alerts/sensors/"))])),
-    ("cp deploy/.env.example deploy/.env", Not(DOCKER)),
-    ("envsubst", Not(DOCKER)),
-    ("deploy/cross arm32 tools", Not("`tests/run arm32` runs it, for a quarter of an hour")),
+];
+
+const SCALE_OUT: Plans =
+    &[("mosquitto", Run(0, &[("mosquitto_pub", Lines(6, "alerts/sensors/"))]))];
+
+const SENSOR: Plans = &[
     ("target/release/loadgen hub &", Run(0, &[("loadgen hub &", Line(&[" stops"]))])),
     (
         "target/release/loadgen monitor",
@@ -91,21 +123,44 @@ pub(super) const PLANS: &[(&str, Plan)] = &[
             ],
         ),
     ),
+];
+
+const TUTORIAL: Plans = &[
+    ("cargo build --release --workspace", Run(0, &[("loadgen hub &", Line(&[" stops"]))])),
     (
-        "cargo build --release --workspace",
+        "target/release/loadgen monitor",
         Run(
-            0,
+            1,
             &[
-                ("loadgen run", OneOf(&["PASSED", "SATURATED", "INVALID"])),
-                ("loadgen report", Line(&["report.html"])),
+                ("monitor", Line(&["monitoring the hub of target/hub"])),
+                ("\"TemperatureThreshold\": 20}", Line(&[ALERT, "machine"])),
+                ("\"TemperatureThreshold\": 1000}", NoAlert(ALERT)),
+                ("twin get", Line(&["\"ad\": \"applied\""])),
+                ("method filter stats", Line(&["\"received\""])),
+                ("\"TemperatureThreshold\": 25}", Line(&["desired properties of filter"])),
             ],
         ),
     ),
-    ("printf", Run(0, &[("loadgen run", OneOf(&["PASSED", "SATURATED", "INVALID"]))])),
+    ("set -a", Run(0, &[("monitor", Line(&[ALERT, "machine"]))])),
+    ("SLUICEGATE_ID_SCOPE=", Not("needs a subscription; `sensor.md` registers with the local hub")),
+];
+
+const LOAD_TESTING: Plans = &[
+    MEASURE,
+    ("printf", Run(0, &[("loadgen run", VERDICT)])),
     ("target/release/loadgen calibrate", Not(FIGURES)),
     ("target/release/loadgen capacity", Not(FIGURES)),
     ("target/release/loadgen compare", Not(FIGURES)),
-    ("cargo perf gate", Not("`tests/run gate` runs it")),
+];
+
+const DEPLOY: Plans = &[
+    ("cp deploy/.env.example deploy/.env", Not(DOCKER)),
+    ("names=", Not(DOCKER)),
+    ("deploy/cross arm32 tools", Not("`tests/run arm32` runs it, for a quarter of an hour")),
+];
+
+const GATES: Plans = &[
+    ("cargo perf gate", Not(GATE)),
     ("cargo perf record", Not(FIGURES)),
     ("cargo perf ab", Not(FIGURES)),
     (
@@ -113,6 +168,17 @@ pub(super) const PLANS: &[(&str, Plan)] = &[
         Not("is about release builds, and has tests of its own"),
     ),
     ("cargo perf trend", Not("its tests run it on records of their own")),
+];
+
+const CONTRIBUTING: Plans = &[
+    ("tests/run", Not("runs this test")),
+    ("cargo test", Not("builds the workspace once more")),
+    ("cargo perf gate", Not(GATE)),
+];
+
+const PEERS: Plans = &[
+    ("perf/peers/run", Not("compares for half an hour; `tests/run scripts` runs its --check")),
+    ("target/peers/", Not("`perf/peers/run` installs and runs them")),
 ];
 
 /// What is typed otherwise than it stands: a debug build takes less in less time, and the ports of

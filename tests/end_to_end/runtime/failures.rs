@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use loadgen::hub::WorkloadFault;
+use loadgen_hub::WorkloadFault;
 use serde_json::json;
 
 use super::{check_that_it_filters, start};
@@ -121,7 +121,8 @@ fn a_daemon_with_the_wrong_key() {
     let gateway = std::fs::read_to_string(scene.hub.ca_file()).unwrap();
     other.hub.set_workload_fault(Some(WorkloadFault::Bundle(gateway))).unwrap();
     let uri = format!("http://{}", other.hub.workload_http_address().unwrap());
-    let module = start(&scene, &[("IOTEDGE_WORKLOADURI", &uri)]).must_not_show(&other.module_key());
+    let module = start(&scene, &[("IOTEDGE_WORKLOADURI", &uri)])
+        .must_not_show(&other.module_key().to_base64());
     check_complaint(&module, &["localhost", MODULE, "CONNACK 5"]);
     assert!(!scene.is_connected());
     assert!(scene.hub.counters().auth_failures >= 2);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use loadgen::hub::UpstreamMessage;
+use loadgen_hub::UpstreamMessage;
 use serde_json::json;
 
 use super::{DEVICE, call, set_desired, start, stop, wait_for_report, wait_until_started};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
-use loadgen::hub::{GroupKey, HubConfig, RegistrationFault};
+use loadgen_hub::{GroupKey, HubConfig, RegistrationFault};
 use serde_json::{Value, json};
 use sluicegate::azure::Key;
 
@@ -29,7 +29,7 @@ fn command_with_key(scene: &Scene, variable: &str, value: &str) -> Command {
 }
 
 fn check_that_it_starts(scene: &Scene, command: &mut Command) {
-    let mut sensor = Process::spawn("sensor", command).must_not_show(&key());
+    let mut sensor = Process::spawn("sensor", command).must_not_show(&key().to_base64());
     wait_until_started(scene, &sensor);
     sensor.wait_for_line(&["registering sensor1 with localhost"]);
     sensor.wait_for_line(&["registration status: assigned; hub localhost, device sensor1"]);
@@ -97,7 +97,7 @@ fn a_slow_and_busy_service_is_waited_for() {
 /// it is told to quit it says that it could not connect, and why.
 #[track_caller]
 fn check_refusal(command: &mut Command, texts: &[&str]) {
-    let mut sensor = Process::spawn("sensor", command).must_not_show(&key());
+    let mut sensor = Process::spawn("sensor", command).must_not_show(&key().to_base64());
     let line = sensor.wait_for_line(texts);
     assert!(line.contains("the device could not register with"), "{line}");
     wait_until("the sensor tries again", || sensor.count("could not register with") >= 2);
@@ -194,7 +194,7 @@ fn nobody_listens() {
 #[test]
 fn settings_are_checked_before_anything_starts() {
     let check = |command: &mut Command, texts: &[&str]| {
-        let mut sensor = Process::spawn("sensor", command).must_not_show(&key());
+        let mut sensor = Process::spawn("sensor", command).must_not_show(&key().to_base64());
         assert_eq!(sensor.wait_for_exit().code(), Some(EX_USAGE));
         for text in texts {
             sensor.wait_for_line(&[text]);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hub::UpstreamMessage;
+use loadgen_hub::UpstreamMessage;
 
 /// One message that went upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use super::socket::ControlSocket;
 use super::unread::{Next, Unread};
 use super::{Answer, METHOD_TIMEOUT_S_MAX, REQUEST_BYTES_LIMIT, Request, environment};
 use crate::cli::sensors::SensorControl;
-use crate::hub::{HubError, HubHandle};
+use loadgen_hub::{HubError, HubHandle};
 
 /// Connections served at once; also the most threads that wait for the hub.
 pub(crate) const CONNECTIONS_MAX: usize = 32;

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::hub::UpstreamMessage;
+use loadgen_hub::UpstreamMessage;
 
 /// Messages sent to one monitor of which it may still tell that it has shown them.
 const OUTSTANDING_MAX: usize = 65_536;

@@ -15,8 +15,8 @@ use super::silence::SilenceWatch;
 use super::stage::{Change, Stage};
 use crate::cli::CommandError;
 use crate::cli::output::print;
-use crate::hub::UpstreamMessage;
-use crate::process::Process;
+use loadgen_hub::UpstreamMessage;
+use loadgen_load::process::Process;
 
 /// Longest wait before the plan and the signals are looked at again.
 const TURN: Duration = Duration::from_millis(5);

@@ -16,8 +16,8 @@ use super::plan::{Plan, THRESHOLD_START};
 use super::{FILTER, sensor_name, set_threshold};
 use crate::cli::CommandError;
 use crate::cli::sensors::{Destination, Sensor, SensorControl, SensorThread, clock_seed};
-use crate::hub::{HubHandle, HubMessage, UpstreamMessage};
-use crate::simulator::{OUTPUT, Simulator, SimulatorSettings};
+use loadgen_hub::simulator::{OUTPUT, Simulator, SimulatorSettings};
+use loadgen_hub::{HubHandle, HubMessage, UpstreamMessage};
 
 /// Property that carries a message's number through the module, as any custom property travels.
 const NUMBER: &str = "demoNumber";

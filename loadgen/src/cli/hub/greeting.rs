@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::super::output::print;
 use super::super::sensors::Sensor;
 use super::super::{CommandError, STATE_DEFAULT, shell};
-use crate::hub::HubHandle;
-use crate::hub::manifest::Manifest;
-use crate::hub::route::{Route, Sink};
+use loadgen_hub::HubHandle;
+use loadgen_hub::manifest::Manifest;
+use loadgen_hub::route::{Route, Sink};
 
 /// Routes, twins and outputs named, one a line; of the others it is told how many they are.
 const LINES_MAX: usize = 20;

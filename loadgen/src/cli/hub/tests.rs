@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::*;
-use crate::hub::manifest::Variables;
+use loadgen_hub::manifest::Variables;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

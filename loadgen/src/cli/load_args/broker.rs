@@ -12,7 +12,7 @@ use sluicegate::settings::quotes;
 use super::parse::{parse_broker, parse_topic};
 use crate::cli::CommandError;
 use crate::cli::output::note;
-use crate::load::settings::{BrokerUrl, Password, Target, UrlError};
+use loadgen_load::settings::{BrokerUrl, Password, Target, UrlError};
 
 /// Most connections to a broker: each has a socket and buffers of its own.
 const CONNECTIONS_MAX: i64 = 1000;

@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use sluicegate::broker::topics::check_topic;
+use sluicegate::mqtt::topics::check_topic;
 
 use crate::cli::text::parse_duration;
-use crate::load::settings::{BrokerUrl, Burst, RATE_MAX, UrlError};
+use loadgen_load::settings::{BrokerUrl, Burst, RATE_MAX, UrlError};
 
 /// Lowest rate that can be asked.
 const RATE_MIN: f64 = 1.0;

@@ -1,7 +1,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::load::settings::START_WAIT_DEFAULT;
+use loadgen_load::settings::START_WAIT_DEFAULT;
 
 #[derive(Debug, Parser)]
 struct Line {

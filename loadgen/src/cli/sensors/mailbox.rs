@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Destination, Sensor};
-use crate::simulator::{CONTROL_INPUT, Simulator};
+use loadgen_hub::simulator::{CONTROL_INPUT, Simulator};
 
 /// Shortest time between two looks before ticks: a fast sensor does not ask the hub at each.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -95,7 +95,7 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::SimulatorSettings;
+    use loadgen_hub::simulator::SimulatorSettings;
 
     #[test]
     fn what_is_not_understood_is_told_once_in_a_while() {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::*;
-use crate::simulator::SimulatorSettings;
+use loadgen_hub::simulator::SimulatorSettings;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -1,7 +1,7 @@
 //! What the instrument can do here.
 
 use super::figures::{self, grouped, latency, percent, rate};
-use crate::load::outcome::{Calibration, Distribution, Drive};
+use loadgen_load::outcome::{Calibration, Distribution, Drive};
 
 /// Tables over several lines, none wider than this, and a sentence.
 pub(crate) fn calibration_text(calibration: &Calibration, width: u16) -> String {
@@ -54,7 +54,7 @@ fn sentence(calibration: &Calibration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::outcome::Others;
+    use loadgen_load::outcome::Others;
 
     fn calibration(rate: f64, us: f64) -> Calibration {
         let drive =

@@ -2,8 +2,8 @@
 
 use super::figures::{self, NONE, grouped, latency, percent, rate, reasons};
 use crate::cli::look::{BAD, DOUBTFUL, GOOD, Look};
-use crate::load::capacity::{CONFIRMATIONS, REFUSAL};
-use crate::load::outcome::{Capacity, Probe, ProbeStep, Standing};
+use loadgen_load::capacity::{CONFIRMATIONS, REFUSAL};
+use loadgen_load::outcome::{Capacity, Probe, ProbeStep, Standing};
 
 /// One probe as it was made.
 pub(crate) fn probe_line(probe: &Probe, look: Look) -> String {
@@ -105,8 +105,8 @@ fn latencies(probe: &Probe) -> [String; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::example;
-    use crate::load::outcome::Objective;
+    use loadgen_load::example;
+    use loadgen_load::outcome::Objective;
 
     fn probe(step: ProbeStep, rate: f64, held: bool) -> Probe {
         let outcome = example::outcome(&example::settings(rate, "a"), rate, 312.0);

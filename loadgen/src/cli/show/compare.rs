@@ -5,8 +5,8 @@ use comfy_table::Table;
 use super::figures::{self, NONE, grouped, latency, mebibytes, rate, reasons};
 use super::outcome::standing;
 use crate::cli::look::{GOOD, Look, style_of};
-use crate::load::compare::{Turn, worst};
-use crate::load::outcome::{Brief, Comparison, Contender, Ratio, Standing};
+use loadgen_load::compare::{Turn, worst};
+use loadgen_load::outcome::{Brief, Comparison, Contender, Ratio, Standing};
 
 /// One run as it was made, of `pairs` pairs of programs whose names are at most this wide.
 pub(crate) fn turn_line(turn: &Turn<'_>, pairs: u32, width: usize, look: Look) -> String {
@@ -120,7 +120,7 @@ fn word(ratio: &Ratio, [below, about, above]: [&'static str; 3]) -> &'static str
 
 /// `4 PASSED`, or `3 PASSED, 1 FAILED`.
 fn runs_text(program: &Contender) -> String {
-    use crate::load::outcome::Standing::{Failed, Invalid, Passed, Saturated};
+    use loadgen_load::outcome::Standing::{Failed, Invalid, Passed, Saturated};
     let counts = [Passed, Saturated, Invalid, Failed].map(|of| {
         let count = program.runs.iter().filter(|run| run.standing == of).count();
         (count > 0).then(|| format!("{count} {}", standing(of)))
@@ -150,7 +150,7 @@ fn figures_of(brief: &Brief) -> [String; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::example;
+    use loadgen_load::example;
 
     const PLAIN: Look = Look { width: 120, colours: false };
 

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::figures::{grouped, latency, rate};
 use crate::cli::output::note;
-use crate::load::progress::{Phase, Progress};
+use loadgen_load::progress::{Phase, Progress};
 
 /// Time between two lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use comfy_table::Table;
 
 use super::figures::{self, NONE, grouped, latency, mebibytes, percent, rate};
 use crate::cli::look::{Look, style_of};
-use crate::load::outcome::{Cost, Counts, Distribution, Outcome, Standing};
+use loadgen_load::outcome::{Cost, Counts, Distribution, Outcome, Standing};
 
 /// Tables and the verdict, over several lines.
 pub(crate) fn outcome_text(outcome: &Outcome, look: Look) -> String {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
+use test_support::{Mosquitto, Process};
 
-use super::mosquitto::Mosquitto;
-use crate::support::{Process, alone, run, some_try};
+use super::mosquitto::{open, sink};
+use crate::support::{alone, run, some_try};
 
 const RATE: f64 = 2_000.0;
 const WARM_UP_S: f64 = 0.2;
@@ -38,14 +39,14 @@ fn script(mosquitto: &Mosquitto, arguments: &[&str]) -> Process {
     let mut command = Command::new(python);
     command.arg(root.join("tests/python/cross_check.py")).args(arguments);
     command.env("HOST", "127.0.0.1").env("PORT", mosquitto.port().to_string());
-    Process::spawn(command.env("PYTHONDONTWRITEBYTECODE", "1"))
+    Process::spawn("script", command.env("PYTHONDONTWRITEBYTECODE", "1"))
 }
 
 fn measure_with_paho(mosquitto: &Mosquitto, messages: &str) -> Found {
     let (rate, warm_up) = (RATE.to_string(), WARM_UP_S.to_string());
     let mut script = script(mosquitto, &["measure", messages, &rate, &warm_up]);
-    script.wait_for("p50_us");
-    assert_eq!(script.wait(), 0, "{:#?}", script.lines());
+    script.wait_for_line(&["p50_us"]);
+    assert!(script.wait_for_exit().success(), "{:#?}", script.lines());
     serde_json::from_str(script.lines().last().unwrap()).unwrap()
 }
 
@@ -80,16 +81,16 @@ fn measure_with_loadgen(mosquitto: &Mosquitto) -> Found {
 #[test]
 fn paho_finds_the_same_counts_and_median() {
     let _alone = alone();
-    let mut mosquitto = Mosquitto::open();
-    let _sink = mosquitto.sink(&["--delay", "5ms"], &[]);
+    let mosquitto = open();
+    let _sink = sink(&mosquitto, &["--delay", "5ms"], &[]);
     let folder = tempfile::tempdir().unwrap();
     let messages: PathBuf = folder.path().join("messages");
     let messages = messages.to_str().unwrap();
 
-    let mut recorder = script(&mosquitto, &["record", messages, &SENT.to_string()]);
-    recorder.wait_for("ready");
+    let recorder = script(&mosquitto, &["record", messages, &SENT.to_string()]);
+    recorder.wait_for_line(&["ready"]);
     assert_eq!(measure_with_loadgen(&mosquitto).sent, SENT);
-    recorder.wait_for(&SENT.to_string());
+    recorder.wait_for_line(&[&SENT.to_string()]);
 
     some_try(|| {
         let a = || measure_with_loadgen(&mosquitto);

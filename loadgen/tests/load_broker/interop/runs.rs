@@ -1,10 +1,12 @@
 //! Every message is counted and verified, whatever the program behind the broker does.
 
-use loadgen::load::outcome::{Counts, Outcome, Standing};
+use loadgen_load::outcome::{Counts, Outcome, Standing};
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 
-use super::mosquitto::Mosquitto;
-use crate::support::{Process, Ran, alone, loadgen, run, some_try};
+use test_support::Process;
+
+use super::mosquitto::{open, sink};
+use crate::support::{Ran, alone, loadgen, run, some_try};
 
 /// 2,000 messages a second, for a fifth of a second that is not measured and four that are.
 const FLAGS: [&str; 6] = ["--rate", "2k", "--warm-up", "200ms", "--for", "800ms"];
@@ -31,8 +33,8 @@ fn measure(url: &str, more: &[&str]) -> (Ran, Outcome) {
 #[track_caller]
 fn passes(qos: u64, connections: u32) {
     let _alone = alone();
-    let mut mosquitto = Mosquitto::open();
-    let _sink = mosquitto.sink(&DELAY, &[]);
+    let mosquitto = open();
+    let _sink = sink(&mosquitto, &DELAY, &[]);
     let (qos_text, connections_text) = (qos.to_string(), connections.to_string());
     let flags = ["--qos", &qos_text, "--connections", &connections_text];
     some_try(|| {
@@ -83,8 +85,8 @@ fn fails(
     expected: fn(&Counts) -> u64,
 ) {
     let _alone = alone();
-    let mut mosquitto = Mosquitto::open();
-    let _sink = mosquitto.sink(flags, variables);
+    let mosquitto = open();
+    let _sink = sink(&mosquitto, flags, variables);
     let (ran, outcome) = measure(&mosquitto.url(), &["--drain", "1s"]);
     let (counts, mut others) = (outcome.counts, outcome.counts);
     let found = std::mem::take(counter(&mut others));
@@ -122,8 +124,8 @@ fn alerts_on_a_wrong_topic_are_named() {
 #[test]
 fn topics_need_not_be_looked_at() {
     let _alone = alone();
-    let mut mosquitto = Mosquitto::open();
-    let _sink = mosquitto.sink(&[], &[("LOADGEN_PUBLISH", "alerts/elsewhere/{topic}")]);
+    let mosquitto = open();
+    let _sink = sink(&mosquitto, &[], &[("LOADGEN_PUBLISH", "alerts/elsewhere/{topic}")]);
     let (ran, outcome) = measure(&mosquitto.url(), &["--no-verify-properties"]);
     assert!(outcome.counts.is_clean() && outcome.counts.alerts_correct > 0, "{ran:?}");
 }
@@ -131,8 +133,8 @@ fn topics_need_not_be_looked_at() {
 #[test]
 fn all_alerts_may_have_one_topic() {
     let _alone = alone();
-    let mut mosquitto = Mosquitto::open();
-    let _sink = mosquitto.sink(&[], &[("LOADGEN_PUBLISH", "alarm")]);
+    let mosquitto = open();
+    let _sink = sink(&mosquitto, &[], &[("LOADGEN_PUBLISH", "alarm")]);
     let (ran, outcome) = measure(&mosquitto.url(), &["--alerts-topic", "alarm"]);
     assert!(outcome.counts.is_clean() && outcome.counts.alerts_correct > 0, "{ran:?}");
 }
@@ -141,8 +143,8 @@ fn all_alerts_may_have_one_topic() {
 #[test]
 fn retained_messages_are_left_aside() {
     let _alone = alone();
-    let mut mosquitto = Mosquitto::open();
-    let _sink = mosquitto.sink(&[], &[]);
+    let mosquitto = open();
+    let _sink = sink(&mosquitto, &[], &[]);
     let mut options = MqttOptions::new("earlier", "127.0.0.1", mosquitto.port());
     options.set_keep_alive(std::time::Duration::from_secs(30));
     let (client, mut connection) = Client::new(options, 10);
@@ -176,15 +178,15 @@ fn retained_messages_are_left_aside() {
 #[test]
 fn a_broker_that_goes_away() {
     let _alone = alone();
-    let mut mosquitto = Mosquitto::open();
-    let _sink = mosquitto.sink(&[], &[]);
+    let mosquitto = open();
+    let _sink = sink(&mosquitto, &[], &[]);
     let mut command = loadgen("run");
     command.args(["--broker", &mosquitto.url(), "--rate", "2k", "--for", "60s"]);
-    let mut run = Process::spawn(&mut command);
+    let mut run = Process::spawn("run", &mut command);
     // Told once a second, from the first message on.
-    run.wait_for("measuring");
+    run.wait_for_line(&["measuring"]);
     mosquitto.process().kill();
-    assert_eq!(run.wait(), 69);
+    assert_eq!(run.wait_for_exit().code(), Some(69));
     let last = run.lines().last().cloned().unwrap_or_default();
     assert!(last.contains("closed a connection") || last.contains("broke a connection"), "{last}");
 }

@@ -1,4 +1,4 @@
-use loadgen::load::outcome::Objective;
+use loadgen_load::outcome::Objective;
 
 use super::*;
 use crate::example::{comparison, outcome};

@@ -1,4 +1,4 @@
-use loadgen::load::outcome::{Finding, Standing};
+use loadgen_load::outcome::{Finding, Standing};
 
 use super::*;
 use crate::example::outcome;
@@ -15,19 +15,6 @@ fn round(rate: f64, standings: &[Standing]) -> Vec<Attempt> {
         Attempt::of(&finding, scenario("plain_qos1").run, standing.exit_code().into())
     });
     tries.collect()
-}
-
-#[test]
-fn the_median_is_in_the_middle() {
-    for (values, expected) in [
-        (&[][..], None),
-        (&[3.0], Some(3.0)),
-        (&[3.0, 1.0], Some(2.0)),
-        (&[9.0, 1.0, 2.0], Some(2.0)),
-        (&[4.0, 1.0, 9.0, 2.0], Some(3.0)),
-    ] {
-        assert_eq!(median(values), expected, "{values:?}");
-    }
 }
 
 /// A row stands as its median does; without a figure of each round it does not stand at all, and a

@@ -241,13 +241,14 @@ impl Peer {
     fn start(&mut self, bytes: &[u8]) -> Result<(), String> {
         let mut bytes = BytesMut::from(bytes);
         while !bytes.is_empty() {
-            let packet = Packet::read(&mut bytes, PACKET_BYTES_MAX).map_err(super::text)?;
+            let packet =
+                Packet::read(&mut bytes, PACKET_BYTES_MAX).map_err(|error| error.to_string())?;
             match packet {
                 Packet::Subscribe(subscribe) => {
                     let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
                     let ack = SubAck::new(subscribe.pkid, vec![granted; subscribe.filters.len()]);
                     let mut answer = BytesMut::new();
-                    ack.write(&mut answer).map_err(super::text)?;
+                    ack.write(&mut answer).map_err(|error| error.to_string())?;
                     self.answers.extend_from_slice(&answer);
                 }
                 Packet::Publish(request) => self.twin(&request.topic)?,
@@ -266,7 +267,7 @@ impl Peer {
         self.is_started = status == 204;
         let topic = &twin_response(status, rid, None);
         let answer = Outgoing { topic, packet_id: None, dup: false, retain: false, body };
-        answer.write(&mut self.answers).map_err(super::text)
+        answer.write(&mut self.answers).map_err(|error| error.to_string())
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the counters and the log say of what came, and which connections count as ones that work.
 
 use super::*;
-use crate::host::logging::capture::capture;
 use crate::mqtt::session::Client;
+use crate::testing::capture::capture;
 
 async fn publish(hub: &mut Hub, topic: &str, body: &str) {
     hub.send(Packet::Publish(Publish::new(topic, QoS::AtMostOnce, body))).await;

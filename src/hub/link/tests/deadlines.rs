@@ -3,8 +3,8 @@
 use super::*;
 use crate::hub::limits::{OVERRUN_DRAIN_MAX, RENEWAL_DRAIN_MAX};
 use crate::hub::link::login::Renewal;
-use crate::hub::workload::daemon::{Daemon, Mood};
 use crate::mqtt::connection::TICK;
+use crate::testing::daemon::{Daemon, Mood};
 use tokio::time::Instant as Clock;
 
 impl Hub {

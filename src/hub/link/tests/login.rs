@@ -3,9 +3,9 @@
 use super::*;
 use crate::azure::{Key, Token};
 use crate::hub::limits::TRUST_BUNDLE_AGE_MIN;
-use crate::hub::workload::daemon::{Daemon, KEY, Mood};
 use crate::mqtt::Answer;
 use crate::mqtt::packet::{ConnAck, Connect, ConnectReturnCode};
+use crate::testing::daemon::{Daemon, KEY, Mood};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::net::TcpListener;
@@ -181,6 +181,9 @@ async fn named_settings_exist() {
     let key = Key::from_base64("MDEyMzQ1Njc4OWFiY2RlZg==").unwrap();
     let daemon = Daemon::start(other_root());
     for credentials in [Credentials::Key(key), Credentials::Workload(daemon.client())] {
-        crate::hub::link::login::names(&credentials).assert_are_in(&crate::settings::TABLE);
+        crate::testing::names::assert_are_in(
+            crate::hub::link::login::names(&credentials),
+            &crate::module::settings::TABLE,
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Alerts of the module that a route brings back to its input.
 
 use super::*;
-use crate::host::logging::capture::capture;
+use crate::testing::capture::capture;
 
 impl Hub {
     async fn hot(&mut self, id: u16, bag: &str) {

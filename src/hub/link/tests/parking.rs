@@ -7,9 +7,9 @@ use std::path::Path;
 use tokio::time::Instant as Clock;
 
 use super::*;
-use crate::mqtt::cut::Cut;
 use crate::outbound::dead_letters::DeadLetters;
-use crate::outbound::receiver::{Next, Receiver, files};
+use crate::testing::cut::Cut;
+use crate::testing::receiver::{Next, Receiver, files};
 
 /// From the end of a connection to the next one.
 const AWAY: Duration = Duration::from_millis(100);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hub::link::login::use_time;
-use crate::hub::workload::daemon::{Daemon, Mood};
+use crate::testing::daemon::{Daemon, Mood};
 
 impl Hub {
     /// One of the module's counters, by the direct method `stats`; other packets stay in order.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::host::limits::LOG_LINES_MAX;
-use crate::host::logging::capture::capture;
 use crate::mqtt::connection::PACKET_BYTES_MAX;
+use crate::testing::capture::capture;
 
 const PREFIX: &str = "devices/d/modules/m/inputs/input1/";
 /// What some brokers and SDKs let stand in a topic, and others do not.

@@ -1,8 +1,10 @@
-use super::made::{
+pub(crate) mod made;
+
+use super::*;
+use made::{
     ByHand, alt_name, as_authority, authority, extension, for_clients, named, p521, rsa,
     self_signed, sequence, valid,
 };
-use super::*;
 use rcgen::KeyPair;
 
 fn read(der: &[u8]) -> Certificate {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::mqtt::tls::certificate::made::{Made, authority, self_signed};
+use crate::mqtt::tls::certificate::tests::made::{Made, authority, self_signed};
 use std::fs;
 
 /// The files of a client with a certificate, in a folder.

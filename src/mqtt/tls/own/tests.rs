@@ -1,5 +1,5 @@
 use super::*;
-use crate::mqtt::tls::certificate::made::{
+use crate::mqtt::tls::certificate::tests::made::{
     ByHand, Made, as_authority, authority, for_clients, rsa, self_signed, valid,
 };
 use crate::mqtt::tls::{Roots, client_config_as};

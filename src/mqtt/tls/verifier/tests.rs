@@ -1,5 +1,5 @@
 use super::*;
-use crate::mqtt::tls::certificate::made::{authority, named, self_signed};
+use crate::mqtt::tls::certificate::tests::made::{authority, named, self_signed};
 use crate::mqtt::tls::{Roots, provider};
 
 fn verifier(roots: Roots) -> Verifier {

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::mqtt::tls::certificate::made::{
+use crate::mqtt::tls::certificate::tests::made::{
     ByHand, Made, alt_name, as_authority, authority, extension, for_clients, named, p521, rsa,
     self_signed, sequence, valid,
 };

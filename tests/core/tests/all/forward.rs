@@ -6,10 +6,12 @@ use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX, message_bytes
 use sluicegate::azure::{Identity, Properties};
 use sluicegate::broker::AlertsTopic;
 use sluicegate::mqtt::limits::TOPIC_BYTES_MAX;
-use sluicegate::outbound::naming::{BrokerOutput, HubOutput, Naming, Order, Unsent};
+use sluicegate::outbound::naming::{BrokerOutput, HubOutput, Naming};
 use sluicegate::pipeline::arena::Place;
 use sluicegate::pipeline::message::{Alert, Batch, Findings, Message, SourceId, Span};
+use sluicegate::pipeline::order::Order;
 use sluicegate::pipeline::threshold::Threshold;
+use sluicegate::pipeline::unsent::Unsent;
 
 use crate::properties;
 

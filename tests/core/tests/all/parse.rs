@@ -105,8 +105,8 @@ fn numbers_compare_by_value() {
     }
 }
 
-/// A number with a fraction or an exponent is the nearest double, an integer is itself; and README.md
-/// says so, by the same example.
+/// A number with a fraction or an exponent is the nearest double, an integer is itself; and
+/// docs/alerts.md says so, by the same example.
 #[test]
 fn fractions_compare_as_the_nearest_double_and_integers_exactly() {
     check_value("25.0000000000000017", Below);
@@ -123,9 +123,9 @@ fn fractions_compare_as_the_nearest_double_and_integers_exactly() {
         let verdict = judge_by(&JsonPath::default(), body.as_bytes(), threshold);
         assert_eq!(verdict, expected, "{value}");
     }
-    let readme = include_str!("../../../../README.md");
-    assert!(!readme.contains("Numbers compare exactly"));
-    assert!(readme.contains("`25.0000000000000017` is 25 and does not exceed it"));
+    let page = include_str!("../../../../docs/alerts.md");
+    assert!(!page.contains("Numbers compare exactly"));
+    assert!(page.contains("`25.0000000000000017` is 25 and does not exceed it"));
 }
 
 /// Infinity exceeds every threshold and minus infinity none; too small a float is zero.

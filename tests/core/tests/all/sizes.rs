@@ -5,10 +5,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::Command;
 use sluicegate::azure::dps::parse_response;
 use sluicegate::azure::{Key, Token, sign_token};
+use sluicegate::module::settings::{Settings, add_flags};
 use sluicegate::mqtt::QoS;
 use sluicegate::mqtt::wire::{Oversized, oversized};
 use sluicegate::pipeline::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
-use sluicegate::settings::{Settings, add_flags};
 
 /// The bound that `text` gives, or what is said of it.
 fn held_bytes(text: &str) -> Result<usize, String> {

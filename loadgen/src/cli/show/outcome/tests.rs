@@ -1,6 +1,6 @@
 use super::*;
-use crate::load::example;
-use crate::load::settings::Pace;
+use loadgen_load::example;
+use loadgen_load::settings::Pace;
 
 fn text(change: impl FnOnce(&mut Outcome)) -> String {
     let mut outcome = example::outcome(&example::settings(200e3, "sluicegate"), 199_998.0, 312.0);

@@ -1,0 +1,84 @@
+//! Results as the engine would give them, for tests.
+
+use std::time::Duration;
+
+use super::outcome::{
+    Cost, Counts, Distribution, Others, Outcome, Rates, Standing, TrafficFacts, Verdict,
+};
+use super::settings::{
+    Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
+};
+
+/// Five seconds in open loop against a program called `command`.
+pub fn settings(rate: f64, command: &str) -> RunSettings {
+    RunSettings {
+        target: Target::Hub {
+            listen: ([127, 0, 0, 1], 0).into(),
+            plain: false,
+            command: vec![command.to_owned()],
+        },
+        traffic: TrafficSettings::default(),
+        pace: Pace::Open { rate, arrivals: Arrivals::Fixed, burst: None },
+        window: WINDOW_DEFAULT,
+        warm_up: Duration::from_secs(1),
+        duration: Duration::from_secs(5),
+        drain: Duration::from_secs(10),
+        verify_properties: true,
+        cut_every: None,
+        start_wait: START_WAIT_DEFAULT,
+    }
+}
+
+/// A clean result: `rate` achieved, with this 99th percentile.
+pub fn outcome(settings: &RunSettings, rate: f64, p99_us: f64) -> Outcome {
+    let asked = match settings.pace {
+        Pace::Open { rate, .. } => Some(rate),
+        Pace::Closed => None,
+    };
+    let latency = Distribution {
+        count: 500,
+        mean_us: p99_us / 2.0,
+        p50_us: p99_us / 2.0,
+        p90_us: p99_us * 0.9,
+        p99_us,
+        p99_9_us: p99_us * 1.5,
+        p99_99_us: p99_us * 2.0,
+        max_us: p99_us * 3.0,
+        curve: Vec::new(),
+    };
+    Outcome {
+        settings: settings.clone(),
+        traffic: TrafficFacts {
+            messages: 1000,
+            alerts: 100,
+            body_bytes_mean: 140.0,
+            gaps: 0,
+            fingerprint: "00000000".to_owned(),
+        },
+        counts: Counts {
+            sent: 10_000,
+            acknowledged: 10_000,
+            alerts_expected: 1000,
+            alerts_correct: 1000,
+            ..Counts::default()
+        },
+        rates: Rates { asked, achieved: rate, alerts: rate / 10.0, sent_bytes: rate * 250.0 },
+        latency: Some(latency),
+        lag: asked.map(|_| Distribution::default()),
+        series: Vec::new(),
+        cost: Some(Cost {
+            cpu_s: 2.5,
+            cpu_ns_per_message: 1e9 / rate,
+            cpu_share: 0.25,
+            rss_peak_kib: 10_240,
+            threads: 4,
+            context_switches_voluntary: 1234,
+            context_switches_involuntary: 56,
+        }),
+        startup_ms: Some(12.5),
+        own_cpu_share: 0.5,
+        held_back_share: 0.0,
+        others: Some(Others { taken: 0.25, stolen: 0.0, cores: 2 }),
+        verdict: Verdict { standing: Standing::Passed, reasons: Vec::new() },
+    }
+}

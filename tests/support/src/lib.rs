@@ -1,0 +1,32 @@
+//! What the tests of several packages share.
+//!
+//! [`program`] finds a program under test, never one of other sources. [`Process`] is a running one,
+//! [`kernel`] what is known of it outside. [`Mosquitto`] is a broker. [`Tree`] is a folder that stands
+//! for a work tree. [`wait_until`] waits on conditions.
+//!
+//! Nothing here is in a program. This package knows neither sluicegate nor loadgen, so that both can
+//! use it.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+pub mod kernel;
+mod mosquitto;
+mod process;
+mod program;
+mod secrets;
+mod tree;
+mod wait;
+
+use std::path::{Path, PathBuf};
+
+pub use mosquitto::{Access, BROKER_PASSWORD, BROKER_USER, Mosquitto};
+pub use process::{Process, full_pipe, nobody};
+pub use program::program;
+pub use tree::{Tree, put_workspace, says_version, write_script};
+pub use wait::{patience, wait_until, wait_until_for};
+
+/// The top folder of this workspace.
+pub fn root() -> PathBuf {
+    // Two folders up, without dots: it stands in messages.
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
