@@ -311,3 +311,20 @@ fn the_end_tells_what_is_left() {
     let summary = rig.pipeline.stop();
     assert_eq!((summary.unacknowledged, summary.counters.received), (2, 3));
 }
+
+/// What the hub delivers again while it waits for the threshold, judged by nobody yet, is known by
+/// its content, and is not received twice. An equal one that did not wait is new.
+#[test]
+fn what_waits_for_the_threshold_is_known_when_a_hub_delivers_it_again() {
+    let mut rig = holding(0, 1 << 20);
+    rig.receive(SourceId::Hub, &[(1, 99), (2, 99)], 0);
+    rig.advance();
+    rig.pipeline.connected(SourceId::Hub, true, std::iter::empty());
+    assert!(rig.pipeline.is_expecting(SourceId::Hub));
+    let (block, places) = block(&[(1, 99), (2, 99), (3, 99)], 0);
+    for (place, is_known) in places.iter().zip([true, true, false]) {
+        let content = [place.origin, place.body].map(|at| at.of(&block));
+        assert_eq!(rig.pipeline.redelivered(SourceId::Hub, 7, false, content), is_known);
+    }
+    assert_eq!(rig.pipeline.counters.redelivered, 2);
+}

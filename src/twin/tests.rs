@@ -409,3 +409,42 @@ fn a_late_answer_to_a_report_counts() {
     bench.now += TWIN_ANSWER_WAIT_MAX;
     assert_eq!(bench.request(), None, "it was taken");
 }
+
+/// A document that is none is asked for again once some time has passed.
+#[test]
+fn a_document_of_no_use_is_asked_for_again_later() {
+    let mut bench = bench();
+    let rid = bench.get_rid();
+    let outcome = bench.twin.response(200, &rid, b"[]", bench.now);
+    assert!(matches!(outcome, Outcome::RequestFailed(_)), "{outcome:?}");
+    bench.now += TWIN_ANSWER_WAIT - Duration::from_millis(1);
+    assert_eq!(bench.request(), None, "not so soon");
+    bench.now += TWIN_ANSWER_WAIT_MAX;
+    bench.document(r#"{"TemperatureThreshold":31,"$version":4}"#);
+    assert_eq!(bench.in_force(), 31.0);
+}
+
+/// A document that is as new as the patch that overtook it is the last word.
+#[test]
+fn a_document_as_new_as_the_patch_before_it_is_asked_for_once() {
+    let mut bench = bench();
+    let rid = bench.get_rid();
+    bench.twin.patch(Some(9), br#"{"TemperatureThreshold":50,"$version":9}"#);
+    bench.answer(&rid, r#"{"TemperatureThreshold":50,"$version":9}"#);
+    bench.report();
+    bench.now += TWIN_ANSWER_WAIT_MAX;
+    assert_eq!(bench.request(), None);
+}
+
+/// A report that is under way is not sent once more because its value was confirmed.
+#[test]
+fn a_report_under_way_is_not_repeated() {
+    let mut bench = bench();
+    bench.document(r#"{"TemperatureThreshold":31,"$version":4}"#);
+    let (report, _) = bench.request().expect("a report is due");
+    assert_eq!(bench.twin.patch(Some(9), br#"{"other":1,"$version":9}"#), Outcome::Unrelated);
+    bench.document(r#"{"TemperatureThreshold":31,"$version":4}"#);
+    assert_eq!(bench.request(), None, "it is under way");
+    let outcome = bench.twin.response(204, &Bench::rid(&report), b"", bench.now);
+    assert_eq!((outcome, bench.request()), (Outcome::Ignored, None));
+}

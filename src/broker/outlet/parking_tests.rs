@@ -131,6 +131,7 @@ async fn a_poison_alert_stops_no_other() {
             assert!(took < Duration::from_secs(15) * u32::try_from(bad.len()).unwrap(), "{took:?}");
             let mut kept: Vec<_> = files(folder.path(), "pending")
                 .into_iter()
+                .inspect(|(head, _)| assert_eq!(head["properties"], serde_json::json!([])))
                 .map(|(head, body)| (head["topic"].as_str().unwrap().to_owned(), body))
                 .collect();
             kept.sort();

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::mqtt::packet::{PubAck, Publish};
+use crate::mqtt::session::Client;
 use crate::mqtt::{ConnectionError, QoS};
 use crate::testing::broker::{CONTROL, DRAIN, HOT, Peer, REPORTED, Rig, until};
+use crate::testing::capture::capture;
 use crate::twin::limits::FIRST_TWIN_WAIT;
 use tokio::task::JoinHandle;
 use tokio::time::Instant as Clock;
@@ -258,4 +260,66 @@ async fn other_topics_are_ignored() {
     until(|| rig.pipeline.lock().counters.unexpected == 2).await;
     rig.message("a", AT_50);
     assert_eq!(peer.next_publish().await.topic, "alerts/a", "25 is in force");
+}
+
+/// A connection works once something was acknowledged on it; each one that ended as a publish had no
+/// PUBACK in time is counted, and so is what nobody asked for.
+#[tokio::test]
+async fn what_comes_of_a_connection_is_noted() {
+    let rig = Rig::new(1 << 20);
+    let mut outlet = rig.outlet();
+    for alerts in 0..2 {
+        let (ours, mut peer) = Peer::connect(1 << 16);
+        let served = tokio::spawn(async move {
+            let has_worked = session::serve(&mut outlet, ours, false).await.has_worked;
+            (outlet, has_worked)
+        });
+        open(&mut peer).await;
+        peer.send(Packet::UnsubAck(crate::mqtt::packet::UnsubAck::new(7))).await;
+        if alerts > 0 {
+            rig.message("a", HOT);
+            rig.outlet_wake.notify_one();
+            let alert = peer.next_publish().await;
+            peer.puback(alert.pkid).await;
+        }
+        drop(peer);
+        let has_worked;
+        (outlet, has_worked) = served.await.unwrap();
+        assert_eq!(has_worked, alerts > 0);
+        outlet.lost(&End::NoPubAck(DRAIN));
+        outlet.lost(&End::Mistaken);
+    }
+    let counters = &rig.pipeline.lock().counters;
+    assert_eq!((counters.puback_timeouts, counters.unexpected, counters.forwarded), (2, 2, 1));
+}
+
+/// Both outcomes of a patch are told, and each is counted; that there is no word, once it was waited
+/// for in vain. An answer to a PINGREQ is nothing unexpected.
+#[tokio::test(start_paused = true)]
+async fn the_log_says_what_came_of_each_patch() {
+    let log = capture();
+    let rig = Rig::holding(1 << 20);
+    let (_served, mut peer) = serve(rig.outlet());
+    open(&mut peer).await;
+    let told = [
+        (r#"{"TemperatureThreshold":60,"$version":5}"#, "threshold in force: 60"),
+        (r#"{"TemperatureThreshold":"hot"}"#, "refused: "),
+        (r#"{"TemperatureThreshold":61,"$version":4}"#, "patch passed over"),
+    ];
+    for (id, (patch, line)) in (1..).zip(told) {
+        assert_eq!(log.lines(line).len(), 0, "{line}");
+        peer.publish(CONTROL, id, patch, false).await;
+        while peer.next().await != Packet::PubAck(PubAck::new(id)) {}
+        assert_eq!(log.lines(line).len(), 1, "{line}: {:?}", log.lines(""));
+    }
+    let counters = rig.pipeline.lock().counters.clone();
+    assert_eq!((counters.twin_callbacks, counters.twin_refused, counters.unexpected), (3, 1, 0));
+    assert_eq!(log.lines("no word from the control topic").len(), 0);
+
+    let rig = Rig::holding(1 << 20);
+    rig.message("a", AT_50);
+    let (_served, mut peer) = serve(rig.outlet());
+    peer.grant(None).await;
+    let Packet::Publish(_) = peer.next_but_pings().await else { panic!("an alert is due") };
+    assert_eq!(log.lines("no word from the control topic").len(), 1);
 }

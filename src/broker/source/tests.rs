@@ -273,3 +273,30 @@ async fn a_missing_suback_ends_the_connection() {
     assert!((SUBACK_WAIT..SUBACK_WAIT + Duration::from_secs(1)).contains(&waited), "{waited:?}");
     assert_eq!(rig.pipeline.lock().counters.unexpected, 1);
 }
+
+/// A connection works once something was acknowledged on it. What nobody asked for is counted; an
+/// answer to a PINGREQ is none of that.
+#[tokio::test]
+async fn what_comes_of_a_connection_is_noted() {
+    let rig = Rig::new(1 << 20);
+    let mut source = rig.source();
+    for messages in 0..2 {
+        let (ours, mut peer) = Peer::connect(1 << 16);
+        let served = tokio::spawn(async move {
+            let has_worked = session::serve(&mut source, ours, false).await.has_worked;
+            (source, has_worked)
+        });
+        peer.grant(None).await;
+        peer.send(puback(7)).await;
+        peer.send(Packet::PingResp).await;
+        if messages > 0 {
+            peer.publish(TOPIC, 1, COLD, false).await;
+            assert_eq!(peer.next().await, puback(1));
+        }
+        drop(peer);
+        let has_worked;
+        (source, has_worked) = served.await.unwrap();
+        assert_eq!(has_worked, messages > 0);
+    }
+    assert_eq!(rig.pipeline.lock().counters.unexpected, 2);
+}

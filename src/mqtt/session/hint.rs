@@ -105,6 +105,17 @@ mod tests {
         }
     }
 
+    /// What could not be sent is no fault of the peer, and without a keep-alive none is too long.
+    #[test]
+    fn nothing_is_told_that_cannot_be() {
+        let fault = told(mqttbytes::Error::PayloadTooLong, 0, 0);
+        assert!(!fault.contains("another version"), "{fault}");
+        let end = End::Connection(ConnectionError::Closed);
+        let (lived, silence) = (Duration::from_secs(100), Duration::from_secs(45));
+        let course = Course { lived, silence, keep_alive: Duration::ZERO };
+        assert_eq!(course.hint(&end, "d/m", &NAMES), "");
+    }
+
     /// Each end is told in one sentence, with what to do where its course tells something.
     #[test]
     fn ends_are_told_by_their_course() {

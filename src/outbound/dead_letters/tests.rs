@@ -1,4 +1,5 @@
 use super::*;
+use crate::testing::capture::capture;
 
 const BODY: &[u8] = b"{\"machine\":\n{\"temperature\":99}}\xff\n\n";
 
@@ -22,6 +23,7 @@ fn a_parked_alert_is_on_disk_byte_for_byte() {
     assert_eq!((found, &body[..]), (&name, BODY));
     assert_eq!((head.topic.as_str(), head.reason.as_str()), ("alerts/a b/ä", "it hung up"));
     assert_eq!(head.properties.len(), 2);
+    let parked_at = head.time.clone();
     let file = fs::read(letters.pending_path(&name)).unwrap();
     assert!(file.ends_with(BODY));
 
@@ -30,6 +32,7 @@ fn a_parked_alert_is_on_disk_byte_for_byte() {
     let line = file.split(|byte| *byte == b'\n').next().unwrap();
     let head: Head = serde_json::from_slice(line).unwrap();
     assert_eq!((head.reason.as_str(), head.topic.as_str()), ("for good", "alerts/a b/ä"));
+    assert!(head.time > parked_at, "{}: when it was given up", head.time);
     assert_eq!(&file[line.len() + 1..], BODY);
     assert!(letters.pending().is_empty());
 }
@@ -195,4 +198,96 @@ async fn the_folder_is_counted_once_a_minute() {
     let sizes = fs::read_dir(folder.path()).unwrap();
     let bytes: u64 = sizes.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     assert_eq!((usage.files, usage.bytes), (2, bytes));
+}
+
+/// The start says of each file that is not taken up why, at most ten lines of them, and how many
+/// wait for others; a folder that is not there, as before the first fault, is worth no line.
+#[test]
+fn what_is_not_taken_up_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = capture();
+    let mut letters = DeadLetters::new(folder.path().join("none yet"), "here");
+    assert!(letters.pending().is_empty());
+    assert_eq!(log.lines(""), [""; 0]);
+    letters = DeadLetters::new(folder.path(), "here");
+    let broken = |n| File::create(folder.path().join(format!("{n}.pending"))).unwrap();
+    (0..LINES_MAX).for_each(|n| drop(broken(n)));
+    assert!(letters.pending().is_empty());
+    assert_eq!(log.lines("is left: it has no first line").len(), LINES_MAX);
+    assert_eq!(log.lines("").len(), LINES_MAX, "no other line");
+    (LINES_MAX..LINES_MAX + 2).for_each(|n| drop(broken(n)));
+    park(&mut letters).unwrap();
+    (0..2).for_each(|_| drop(park(&mut DeadLetters::new(folder.path(), "there")).unwrap()));
+    let log = capture();
+    assert_eq!(letters.pending().len(), 1);
+    assert_eq!(log.lines("is left: ").len(), LINES_MAX);
+    assert_eq!(log.lines(" 2 more files in ").len(), 1);
+    assert_eq!(log.lines(" 2 alerts in ").len(), 1);
+    assert_eq!(log.lines("wait for other destinations").len(), 1);
+    assert_eq!(log.lines(" 1 alerts in ").len(), 1);
+    assert_eq!(log.lines("are tried again").len(), 1);
+    assert_eq!(log.lines("").len(), LINES_MAX + 3, "no other line");
+}
+
+/// No more than a folder may hold is taken up at a start, by number and by bytes; the rest waits.
+#[test]
+fn what_is_taken_up_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut letters = DeadLetters::new(folder.path(), "here");
+    let first = park(&mut letters).unwrap();
+    let first = letters.pending_path(&first);
+    for n in 0..=FILES_MAX {
+        fs::copy(&first, folder.path().join(format!("{n}.pending"))).unwrap();
+    }
+    let log = capture();
+    assert_eq!(letters.pending().len(), FILES_MAX);
+    assert_eq!(log.lines(" 2 more alerts in ").len(), 1);
+    for n in 0..=FILES_MAX {
+        fs::remove_file(folder.path().join(format!("{n}.pending"))).unwrap();
+    }
+
+    const LARGE: u64 = 1 << 20;
+    let large = letters.park("t", Vec::new(), "why", &vec![b' '; 1 << 20]).unwrap();
+    let large = letters.pending_path(&large);
+    for n in 1..BYTES_MAX / LARGE + 3 {
+        fs::copy(&large, folder.path().join(format!("0{n}.pending"))).unwrap();
+    }
+    // The copies come first by their names, then the two that were parked.
+    let bytes = |found: &[(Name, Head, Vec<u8>)]| -> u64 {
+        found.iter().map(|(_, _, body)| body.len() as u64).sum()
+    };
+    assert_eq!(bytes(&letters.pending()), BYTES_MAX + LARGE);
+}
+
+/// What cannot be looked at is told of, and what cannot be removed once it has arrived, too: it will
+/// be sent again. That it is gone already is no problem.
+#[test]
+fn a_folder_that_is_none_is_told() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let log = capture();
+    let mut letters = DeadLetters::new(file.path(), "here");
+    assert!(letters.pending().is_empty());
+    assert_eq!(log.lines("are not tried again").len(), 1);
+    letters.delivered(&Name("1-1".to_owned()));
+    assert_eq!(log.lines("has arrived and stays").len(), 1);
+
+    let folder = tempfile::tempdir().unwrap();
+    DeadLetters::new(folder.path(), "here").delivered(&Name("1-1".to_owned()));
+    assert_eq!(log.lines("has arrived and stays").len(), 1);
+}
+
+/// An alert that would take the folder over its bytes is not written, one that fills it is.
+#[test]
+fn bytes_are_counted_to_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut letters = DeadLetters::new(folder.path(), "here");
+    let rest = BODY.len() as u64;
+    File::create(folder.path().join("1.refused")).unwrap().set_len(BYTES_MAX - rest).unwrap();
+    let name = park(&mut letters).unwrap();
+    let file = fs::metadata(letters.pending_path(&name)).unwrap().len();
+    assert_eq!(letters.usage.as_ref().unwrap().bytes, BYTES_MAX - rest + file);
+    letters.delivered(&name);
+    File::create(folder.path().join("1.refused")).unwrap().set_len(BYTES_MAX - rest + 1).unwrap();
+    letters = DeadLetters::new(folder.path(), "here");
+    assert!(matches!(park(&mut letters), Err(Problem::Full(_))));
 }

@@ -258,3 +258,114 @@ fn progress_is_no_reason_for_suspicion() {
         assert_eq!(suspicion.hung_up(now, 1, Some(id)), Blame::Nobody);
     }
 }
+
+/// A careful connection on which `id` is sent alone.
+fn alone(id: u16, now: Instant) -> Suspicion {
+    let mut suspicion = Suspicion::default();
+    for _ in 0..2 {
+        assert_eq!(suspicion.hung_up(now, 0, Some(id)), Blame::Nobody);
+    }
+    send_alone(&mut suspicion, id, now);
+    suspicion
+}
+
+fn send_alone(suspicion: &mut Suspicion, id: u16, now: Instant) {
+    suspicion.reconnected(1);
+    assert!(suspicion.is_careful() && suspicion.prepare(now, NO_OTHERS, false));
+    suspicion.answered();
+    suspicion.sent_alone(id);
+}
+
+/// A publish that was sent alone and has its PUBACK is cleared, now and on earlier connections; the
+/// PUBACK of another clears nothing.
+#[test]
+fn only_its_own_puback_clears_what_was_sent_alone() {
+    let now = Instant::now();
+    let mut suspicion = alone(5, now);
+    assert_eq!(suspicion.acknowledged(5, 1), None);
+    assert_eq!(suspicion.hung_up(now, 1, None), Blame::Nobody);
+
+    for (acknowledged, blame) in [(7, Blame::NewSuspect(5)), (5, Blame::Alone)] {
+        let mut suspicion = alone(5, now);
+        assert_eq!(suspicion.hung_up(now, 0, Some(5)), Blame::Alone);
+        assert_eq!(suspicion.acknowledged(acknowledged, 1), None);
+        send_alone(&mut suspicion, 5, now);
+        assert_eq!(suspicion.hung_up(now, 0, Some(5)), blame);
+    }
+}
+
+/// Care ends with a connection that brought as many PUBACKs as may be under way at once.
+#[test]
+fn care_ends_once_enough_arrives() {
+    const ENOUGH: usize = crate::outbound::RESENT_AT_ONCE;
+    let now = Instant::now();
+    for (acknowledged, is_careful) in [(ENOUGH - 1, true), (ENOUGH, false), (ENOUGH + 1, false)] {
+        let mut suspicion = alone(5, now);
+        suspicion.acknowledged(5, 1);
+        assert_eq!(suspicion.hung_up(now, acknowledged, Some(6)), Blame::Nobody);
+        assert_eq!(suspicion.is_careful(), is_careful, "{acknowledged}");
+    }
+}
+
+/// There are no more suspects than may be.
+#[test]
+fn suspects_are_bounded() {
+    let now = Instant::now();
+    for (suspects, blame) in
+        [(SUSPECTS_MAX - 1, Blame::NewSuspect(5)), (SUSPECTS_MAX, Blame::Alone)]
+    {
+        let mut suspicion = alone(5, now);
+        for n in 0..suspects {
+            let mark = Mark::of("t", &n.to_be_bytes());
+            suspicion.suspect(mark, VecDeque::from([Place::File(Name::default())]), now);
+        }
+        suspicion.hung_up(now, 0, Some(5));
+        send_alone(&mut suspicion, 5, now);
+        assert_eq!(suspicion.hung_up(now, 0, Some(5)), blame);
+    }
+}
+
+/// Where nothing was acknowledged before it, a suspect is tried only once nothing else is there to be
+/// sent.
+#[test]
+fn a_trial_without_others_waits_until_there_are_none() {
+    let now = Instant::now() + Duration::from_secs(3600);
+    for (at, is_tried) in [
+        (NO_OTHERS, true),
+        (Use { has_new: true, ..NO_OTHERS }, false),
+        (Use { has_old: true, ..NO_OTHERS }, false),
+        (Use { under_way: 1, ..NO_OTHERS }, false),
+    ] {
+        let mut suspicion = suspicious(Place::Table(1), Instant::now());
+        suspicion.reconnected(0);
+        assert_eq!(suspicion.prepare(now, at, true), is_tried, "{at:?}");
+        assert_eq!(suspicion.may_send(), !is_tried, "{at:?}: others wait for a trial alone");
+    }
+}
+
+/// Others wait five seconds for each half of a trial; one that did not come about begins again five
+/// seconds later.
+#[test]
+fn others_wait_for_a_trial_for_a_bounded_time() {
+    let start = Instant::now();
+    let at = |seconds: u64| start + Duration::from_secs(seconds);
+    let mut suspicion = suspicious(Place::Table(1), start);
+    suspicion.reconnected(0);
+    assert!(suspicion.prepare(at(0), OTHERS, true));
+    suspicion.answered();
+    assert!(!suspicion.prepare(at(4), OTHERS, true));
+    suspicion.tried(9);
+    for (now, may_send) in [(5, false), (8, false), (9, true)] {
+        assert!(!suspicion.prepare(at(now), OTHERS, true));
+        assert_eq!(suspicion.may_send(), may_send, "{now}");
+    }
+    assert_eq!(suspicion.under_way(), Some(9), "its PUBACK may come yet");
+
+    let busy = Use { under_way: 1, ..OTHERS };
+    let mut suspicion = suspicious(Place::Table(1), start);
+    suspicion.reconnected(0);
+    for (now, may_send) in [(0, false), (4, false), (5, true), (9, true), (10, false)] {
+        assert!(!suspicion.prepare(at(now), busy, true));
+        assert_eq!(suspicion.may_send(), may_send, "{now}");
+    }
+}

@@ -100,6 +100,11 @@ async fn a_module_logs_in_as_the_runtime_says() {
     let connect = gateway.connects.recv().await.expect("a CONNECT");
     let login = connect.login.expect("user name and password");
     assert!(login.username.starts_with("h.net/d/m/?api-version="), "{}", login.username);
+    let agent = format!("sluicegate%2F{}", env!("CARGO_PKG_VERSION"));
+    assert!(login.username.contains(&agent), "{}: hubs show what connects", login.username);
+    assert_eq!(link.pipeline.lock().counters.connections, 1);
+    link.log_in().await.expect("another connection");
+    assert_eq!(link.pipeline.lock().counters.connections, 2);
     let token = Token::parse(&login.password).unwrap();
     assert!(token.verify(&Key::from_base64(KEY).unwrap()));
     assert_eq!(token.resource(), "h.net/devices/d/modules/m");

@@ -364,3 +364,53 @@ fn another_client_of_our_name_shows_at_a_hub_when_the_connection_ends() {
         assert_eq!(both.redelivery.is_shared(), is_shared, "{session_present} {came:?}");
     }
 }
+
+/// What comes with DUP and was never seen, as it was lost with its connection, is one of those that
+/// come first, and says nothing of another client.
+#[test]
+fn a_message_first_seen_with_dup_is_nobody_elses() {
+    let mut both = Both::new(Rule::PacketId);
+    both.deliver(2, 11, false);
+    both.connected(true);
+    both.deliver(1, 10, true);
+    assert!(!both.redelivery.is_shared());
+    both.deliver(2, 11, true);
+    both.deliver(3, 12, false);
+    assert!(!both.redelivery.is_shared());
+    assert_eq!([10, 11, 12].map(|number| both.judged[&number]), [1, 1, 1]);
+}
+
+/// Once what was parked is acknowledged, an equal message on the next connection is a new one.
+#[test]
+fn what_was_parked_and_acknowledged_is_expected_no_more() {
+    let mut both = Both::new(Rule::Content);
+    both.deliver(1, 10, false);
+    both.redelivery.parked([b"t", &10_u32.to_be_bytes()]);
+    both.settle(0);
+    both.release();
+    both.redelivery.released();
+    both.connected(true);
+    both.deliver(1, 10, false);
+    assert_eq!(both.judged[&10], 2);
+}
+
+/// The number of receipts that left, those before a message that came again included.
+#[test]
+fn what_leaves_around_a_message_that_came_again_is_counted() {
+    let mut both = Both::new(Rule::PacketId);
+    both.deliver(1, 10, false);
+    both.connected(true);
+    both.judge(0, 11);
+    both.deliver(1, 10, true);
+    both.judge(0, 12);
+    let Both { ledger, redelivery, .. } = &mut both;
+    assert_eq!(redelivery.release(ledger, |_| {}), 0, "nothing is settled");
+    (0..2).for_each(|_| both.settle(0));
+    let Both { ledger, redelivery, .. } = &mut both;
+    let mut ids = Vec::new();
+    assert_eq!(redelivery.release(ledger, |id| ids.push(id)), 2, "the first delivery, and 11");
+    assert_eq!((ids.as_slice(), ledger.messages()), (&[1][..], 1));
+    both.settle(0);
+    let Both { ledger, redelivery, .. } = &mut both;
+    assert_eq!(redelivery.release(ledger, |_| {}), 1);
+}

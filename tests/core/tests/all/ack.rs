@@ -47,6 +47,31 @@ fn unknown_and_repeated_receipts_are_harmless() {
     assert!(release(&mut ledger).is_empty());
 }
 
+/// Up to a place in the row, with the number of what left; those behind it stay.
+#[test]
+fn a_part_is_released_and_counted() {
+    let mut ledger = Ledger::default();
+    let receipts: Vec<_> = (1..=5).map(|id| ledger.receive(id)).collect();
+    ledger.settle_range(0..5, [receipts[3]]);
+    let mut ids = Vec::new();
+    for (end, count) in [(0, 0), (2, 2), (2, 0), (5, 1), (5, 0)] {
+        assert_eq!(ledger.release_before(end, |id| ids.push(id)), count, "{end}");
+    }
+    assert_eq!((ids.as_slice(), ledger.first_receipt()), (&[1, 2, 3][..], 3));
+    ledger.settle(receipts[3]);
+    assert_eq!((ledger.release(|id| ids.push(id)), ledger.messages()), (2, 0));
+}
+
+/// Open is what was received with a packet id and is not settled.
+#[test]
+fn what_is_open_is_listed_with_its_packet_id() {
+    let mut ledger = Ledger::default();
+    let receipts = [7, 0, 8, 9].map(|id| ledger.receive(id));
+    ledger.settle(receipts[2]);
+    assert_eq!(ledger.open_ids().collect::<Vec<_>>(), [(receipts[0], 7), (receipts[3], 9)]);
+    assert_eq!(ledger.unacknowledged_ids().collect::<Vec<_>>(), [7, 8, 9]);
+}
+
 proptest! {
     #![proptest_config(properties())]
 

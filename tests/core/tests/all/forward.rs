@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use sluicegate::azure::size::{MESSAGE_BYTES_MAX, message_bytes};
+use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX, message_bytes};
 use sluicegate::azure::{Identity, Properties};
 use sluicegate::broker::AlertsTopic;
 use sluicegate::mqtt::limits::TOPIC_BYTES_MAX;
@@ -137,20 +137,48 @@ fn a_brokers_alert_is_named_by_the_template() {
     let template: AlertsTopic = "alerts/{topic}/hot".parse().expect("a template");
     let mut output = BrokerOutput::new(template);
     let named = output.topic(&alert(SourceId::Broker, "sensors/7", 3));
-    assert_eq!(named, Ok("alerts/sensors/7/hot"));
+    let named_topic = "alerts/sensors/7/hot";
+    assert_eq!(named, Ok(named_topic));
     let long = "x".repeat(TOPIC_BYTES_MAX - "alerts//hot".len());
     assert!(output.topic(&alert(SourceId::Broker, &long, 3)).is_ok());
     let refused = output.topic(&alert(SourceId::Broker, &format!("{long}x"), 3)).unwrap_err();
     assert_eq!(refused, Unsent::TopicTooLong(TOPIC_BYTES_MAX + 1));
     let told = refused.to_string();
     assert!(told.contains("--alerts-topic") && !told.contains("hub"), "{told}");
+    assert_eq!(output.properties(named_topic), [], "a broker's topic carries none");
 }
 
 #[test]
 fn a_topic_that_outgrows_mqtt_is_refused_not_truncated() {
     let bag = format!("k={}", "%".repeat(30_000));
-    let refused = output().topic(&alert(SourceId::Hub, &bag, 3)).map(str::len);
-    assert!(refused.is_err(), "{refused:?}");
+    let refused = output().topic(&alert(SourceId::Hub, &bag, 3)).map(str::len).unwrap_err();
+    let told = refused.to_string();
+    assert!(told.contains("of the 65535 that MQTT has room for"), "{told}");
+    // The longest one that MQTT can tell.
+    let rest = TOPIC_BYTES_MAX - PREFIX.len() - "&k=&MessageType=Alert".len();
+    for (bytes, is_sent) in [(rest, true), (rest + 1, false)] {
+        let bag = format!("k={}", "x".repeat(bytes));
+        assert_eq!(output().topic(&alert(SourceId::Hub, &bag, 3)).is_ok(), is_sent, "{bytes}");
+    }
+}
+
+/// What fills a packet to the last byte is sent, one byte more is not: a bag may be shorter decoded
+/// than in its topic, and then the packet's bound comes first.
+#[test]
+fn the_largest_packet_is_sent_and_one_byte_more_is_not() {
+    let bag = format!("k={}", "%C3%A9".repeat(1000));
+    let topic_bytes = output().topic(&alert(SourceId::Hub, &bag, 3)).expect("it fits").len();
+    let room = PACKET_BYTES_MAX - 4 - topic_bytes;
+    for (size, is_sent) in [(room, true), (room + 1, false), (room + 2, false)] {
+        let mut output = output();
+        let named = output.topic(&alert(SourceId::Hub, &bag, size)).map(str::len);
+        assert_eq!(named.is_ok(), is_sent, "{size}");
+        if let Err(refused) = named {
+            let told = refused.to_string();
+            let lengths = format!("topic with properties {topic_bytes} bytes, body {size} bytes");
+            assert!(told.contains(&lengths) && told.contains("262144"), "{told}");
+        }
+    }
 }
 
 /// The largest alert that a hub takes is sent, one byte more is not: counted as edgeHub

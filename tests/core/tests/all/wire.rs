@@ -2,7 +2,9 @@
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, SubAck, SubscribeReasonCode};
+use rumqttc::mqttbytes::v4::{
+    Packet, PubAck, PubComp, PubRec, PubRel, Publish, SubAck, SubscribeReasonCode, UnsubAck,
+};
 use rumqttc::mqttbytes::{self, QoS};
 use sluicegate::mqtt::wire::{Incoming, Outgoing, decode, write_puback};
 
@@ -152,4 +154,38 @@ fn a_topic_that_mqtt_cannot_tell_is_refused_whole() {
         Outgoing { topic: &topic, packet_id: None, dup: false, retain: false, body: b"" };
     assert!(outgoing.write(&mut out).is_err());
     assert!(out.is_empty());
+}
+
+/// No kind of packet is taken for another, with whichever id.
+#[test]
+fn each_kind_is_told_from_the_others() {
+    for id in [1, 255, 256, u16::MAX] {
+        let kinds = [
+            Packet::UnsubAck(UnsubAck::new(id)),
+            Packet::PubRec(PubRec::new(id)),
+            Packet::PubRel(PubRel::new(id)),
+            Packet::PubComp(PubComp::new(id)),
+            Packet::PubAck(PubAck::new(id)),
+            Packet::PingResp,
+        ];
+        for kind in kinds {
+            let bytes = encode(std::slice::from_ref(&kind));
+            assert_eq!(by_places(&bytes).0, [kind]);
+            assert_eq!(by_places(&bytes), by_codec(&bytes));
+        }
+    }
+}
+
+/// The bound counts for a packet that is there to its last byte, too.
+#[test]
+fn a_whole_packet_is_refused_by_its_length() {
+    for (length, is_taken) in [(PACKET_BYTES_MAX, true), (PACKET_BYTES_MAX + 1, false)] {
+        let body = vec![b'x'; length - 3];
+        let publish = Packet::Publish(Publish::new("t", QoS::AtMostOnce, body));
+        let mut bytes = BytesMut::new();
+        publish.write(&mut bytes, usize::MAX).expect("it has no bound");
+        let (packets, _, end) = by_places(&bytes);
+        assert_eq!(packets.len(), usize::from(is_taken), "{length}");
+        assert_eq!(end.contains("PayloadSizeLimitExceeded"), !is_taken, "{end}");
+    }
 }
