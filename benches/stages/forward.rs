@@ -18,7 +18,8 @@ use sluicegate::pipeline::message::{Alert, Message, SourceId, Span};
 use sluicegate::pipeline::place::Place;
 
 const BAG: &str = "sequenceNumber=4711&%24.cdid=edge1&%24.cmid=sensor";
-const TOPIC: &str = "devices/edge1/modules/filter/messages/events/%24.on=output1&sequenceNumber=4711&MessageType=Alert";
+const TOPIC: &str = "devices/edge1/modules/filter/messages/events/%24.on=output1\
+    &sequenceNumber=4711&MessageType=Alert";
 const PACKET_ID: u16 = 7;
 
 pub(crate) fn forward(criterion: &mut Criterion) {

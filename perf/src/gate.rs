@@ -1,7 +1,7 @@
 //! `cargo perf gate`: counts what repeats exactly, and fails when it grew.
 //!
 //! ```text
-//! tools --> build --> count (children, two at a time) --> rows --> judge <-- perf/baseline, budgets
+//! tools --> build --> count (children, two at a time) --> rows --> judge <-- baseline, budgets
 //!                                                                    |
 //!                                                      table, advice, exit code; or --bless
 //! ```

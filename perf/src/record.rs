@@ -1,7 +1,8 @@
 //! `perf record`: every figure that is promised, measured and written down.
 //!
 //! ```text
-//! scenario (table) --> measure (child processes, rounds interleaved) --JSON--> reading --> row --> line, table
+//! scenario (table) --> measure (child processes, rounds interleaved) --JSON--> reading --> row
+//!                                                                       line, table <-------'
 //! ```
 //!
 //! In: the release programs. Out: one line of JSON for each scenario, appended to

@@ -1,7 +1,7 @@
 //! `perf trend`: the history of every recorded figure as one HTML page that needs nothing else.
 //!
 //! ```text
-//! records (JSON lines) -> read (bounded, line by line) -> history (by scenario) -> page: plots, tables
+//! records (JSON lines) -> read (bounded, by line) -> history (by scenario) -> page: plots, tables
 //! ```
 //!
 //! Records are outside input: a line that is none is named and counted, and the rest is drawn;

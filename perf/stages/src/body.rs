@@ -14,7 +14,12 @@ pub const COLD: [f64; 8] = [21.5, 24.99, 21.527_918_3, 20.0625, 22.0, 23.125, 24
 /// A message of exactly `size` bytes, which are at least [`SIZES`]`[0]`; spaces fill it up.
 pub fn sensor(size: usize, temperature: f64) -> Vec<u8> {
     let mut text = format!(
-        r#"{{"machine":{{"temperature":{temperature},"pressure":10.125}},"ambient":{{"temperature":20.75,"humidity":25}},"timeCreated":"2026-01-02T03:04:05Z""#
+        concat!(
+            r#"{{"machine":{{"temperature":{temperature},"pressure":10.125}}"#,
+            r#","ambient":{{"temperature":20.75,"humidity":25}}"#,
+            r#","timeCreated":"2026-01-02T03:04:05Z""#
+        ),
+        temperature = temperature
     );
     let (open, reading, close) =
         (r#","readings":["#, r#"{"sensor":"inlet-7","value":20.0625},"#, "0]}");

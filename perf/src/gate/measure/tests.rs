@@ -82,7 +82,8 @@ fn programs_run_in_a_fixed_environment() {
 fn each_failure_is_told_with_its_stage() {
     for (counter, heap, why) in [
         (
-            &format!(r#"[ $2 = two ] && echo "stages two: wrong answer" >&2 && exit 1; {COUNT}"#)[..],
+            &[r#"[ $2 = two ] && echo "stages two: wrong answer" >&2 && exit 1; "#, COUNT].concat()
+                [..],
             HEAP,
             "ended with exit code 1: stages two: wrong answer",
         ),

@@ -40,7 +40,9 @@ proptest! {
 
     /// In whatever order the pool returns batches, they are settled in order of arrival.
     #[test]
-    fn order_of_arrival_is_restored(sequences in Just((0u64..40).collect::<Vec<_>>()).prop_shuffle()) {
+    fn order_of_arrival_is_restored(
+        sequences in Just((0u64..40).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
         let mut order = Order::default();
         let mut settled = Vec::new();
         for sequence in sequences {
