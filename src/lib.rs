@@ -12,9 +12,9 @@
 //!              └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Rooms by whom they talk to; ARCHITECTURE.md has a map of them. Of `pipeline`, what judges, orders
-//! and acknowledges is pure: no runtime, no clock, no environment. `azure` is text and types only,
-//! shared with the local hub.
+//! Rooms by whom they talk to; ARCHITECTURE.md has a map of them. Of `pipeline`, what judges,
+//! orders and acknowledges is pure: no runtime, no clock, no environment. `azure` is text and types
+//! only, shared with the local hub.
 #![forbid(unsafe_code)]
 // A count that becomes a float is no longer exact; the product has no use for that but to round.
 #![warn(clippy::cast_precision_loss)]

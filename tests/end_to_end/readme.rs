@@ -266,8 +266,8 @@ impl Session {
     }
 }
 
-/// The documents promise an effect within 3 s of the command; a machine whose tests have more patience has
-/// it here, too.
+/// The documents promise an effect within 3 s of the command; a machine whose tests have more
+/// patience has it here, too.
 #[track_caller]
 fn wait_soon(start: Instant, statement: &str, condition: &mut dyn FnMut() -> bool) {
     let limit = patience() / 10;

@@ -262,8 +262,8 @@ async fn other_topics_are_ignored() {
     assert_eq!(peer.next_publish().await.topic, "alerts/a", "25 is in force");
 }
 
-/// A connection works once something was acknowledged on it; each one that ended as a publish had no
-/// PUBACK in time is counted, and so is what nobody asked for.
+/// A connection works once something was acknowledged on it; each one that ended as a publish had
+/// no PUBACK in time is counted, and so is what nobody asked for.
 #[tokio::test]
 async fn what_comes_of_a_connection_is_noted() {
     let rig = Rig::new(1 << 20);
@@ -293,8 +293,8 @@ async fn what_comes_of_a_connection_is_noted() {
     assert_eq!((counters.puback_timeouts, counters.unexpected, counters.forwarded), (2, 2, 1));
 }
 
-/// Both outcomes of a patch are told, and each is counted; that there is no word, once it was waited
-/// for in vain. An answer to a PINGREQ is nothing unexpected.
+/// Both outcomes of a patch are told, and each is counted; that there is no word, once it was
+/// waited for in vain. An answer to a PINGREQ is nothing unexpected.
 #[tokio::test(start_paused = true)]
 async fn the_log_says_what_came_of_each_patch() {
     let log = capture();

@@ -325,8 +325,8 @@ fn suspects_are_bounded() {
     }
 }
 
-/// Where nothing was acknowledged before it, a suspect is tried only once nothing else is there to be
-/// sent.
+/// Where nothing was acknowledged before it, a suspect is tried only once nothing else is there to
+/// be sent.
 #[test]
 fn a_trial_without_others_waits_until_there_are_none() {
     let now = Instant::now() + Duration::from_secs(3600);
