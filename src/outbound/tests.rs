@@ -13,6 +13,8 @@ use proptest::prelude::*;
 use std::time::{Duration, Instant};
 use tokio::io::{DuplexStream, duplex, empty, join, sink};
 
+mod suspects;
+
 const HOT: &str = r#"{"machine":{"temperature":99}}"#;
 
 fn pipeline() -> Pipeline {
@@ -274,28 +276,6 @@ async fn short_connections_repeat_a_bounded_number_of_alerts() {
     assert_eq!(pipeline.counters.forwarded, ALERTS as u64);
 }
 
-/// Connections that end without a PUBACK each, with a turn on each, until `is_done`. A second
-/// passes from one to the next.
-fn hang_up_until(
-    outbound: &mut Outbound<BrokerOutput>,
-    pipeline: &mut Pipeline,
-    mut is_done: impl FnMut(&Outbound<BrokerOutput>, &Pipeline) -> bool,
-) -> Instant {
-    let mut now = Instant::now();
-    for _ in 0..100 {
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        turn(outbound, pipeline, now);
-        turn(outbound, pipeline, now);
-        outbound.hung_up(now, pipeline);
-        if is_done(outbound, pipeline) {
-            return now;
-        }
-        now += Duration::from_secs(1);
-    }
-    panic!("100 connections were not enough");
-}
-
 /// A turn whose PINGREQ is answered at once, into a socket that takes everything.
 fn turn(outbound: &mut Outbound<BrokerOutput>, pipeline: &mut Pipeline, now: Instant) {
     let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
@@ -303,89 +283,6 @@ fn turn(outbound: &mut Outbound<BrokerOutput>, pipeline: &mut Pipeline, now: Ins
         outbound.answered();
     }
     outbound.send(&mut connection, pipeline, None).unwrap();
-}
-
-/// However many are alike: a hang-up and a turn wait for the disk a few times each. In the end all
-/// are in files, and all inputs are settled. Giving up goes the same way.
-#[tokio::test]
-async fn many_alike_are_parked_and_refused_a_few_in_each_turn() {
-    const ALIKE: usize = 100;
-    const AT_ONCE: usize = parking::FILES_AT_ONCE;
-    let folder = tempfile::tempdir().unwrap();
-    let (mut pipeline, mut outbound) = (pipeline(), outbound());
-    outbound.park_in(DeadLetters::new(folder.path(), "here"), Instant::now());
-    raise(&mut pipeline, &["bad"; ALIKE], 0);
-    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.parked() > 0);
-    assert_eq!(outbound.parked(), AT_ONCE);
-    outbound.reconnected();
-    for turns in 1.. {
-        turn(&mut outbound, &mut pipeline, now);
-        let expected = (AT_ONCE * (turns + 1)).min(ALIKE);
-        assert_eq!((outbound.parked(), outbound.waiting()), (expected, ALIKE - expected));
-        if expected == ALIKE {
-            break;
-        }
-    }
-    assert_eq!(crate::testing::receiver::files(folder.path(), "pending").len(), ALIKE);
-    assert_eq!(pipeline.counters.parked, ALIKE as u64);
-
-    // New ones that are alike.
-    raise(&mut pipeline, &["bad"; ALIKE], 0);
-    for turns in 1..=ALIKE.div_ceil(AT_ONCE) {
-        turn(&mut outbound, &mut pipeline, now);
-        assert_eq!(outbound.parked(), (ALIKE + AT_ONCE * turns).min(2 * ALIKE));
-    }
-    assert!(outbound.waiting() == 0 && pipeline.next_alert().is_none());
-
-    let mut now = now;
-    while pipeline.counters.refused == 0 {
-        now += Duration::from_secs(31);
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        raise(&mut pipeline, &["good"], 0);
-        turn(&mut outbound, &mut pipeline, now);
-        let id = outbound.oldest().unwrap();
-        assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Alert);
-        turn(&mut outbound, &mut pipeline, now);
-        outbound.hung_up(now, &mut pipeline);
-    }
-    assert_eq!(pipeline.counters.refused, AT_ONCE as u64);
-    outbound.reconnected();
-    for turns in 1..2 * ALIKE / AT_ONCE {
-        turn(&mut outbound, &mut pipeline, now);
-        assert_eq!(pipeline.counters.refused, (AT_ONCE * (turns + 1)) as u64);
-    }
-    assert_eq!((outbound.parked(), outbound.suspicion.is_quiet()), (0, true));
-    assert_eq!(crate::testing::receiver::files(folder.path(), "refused").len(), 2 * ALIKE);
-}
-
-/// Tens of thousands of suspects in the table, as there is no folder: a turn, a PUBACK and a new
-/// connection do not look at each of them for each of them, or this would take hours.
-#[tokio::test]
-async fn many_suspects_in_the_table_cost_a_turn_nothing() {
-    const ALIKE: usize = 30_000;
-    let (mut pipeline, mut outbound) = (pipeline(), outbound());
-    raise(&mut pipeline, &["bad"; ALIKE], 0);
-    let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
-    while outbound.waiting() < ALIKE {
-        outbound.send(&mut connection, &mut pipeline, None).unwrap();
-        connection = Connection::new(join(empty(), sink()), Duration::ZERO);
-    }
-    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.aside == ALIKE);
-    for _ in 0..10 {
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        for _ in 0..100 {
-            raise(&mut pipeline, &["good"], 0);
-            let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
-            assert!(!outbound.wants_ping(now, false, &pipeline));
-            assert!(outbound.is_drained() && outbound.oldest().is_none());
-            outbound.send(&mut connection, &mut pipeline, None).unwrap();
-            let id = outbound.oldest().unwrap();
-            assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Alert);
-        }
-    }
-    assert_eq!((outbound.waiting(), pipeline.counters.forwarded), (ALIKE, 1000));
 }
 
 /// A connection that begins with nothing of an earlier one has no bound but the table's.
@@ -423,110 +320,6 @@ async fn old_and_new_share_a_bound_and_each_puback_widens_it() {
         outbound.send(&mut ours, &mut pipeline, None).unwrap();
         // One for the PUBACK, and one in the place of what has arrived.
         assert_eq!(outbound.waiting(), RESENT_AT_ONCE + usize::from(id));
-    }
-}
-
-/// What one bad alert comes to on each connection, to its file: from the third on the end is
-/// explained, and with the file its input is settled. Each trial is told, with what becomes of the
-/// alert.
-#[tokio::test]
-async fn each_end_on_a_bad_alert_is_explained_and_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = capture();
-    let (mut pipeline, mut outbound) = (pipeline(), outbound());
-    outbound.park_in(DeadLetters::new(folder.path(), "here"), Instant::now());
-    raise(&mut pipeline, &["bad"], 0);
-    let mut now = Instant::now();
-    let mut outcomes = Vec::new();
-    while outbound.parked() == 0 {
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        turn(&mut outbound, &mut pipeline, now);
-        turn(&mut outbound, &mut pipeline, now);
-        let HungUp { is_explained, has_settled, is_report_refused } =
-            outbound.hung_up(now, &mut pipeline);
-        assert!(!is_report_refused);
-        outcomes.push((is_explained, has_settled));
-        now += Duration::from_secs(1);
-    }
-    let (unexplained, explained) = ((false, false), (true, false));
-    let expected = [&[unexplained; 2][..], &[explained; 4], &[(true, true)]].concat();
-    assert_eq!(outcomes, expected);
-    let told = |part: &str| log.lines(part).len();
-    let of_it = format!("on an alert (topic \"alerts/bad\", body of {} bytes)", HOT.len());
-    assert_eq!(told(&of_it), 3);
-    assert_eq!(told("hung up 1 time(s) on an alert"), 1);
-    assert_eq!(told("sent alone: it is tried again behind all others; "), 2);
-    let path = folder.path().display().to_string();
-    assert_eq!(told(&format!("sent alone: it is kept in {path}")), 1);
-    assert_eq!(told("and is tried again in 5s; "), 1);
-}
-
-/// A suspect is acknowledged only on a connection that it was sent on.
-#[tokio::test]
-async fn a_puback_for_a_suspect_that_was_not_sent_ends_nothing() {
-    let (mut pipeline, mut outbound) = (pipeline(), outbound());
-    raise(&mut pipeline, &["bad"], 0);
-    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.aside > 0);
-    let subscribe = outbound.reconnected().unwrap();
-    outbound.subscribed(subscribe);
-    let bad = outbound.inflight.oldest().unwrap();
-    assert_eq!(outbound.acknowledged(bad, &mut pipeline), Acknowledged::Nothing);
-    assert_eq!((pipeline.counters.unexpected, outbound.waiting()), (1, 1));
-    turn(&mut outbound, &mut pipeline, now);
-    turn(&mut outbound, &mut pipeline, now);
-    assert_eq!(outbound.oldest(), Some(bad));
-    assert_eq!(outbound.acknowledged(bad, &mut pipeline), Acknowledged::Alert);
-    assert!(outbound.waiting() == 0 && outbound.suspicion.is_quiet());
-}
-
-/// Behind a PUBACK the connection shows that it works: what is under way then is not to blame for
-/// its end.
-#[tokio::test]
-async fn what_is_sent_behind_a_puback_is_not_sent_alone() {
-    let (mut pipeline, mut outbound) = (pipeline(), outbound());
-    raise(&mut pipeline, &["a", "b", "c"], 0);
-    let now = Instant::now();
-    for _ in 0..2 {
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        turn(&mut outbound, &mut pipeline, now);
-        assert_eq!(outbound.hung_up(now, &mut pipeline), HungUp::default());
-    }
-    let subscribe = outbound.reconnected().unwrap();
-    outbound.subscribed(subscribe);
-    turn(&mut outbound, &mut pipeline, now);
-    let first = outbound.oldest().unwrap();
-    assert_eq!(outbound.acknowledged(first, &mut pipeline), Acknowledged::Alert);
-    turn(&mut outbound, &mut pipeline, now);
-    assert!(outbound.oldest().unwrap() > first);
-    assert_eq!(outbound.hung_up(now, &mut pipeline), HungUp::default());
-}
-
-/// The file of a parked alert that a person has taken away is forgotten without a word; one that
-/// cannot be read is told of, and left. Neither holds up others.
-#[tokio::test]
-async fn a_parked_alert_without_its_file_is_forgotten() {
-    for is_removed in [true, false] {
-        let folder = tempfile::tempdir().unwrap();
-        let log = capture();
-        let (mut pipeline, mut outbound) = (pipeline(), outbound());
-        outbound.park_in(DeadLetters::new(folder.path(), "here"), Instant::now());
-        raise(&mut pipeline, &["bad"], 0);
-        let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.parked() > 0);
-        let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
-        if is_removed {
-            std::fs::remove_file(file).unwrap();
-        } else {
-            std::fs::write(file, "junk").unwrap();
-        }
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        let later = now + Duration::from_secs(3600);
-        (0..2).for_each(|_| turn(&mut outbound, &mut pipeline, later));
-        assert!(outbound.parked() == 0 && outbound.suspicion.is_quiet(), "{is_removed}");
-        let told = log.lines("is not tried again before a restart");
-        assert_eq!(told.len(), usize::from(!is_removed), "{told:?}");
     }
 }
 
