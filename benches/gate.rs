@@ -1,6 +1,6 @@
 //! `cargo bench --bench gate [-- ARGS]`: the gate itself, as `cargo perf gate [ARGS]`. Without
-//! `--bench`, which cargo gives to benches that are to be run, it is a smoke: every stage runs over a
-//! few messages in this process and verifies its answers.
+//! `--bench`, which cargo gives to benches that are to be run, it is a smoke: every stage runs over
+//! a few messages in this process and verifies its answers.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

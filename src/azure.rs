@@ -1,9 +1,9 @@
 //! The Azure IoT wire as text and types: identities, keys and tokens, property bags, topics.
 //!
 //! Shared by the module, the sensor and the development hub. Nothing here does I/O, reads a clock
-//! or the environment, or keeps state (but for [`request_ids`], and one [`dps::Registration`], whose
-//! clock is its caller's); all input is outside input, so nothing here panics on it. What a value costs is
-//! bounded by the length of the text that it was read from.
+//! or the environment, or keeps state (but for [`request_ids`], and one [`dps::Registration`],
+//! whose clock is its caller's); all input is outside input, so nothing here panics on it. What a
+//! value costs is bounded by the length of the text that it was read from.
 //!
 //! ```text
 //! ConnectionString --> Identity --> client id, username, topics

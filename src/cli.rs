@@ -28,8 +28,8 @@ pub const EXIT_START: u8 = 71;
 /// The sensor was stopped and had never connected to a hub (`EX_UNAVAILABLE`).
 pub const EXIT_NEVER_CONNECTED: u8 = 69;
 
-/// Runs the command that `args` (program name first) ask for, and returns its exit code. `version` is
-/// what `--version` tells behind the name.
+/// Runs the command that `args` (program name first) ask for, and returns its exit code. `version`
+/// is what `--version` tells behind the name.
 pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match help::command().version(version).try_get_matches_from(args) {
         Ok(matches) => matches,

@@ -3,18 +3,18 @@
 //! ```text
 //!              ┌──────────────────────────── ingest thread ────────────────────────────┐
 //!   hub    ──► │ mqtt ─► link ───┐                ┌── judged here ──┐                  │
-//!   broker ──► │ mqtt ─► source ─┴► ingest: batches ══ pool: N ═════┴► forward: order  │
+//!   broker ──► │ mqtt ─► source ─┴► ingest: batches ══ pool: N ═════┴► order, naming   │
 //!              │            ▲          ▲ threshold at arrival               │          │
 //!   hub    ◄── │ mqtt ◄─────┼──────────┼── twin, control                    │          │
 //!   broker ◄── │ mqtt ◄── outbound ◄───┼─────────── alerts ◄────────────────┘          │
 //!              │            │ PUBACK of the alert                                      │
-//!              │            └─► ack: then PUBACK of the message                        │
+//!              │            └─► ledger: then PUBACK of the message                     │
 //!              └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Modules in the order of the flow. `parse`, `threshold`, `ingest`, `ack`, `arena` and `forward`
-//! are pure: no runtime, no clock, no environment. `azure` is text and types only, shared with the
-//! local hub.
+//! Rooms by whom they talk to; ARCHITECTURE.md has a map of them. Of `pipeline`, what judges,
+//! orders and acknowledges is pure: no runtime, no clock, no environment. `azure` is text and types
+//! only, shared with the local hub.
 #![forbid(unsafe_code)]
 // A count that becomes a float is no longer exact; the product has no use for that but to round.
 #![warn(clippy::cast_precision_loss)]

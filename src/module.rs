@@ -64,8 +64,8 @@ pub fn run(settings: Settings) -> Result<Summary, StartError> {
     Ok(summary)
 }
 
-/// Huge pages would make a thread's stack, or a heap of some hundred KiB, resident by 2 MiB each. Where
-/// they cannot be switched off, they are there.
+/// Huge pages would make a thread's stack, or a heap of some hundred KiB, resident by 2 MiB each.
+/// Where they cannot be switched off, they are there.
 fn without_huge_pages() {
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);

@@ -1,10 +1,11 @@
 //! One MQTT 3.1.1 client connection and the session that outlives it.
 //!
-//! - In: bytes from a socket. Out: batches of decoded packets ([`Inbox`]), bytes to the same socket.
+//! - In: bytes from a socket. Out: batches of decoded packets ([`Inbox`]), bytes to the same
+//!   socket.
 //! - Runs on whichever thread polls it; holds no thread of its own.
-//! - Bounds: [`connection::READ_BYTES`] a turn, [`connection::WRITE_HIGH_WATER_BYTES`] waiting to be
-//!   written, [`inflight::WINDOW_MAX`] publishes without PUBACK. At a bound the caller is told to
-//!   wait; nothing is dropped.
+//! - Bounds: [`connection::READ_BYTES`] a turn, [`connection::WRITE_HIGH_WATER_BYTES`] waiting to
+//!   be written, [`inflight::WINDOW_MAX`] publishes without PUBACK. At a bound the caller is told
+//!   to wait; nothing is dropped.
 //! - Knows neither Azure nor JSON.
 
 pub mod backoff;

@@ -3,12 +3,12 @@
 //! - In: alerts from the pipeline, PUBACKs. Out: QoS 1 publishes into the connection's next write.
 //! - The table outlives connections: what has no PUBACK is sent again, in its order, under its id,
 //!   with DUP, before anything new. On a connection that begins with some of these, at most
-//!   [`RESENT_AT_ONCE`] publishes are under way, and one more for each PUBACK: so a short connection
-//!   sends no more than that in vain, and as many as were acknowledged on it.
+//!   [`RESENT_AT_ONCE`] publishes are under way, and one more for each PUBACK: so a short
+//!   connection sends no more than that in vain, and as many as were acknowledged on it.
 //! - What the peer answers by hanging up goes last (`suspicion`) and is parked in a file of the
 //!   [`DeadLetters`]: its input is settled, and it is tried again from there (`parking`).
-//! - Bounded: packet ids ([`Inflight`]), and the connection's high-water mark; beyond either, alerts
-//!   stay in the pipeline, where they are counted as held.
+//! - Bounded: packet ids ([`Inflight`]), and the connection's high-water mark; beyond either,
+//!   alerts stay in the pipeline, where they are counted as held.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -30,8 +30,8 @@ pub mod naming;
 mod parking;
 mod suspicion;
 
-/// Publishes that may be under way on a connection that began with some of an earlier one, until the
-/// first PUBACK on it.
+/// Publishes that may be under way on a connection that began with some of an earlier one, until
+/// the first PUBACK on it.
 pub const RESENT_AT_ONCE: usize = 64;
 
 /// What waits for a PUBACK.
@@ -62,7 +62,7 @@ impl Sent {
 
 const _: () = {
     let places = size_of::<Alert>() + Inflight::<Sent>::SLOT_BYTES;
-    assert!(2 * places <= crate::pipeline::limits::ALERT_TABLES_BYTES);
+    assert!(2 * places <= crate::pipeline::message::ALERT_TABLES_BYTES);
 };
 
 /// What a PUBACK was for.
@@ -94,8 +94,8 @@ pub struct Outbound<N> {
     inflight: Inflight<Sent>,
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
-    /// While [watched](Self::is_watched): the ids sent on this connection, but for suspects. The first
-    /// one has no PUBACK, those behind it may.
+    /// While [watched](Self::is_watched): the ids sent on this connection, but for suspects. The
+    /// first one has no PUBACK, those behind it may.
     sent_here: VecDeque<u16>,
     /// Publishes that may be under way on this connection, but for its PUBACKs.
     window: usize,
@@ -104,8 +104,8 @@ pub struct Outbound<N> {
     suspicion: Suspicion,
     /// The id of the SUBSCRIBE that is not answered yet.
     subscribe_id: Option<u16>,
-    /// That, or publishes of earlier connections to send, or a suspicion: what costs something is done
-    /// only then.
+    /// That, or publishes of earlier connections to send, or a suspicion: what costs something is
+    /// done only then.
     is_watched: bool,
     /// Suspects in the table.
     aside: usize,
@@ -179,9 +179,9 @@ impl<N: Naming> Outbound<N> {
         self.watch();
     }
 
-    /// A PUBACK came. One for what was not sent on this connection yet ends nothing: the peer answers
-    /// each publish on the connection that it came on (MQTT 3.1.1 §4.4, §4.6), so that is a mistake,
-    /// and the publish is still to be sent. It is counted as unexpected.
+    /// A PUBACK came. One for what was not sent on this connection yet ends nothing: the peer
+    /// answers each publish on the connection that it came on (MQTT 3.1.1 §4.4, §4.6), so that is a
+    /// mistake, and the publish is still to be sent. It is counted as unexpected.
     #[inline]
     pub fn acknowledged(&mut self, packet_id: u16, pipeline: &mut Pipeline) -> Acknowledged {
         if self.is_watched && !self.is_awaited(packet_id) {
@@ -268,8 +268,8 @@ impl<N: Naming> Outbound<N> {
         self.suspicion.in_files()
     }
 
-    /// Whether all that can be sent on this connection has its PUBACK: everything but suspects whose
-    /// turn it is not.
+    /// Whether all that can be sent on this connection has its PUBACK: everything but suspects
+    /// whose turn it is not.
     pub fn is_drained(&self) -> bool {
         self.resend.is_empty() && self.under_way() == 0
     }

@@ -14,10 +14,13 @@ pub mod ledger;
 pub mod limits;
 pub mod message;
 pub mod metrics;
+pub mod number;
 pub mod order;
 pub mod origin;
 pub mod parse;
+pub mod place;
 pub mod pool;
+mod source;
 pub mod threshold;
 pub mod unsent;
 
@@ -27,7 +30,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
 use crate::host::logging::{LineLimit, excerpt};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
@@ -43,44 +46,14 @@ use crate::pipeline::order::Order;
 use crate::pipeline::origin::Origin;
 use crate::pipeline::parse::{JsonPath, Parser};
 use crate::pipeline::pool::{Pool, Wakes, judge};
+use crate::pipeline::source::Source;
 use crate::pipeline::threshold::Threshold;
 use crate::pipeline::unsent::Unsent;
 
+pub use source::Held;
+
 /// An empty outbox that has room for more alerts gives its memory back.
 const OUTBOX_KEPT_MAX: usize = 16_384;
-
-/// What one source has in here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Held {
-    /// Messages received and not yet acknowledged.
-    pub messages: usize,
-    /// What is kept alive for them, at least: alerts with their tables, and what is not yet judged.
-    /// What the last read brought comes on top until [`Pipeline::advance`].
-    pub bytes: usize,
-}
-
-/// What is open of one source.
-struct Source {
-    ledger: Ledger,
-    redelivery: Redelivery,
-    arena: Arena,
-    /// What batches keep that wait for the threshold, or for a parser thread.
-    unsettled_bytes: usize,
-    ingest: Ingest,
-    order: Order,
-    /// Alerts that wait to be sent.
-    outbox: VecDeque<Alert>,
-    wake: Arc<Notify>,
-    /// Something was settled since its connection looked.
-    is_due: bool,
-}
-
-impl Source {
-    fn held(&self) -> Held {
-        let bytes = self.arena.kept_bytes() + self.unsettled_bytes;
-        Held { messages: self.ledger.messages(), bytes }
-    }
-}
 
 /// The stages between the connections.
 pub struct Pipeline {
@@ -265,7 +238,7 @@ impl Pipeline {
             let receipt = |index: u32| batch.first_receipt + u64::from(index);
             ledger.settle_range(batch.receipts(), alerts.iter().map(|alert| receipt(alert.index)));
             counters.add(&batch);
-            push_alerts(&batch, path, arena, outbox);
+            source::push_alerts(&batch, path, arena, outbox);
             *unsettled_bytes -= batch.kept_bytes;
             if let Some((reason, message)) = &batch.findings.sample {
                 let count = batch.findings.malformed.iter().copied().map(u64::from).sum();
@@ -352,8 +325,8 @@ impl Pipeline {
         source.is_due = true;
     }
 
-    /// Hands `acknowledge` the packet ids that may be acknowledged, in order of receipt. Returns how
-    /// many messages were done with.
+    /// Hands `acknowledge` the packet ids that may be acknowledged, in order of receipt. Returns
+    /// how many messages were done with.
     pub fn release(&mut self, source: SourceId, acknowledge: impl FnMut(u16)) -> u64 {
         let Source { ledger, redelivery, is_due, .. } = &mut self.sources[source as usize];
         *is_due = false;
@@ -478,7 +451,8 @@ impl Pipeline {
         is_known
     }
 
-    /// Whether another client of our name has acknowledged messages of a source that this one has not.
+    /// Whether another client of our name has acknowledged messages of a source that this one has
+    /// not.
     pub fn is_shared(&self, source: SourceId) -> bool {
         self.sources[source as usize].redelivery.is_shared()
     }
@@ -494,26 +468,6 @@ impl Pipeline {
         self.pool.stop();
         let unacknowledged = self.held_in_all().messages;
         Summary { counters: self.counters.clone(), unacknowledged }
-    }
-}
-
-/// Copies the alerts of a batch out of its block, all together where they are no more than a piece.
-fn push_alerts(batch: &Batch, path: &JsonPath, arena: &mut Arena, outbox: &mut VecDeque<Alert>) {
-    let alerts = &batch.findings.alerts;
-    let lengths = alerts.iter().map(|found| batch.message(found).whole().len());
-    let together = if arena.is_piece(lengths.sum()) { alerts.len() } else { 1 };
-    for alerts in alerts.chunks(together.max(1)) {
-        let places = || alerts.iter().map(|found| batch.message(found));
-        let bytes = places().map(|message| message.whole().len()).sum();
-        let slices = places().map(|message| message.whole().of(&batch.block));
-        let (mut kept, place) = arena.keep(bytes, slices);
-        for (found, message) in alerts.iter().zip(places()) {
-            let (temperature, threshold) = (found.temperature, batch.threshold);
-            debug!("alert: {path} {temperature} exceeds {threshold}");
-            let receipt = batch.first_receipt + u64::from(found.index);
-            let whole = kept.split_to(message.whole().len());
-            outbox.push_back(Alert::new(batch.source, receipt, place, whole, &message));
-        }
     }
 }
 

@@ -10,7 +10,8 @@
 //!                 twin ─► device     pure: told what came and what time it is
 //! ```
 //!
-//! - In: commands and desired properties from the hub. Out: telemetry, answers, reported properties.
+//! - In: commands and desired properties from the hub. Out: telemetry, answers, reported
+//!   properties.
 //! - One thread with one runtime; a second one does nothing but read standard input for `q`.
 //! - Bounded: see [`link`], [`device`], [`twin`] and [`dps`](crate::azure::dps).
 //! - While the hub is away the device goes on; what it has to say waits, within those bounds.

@@ -37,7 +37,8 @@ pub struct Spec {
     /// Taken from the environment alone: a secret, as arguments are visible to every process of
     /// the device, or a word of the edge runtime.
     pub is_env_only: bool,
-    /// Given more than once, as a list: the flag again, the variable with commas, a list in the file.
+    /// Given more than once, as a list: the flag again, the variable with commas, a list in the
+    /// file.
     pub is_list: bool,
     /// Any text at all, as it stands: a password may begin and end as it likes.
     pub is_verbatim: bool,

@@ -39,7 +39,10 @@ fn sensor_messages_allocate_nothing() {
 /// walk over the body needs none.
 #[test]
 fn the_first_messages_allocate_nothing() {
-    let sensor = r#"{"machine":{"temperature":101.52791830163853,"pressure":9.8},"ambient":{"temperature":21.1},"samples":["#;
+    let sensor = concat!(
+        r#"{"machine":{"temperature":101.52791830163853,"pressure":9.8}"#,
+        r#","ambient":{"temperature":21.1},"samples":["#
+    );
     for size in [200, 1_000, 8_000, 200_000] {
         let body = format!("{sensor}{}0]}}", "21.52,".repeat((size - sensor.len()) / 6));
         for threshold in [25.0, 101.5, 101.6] {

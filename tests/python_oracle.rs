@@ -1,7 +1,8 @@
-//! CPython decides: its `json` module and its `>` judge the same bodies as `sluicegate::pipeline::parse`.
+//! CPython decides: its `json` module and its `>` judge the same bodies as
+//! `sluicegate::pipeline::parse`.
 //!
-//! Every verdict must be equal, but for the differences that `sluicegate::pipeline::parse` documents; each
-//! of those has a rule here that says what to expect instead.
+//! Every verdict must be equal, but for the differences that `sluicegate::pipeline::parse`
+//! documents; each of those has a rule here that says what to expect instead.
 #![cfg(test)]
 
 use std::collections::BTreeMap;

@@ -1,17 +1,17 @@
 //! Judging one body: sluicegate by verdict, and next to it every other way to the same answer.
 //!
 //! Relative numbers: compare the lines of one run with each other. In nanoseconds, expected before
-//! the first run, at 140 bytes: sluicegate 45 for a miss, 50 for a hit, 240 when declined (simd-json
-//! judges then), 360 for a body that is broken at its very end (walked, then read twice more to tell
-//! what is wrong with it); simd-json 200, serde_json 200 and as a `Value` 600, sonic-rs 180 and by
-//! `get` 85; floors 12 and 5.
+//! the first run, at 140 bytes: sluicegate 45 for a miss, 50 for a hit, 240 when declined
+//! (simd-json judges then), 360 for a body that is broken at its very end (walked, then read twice
+//! more to tell what is wrong with it); simd-json 200, serde_json 200 and as a `Value` 600,
+//! sonic-rs 180 and by `get` 85; floors 12 and 5.
 //!
-//! Came out (lower quartiles of one run on two busy cores): 47, 52, 335, 480; 140, 160, 380, 230, 96; 8
-//! and 6. Simd-json alone is quicker than expected, and slower behind the walk that declined.
+//! Came out (lower quartiles of one run on two busy cores): 47, 52, 335, 480; 140, 160, 380, 230,
+//! 96; 8 and 6. Simd-json alone is quicker than expected, and slower behind the walk that declined.
 //! At 8 KB: miss 4.0 µs, simd-json 7.6, serde_json 6.0 and 52, sonic-rs 12.6; floors 0.2 and 0.1.
 //!
-//! `cargo bench --bench parse`; `cargo test --benches` runs each line once. Instructions in place of
-//! time: `perf/peers/parsers/run`.
+//! `cargo bench --bench parse`; `cargo test --benches` runs each line once. Instructions in place
+//! of time: `perf/peers/parsers/run`.
 
 use std::hint::black_box;
 use std::time::Duration;

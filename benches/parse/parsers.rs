@@ -1,6 +1,6 @@
-//! Ways to find `machine.temperature` in a body and compare it with a threshold, each as its library's
-//! users write it, with all memory reused that the library lets one reuse. The last two are floors:
-//! they look at every byte and find nothing.
+//! Ways to find `machine.temperature` in a body and compare it with a threshold, each as its
+//! library's users write it, with all memory reused that the library lets one reuse. The last two
+//! are floors: they look at every byte and find nothing.
 
 use std::hint::black_box;
 

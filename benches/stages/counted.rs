@@ -1,4 +1,5 @@
-//! The time of every stage that `cargo perf gate` counts instructions of. Each checks its own answers.
+//! The time of every stage that `cargo perf gate` counts instructions of. Each checks its own
+//! answers.
 //!
 //! Expected: as the groups of these stages, and for the pipeline in memory twice the core.
 //! Came out (lower quartiles of one run on two busy cores): the core 102, the pipeline 214.

@@ -1,8 +1,8 @@
 //! Publishes out of one read.
 //!
 //! Expected for one of 250 bytes: sluicegate 18 ns, rumqttc 58, a scan of the bytes 8.
-//! Came out (lower quartiles of one run on two busy cores): 17, 121, 10. What rumqttc's bytes and topics
-//! take to give back is in it.
+//! Came out (lower quartiles of one run on two busy cores): 17, 121, 10. What rumqttc's bytes and
+//! topics take to give back is in it.
 
 use std::hint::black_box;
 

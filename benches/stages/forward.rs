@@ -1,9 +1,9 @@
 //! One alert onto the wire: its topic from the topic of its message, then the publish.
 //!
-//! Expected for one of 140 bytes: topic 60 ns, publish 15 ns (rumqttc 13), both 75; the bare copy 6.
-//! At 8 KB copying is all there is: 150 ns for each.
-//! Came out (lower quartiles of one run on two busy cores): 61, 9 (29), 73, 2; at 8 KB the publish 62 (83)
-//! and the copy 56.
+//! Expected for one of 140 bytes: topic 60 ns, publish 15 ns (rumqttc 13), both 75; the bare copy
+//! 6. At 8 KB copying is all there is: 150 ns for each.
+//! Came out (lower quartiles of one run on two busy cores): 61, 9 (29), 73, 2; at 8 KB the publish
+//! 62 (83) and the copy 56.
 
 use std::hint::black_box;
 
@@ -14,11 +14,12 @@ use sluicegate::mqtt::QoS;
 use sluicegate::mqtt::packet::Publish;
 use sluicegate::mqtt::wire::Outgoing;
 use sluicegate::outbound::naming::{HubOutput, Naming};
-use sluicegate::pipeline::arena::Place;
 use sluicegate::pipeline::message::{Alert, Message, SourceId, Span};
+use sluicegate::pipeline::place::Place;
 
 const BAG: &str = "sequenceNumber=4711&%24.cdid=edge1&%24.cmid=sensor";
-const TOPIC: &str = "devices/edge1/modules/filter/messages/events/%24.on=output1&sequenceNumber=4711&MessageType=Alert";
+const TOPIC: &str = "devices/edge1/modules/filter/messages/events/%24.on=output1\
+    &sequenceNumber=4711&MessageType=Alert";
 const PACKET_ID: u16 = 7;
 
 pub(crate) fn forward(criterion: &mut Criterion) {

@@ -1,8 +1,9 @@
-//! Each stage of a message's way but the parser (that is `--bench parse`), next to what a library or a
-//! bare copy needs for the same.
+//! Each stage of a message's way but the parser (that is `--bench parse`), next to what a library
+//! or a bare copy needs for the same.
 //!
-//! Relative numbers: compare the lines of one run with each other. `cargo bench --bench stages [FILTER]`;
-//! `cargo test --benches` runs each line once. What is expected stands in the file of each stage.
+//! Relative numbers: compare the lines of one run with each other.
+//! `cargo bench --bench stages [FILTER]`; `cargo test --benches` runs each line once. What is
+//! expected stands in the file of each stage.
 
 use std::time::Duration;
 

@@ -186,8 +186,8 @@ impl Input {
         assert!(self.start <= self.end, "used what was not read");
     }
 
-    /// Reads once; nothing when nothing comes in time. What is unused moves to the front: the part of
-    /// one packet.
+    /// Reads once; nothing when nothing comes in time. What is unused moves to the front: the part
+    /// of one packet.
     fn read_from(&mut self, source: &mut impl Read) -> Result<(), BareError> {
         self.bytes.copy_within(self.start..self.end, 0);
         self.end -= self.start;

@@ -1,7 +1,8 @@
 //! Budgets: what a stage may cost at most, where, under which condition, and where that is proven.
 //! Pure.
 //!
-//! [`BUDGETS`] is the table. docs/budgets.md shows it; `cargo perf budgets` prints it as it is there.
+//! [`BUDGETS`] is the table. docs/budgets.md shows it; `cargo perf budgets` prints it as it is
+//! there.
 
 use crate::arch::Arch;
 

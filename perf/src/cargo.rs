@@ -4,13 +4,13 @@ use std::env;
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// Prefixes of the variables that Cargo sets for what it runs (its reference, "Environment variables
-/// Cargo sets for crates").
+/// Prefixes of the variables that Cargo sets for what it runs (its reference, "Environment
+/// variables Cargo sets for crates").
 const OF_A_PACKAGE: [&str; 4] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"];
 
 /// A command for `program`, Cargo or a script around it, as from a shell. With the variables of the
-/// package whose program this is, build scripts that look at them (ring's does) would run again, and
-/// most of the module be built anew.
+/// package whose program this is, build scripts that look at them (ring's does) would run again,
+/// and most of the module be built anew.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {

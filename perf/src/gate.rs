@@ -1,14 +1,14 @@
 //! `cargo perf gate`: counts what repeats exactly, and fails when it grew.
 //!
 //! ```text
-//! tools --> build --> count (children, two at a time) --> rows --> judge <-- perf/baseline, budgets
+//! tools --> build --> count (children, two at a time) --> rows --> judge <-- baseline, budgets
 //!                                                                    |
 //!                                                      table, advice, exit code; or --bless
 //! ```
 //!
-//! In: the programs of package `stages` and the stripped module. Out: a table for each architecture,
-//! and an exit code. Bounded: every child has its time, its output and its end. All that is judged is
-//! judged in [`judge`], which is pure.
+//! In: the programs of package `stages` and the stripped module. Out: a table for each
+//! architecture, and an exit code. Bounded: every child has its time, its output and its end. All
+//! that is judged is judged in [`judge`], which is pure.
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -1,10 +1,12 @@
 //! Performance measurements of sluicegate.
 //!
-//! [`bare`]: [`stages::core`] behind a socket, as a program that `loadgen run` measures: the yardstick
-//! for the pipeline. [`record`]: measures every figure that is promised and writes it down. [`ab`]:
-//! compares two states of the tree by the CPU time of the pipeline. [`trend`]: draws the record.
+//! [`bare`]: [`stages::core`] behind a socket, as a program that `loadgen run` measures: the
+//! yardstick for the pipeline. [`record`]: measures every figure that is promised and writes it
+//! down. [`ab`]: compares two states of the tree by the CPU time of the pipeline. [`trend`]: draws
+//! the record.
 //! [`gate`]: counts what repeats exactly and fails when it grew. [`budgets`]: what may be counted.
-//! [`verify`]: whether programs were built from this tree, which all but [`bare`] look at themselves.
+//! [`verify`]: whether programs were built from this tree, which all but [`bare`] look at
+//! themselves.
 #![forbid(unsafe_code)]
 
 /// Digest of what this library was built from: a program compares it with that of its own sources.

@@ -1,13 +1,14 @@
 //! `perf record`: every figure that is promised, measured and written down.
 //!
 //! ```text
-//! scenario (table) --> measure (child processes, rounds interleaved) --JSON--> reading --> row --> line, table
+//! scenario (table) --> measure (child processes, rounds interleaved) --JSON--> reading --> row
+//!                                                                       line, table <-------'
 //! ```
 //!
 //! In: the release programs. Out: one line of JSON for each scenario, appended to
-//! `perf/record/{arch}.jsonl`, and a table. All that is judged is judged in [`scenario`], [`reading`]
-//! and [`row`], which are pure. One run goes at a time; each is bounded in time, and every program
-//! that was started is ended, by its id, whatever happens.
+//! `perf/record/{arch}.jsonl`, and a table. All that is judged is judged in [`scenario`],
+//! [`reading`] and [`row`], which are pure. One run goes at a time; each is bounded in time, and
+//! every program that was started is ended, by its id, whatever happens.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -45,12 +46,13 @@ const BUILD: [&str; 9] =
 const BUILD_MAX: Duration = Duration::from_secs(3600);
 /// Longest `--for`.
 const TIME_MAX: Duration = Duration::from_secs(3600);
-const FOOT: &str = "Ratios to the Python SDK, rumqttc's EventLoop and rumqttc-v4-next are not taken \
-    here: perf/peers/run --only python_sdk,rumqttc_eventloop,rumqttc_next";
-const AFTER_HELP: &str = "Each scenario is run --times times, all scenarios once before any of them \
-    again; medians count. A run that gives no figure is made once more.\n\n\
+const FOOT: &str = "Ratios to the Python SDK, rumqttc's EventLoop and rumqttc-v4-next are not \
+    taken here: perf/peers/run --only python_sdk,rumqttc_eventloop,rumqttc_next";
+const AFTER_HELP: &str = "Each scenario is run --times times, all scenarios once before any of \
+    them again; medians count. A run that gives no figure is made once more.\n\n\
     Exit codes: 0 every floor holds; 1 a floor was missed; 2 a run gave no figure; 64 wrong usage; \
-    69 a program is missing, cannot be built or is not of this tree; 70 stopped or an internal error: nothing is recorded";
+    69 a program is missing, cannot be built or is not of this tree; 70 stopped or an internal \
+    error: nothing is recorded";
 
 /// What to record.
 #[derive(Debug, Args)]

@@ -1,11 +1,12 @@
 //! `perf trend`: the history of every recorded figure as one HTML page that needs nothing else.
 //!
 //! ```text
-//! records (JSON lines) -> read (bounded, line by line) -> history (by scenario) -> page: plots, tables
+//! records (JSON lines) -> read (bounded, by line) -> history (by scenario) -> page: plots, tables
 //! ```
 //!
-//! Records are outside input: a line that is none is named and counted, and the rest is drawn; their
-//! number and size are bounded, and their text is escaped. All but reading and writing is pure.
+//! Records are outside input: a line that is none is named and counted, and the rest is drawn;
+//! their number and size are bounded, and their text is escaped. All but reading and writing is
+//! pure.
 
 use std::fs;
 use std::path::{Path, PathBuf};

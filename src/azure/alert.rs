@@ -2,8 +2,8 @@
 //!
 //! In: the encoded bag of an input topic. Out: an output topic, written into a buffer that the
 //! caller uses again for each message. Runs once per alert, so a token that is already as
-//! [`percent_encode`](super::percent_encode) would write it is copied, not decoded; while `out` has room, such tokens
-//! cost no allocation. All others are decoded and encoded again.
+//! [`percent_encode`](super::percent_encode) would write it is copied, not decoded; while `out` has
+//! room, such tokens cost no allocation. All others are decoded and encoded again.
 //!
 //! The result carries the same properties as decoding the bag, dropping, setting `MessageType` and
 //! encoding: the tests hold it against exactly that. Two equal names, which edgeHub never sends,
@@ -134,8 +134,8 @@ fn canonical(bytes: &[u8], start: usize) -> Option<Token> {
     (name_end > start).then_some(Token { name_end, end: at })
 }
 
-/// The place behind the bytes from `at` on that stand for themselves. In steps of eight, whose bytes
-/// need no look at the end of all.
+/// The place behind the bytes from `at` on that stand for themselves. In steps of eight, whose
+/// bytes need no look at the end of all.
 #[inline]
 fn behind_unreserved(bytes: &[u8], mut at: usize) -> usize {
     let is_reserved = |byte: &u8| !UNRESERVED[usize::from(*byte)];
@@ -150,7 +150,8 @@ fn behind_unreserved(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Length of the escapes of one character at the start of `bytes`, when they are as
-/// [`percent_encode`](super::percent_encode) writes them: upper case, complete UTF-8, and not of an unreserved character.
+/// [`percent_encode`](super::percent_encode) writes them: upper case, complete UTF-8, and not of an
+/// unreserved character.
 fn escaped_char_len(bytes: &[u8]) -> Option<usize> {
     let first = escaped_byte(bytes)?;
     let char_len = match first {

@@ -55,8 +55,8 @@ pub enum ConnectionStringProblem {
     Missing(&'static str),
     /// Nothing is there but this name and its value.
     #[error(
-        "nothing but `{0}` is there: where a shell reads the string, put it in quotation marks, as ';' \
-         ends a command"
+        "nothing but `{0}` is there: where a shell reads the string, put it in quotation marks, as \
+         ';' ends a command"
     )]
     Cut(&'static str),
     /// A name with nothing behind its `=`.
@@ -67,7 +67,8 @@ pub enum ConnectionStringProblem {
     Host(&'static str),
     /// No device or module id.
     #[error(
-        "`{0}` is not an id: it has up to {ID_LEN_MAX} ASCII characters without space, '/', '+', '#'"
+        "`{0}` is not an id: it has up to {ID_LEN_MAX} ASCII characters without space, '/', '+', \
+         '#'"
     )]
     Id(&'static str),
     /// The key cannot be read.
@@ -75,7 +76,8 @@ pub enum ConnectionStringProblem {
     Key(KeyError),
     /// `x509=true`.
     #[error(
-        "`x509=true`: client certificates are out of scope; use a string with SharedAccessKey instead"
+        "`x509=true`: client certificates are out of scope; use a string with SharedAccessKey \
+         instead"
     )]
     X509,
     /// `x509` that is neither true nor false.
@@ -83,7 +85,8 @@ pub enum ConnectionStringProblem {
     X509Value,
     /// A finished token, which ends and cannot be renewed.
     #[error(
-        "`SharedAccessSignature` is a token that ends: give the SharedAccessKey of the module instead"
+        "`SharedAccessSignature` is a token that ends: give the SharedAccessKey of the module \
+         instead"
     )]
     Signature,
     /// The policy of a hub, not the key of one identity.

@@ -3,7 +3,14 @@
 //! | | 2020 (templates without DTDL) | IoT Plug and Play |
 //! |---|---|---|
 //! | desired | `{"p": {"value": 10}, "$version": 2}` | `{"p": 10, "$version": 2}` |
-//! | acknowledged | `{"p": {"value": 10, "status": "completed", "desiredVersion": 2}}` | `{"p": {"value": 10, "ac": 200, "av": 2, "ad": "completed"}}` |
+//! | acknowledged | with `status` and `desiredVersion` | with `ac`, `av` and `ad` |
+//!
+//! An acknowledgement in the form of 2020, and one of IoT Plug and Play:
+//!
+//! ```json
+//! {"p": {"value": 10, "status": "completed", "desiredVersion": 2}}
+//! {"p": {"value": 10, "ac": 200, "av": 2, "ad": "completed"}}
+//! ```
 //!
 //! A desired value decides for itself: an object whose only member is `value` is of 2020, anything
 //! else is plain. So one device serves applications of either generation.

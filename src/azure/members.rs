@@ -1,5 +1,6 @@
 //! Reads the few members of a JSON object that matter, and passes over all others as they are: a
-//! twin holds what other people put there, however deep and however odd. Takes no stack for nesting.
+//! twin holds what other people put there, however deep and however odd. Takes no stack for
+//! nesting.
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,11 @@
 //! The control plane without a hub: a retained patch on the control topic becomes the threshold in
 //! force, by the same rules as a desired patch of the [`twin`](crate::twin).
 //!
-//! - In: payloads of the control topic, in the order of arrival. Out: the threshold cell, and reports
-//!   for the reported topic, to be published retained at QoS 1.
-//! - What the broker has retained is to a control topic what the document is to a twin: it is in force
-//!   on every new connection, whatever its `$version`. There is nothing else to ask, so a version that
-//!   was too high by mistake counts until the topic is cleared.
+//! - In: payloads of the control topic, in the order of arrival. Out: the threshold cell, and
+//!   reports for the reported topic, to be published retained at QoS 1.
+//! - What the broker has retained is to a control topic what the document is to a twin: it is in
+//!   force on every new connection, whatever its `$version`. There is nothing else to ask, so a
+//!   version that was too high by mistake counts until the topic is cleared.
 //! - Bounded: one report without PUBACK, and the newest one behind it; older ones are replaced.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Where to connect to and as whom, for the two connections: the source, on which messages come, and
-//! the outlet, on which alerts and reports leave when there is no hub.
+//! Where to connect to and as whom, for the two connections: the source, on which messages come,
+//! and the outlet, on which alerts and reports leave when there is no hub.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,8 +90,8 @@ impl Login {
         self.hello(self.client_id.clone(), !self.is_kept)
     }
 
-    /// Greets the broker as the outlet. Its session holds nothing worth keeping: what it publishes is
-    /// sent again from here, and the control topic is retained.
+    /// Greets the broker as the outlet. Its session holds nothing worth keeping: what it publishes
+    /// is sent again from here, and the control topic is retained.
     pub fn outlet(&self) -> Connect {
         self.hello(format!("{}{OUTLET_ENDING}", self.client_id), true)
     }
@@ -151,6 +151,9 @@ mod tests {
     use crate::broker::settings::random_client_id;
     use crate::hub::trust::trusting;
     use crate::mqtt::Route;
+    use crate::testing::broker::Rig;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     fn login(client_id: Option<&str>, login: Option<(&str, Option<&str>)>) -> Login {
         let password = login.and_then(|(_, password)| password);
@@ -207,6 +210,26 @@ mod tests {
     #[test]
     fn named_settings_exist() {
         crate::testing::names::assert_are_in(&NAMES, &crate::module::settings::TABLE);
+    }
+
+    /// A broker that refuses the identity is asked again as rarely as that deserves.
+    #[tokio::test]
+    async fn a_refused_identity_is_one() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut login = login(None, None);
+        login.endpoint.host = "127.0.0.1".to_owned();
+        login.endpoint.port = listener.local_addr().unwrap().port();
+        let rig = Rig::new(1 << 20);
+        for (code, answer) in [(3, Answer::Refusal), (4, Answer::Identity), (5, Answer::Identity)] {
+            let broker = async {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                socket.write_all(&[0x20, 2, 0, code]).await.unwrap();
+                let _ = socket.read_to_end(&mut Vec::new()).await;
+            };
+            let (connected, ()) =
+                tokio::join!(login.connect(login.source(), &rig.pipeline), broker);
+            assert_eq!(connected.err().and_then(|failed| failed.answer), Some(answer), "{code}");
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The connection that alerts leave by when there is no hub, and on which the threshold comes.
 //!
 //! - In: payloads of the control topic, PUBACKs. Out: alerts by the template, reports, both QoS 1.
-//! - Inputs come on a connection of their own, so nothing that is waited for here ever stands behind
-//!   them.
+//! - Inputs come on a connection of their own, so nothing that is waited for here ever stands
+//!   behind them.
 //! - Before the first judgement the retained patch is waited for: a PINGREQ behind the subscription
 //!   is answered behind what the broker had retained, unless it sends that at its leisure. At most
-//!   [`FIRST_TWIN_WAIT`](crate::twin::limits::FIRST_TWIN_WAIT) from the first CONNACK. Without leave to
-//!   subscribe nothing is waited for, and alerts leave all the same.
-//! - A patch that was cleared while there was no connection is missed in what the broker had retained
-//!   ([`RETAINED_WAIT`]).
+//!   [`FIRST_TWIN_WAIT`](crate::twin::limits::FIRST_TWIN_WAIT) from the first CONNACK. Without
+//!   leave to subscribe nothing is waited for, and alerts leave all the same.
+//! - A patch that was cleared while there was no connection is missed in what the broker had
+//!   retained ([`RETAINED_WAIT`]).
 //! - An alert that the broker answers by hanging up, again and again, is put aside
 //!   ([`Outbound::hung_up`]).
 

@@ -1,7 +1,7 @@
 //! The connection that sensor messages come on.
 //!
-//! - In: publishes of the subscribed topics. Out: PUBACKs, in order of receipt, each once its message
-//!   is settled in the [`pipeline`](crate::pipeline).
+//! - In: publishes of the subscribed topics. Out: PUBACKs, in order of receipt, each once its
+//!   message is settled in the [`pipeline`](crate::pipeline).
 //! - Nothing else comes on it that anybody waits for, so at the bound it is simply not read: the
 //!   broker holds back what is QoS 1, and does with QoS 0 what its own policy says.
 //! - The subscriptions are made on every connection, whatever the broker says that it has kept: one

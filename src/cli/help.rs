@@ -1,4 +1,5 @@
-//! The commands, and what `--help` says of each: flags under headings, variables, an example, codes.
+//! The commands, and what `--help` says of each: flags under headings, variables, an example,
+//! codes.
 
 use clap::Command;
 

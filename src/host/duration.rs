@@ -85,7 +85,10 @@ mod tests {
     proptest! {
         /// A bare number says the same as the number in seconds, and no text makes a panic.
         #[test]
-        fn a_bare_number_is_seconds(number in "[0-9]{1,6}(\\.[0-9]{1,9})?", any in any::<String>()) {
+        fn a_bare_number_is_seconds(
+            number in "[0-9]{1,6}(\\.[0-9]{1,9})?",
+            any in any::<String>(),
+        ) {
             prop_assert_eq!(parse(&number).unwrap(), parse(&format!("{number}s")).unwrap());
             let _ = parse(&any);
         }

@@ -1,8 +1,8 @@
 //! Files that settings name: regular ones, of a bounded size, read whole.
 //!
 //! Whatever a path leads to, reading it neither waits for anybody nor takes more memory than the
-//! caller allows: a FIFO without a writer, a device without an end, a folder and a socket are refused
-//! by what they are. Symbolic links are followed, as mounted secrets are made of them.
+//! caller allows: a FIFO without a writer, a device without an end, a folder and a socket are
+//! refused by what they are. Symbolic links are followed, as mounted secrets are made of them.
 
 pub mod reread;
 
@@ -102,8 +102,8 @@ pub(crate) fn shortage(error: &io::Error) -> Option<&'static str> {
              systemd, ulimits of the container) and start it again",
         ),
         Errno::NFILE => Some(
-            "the system has too few file descriptors; raise fs.file-max (sysctl), or end what holds \
-             many",
+            "the system has too few file descriptors; raise fs.file-max (sysctl), or end what \
+             holds many",
         ),
         _ => None,
     }
@@ -159,8 +159,8 @@ pub fn check(path: &Path, bytes_max: u64) -> Result<(), FileProblem> {
     check_metadata(&fs::metadata(path)?, bytes_max)
 }
 
-/// Whether a file at `path` would take the place of a file, or of nothing: whoever reads from a FIFO
-/// would wait for ever.
+/// Whether a file at `path` would take the place of a file, or of nothing: whoever reads from a
+/// FIFO would wait for ever.
 ///
 /// # Errors
 /// [`FileProblem::Irregular`], or that it cannot be told.

@@ -8,7 +8,8 @@ pub const LOG_LINES_MAX: u32 = 10;
 pub const LOG_WINDOW: Duration = Duration::from_secs(10);
 /// Most characters of the name that stands in each log line.
 pub const LOG_NAME_CHARS_MAX: usize = 64;
-/// Most bytes of log lines that wait for a reader; some thousand lines. Beyond it lines are counted.
+/// Most bytes of log lines that wait for a reader; some thousand lines. Beyond it lines are
+/// counted.
 pub const LOG_QUEUE_BYTES_MAX: usize = 256 * 1024;
 /// How long the end may wait for a reader of the last log lines.
 pub const LOG_FLUSH_MAX: Duration = Duration::from_millis(500);

@@ -35,8 +35,8 @@ pub const LEVELS: [(&str, LevelFilter); 7] = [
     ("verbose", LevelFilter::TRACE),
 ];
 
-/// Starts logging for the process, which is called `name`, until what it returns is dropped. A second
-/// call changes nothing.
+/// Starts logging for the process, which is called `name`, until what it returns is dropped. A
+/// second call changes nothing.
 ///
 /// # Errors
 /// The system refuses the thread that writes.

@@ -1,4 +1,5 @@
-//! SIGTERM, SIGINT and SIGHUP, as one event that can be waited for, and the runtimes that hear them.
+//! SIGTERM, SIGINT and SIGHUP, as one event that can be waited for, and the runtimes that hear
+//! them.
 
 use std::future::pending;
 use std::io;

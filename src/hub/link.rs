@@ -1,11 +1,11 @@
 //! The link to the hub: the ingest thread, which owns the connection in both directions.
 //!
 //! One loop, one turn after the other: packets read in this turn are sorted in order of arrival
-//! (inputs and PUBACKs to the [`Pipeline`](crate::pipeline), twin patches to the threshold at once),
-//! then alerts and acknowledgements are added to the one write of the next turn.
+//! (inputs and PUBACKs to the [`Pipeline`](crate::pipeline), twin patches to the threshold at
+//! once), then alerts and acknowledgements are added to the one write of the next turn.
 //!
-//! - Bounded: see [`limits`](crate::pipeline::limits). The loop waits for the socket alone, never for a later
-//!   stage, so the two directions cannot block each other.
+//! - Bounded: see [`limits`](crate::pipeline::limits). The loop waits for the socket alone, never
+//!   for a later stage, so the two directions cannot block each other.
 //! - Connecting, waiting and reading are those of `mqtt::session`. The state is here; a turn is in
 //!   `serve`, what a connection begins with in `login`.
 
@@ -95,9 +95,9 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link that is not connected yet: the source [`SourceId::Hub`] of `pipeline`, and its outlet. `wake` is
-    /// this link's in the pipeline; `stop` turns true for shutdown, together with a notification on
-    /// `wake`.
+    /// A link that is not connected yet: the source [`SourceId::Hub`] of `pipeline`, and its
+    /// outlet. `wake` is this link's in the pipeline; `stop` turns true for shutdown, together with
+    /// a notification on `wake`.
     pub fn new(
         settings: LinkSettings,
         pipeline: SharedPipeline,
@@ -148,8 +148,8 @@ impl Link {
         session::run(&mut self).await;
     }
 
-    /// Serves one connection whose CONNACK has come, whatever it runs on, until there is a reason to
-    /// leave it: what [`run`](Self::run) does with each connection that it makes.
+    /// Serves one connection whose CONNACK has come, whatever it runs on, until there is a reason
+    /// to leave it: what [`run`](Self::run) does with each connection that it makes.
     ///
     /// # Errors
     /// Why the connection ended otherwise.

@@ -1,8 +1,9 @@
 //! Whom the module trusts: the roots of a file, or the trust bundle of the edge runtime.
 //!
 //! - In: certificates. Out: TLS settings in which they are the only roots.
-//! - A file is read again for each connection. A bundle is fetched once, before the first connection, and again when a peer's issuer is not
-//!   among its roots, at most once in [`TRUST_BUNDLE_AGE_MIN`].
+//! - A file is read again for each connection. A bundle is fetched once, before the first
+//!   connection, and again when a peer's issuer is not among its roots, at most once in
+//!   [`TRUST_BUNDLE_AGE_MIN`].
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -51,7 +51,10 @@ pub struct Workload {
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
     /// Nothing listens, or this user may not connect.
-    #[error("workload API at {address}: cannot connect: {source}; {advice}", advice = connect_advice(source))]
+    #[error(
+        "workload API at {address}: cannot connect: {source}; {advice}",
+        advice = connect_advice(source)
+    )]
     Connect {
         /// The daemon.
         address: Address,
@@ -88,7 +91,10 @@ pub enum WorkloadError {
         problem: String,
     },
     /// A status other than 200.
-    #[error("workload API at {address} answered {status}: {message}{advice}", advice = status_advice(*status))]
+    #[error(
+        "workload API at {address} answered {status}: {message}{advice}",
+        advice = status_advice(*status)
+    )]
     Refused {
         /// The daemon.
         address: Address,

@@ -1,8 +1,9 @@
 //! The socket side of MQTT: batched reads, one write per turn, keep-alive.
 //!
 //! A turn writes what waits, reads what is there (at most [`READ_BYTES`]), decodes it whole and
-//! hands the packets over as one batch, with the block of bytes that they are in. Reading never waits for writing nor writing for reading,
-//! so a peer that is slow in one direction cannot block the other.
+//! hands the packets over as one batch, with the block of bytes that they are in. Reading never
+//! waits for writing nor writing for reading, so a peer that is slow in one direction cannot block
+//! the other.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -470,9 +471,9 @@ impl<S: ByteStream> Connection<S> {
         }
     }
 
-    /// Passes over a packet that is too large, and tells of it at its end: the peer would deliver it
-    /// first on every connection, and nothing behind it would ever come. False while more of it is
-    /// to come.
+    /// Passes over a packet that is too large, and tells of it at its end: the peer would deliver
+    /// it first on every connection, and nothing behind it would ever come. False while more of it
+    /// is to come.
     fn skip_oversized(&mut self, inbox: &mut Inbox) -> bool {
         let Some((bytes, qos, told)) = self.oversized.take() else { return true };
         let skipped = bytes.min(self.read_buffer.len());

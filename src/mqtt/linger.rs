@@ -53,8 +53,8 @@ use std::time::{Duration, Instant};
 const WANTED: u32 = 8;
 /// Fewer within the longest pause are not worth one.
 const WORTHWHILE: u32 = 3;
-/// Where messages come closer together a wake-up costs less, as the core hardly slept, and the pause
-/// would cost more latency than it saves.
+/// Where messages come closer together a wake-up costs less, as the core hardly slept, and the
+/// pause would cost more latency than it saves.
 const INTERVAL_MIN: Duration = Duration::from_nanos(12_500);
 /// Where turns bring as many on their own, messages do not come one by one.
 const ENOUGH: u32 = 2;

@@ -1,6 +1,6 @@
-//! The life of an MQTT client: connect, subscribe, serve turn after turn, leave or be cut off, wait,
-//! and connect again. Every client of the product is one [`Client`], but for a registration, which is
-//! one connection ([`Serve`]); the loops are [`run`] and [`serve`], and nowhere else.
+//! The life of an MQTT client: connect, subscribe, serve turn after turn, leave or be cut off,
+//! wait, and connect again. Every client of the product is one [`Client`], but for a registration,
+//! which is one connection ([`Serve`]); the loops are [`run`] and [`serve`], and nowhere else.
 //!
 //! ```text
 //!        ┌──────────── wait (reconnect) ◄─────────────┐ failed
@@ -10,8 +10,8 @@
 //!                                       └─ SUBACK ────┘ checked against what was asked for
 //! ```
 //!
-//! - In: what the client decides in its turns. Out: connections, each to its end, and log lines about
-//!   both. Runs on the thread of its caller.
+//! - In: what the client decides in its turns. Out: connections, each to its end, and log lines
+//!   about both. Runs on the thread of its caller.
 //! - Bounded: SUBACK within [`SUBACK_WAIT`](crate::mqtt::limits::SUBACK_WAIT), a PUBACK within the
 //!   client's [`puback_timeout`](Serve::puback_timeout), waits between connections as
 //!   [`reconnect`] has them. A wait counts only time in which the connection was read.
@@ -115,7 +115,8 @@ pub(crate) struct Ask {
 pub(crate) enum Step<L> {
     /// The connection is left: DISCONNECT, and the end.
     Leave(L),
-    /// The next turn comes with packets, a wake-up, room to write, or [`TICK`](super::connection::TICK).
+    /// The next turn comes with packets, a wake-up, room to write, or
+    /// [`TICK`](super::connection::TICK).
     Wait(Wait),
 }
 
@@ -192,8 +193,8 @@ pub(crate) trait Client: Serve {
     /// [`wake`](Serve::wake).
     fn stop(&self) -> &watch::Receiver<bool>;
 
-    /// What [`connect`](Self::connect) reads each time: a change of it ends the wait before the next
-    /// attempt.
+    /// What [`connect`](Self::connect) reads each time: a change of it ends the wait before the
+    /// next attempt.
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }

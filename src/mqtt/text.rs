@@ -1,7 +1,7 @@
 //! Which characters may stand in topics, filters, client ids and user names.
 
-/// Whether MQTT forbids `character` (U+0000), or lets a receiver hang up on it: controls and the code
-/// points that are no characters (MQTT 3.1.1 §1.5.3). Mosquitto hangs up on all of them.
+/// Whether MQTT forbids `character` (U+0000), or lets a receiver hang up on it: controls and the
+/// code points that are no characters (MQTT 3.1.1 §1.5.3). Mosquitto hangs up on all of them.
 pub fn is_refused(character: char) -> bool {
     let code = u32::from(character);
     character.is_control() || matches!(code, 0xfdd0..=0xfdef) || code & 0xfffe == 0xfffe

@@ -1,8 +1,8 @@
 //! TLS: whom to trust, and as whom to connect.
 //!
 //! - In: certificates and keys, from files that may change meanwhile. Out: settings of rustls.
-//! - A peer is judged by WebPKI's rules. One thing is added: a peer whose very certificate a file of
-//!   roots holds is trusted as it stands, by its key (`verifier`).
+//! - A peer is judged by WebPKI's rules. One thing is added: a peer whose very certificate a file
+//!   of roots holds is trusted as it stands, by its key (`verifier`).
 //! - What is wrong with a certificate is said in words (`flaw`), never in a library's.
 
 pub(crate) mod certificate;

@@ -96,8 +96,8 @@ pub enum Route {
     /// host resolves to is checked at each connect, and all of it must be loopback (127.0.0.0/8,
     /// ::1).
     Plain,
-    /// MQTT over TCP without TLS, to any host: what is sent, a password among it, crosses the network
-    /// in clear. For brokers whose users chose that, never for a hub.
+    /// MQTT over TCP without TLS, to any host: what is sent, a password among it, crosses the
+    /// network in clear. For brokers whose users chose that, never for a hub.
     Tcp,
 }
 

@@ -1,8 +1,8 @@
 //! The URL of a server and who logs in there: `scheme://[user[:password]@]host[:port]`.
 //!
-//! The one reader of such a text, for brokers and proxies, in every program. It is stricter than the
-//! URL standard of browsers, which mends what it can: there a `#` in a password ends the host, a
-//! broken `%XX` stays as it is, and a password may so become a name that is looked up.
+//! The one reader of such a text, for brokers and proxies, in every program. It is stricter than
+//! the URL standard of browsers, which mends what it can: there a `#` in a password ends the host,
+//! a broken `%XX` stays as it is, and a password may so become a name that is looked up.
 
 use std::fmt;
 use std::net::Ipv6Addr;

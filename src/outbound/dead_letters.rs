@@ -1,8 +1,8 @@
 //! Alerts that their receiver does not take, as files: nothing of them is lost.
 //!
 //! - In: an alert with its topic and the reason. Out: one file for each, durable when
-//!   [`DeadLetters::park`] returns: its first line is a JSON object, all behind it the body, byte for
-//!   byte. `*.pending` is tried again, by a later process too; `*.refused` is for a person.
+//!   [`DeadLetters::park`] returns: its first line is a JSON object, all behind it the body, byte
+//!   for byte. `*.pending` is tried again, by a later process too; `*.refused` is for a person.
 //! - On the ingest thread, which waits for the disk here: in the middle of a fault alone.
 //! - Bounded: [`FILES_MAX`] and [`BYTES_MAX`] in the folder. When full, nothing is written. What it
 //!   holds is kept in memory, and counted anew once in `RECOUNT_INTERVAL`.
@@ -266,8 +266,8 @@ impl DeadLetters {
         self.path(name, PENDING)
     }
 
-    /// Under another name until it is whole and on the disk, so that no crash leaves a part. Gives the
-    /// length of the file.
+    /// Under another name until it is whole and on the disk, so that no crash leaves a part. Gives
+    /// the length of the file.
     fn write(&self, name: &Name, ending: &str, head: &Head, body: &[u8]) -> io::Result<u64> {
         fs::create_dir_all(&self.folder)?;
         let unfinished = self.path(name, UNFINISHED);

@@ -1,7 +1,8 @@
 //! What the topics of alerts are called, on a hub's output and on a broker.
 //!
-//! - In: an alert. Out: the topic of its QoS 1 publish: on a hub's output with the properties of the
-//!   input and `MessageType=Alert`; on a broker by a template. The body is the input's, in its place.
+//! - In: an alert. Out: the topic of its QoS 1 publish: on a hub's output with the properties of
+//!   the input and `MessageType=Alert`; on a broker by a template. The body is the input's, in its
+//!   place.
 //! - Runs on the ingest thread, which owns the connection that the alerts leave by. Pure.
 //! - Bounded: one topic's scratch a connection.
 

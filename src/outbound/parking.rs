@@ -1,5 +1,6 @@
-//! What becomes of the publishes that the peer answers by hanging up: they are tried alone, parked in
-//! files so that their inputs can be settled, tried again from there, and at last given up, kept.
+//! What becomes of the publishes that the peer answers by hanging up: they are tried alone, parked
+//! in files so that their inputs can be settled, tried again from there, and at last given up,
+//! kept.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -18,8 +19,8 @@ use crate::outbound::naming::Naming;
 use crate::pipeline::Pipeline;
 use crate::pipeline::message::Alert;
 
-/// Files written or moved in one turn, and as many at a hang-up: each waits for the disk, and others
-/// wait for it.
+/// Files written or moved in one turn, and as many at a hang-up: each waits for the disk, and
+/// others wait for it.
 pub(super) const FILES_AT_ONCE: usize = 8;
 /// Why an alert is parked.
 const PARKED: &str = "the receiver hung up each time when it got this alone; it is tried again";
@@ -291,9 +292,9 @@ impl<N: Naming> Outbound<N> {
         }
     }
 
-    /// Parks alerts of a suspect that are not yet, as many as this turn may, and settles their inputs.
-    /// Gives their number. The others follow in the next turns, unless there is a problem: they wait
-    /// for the next trial then.
+    /// Parks alerts of a suspect that are not yet, as many as this turn may, and settles their
+    /// inputs. Gives their number. The others follow in the next turns, unless there is a problem:
+    /// they wait for the next trial then.
     fn park_some(&mut self, suspect: usize, pipeline: &mut Pipeline) -> Result<usize, Problem> {
         let mut settled = 0;
         let ids = self.suspicion.get(suspect).in_table(self.files_left + 1);

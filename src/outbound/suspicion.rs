@@ -64,7 +64,8 @@ pub(super) const CERTAIN_TIME: Duration = Duration::from_secs(120);
 pub(super) const SUSPECTS_MAX: usize = 1024;
 /// From a trial of a parked suspect that ended a connection to the next trial of any.
 const TRIAL_INTERVAL: Duration = Duration::from_secs(5);
-/// Longest interval between the trials of one suspect at first, and after [`CERTAIN_TRIES`] of them.
+/// Longest interval between the trials of one suspect at first, and after [`CERTAIN_TRIES`] of
+/// them.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// See [`INTERVAL_MAX`].
 const LATE_INTERVAL_MAX: Duration = Duration::from_secs(3600);
@@ -103,7 +104,8 @@ pub(super) struct Use {
 
 #[derive(Debug, Default)]
 pub(super) struct Suspicion {
-    /// The oldest publish without PUBACK at the end of the last connection, and of how many in a row.
+    /// The oldest publish without PUBACK at the end of the last connection, and of how many in a
+    /// row.
     oldest: Option<(u16, u32)>,
     /// This connection begins with one publish alone.
     is_careful: bool,
@@ -211,8 +213,8 @@ impl Suspicion {
     }
 
     /// The trial that is due: behind others where there are any, and one trial of parked suspects
-    /// after the other. What is not parked yet does not wait until all older publishes were sent: in
-    /// a stream of bad ones there would always be some.
+    /// after the other. What is not parked yet does not wait until all older publishes were sent:
+    /// in a stream of bad ones there would always be some.
     fn begin(&self, now: Instant, at: Use) -> Option<Trial> {
         let is_behind_others = at.acknowledged > self.here.acknowledged_before;
         let is_idle = at.under_way == 0 && !at.has_new && !at.has_old;

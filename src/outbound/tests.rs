@@ -274,8 +274,8 @@ async fn short_connections_repeat_a_bounded_number_of_alerts() {
     assert_eq!(pipeline.counters.forwarded, ALERTS as u64);
 }
 
-/// Connections that end without a PUBACK each, with a turn on each, until `is_done`. A second passes
-/// from one to the next.
+/// Connections that end without a PUBACK each, with a turn on each, until `is_done`. A second
+/// passes from one to the next.
 fn hang_up_until(
     outbound: &mut Outbound<BrokerOutput>,
     pipeline: &mut Pipeline,
@@ -399,8 +399,8 @@ async fn what_begins_with_nothing_old_is_not_bounded() {
     assert_eq!(outbound.waiting(), 3 * RESENT_AT_ONCE);
 }
 
-/// One that begins with some is bounded for old and new together; the PUBACK of a report lets one more
-/// leave, as that of an alert does.
+/// One that begins with some is bounded for old and new together; the PUBACK of a report lets one
+/// more leave, as that of an alert does.
 #[tokio::test]
 async fn old_and_new_share_a_bound_and_each_puback_widens_it() {
     let (mut pipeline, mut outbound) = (pipeline(), outbound());
@@ -426,8 +426,9 @@ async fn old_and_new_share_a_bound_and_each_puback_widens_it() {
     }
 }
 
-/// What one bad alert comes to on each connection, to its file: from the third on the end is explained,
-/// and with the file its input is settled. Each trial is told, with what becomes of the alert.
+/// What one bad alert comes to on each connection, to its file: from the third on the end is
+/// explained, and with the file its input is settled. Each trial is told, with what becomes of the
+/// alert.
 #[tokio::test]
 async fn each_end_on_a_bad_alert_is_explained_and_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -479,8 +480,8 @@ async fn a_puback_for_a_suspect_that_was_not_sent_ends_nothing() {
     assert!(outbound.waiting() == 0 && outbound.suspicion.is_quiet());
 }
 
-/// Behind a PUBACK the connection shows that it works: what is under way then is not to blame for its
-/// end.
+/// Behind a PUBACK the connection shows that it works: what is under way then is not to blame for
+/// its end.
 #[tokio::test]
 async fn what_is_sent_behind_a_puback_is_not_sent_alone() {
     let (mut pipeline, mut outbound) = (pipeline(), outbound());
@@ -550,7 +551,9 @@ proptest! {
     /// Whatever comes between: each connection is sent, in order and under their ids, what had no
     /// PUBACK when it began, then what is new; and every PUBACK ends what was sent under its id.
     #[test]
-    fn every_connection_carries_the_rest_of_the_last(steps in prop::collection::vec(step(), 1..60)) {
+    fn every_connection_carries_the_rest_of_the_last(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (mut pipeline, mut outbound) = (pipeline(), outbound());
@@ -586,7 +589,8 @@ proptest! {
                             .map(|publish| (publish.pkid, publish.dup, publish.topic))
                             .collect();
                         assert_eq!(carried, expected);
-                        expected = open.iter().map(|(id, topic)| (*id, true, topic.clone())).collect();
+                        let again = |(id, topic): &(u16, String)| (*id, true, topic.clone());
+                        expected = open.iter().map(again).collect();
                         (ours, peer) = pair(1 << 20);
                         let reserved = outbound.reconnected().unwrap();
                         outbound.send(&mut ours, &mut pipeline, None).unwrap();

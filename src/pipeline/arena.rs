@@ -16,7 +16,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::pipeline::limits::{ALERT_TABLES_BYTES, HELD_BYTES_MIN};
+use crate::pipeline::limits::HELD_BYTES_MIN;
+use crate::pipeline::message::ALERT_TABLES_BYTES;
+use crate::pipeline::place::Place;
 
 /// Size of a chunk, as a share of all that may be kept.
 const CHUNK_SHARE: usize = 64;
@@ -35,15 +37,6 @@ const ALONE_SHARE: usize = 8;
 pub const FREE_CHUNKS_MAX: usize = 16;
 
 const _: () = assert!(CHUNK_BYTES_MIN * FREE_CHUNKS_MAX <= HELD_BYTES_MIN / 4);
-
-/// Where an alert is, to be given back once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place(u32);
-
-impl Place {
-    /// In memory of its own.
-    pub const ALONE: Self = Self(u32::MAX);
-}
 
 #[derive(Debug, Default)]
 struct Chunk {

@@ -3,8 +3,8 @@
 //! - In: messages of one source in order of receipt, with the threshold in force at that moment.
 //! - Out: batches to be judged. Runs on the ingest thread.
 //! - Bounded: a batch has at most [`BATCH_MESSAGES_MAX`] messages; their number altogether is
-//!   bounded by what may be held ([`limits`](crate::pipeline::limits)), so nothing is dropped here. Settled
-//!   batches come back for their memory, at most [`SPARE_BATCHES_MAX`] of them, and
+//!   bounded by what may be held ([`limits`](crate::pipeline::limits)), so nothing is dropped here.
+//!   Settled batches come back for their memory, at most [`SPARE_BATCHES_MAX`] of them, and
 //!   [`SPARE_BYTES_MAX`] in all.
 
 use std::collections::VecDeque;

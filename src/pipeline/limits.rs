@@ -1,8 +1,9 @@
 //! Every bound of the pipeline, in one place. docs/bounds.md says what happens at each.
 
-use crate::pipeline::message::{Alert, SourceId};
+use crate::pipeline::message::SourceId;
 
-/// Batches handed to the parser pool and not yet back. At the bound the ingest thread judges itself.
+/// Batches handed to the parser pool and not yet back. At the bound the ingest thread judges
+/// itself.
 pub const PIPELINE_BATCHES_MAX: usize = 64;
 /// Most messages in one batch: one read of 64 KiB holds at most some thousand.
 pub const BATCH_MESSAGES_MAX: usize = 4096;
@@ -18,9 +19,6 @@ pub const HELD_MESSAGES_MAX: usize = 65_535;
 /// Most bytes that are kept alive for such messages (default of the setting `held-bytes`). At it
 /// nothing is read from a broker, and nothing is taken from a hub.
 pub const HELD_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
-/// What an alert counts besides its bytes: its places in the tables that it passes through, the
-/// outbox and that of its connection, which double when they grow. (`outbound` holds it to that.)
-pub const ALERT_TABLES_BYTES: usize = 2 * 2 * size_of::<Alert>();
 /// Least value of that setting.
 pub const HELD_BYTES_MIN: usize = 1024 * 1024;
 /// Its largest value: what all sources hold together stays below half of what this machine can

@@ -1,20 +1,24 @@
 //! What moves between the stages: batches of messages within one block of bytes, and alerts.
 //!
 //! A message is two places in the block that one read brought, and is judged there. What stays
-//! longer than that is copied out, once: an alert into its source's [`arena`](crate::pipeline::arena), and
-//! messages that wait for the first threshold into a block of their own. A block keeps all of the
-//! chunk that it was read into, so nothing small may keep it.
+//! longer than that is copied out, once: an alert into its source's
+//! [`arena`](crate::pipeline::arena), and messages that wait for the first threshold into a block
+//! of their own. A block keeps all of the chunk that it was read into, so nothing small may keep
+//! it.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
-use crate::pipeline::arena::Place;
 use crate::pipeline::ledger::Content;
-use crate::pipeline::limits::ALERT_TABLES_BYTES;
 use crate::pipeline::parse::Malformed;
+use crate::pipeline::place::Place;
 use crate::pipeline::threshold::Threshold;
+
+/// What an alert counts besides its bytes: its places in the tables that it passes through, the
+/// outbox and that of its connection, which double when they grow. (`outbound` holds it to that.)
+pub const ALERT_TABLES_BYTES: usize = 2 * 2 * size_of::<Alert>();
 
 /// A place in a block of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,37 +5,37 @@
 //! value, not a failure.
 //!
 //! ```text
-//!            ┌─ fast: one walk over the body, no memory ──────┐
-//!            │         │ declined                             │
-//!   body ────┼─ simd: tape, buffers reused; not on 32 bits ───┼── value at the path ── threshold ── Verdict
-//!            │         │ unsure                               │
-//!            └─ exact: every byte and digit ──────────────────┘
+//!         ┌─ fast: one walk over the body, no memory ────┐
+//!         │         │ declined                           │
+//!  body ──┼─ simd: tape, buffers reused; not on 32 bits ─┼─ value at the path ─ threshold: Verdict
+//!         │         │ unsure                             │
+//!         └─ exact: every byte and digit ────────────────┘
 //! ```
 //!
 //! Which of them are asked is a matter of cost alone ([`Ways`]): every way gives the same verdict.
 //!
 //! # What counts
-//! The whole body must be UTF-8 and JSON (RFC 8259), whatever stands after the temperature. Of equal
-//! keys the last wins, at every level. A body that is no object, or an object on the path that is
-//! something else or missing, is simply not an alert. Integers of any size compare exactly. Numbers
-//! with a fraction or an exponent compare as the nearest `f64`, as in Python: `25.0000000000000017` is
-//! 25, and `1e999` is infinity.
+//! The whole body must be UTF-8 and JSON (RFC 8259), whatever stands after the temperature. Of
+//! equal keys the last wins, at every level. A body that is no object, or an object on the path
+//! that is something else or missing, is simply not an alert. Integers of any size compare exactly.
+//! Numbers with a fraction or an exponent compare as the nearest `f64`, as in Python:
+//! `25.0000000000000017` is 25, and `1e999` is infinity.
 //!
 //! # Where Python's `json` module decides otherwise
 //! - `NaN`, `Infinity` and `-Infinity` are not JSON: malformed here, numbers there.
 //! - `true` and `false` as temperature: malformed here, 1 and 0 there.
-//! - A body, or a value on the path, that is not an object: no alert here; there it may raise an error.
+//! - A body, or a value on the path, that is not an object: no alert here; there it may raise an
+//!   error.
 //! - Integers of more than 4,300 digits: compared exactly here, an error there.
 //! - Nesting: any depth here (memory in proportion to the body, no stack); there an error at
 //!   about 1,000 levels.
 
 mod exact;
 mod fast;
-mod number;
 mod path;
 mod simd;
 
-pub use number::{LONG_DIGITS, Number};
+pub use crate::pipeline::number::{LONG_DIGITS, Number};
 pub use path::{JsonPath, PATH_MEMBERS_MAX, PathError};
 pub use simd::SIMD_BODY_BYTES_MAX;
 
@@ -85,8 +85,8 @@ enum Found<'a> {
 
 /// Who is asked before the exact parser, which always has the last word.
 ///
-/// The verdict never depends on it, what it costs does. All ways are there on every machine, so that
-/// tests can hold one against the other wherever they run.
+/// The verdict never depends on it, what it costs does. All ways are there on every machine, so
+/// that tests can hold one against the other wherever they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ways {
     /// First the walk over the body.
@@ -143,7 +143,8 @@ impl Parser {
         }
     }
 
-    /// What the walk over `body` says alone; none when it declines, or is none of this parser's ways.
+    /// What the walk over `body` says alone; none when it declines, or is none of this parser's
+    /// ways.
     #[inline]
     pub fn walk(&self, body: &[u8], threshold: Threshold) -> Option<Verdict> {
         self.fast.as_ref()?.judge(body, threshold)

@@ -1,6 +1,6 @@
 use super::*;
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
-use crate::pipeline::limits::ALERT_TABLES_BYTES;
+use crate::pipeline::message::ALERT_TABLES_BYTES;
 use crate::pipeline::message::Span;
 use futures_util::FutureExt;
 
@@ -236,6 +236,27 @@ fn a_hold_is_released_once() {
     rig.advance();
     assert_eq!(rig.alert().origin(), "2", "the only one that 25 judged");
     assert!(rig.pipeline.is_drained());
+}
+
+/// Alerts of two sources leave in turns, so that a flood of the one never holds up the other; where
+/// one has none, the other's follow each other.
+#[test]
+fn alerts_of_two_sources_leave_in_turns() {
+    use SourceId::{Broker, Hub};
+    for (counts, expected) in [
+        ([3, 3], &[Hub, Broker, Hub, Broker, Hub, Broker][..]),
+        ([5, 2], &[Hub, Broker, Hub, Broker, Hub, Hub, Hub]),
+        ([1, 4], &[Hub, Broker, Broker, Broker, Broker]),
+    ] {
+        let mut rig = rig(0, 1 << 20);
+        for (source, count) in [Hub, Broker].into_iter().zip(counts) {
+            rig.receive(source, &vec![(1, 99); count], 0);
+        }
+        rig.advance();
+        let left: Vec<_> =
+            std::iter::from_fn(|| rig.pipeline.next_alert()).map(|alert| alert.source).collect();
+        assert_eq!(left, expected);
+    }
 }
 
 /// A call wakes the connections that have work to do, each once for it, and never its own.

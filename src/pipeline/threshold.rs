@@ -10,7 +10,7 @@ use std::fmt;
 
 use arc_swap::ArcSwap;
 
-use crate::pipeline::parse::Number;
+use crate::pipeline::number::Number;
 
 /// A finite temperature that a reading must exceed to be an alert, in the sensor's own unit.
 ///

@@ -23,9 +23,9 @@ pub enum Unsent {
     TopicTooLong(usize),
     /// It was an alert of this module already.
     #[error(
-        "a route of the deployment brings this module's output back to its input1, where each alert \
-         would be an alert again, without end; take the route out, or have its condition exclude \
-         MessageType = 'Alert' (SLUICEGATE_JUDGE_OWN_ALERTS=true judges them all the same)"
+        "a route of the deployment brings this module's output back to its input1, where each \
+         alert would be an alert again, without end; take the route out, or have its condition \
+         exclude MessageType = 'Alert' (SLUICEGATE_JUDGE_OWN_ALERTS=true judges them all the same)"
     )]
     Own,
 }
@@ -34,8 +34,8 @@ pub enum Unsent {
 fn excess(topic_bytes: usize, body_bytes: usize) -> String {
     match topic_bytes {
         0..=65_535 => format!(
-            "topic with properties {topic_bytes} bytes, body {body_bytes} bytes: together a hub takes \
-             about 262144"
+            "topic with properties {topic_bytes} bytes, body {body_bytes} bytes: together a hub \
+             takes about 262144"
         ),
         _ => {
             format!("its topic would have {topic_bytes} bytes of the 65535 that MQTT has room for")

@@ -1,11 +1,11 @@
 //! The sensor's view of its device twin: which desired values it has yet to act on, and which
 //! reports the hub has yet to take.
 //!
-//! - In: twin documents, desired patches, answers, reports of the device. Out: desired values to act
-//!   on, requests to publish.
-//! - Every connection begins with a GET. A desired value of the document is acted on unless the twin
-//!   acknowledges it under the document's version, or this process has acted on it; so what changed
-//!   while the device was away is made up for, and nothing is done twice.
+//! - In: twin documents, desired patches, answers, reports of the device. Out: desired values to
+//!   act on, requests to publish.
+//! - Every connection begins with a GET. A desired value of the document is acted on unless the
+//!   twin acknowledges it under the document's version, or this process has acted on it; so what
+//!   changed while the device was away is made up for, and nothing is done twice.
 //! - A patch is acted on when its version is above all known ones. Unless it is the next one, the
 //!   document is asked for, and decides: one with a lower version is of another twin.
 //! - Bounded: see `twin::requests`; of each property of the template the last
@@ -72,7 +72,8 @@ impl Twin {
         self.requests.connected();
     }
 
-    /// The device was assigned anew: the twin may be another, and nothing known of the old one holds.
+    /// The device was assigned anew: the twin may be another, and nothing known of the old one
+    /// holds.
     pub fn forget(&mut self) {
         (self.version, self.handled) = Default::default();
     }

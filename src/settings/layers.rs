@@ -121,8 +121,8 @@ impl Layers {
         }
     }
 
-    /// Whether the variable says anything. White space around it comes from an env-file with Windows
-    /// line ends, or from a command that made it; a password may have its own.
+    /// Whether the variable says anything. White space around it comes from an env-file with
+    /// Windows line ends, or from a command that made it; a password may have its own.
     fn add_variable(&mut self, spec: &Spec, name: &str, value: OsString) -> bool {
         let source = format!("variable {name}");
         let Ok(text) = value.into_string() else {

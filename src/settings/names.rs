@@ -42,8 +42,8 @@ impl KnownNames {
         self
     }
 
-    /// A warning for each variable that has the program's prefix, or nearly a name of its own, and is
-    /// none. Empty ones count as unset. No value is shown.
+    /// A warning for each variable that has the program's prefix, or nearly a name of its own, and
+    /// is none. Empty ones count as unset. No value is shown.
     pub fn strays(&self, variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
         let mut lines = Vec::new();
         let mut untold = 0_usize;

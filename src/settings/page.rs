@@ -1,6 +1,7 @@
 //! For tests: the page of settings, `docs/settings.md`, whose parts are written from the tables.
 //!
-//! A part stands between two marks that name its command. With `UPDATE_DOCS` set the tests write it.
+//! A part stands between two marks that name its command. With `UPDATE_DOCS` set the tests write
+//! it.
 
 use std::fs;
 use std::path::Path;
@@ -63,7 +64,8 @@ fn entry(spec: &Spec) -> String {
     text
 }
 
-/// A part of a help as a sentence. What begins with code, or with a word of its own, stays as it is.
+/// A part of a help as a sentence. What begins with code, or with a word of its own, stays as it
+/// is.
 fn sentence(part: &str) -> String {
     let mut letters = part.chars();
     let first = letters.next().expect("a help has no empty parts");

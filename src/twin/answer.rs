@@ -8,9 +8,9 @@ use super::desired::Change;
 use crate::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 
 /// Stores what `change` asks for into `cell`, under `version`; a removed property means `default`.
-/// The outcome comes with the value of the reported property that acknowledges it (IoT Plug and Play
-/// conventions: `value` is what is in force now, `av` is 0 without a version). `None` when there is
-/// nothing to say.
+/// The outcome comes with the value of the reported property that acknowledges it (IoT Plug and
+/// Play conventions: `value` is what is in force now, `av` is 0 without a version). `None` when
+/// there is nothing to say.
 pub(crate) fn put_in_force(
     change: Change,
     cell: &ThresholdCell,

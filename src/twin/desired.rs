@@ -59,8 +59,8 @@ impl Desired {
     }
 
     /// A whole document, and the text of its reported properties. A `null` here is a value like any
-    /// other and a bad one: a hub deletes what a patch sets to `null`, so a document has no business
-    /// to hold it.
+    /// other and a bad one: a hub deletes what a patch sets to `null`, so a document has no
+    /// business to hold it.
     pub(crate) fn from_document(body: &[u8]) -> Result<(Self, Option<&str>), String> {
         let (desired, reported) = sections(body)?;
         let [value, version] = members(desired.as_bytes(), [PROPERTY, VERSION])

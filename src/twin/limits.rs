@@ -9,5 +9,6 @@ pub const TWIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The longest such wait: each time it is twice the last one.
 pub const TWIN_ANSWER_WAIT_MAX: Duration = Duration::from_secs(160);
 /// Largest `$version` that is taken for one: a report repeats it, and a hub refuses a report with a
-/// larger integer (IoT Hub: tags and properties format). Versions count changes, so none gets there.
+/// larger integer (IoT Hub: tags and properties format). Versions count changes, so none gets
+/// there.
 pub const VERSION_MAX: u64 = (1 << 52) - 1;

@@ -22,8 +22,8 @@ pub(super) fn hint(desired: &[u8], known: &[&str]) -> Option<String> {
     ))
 }
 
-/// Whether `name` is `known` but for its letter case, its separators, a few slips, or the words that
-/// `known` begins with.
+/// Whether `name` is `known` but for its letter case, its separators, a few slips, or the words
+/// that `known` begins with.
 fn is_near(name: &str, known: &str) -> bool {
     if name.len() > 2 * known.len() {
         return false;

@@ -2,11 +2,12 @@
 //! twin and the sensor's.
 //!
 //! - In: what is to be asked for and reported, answers, the time. Out: requests to publish.
-//! - A document counts whichever GET of its connection it answers, unless a patch in force is newer.
-//! - Bounded: one GET and one report of each property are due at a time; a newer report replaces the
-//!   older. Each is sent again, under a new id, after [`TWIN_ANSWER_WAIT`], then after twice that,
-//!   up to [`TWIN_ANSWER_WAIT_MAX`], and after a reconnect. What the hub puts off (429, 5xx) waits
-//!   as long; a report that it calls invalid (4xx) is given up.
+//! - A document counts whichever GET of its connection it answers, unless a patch in force is
+//!   newer.
+//! - Bounded: one GET and one report of each property are due at a time; a newer report replaces
+//!   the older. Each is sent again, under a new id, after [`TWIN_ANSWER_WAIT`], then after twice
+//!   that, up to [`TWIN_ANSWER_WAIT_MAX`], and after a reconnect. What the hub puts off (429, 5xx)
+//!   waits as long; a report that it calls invalid (4xx) is given up.
 //!
 //! Source: Azure IoT Hub over MQTT, "Retrieving a device twin's properties", "Update reported
 //! properties".

@@ -83,8 +83,8 @@ fn reading(body_bytes: usize, piece: usize, kept: usize, turns: usize) -> u64 {
     })
 }
 
-/// For packets that are no larger than a chunk, in pieces of any size, whether blocks are dropped at once or
-/// kept for some turns: nothing.
+/// For packets that are no larger than a chunk, in pieces of any size, whether blocks are dropped
+/// at once or kept for some turns: nothing.
 #[test]
 fn used_chunks_are_read_into_again() {
     for body_bytes in [0, 140, 1_000, 8_000, 32_000, 60_000] {

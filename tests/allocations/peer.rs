@@ -13,8 +13,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 /// Messages of 140 bytes, as the sensors of the record send them; spaces make them longer.
-const COLD: &str = r#"{"machine":{"temperature":21.52791830163853,"pressure":1.02},"ambient":{"temperature":21.1,"humidity":25},"timeCreated":"2026-01-01T00:00Z"}"#;
-const HOT: &str = r#"{"machine":{"temperature":99.52791830163853,"pressure":9.82},"ambient":{"temperature":21.1,"humidity":25},"timeCreated":"2026-01-01T00:00Z"}"#;
+const COLD: &str = concat!(
+    r#"{"machine":{"temperature":21.52791830163853,"pressure":1.02}"#,
+    r#","ambient":{"temperature":21.1,"humidity":25}"#,
+    r#","timeCreated":"2026-01-01T00:00Z"}"#
+);
+const HOT: &str = concat!(
+    r#"{"machine":{"temperature":99.52791830163853,"pressure":9.82}"#,
+    r#","ambient":{"temperature":21.1,"humidity":25}"#,
+    r#","timeCreated":"2026-01-01T00:00Z"}"#
+);
 
 /// What is sent, over and over.
 #[derive(Debug, Clone, Copy)]

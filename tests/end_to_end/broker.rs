@@ -36,7 +36,12 @@ pub(crate) const ALERTS: &str = "alerts/#";
 /// A body that carries its number.
 pub(crate) fn body(n: usize, temperature: impl std::fmt::Display) -> String {
     format!(
-        r#"{{"n":{n},"machine":{{"temperature":{temperature},"pressure":1.5}},"timeCreated":"2020-06-01T12:00:00.1234567Z"}}"#
+        concat!(
+            r#"{{"n":{n},"machine":{{"temperature":{temperature},"pressure":1.5}}"#,
+            r#","timeCreated":"2020-06-01T12:00:00.1234567Z"}}"#
+        ),
+        n = n,
+        temperature = temperature
     )
 }
 

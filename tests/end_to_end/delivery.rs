@@ -179,8 +179,8 @@ fn an_alert_too_large_for_the_hub_does_not_stop_the_module() {
     assert_eq!(module.count("connected to"), 1, "the connection stays");
 }
 
-/// Two processes of one identity, both of which get work acknowledged: each says so, and their waits
-/// grow past those of a link that is cut.
+/// Two processes of one identity, both of which get work acknowledged: each says so, and their
+/// waits grow past those of a link that is cut.
 #[test]
 fn two_of_one_identity_wait_for_each_other_under_load() {
     /// Longest wait behind a cut of a link that works.

@@ -100,8 +100,8 @@ fn the_template_filters_the_simulated_sensor() {
     assert_alerts(&scene, &sensor.send_until(raised + 2.0), raised);
 }
 
-/// The template is the built-in deployment: same modules, twins and routes. All that a real edge hub
-/// does and the local one does not is the time to live.
+/// The template is the built-in deployment: same modules, twins and routes. All that a real edge
+/// hub does and the local one does not is the time to live.
 #[test]
 fn the_template_is_the_built_in_deployment() {
     let template = Manifest::from_file(&template_path()).unwrap();
@@ -307,8 +307,9 @@ fn the_build_context_is_what_the_images_need() {
     assert_eq!(let_in, copied);
 }
 
-/// Refused alerts have a place in the container that outlives it, though all else there is read-only:
-/// the folder that the image's variable names is the image's user's, and a volume in the template.
+/// Refused alerts have a place in the container that outlives it, though all else there is
+/// read-only: the folder that the image's variable names is the image's user's, and a volume in the
+/// template.
 #[test]
 fn refused_alerts_have_a_volume() {
     let dockerfile = text("deploy/Dockerfile.amd64");

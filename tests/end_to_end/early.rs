@@ -1,5 +1,5 @@
-//! A hub, and a broker, that lose a CONNECT which comes with the end of the TLS handshake, as edgeHub
-//! 1.6.0 and 1.6.1 do: each client gets through, and is not delayed again.
+//! A hub, and a broker, that lose a CONNECT which comes with the end of the TLS handshake, as
+//! edgeHub 1.6.0 and 1.6.1 do: each client gets through, and is not delayed again.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -19,8 +19,8 @@ const FOUND: &str = "loses a CONNECT that comes with the end of the TLS handshak
 /// How long a wire waits for more; shorter than CONNECT is held back without any answer.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// A wire to a server that gathers what clients say within [`GATHER`], so that what belongs together
-/// arrives together.
+/// A wire to a server that gathers what clients say within [`GATHER`], so that what belongs
+/// together arrives together.
 struct Wire {
     address: SocketAddr,
     over: Arc<AtomicBool>,

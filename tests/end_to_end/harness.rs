@@ -251,7 +251,12 @@ pub(crate) fn message(body: impl Into<Bytes>, properties: &[(&str, &str)]) -> Hu
 /// A body in the shape of the simulated temperature sensor.
 pub(crate) fn reading(temperature: impl std::fmt::Display) -> String {
     format!(
-        r#"{{"machine":{{"temperature":{temperature},"pressure":1.5}},"ambient":{{"temperature":20.7,"humidity":25}},"timeCreated":"2020-06-01T12:00:00.1234567Z"}}"#
+        concat!(
+            r#"{{"machine":{{"temperature":{temperature},"pressure":1.5}}"#,
+            r#","ambient":{{"temperature":20.7,"humidity":25}}"#,
+            r#","timeCreated":"2020-06-01T12:00:00.1234567Z"}}"#
+        ),
+        temperature = temperature
     )
 }
 

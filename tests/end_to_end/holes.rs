@@ -12,8 +12,8 @@ const WAYS: [Swallow; 3] = [Swallow::Up, Swallow::Down, Swallow::Both];
 const HOLE: Duration = Duration::from_secs(5);
 /// How soon after that all that was sent has come.
 const BACK: Duration = Duration::from_secs(10);
-/// Between two groups of messages, all of them hot: few, so that what has waited is no measure of how
-/// fast this machine is.
+/// Between two groups of messages, all of them hot: few, so that what has waited is no measure of
+/// how fast this machine is.
 const PACE: Duration = Duration::from_millis(50);
 const GROUP: usize = 2;
 

@@ -1,5 +1,5 @@
-//! The command blocks of the documents, as they stand, each document's in order, in two terminals: each
-//! shows what its comments promise, and leaves nothing that a later one could trip over.
+//! The command blocks of the documents, as they stand, each document's in order, in two terminals:
+//! each shows what its comments promise, and leaves nothing that a later one could trip over.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -167,7 +167,8 @@ impl Session {
         Self { folder, hub_port, broker_port, terminals }
     }
 
-    /// Types statements and looks for their effects. Gives those behind one that holds the terminal.
+    /// Types statements and looks for their effects. Gives those behind one that holds the
+    /// terminal.
     #[track_caller]
     fn run(&self, number: usize, statements: &[String], effects: &[(&str, Effect)]) -> Vec<String> {
         let terminal = &self.terminals[number];
@@ -265,8 +266,8 @@ impl Session {
     }
 }
 
-/// The documents promise an effect within 3 s of the command; a machine whose tests have more patience has
-/// it here, too.
+/// The documents promise an effect within 3 s of the command; a machine whose tests have more
+/// patience has it here, too.
 #[track_caller]
 fn wait_soon(start: Instant, statement: &str, condition: &mut dyn FnMut() -> bool) {
     let limit = patience() / 10;

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use crate::harness::{Process, sluicegate, wait_until};
 
-/// What a setting may name by mistake, each of which would hold up or fill up whoever just reads it.
+/// What a setting may name by mistake, each of which would hold up or fill up whoever just reads
+/// it.
 fn hostile_files() -> (TempDir, Vec<(PathBuf, &'static str)>) {
     let folder = tempfile::tempdir().unwrap();
     let (fifo, sparse) = (folder.path().join("fifo"), folder.path().join("sparse"));
@@ -73,8 +74,8 @@ fn limited(limit: usize, arguments: &Command) -> Command {
     command
 }
 
-/// For every limit of descriptors with which the program can be loaded: it starts, or it ends with 71
-/// and the reason; it never panics, and what started obeys SIGTERM.
+/// For every limit of descriptors with which the program can be loaded: it starts, or it ends with
+/// 71 and the reason; it never panics, and what started obeys SIGTERM.
 fn check_limits(arguments: impl Fn() -> Command, ends: &[i32]) {
     let (mut refused, mut short) = (Vec::new(), Vec::new());
     for limit in 4..=20 {

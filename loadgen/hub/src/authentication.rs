@@ -41,8 +41,8 @@ const DAY_S: u64 = 24 * 3600;
 /// Characters of a refused version that the log shows.
 const VERSION_CHARS: usize = 40;
 
-/// Checks the `api-version` of a query `[?]name=value&...`, of which the first counts. IoT Hub's are
-/// dates, so what is none, or lies in the future, is refused; any other one is taken.
+/// Checks the `api-version` of a query `[?]name=value&...`, of which the first counts. IoT Hub's
+/// are dates, so what is none, or lies in the future, is refused; any other one is taken.
 pub(crate) fn check_version(query: &str, clock: Clock) -> Result<(), Refusal> {
     let query = query.strip_prefix('?').unwrap_or(query);
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));

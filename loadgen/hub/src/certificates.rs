@@ -37,7 +37,8 @@ pub struct Certificates {
 
 impl Certificates {
     /// Loads or creates the CA in `state_dir` and issues a server certificate for `host_name`, the
-    /// `addresses` that are listened on, `localhost`, `127.0.0.1`, `::1` and the machine's own name.
+    /// `addresses` that are listened on, `localhost`, `127.0.0.1`, `::1` and the machine's own
+    /// name.
     ///
     /// # Errors
     /// The folder cannot be used, or the CA in it.
@@ -90,7 +91,8 @@ fn load_authority(ca_file: &Path, key_file: &Path) -> Result<Option<Authority>, 
     if verifies(&authority) {
         Ok(Some(authority))
     } else {
-        tracing::warn!(file = %ca_file.display(), "development CA does not match its key: replaced");
+        tracing::warn!(file = %ca_file.display(), "development CA does not match its key: \
+                                                   replaced");
         Ok(None)
     }
 }

@@ -164,8 +164,8 @@ impl HubHandle {
         })?
     }
 
-    /// Deletes a twin and makes it anew with these desired properties, which have come to `version`.
-    /// Nobody is told: whoever is connected learns of it by the next patch or GET.
+    /// Deletes a twin and makes it anew with these desired properties, which have come to
+    /// `version`. Nobody is told: whoever is connected learns of it by the next patch or GET.
     ///
     /// # Errors
     /// As [`HubHandle::set_desired`].

@@ -98,7 +98,8 @@ impl Lobby {
     }
 }
 
-/// After a failed accept: makes room by `shed_oldest` if descriptors run short, else waits a moment.
+/// After a failed accept: makes room by `shed_oldest` if descriptors run short, else waits a
+/// moment.
 pub(super) async fn recover(error: &io::Error, shed_oldest: impl FnOnce() -> bool) {
     let is_shortage = matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE));
     if is_shortage && shed_oldest() {

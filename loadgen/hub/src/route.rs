@@ -67,7 +67,8 @@ pub enum RouteError {
     Source(String),
     /// The route has a condition.
     #[error(
-        "`WHERE` is not supported by the local hub; leave the condition out and filter in the module"
+        "`WHERE` is not supported by the local hub; leave the condition out and filter in the \
+         module"
     )]
     Where,
     /// No `INTO` after the source.
@@ -75,7 +76,8 @@ pub enum RouteError {
     MissingInto(String),
     /// The sink is none of the known forms.
     #[error(
-        "`{0}` is not a sink; use $upstream or BrokeredEndpoint(\"/modules/{{module}}/inputs/{{input}}\")"
+        "`{0}` is not a sink; use $upstream or \
+         BrokeredEndpoint(\"/modules/{{module}}/inputs/{{input}}\")"
     )]
     Sink(String),
 }

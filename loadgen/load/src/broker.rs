@@ -5,9 +5,9 @@
 //! comes before the start is not of this run: the start waits until nothing came for [`QUIET_NS`].
 //! Neither are retained messages, whenever they come.
 //!
-//! Bounded: the answers to CONNECT and SUBSCRIBE by the settings, quiet by [`QUIET_WAIT_NS`]; each connection is pinged
-//! every [`PING_PERIOD_NS`] and must have answered by the next time. A connection that is lost ends
-//! the run.
+//! Bounded: the answers to CONNECT and SUBSCRIBE by the settings, quiet by [`QUIET_WAIT_NS`]; each
+//! connection is pinged every [`PING_PERIOD_NS`] and must have answered by the next time. A
+//! connection that is lost ends the run.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -83,8 +83,8 @@ struct Quiet {
 
 impl Broker {
     /// Resolves the broker's name and reads the roots to trust. Messages are sent on `topic`, in
-    /// which `{sensor}` stands for the sensor's name; alerts are expected on `alerts_topic`, in which
-    /// `{topic}` stands for the topic of the message.
+    /// which `{sensor}` stands for the sensor's name; alerts are expected on `alerts_topic`, in
+    /// which `{topic}` stands for the topic of the message.
     ///
     /// # Errors
     /// There is no such host, the roots cannot be had, or the two topics are one.
@@ -147,8 +147,8 @@ impl Broker {
         Err(last)
     }
 
-    /// Whether the run may begin: all connections are ready, which takes `wait` at most, and nothing
-    /// comes any more.
+    /// Whether the run may begin: all connections are ready, which takes `wait` at most, and
+    /// nothing comes any more.
     ///
     /// # Errors
     /// An answer is too late, or there is no end of messages that are not of this run.

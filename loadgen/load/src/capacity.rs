@@ -3,9 +3,10 @@
 //! ```text
 //!  Search (which rate next) --rate--> run --outcome--> judge (did it hold) --held--> Search
 //! ```
-//! The search climbs by [`CLIMB_FACTOR`] until a rate fails, halves the distance to the last one that
-//! held until they are [`PRECISION`] apart, and then has to prove the rate found: it must hold
-//! [`CONFIRMATIONS`] times more, and [`REFUSAL`] times it must fail. Runs are bounded by [`RUNS_MAX`].
+//! The search climbs by [`CLIMB_FACTOR`] until a rate fails, halves the distance to the last one
+//! that held until they are [`PRECISION`] apart, and then has to prove the rate found: it must hold
+//! [`CONFIRMATIONS`] times more, and [`REFUSAL`] times it must fail. Runs are bounded by
+//! [`RUNS_MAX`].
 
 use super::error::LoadError;
 use super::outcome::{Capacity, Counts, Objective, Outcome, Probe, ProbeStep, Standing};
@@ -38,14 +39,14 @@ pub struct CapacityPlan {
     pub max: f64,
 }
 
-/// Finds the capacity. `run` measures once, or ends the search by [`LoadError::Interrupted`]: what was
-/// found until then is given. `watch` sees each probe as soon as it is judged.
+/// Finds the capacity. `run` measures once, or ends the search by [`LoadError::Interrupted`]: what
+/// was found until then is given. `watch` sees each probe as soon as it is judged.
 ///
 /// A program that ends, or cannot be reached any more, in any run but the first does not hold that
 /// rate. Where the instrument was the bottleneck and the objective held all the same, it holds:
-/// latencies count from the intended instant, so that the instrument's own lateness only adds to them.
-/// Where it did not hold the run is made again, [`RUNS_PER_PROBE_MAX`] times in all, and then the rate
-/// counts as not held.
+/// latencies count from the intended instant, so that the instrument's own lateness only adds to
+/// them. Where it did not hold the run is made again, [`RUNS_PER_PROBE_MAX`] times in all, and then
+/// the rate counts as not held.
 ///
 /// # Errors
 /// The plan cannot be carried out, or the first run gave no result.
@@ -69,7 +70,8 @@ pub fn find(
     notes.extend(prober.gaps);
     if prober.late > 0 {
         notes.push(format!(
-            "{} of {} probes held although the instrument was late: that is part of the latency shown",
+            "{} of {} probes held although the instrument was late: that is part of the latency \
+             shown",
             prober.late,
             probes.len()
         ));

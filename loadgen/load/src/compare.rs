@@ -1,13 +1,13 @@
-//! The same traffic to several programs, interleaved, so that what else goes on in the machine meets
-//! all of them alike.
+//! The same traffic to several programs, interleaved, so that what else goes on in the machine
+//! meets all of them alike.
 //!
 //! ```text
 //!  pair 1: A B C | C B A    pair 2: A B C | C B A    ...
 //!          forth   back
 //! ```
-//! A pair is a pass forth over all programs and a pass back. A program is compared with the first one
-//! within the same pass, where both ran within moments of each other: each pass gives one ratio, each
-//! pair two, and by turning round a machine that grows slower or faster favours nobody.
+//! A pair is a pass forth over all programs and a pass back. A program is compared with the first
+//! one within the same pass, where both ran within moments of each other: each pass gives one
+//! ratio, each pair two, and by turning round a machine that grows slower or faster favours nobody.
 
 use super::error::LoadError;
 use super::outcome::{Brief, Comparison, Contender, Outcome, Standing};
@@ -61,15 +61,15 @@ pub struct Turn<'a> {
     pub repeated: bool,
 }
 
-/// Compares. `run` measures once, or ends the comparison by [`LoadError::Interrupted`]: what was found
-/// until then is given. `watch` sees each run as soon as it is made.
+/// Compares. `run` measures once, or ends the comparison by [`LoadError::Interrupted`]: what was
+/// found until then is given. `watch` sees each run as soon as it is made.
 ///
 /// A run that fails, is invalid or, in a closed loop, saturated is made again once, and noted. A
 /// program that cannot be run any more, though it could before, has failed at rate 0.
 ///
 /// # Errors
-/// The plan cannot be carried out, a program's first run gave no result, or the end came before each
-/// program had run.
+/// The plan cannot be carried out, a program's first run gave no result, or the end came before
+/// each program had run.
 pub fn compare(
     plan: &ComparePlan,
     run: &mut dyn FnMut(&RunSettings) -> Result<Outcome, LoadError>,
@@ -102,8 +102,8 @@ pub fn compare(
     })
 }
 
-/// The worst of some standings: what a series of runs amounts to. Failures go before invalidity, and
-/// that before saturation.
+/// The worst of some standings: what a series of runs amounts to. Failures go before invalidity,
+/// and that before saturation.
 pub fn worst(standings: impl IntoIterator<Item = Standing>) -> Standing {
     let rank = |standing: &Standing| match standing {
         Standing::Passed => 0,

@@ -40,8 +40,8 @@ const TICK_NS: u64 = 1_000_000;
 /// How often the progress is told a percentile, which takes a while to find.
 const GLANCE_NS: u64 = 100_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
-/// In a closed loop: an alert that is waited for counts as lost when nothing at all has come back for
-/// so long, and then the next one.
+/// In a closed loop: an alert that is waited for counts as lost when nothing at all has come back
+/// for so long, and then the next one.
 const PASS_OVER_NS: u64 = 2 * SECOND_NS;
 /// The drain of a run that is ended early, at most.
 const DRAIN_EARLY_NS: u64 = 2 * SECOND_NS;
@@ -51,8 +51,8 @@ const LINGER_NS: u64 = 15 * SECOND_NS;
 const SLEEP_NS_MAX: u64 = 5_000_000;
 /// After everything is back: how long for something more, which would be one too many.
 const SILENCE_NS: u64 = 50_000_000;
-/// When the drain is over nothing more is sent. What was sent counts as lost when nothing at all has
-/// come back for so long: a slow program with full buffers has lost nothing.
+/// When the drain is over nothing more is sent. What was sent counts as lost when nothing at all
+/// has come back for so long: a slow program with full buffers has lost nothing.
 const LATE_SILENCE_NS: u64 = 1_000_000_000;
 /// How long after the drain even that ends.
 const LATE_NS_MAX: u64 = 60_000_000_000;
@@ -174,8 +174,8 @@ impl Engine {
             let now = if heard { self.now() } else { now };
             let sent = self.feed(now);
             if sent > 0 {
-                // Before the system takes it: on loopback that call delivers it and wakes the reader,
-                // which is part of the latency already.
+                // Before the system takes it: on loopback that call delivers it and wakes the
+                // reader, which is part of the latency already.
                 self.meter.handed_over(self.now());
             }
             self.write()?;

@@ -1,10 +1,11 @@
-//! The hub's side of the edge protocol, as far as a program under test needs it while it is measured:
-//! CONNECT with a token, subscriptions, the twin, pings.
+//! The hub's side of the edge protocol, as far as a program under test needs it while it is
+//! measured: CONNECT with a token, subscriptions, the twin, pings.
 //!
-//! Packets that are not messages at rate go in, answers are appended to the connection's buffer. One
-//! identity is served. Several connections may share it under different client ids (a bridge has
-//! two); inputs go to the one that subscribed to them last. A session outlives its connection when
-//! the program asks for that, as SDKs do, which subscribe only once. Bounded: [`SESSIONS_MAX`].
+//! Packets that are not messages at rate go in, answers are appended to the connection's buffer.
+//! One identity is served. Several connections may share it under different client ids (a bridge
+//! has two); inputs go to the one that subscribed to them last. A session outlives its connection
+//! when the program asks for that, as SDKs do, which subscribe only once. Bounded:
+//! [`SESSIONS_MAX`].
 
 use std::borrow::Cow;
 use std::io;

@@ -1,7 +1,7 @@
 //! Which alerts must come back, and what became of each: the oracle.
 //!
-//! Pure: messages that were sent and bodies that came back go in, counts come out. A message's place
-//! is a number that grows by one with each message sent; its body tells the place (see
+//! Pure: messages that were sent and bodies that came back go in, counts come out. A message's
+//! place is a number that grows by one with each message sent; its body tells the place (see
 //! [`identify`]), so nothing is searched. Bounded: [`ALERTS_OPEN_MAX`] alerts are remembered; an
 //! older one that is still out counts as missing from then on.
 
@@ -154,8 +154,8 @@ impl Ledger {
         self.counts.alerts_correct -= u64::from(self.last_in_order);
     }
 
-    /// The place of the first alert that is out behind all that came back: what a closed loop without
-    /// losses waits for. `None` when there is none.
+    /// The place of the first alert that is out behind all that came back: what a closed loop
+    /// without losses waits for. `None` when there is none.
     #[inline]
     pub(super) fn waits_for(&self) -> Option<u64> {
         self.front_place

@@ -6,7 +6,7 @@
 //!  schedule (when) ---------> engine: one thread, all sockets --bytes--> program under test
 //!                               |  ^------------------------ bytes ------------/
 //!                               v
-//!                   ledger (what must come back), latency (histograms) --> outcome --> JSON, report
+//!               ledger (what must come back), latency (histograms) --> outcome --> JSON, report
 //! ```
 //!
 //! The engine's thread formats, allocates and locks nothing per message that it sends. The calling

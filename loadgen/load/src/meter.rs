@@ -30,8 +30,8 @@ pub(super) struct Meter {
     pub(super) held_back_ns: u64,
     /// CPU time of this thread in it.
     pub(super) own_cpu_ns: u64,
-    /// Since when the messages of this turn should have been sent; their number is bounded by what a
-    /// socket's buffer takes in one turn.
+    /// Since when the messages of this turn should have been sent; their number is bounded by what
+    /// a socket's buffer takes in one turn.
     added: Vec<u64>,
     /// Alerts that came back in the whole run.
     pub(super) alerts_back: u64,
@@ -103,8 +103,8 @@ impl Meter {
         self.added.push(due.max(self.refused_at));
     }
 
-    /// What was added goes to the system: how late that was by our own fault, since it was due and the
-    /// program under test would take it.
+    /// What was added goes to the system: how late that was by our own fault, since it was due and
+    /// the program under test would take it.
     pub(super) fn handed_over(&mut self, now: u64) {
         for since in self.added.drain(..) {
             self.recorder.lag(since, now.saturating_sub(since));

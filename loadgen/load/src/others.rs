@@ -13,8 +13,8 @@ use super::outcome::Others;
 const TAKEN_MIN: f64 = 0.25;
 /// Idle cores of which a thread that wakes up finds one at once.
 const LEFT_MIN: f64 = 1.0;
-/// Cores that instrument and program under test take between them, at least: one that is slow because
-/// it gets no core uses little.
+/// Cores that instrument and program under test take between them, at least: one that is slow
+/// because it gets no core uses little.
 const USED_MIN: f64 = 1.0;
 /// Stolen cores that are worth a word.
 const STOLEN_MIN: f64 = 0.05;
@@ -59,8 +59,8 @@ impl Reading {
 }
 
 impl Others {
-    /// Whether they leave less than a core idle beside what the instrument and the program under test
-    /// used, in cores.
+    /// Whether they leave less than a core idle beside what the instrument and the program under
+    /// test used, in cores.
     pub fn is_crowd(&self, used: f64) -> bool {
         let used = used.max(USED_MIN);
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -115,8 +115,8 @@ fn others(cores: u64, [busy, stolen, ours]: [f64; 3]) -> Option<Others> {
     Some(Others { taken: taken.min(all), stolen: stolen.min(all), cores })
 }
 
-/// Sums the `cpuN` lines of the cores asked for. Interrupts are left out: they are no program's, and
-/// most of them here are of our own messages.
+/// Sums the `cpuN` lines of the cores asked for. Interrupts are left out: they are no program's,
+/// and most of them here are of our own messages.
 fn ticks(stat: &str, is_ours: impl Fn(usize) -> bool) -> Option<Ticks> {
     let mut sum = Ticks::default();
     for line in stat.lines() {

@@ -167,8 +167,8 @@ impl Counts {
 pub struct Rates {
     /// Asked; `None` in a closed loop.
     pub asked: Option<f64>,
-    /// Sent in the measured part: of those due in it, and of those due before that the program under
-    /// test had not taken yet, which may make it more than was asked.
+    /// Sent in the measured part: of those due in it, and of those due before that the program
+    /// under test had not taken yet, which may make it more than was asked.
     pub achieved: f64,
     /// Alerts that came back.
     pub alerts: f64,
@@ -244,8 +244,8 @@ pub struct Cost {
     pub context_switches_involuntary: u64,
 }
 
-/// What other programs took of the cores that the instrument may use. A program under test that runs
-/// elsewhere, and its broker, are among them where they share the machine.
+/// What other programs took of the cores that the instrument may use. A program under test that
+/// runs elsewhere, and its broker, are among them where they share the machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Others {
     /// In cores, with what was stolen.

@@ -19,7 +19,8 @@ pub struct Progress {
     pub alerts: u64,
     /// 99th percentile of latency lately, in microseconds; `None` when no alert came back.
     pub p99_us: Option<f64>,
-    /// Messages found wrong so far: duplicated, false, disordered, corrupted or with other properties.
+    /// Messages found wrong so far: duplicated, false, disordered, corrupted or with other
+    /// properties.
     pub failures: u64,
 }
 

@@ -190,7 +190,8 @@ impl Watcher {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            // Once it was told to end it may be gone long before a busy machine lets the engine see that.
+            // Once it was told to end it may be gone long before a busy machine lets the engine see
+            // that.
             if phase != Phase::Ending
                 && let Some(status) = self.process.as_mut().and_then(Process::ended)
             {

@@ -1,4 +1,5 @@
-//! What a run is asked for, and the limits of what can be asked. Written into every result as it is.
+//! What a run is asked for, and the limits of what can be asked. Written into every result as it
+//! is.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,8 +35,8 @@ pub struct RunSettings {
     pub traffic: TrafficSettings,
     /// When it is sent.
     pub pace: Pace,
-    /// Messages in flight, 1 to [`WINDOW_MAX`]: sent at QoS 1 and not acknowledged. In a closed loop
-    /// also, at either QoS, messages sent since the first one whose alert is awaited.
+    /// Messages in flight, 1 to [`WINDOW_MAX`]: sent at QoS 1 and not acknowledged. In a closed
+    /// loop also, at either QoS, messages sent since the first one whose alert is awaited.
     pub window: u32,
     /// Traffic at full pace before anything is counted into rate, latency and cost; it is verified
     /// all the same.
@@ -108,7 +109,8 @@ pub struct TrafficSettings {
     pub profile: Profile,
     /// Streams, 1 to [`SENSORS_MAX`].
     pub sensors: u32,
-    /// Share of messages that exceed the threshold, 0 to 1; replays and hostile traffic have their own.
+    /// Share of messages that exceed the threshold, 0 to 1; replays and hostile traffic have their
+    /// own.
     pub alerts: f64,
     /// Bytes of a body; `None`: what the profile makes by itself.
     pub size: Option<usize>,

@@ -9,14 +9,15 @@
 //! every input at QoS 1 is acknowledged, in order. As it is only a sink, the acknowledgement of an
 //! input does not wait for that of its alert: a real filter must not do so.
 //!
-//! Faults on demand ([`Faults`]) change what is sent or when. Those in time have a loop of their own,
-//! as they cost a clock and a poll.
+//! Faults on demand ([`Faults`]) change what is sent or when. Those in time have a loop of their
+//! own, as they cost a clock and a poll.
 //!
 //! Bounded: the wait for an answer to CONNECT (10 s), and to SUBSCRIBE and each ping (half a
 //! keep-alive, in which anything must have come); one read (256 KiB), the packets
-//! ([`crate::wire::PACKET_BYTES_MAX`]) and the alerts in flight, 65,535. At that bound inputs are kept, unacknowledged, until the peer
-//! acknowledges alerts; the peer's own window holds it back, or 64 MiB of inputs end the sink. Answers
-//! that are delayed: 64 MiB or a million instants; at that bound nothing is read.
+//! ([`crate::wire::PACKET_BYTES_MAX`]) and the alerts in flight, 65,535. At that bound inputs are
+//! kept, unacknowledged, until the peer acknowledges alerts; the peer's own window holds it back,
+//! or 64 MiB of inputs end the sink. Answers that are delayed: 64 MiB or a million instants; at
+//! that bound nothing is read.
 
 use std::io;
 use std::path::PathBuf;
@@ -225,7 +226,8 @@ impl Stop {
     }
 }
 
-/// Connects, and answers until [`Stop::stop`], [`Faults::exit_after`] or an error. What was done comes with both.
+/// Connects, and answers until [`Stop::stop`], [`Faults::exit_after`] or an error. What was done
+/// comes with both.
 pub fn run(settings: &SinkSettings, stop: &Stop) -> (Counts, Result<(), SinkError>) {
     let mut filter = Filter::new(settings);
     let ended = connect_and_serve(settings, stop, &mut filter);

@@ -1,8 +1,8 @@
 //! One connection's bytes: TCP or TLS, never blocking, with a buffer for each direction.
 //!
 //! Bounded: one read of [`READ_BYTES`] and what is left of a packet wait to be handled;
-//! [`OUT_BYTES_HIGH`] is where the engine stops adding messages. Answers to the peer may pass it, up
-//! to [`OUT_BYTES_MAX`]; a peer that lets more pile up is gone.
+//! [`OUT_BYTES_HIGH`] is where the engine stops adding messages. Answers to the peer may pass it,
+//! up to [`OUT_BYTES_MAX`]; a peer that lets more pile up is gone.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -101,9 +101,9 @@ impl Socket {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(bytes) => {
                 self.end += bytes;
-                // A peer under Nagle's algorithm sends nothing more until this is acknowledged, which
-                // the system may put off by 40 ms: a wait of ours, not of the program's. It lasts for
-                // a moment only, and it is no loss when it is refused.
+                // A peer under Nagle's algorithm sends nothing more until this is acknowledged,
+                // which the system may put off by 40 ms: a wait of ours, not of the program's. It
+                // lasts for a moment only, and it is no loss when it is refused.
                 let _ = set_tcp_quickack(&self.tcp, true);
                 Ok(true)
             }

@@ -1,7 +1,7 @@
 //! The messages of a run, built ahead as whole packets, and how to tell each of them by its body.
 //!
-//! [`TrafficSettings`] enter, [`Traffic`] leaves: one lap of messages, sent over and over. A message
-//! is known by its lap and its slot within the lap, which its body ends with:
+//! [`TrafficSettings`] enter, [`Traffic`] leaves: one lap of messages, sent over and over. A
+//! message is known by its lap and its slot within the lap, which its body ends with:
 //!
 //! ```text
 //!  …,"timeCreated":"2026-01-01T00:00:12.0004711Z"}
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Whoever sends a packet writes the lap's text (and at QoS 1 the packet id) into a copy of it;
-//! nothing else changes from lap to lap. Pure but for the file of a replay; no clock, no thread. What
-//! is built is at most [`BUILT_BYTES_MAX`]; what would be more is refused.
+//! nothing else changes from lap to lap. Pure but for the file of a replay; no clock, no thread.
+//! What is built is at most [`BUILT_BYTES_MAX`]; what would be more is refused.
 
 mod error;
 mod hostile;

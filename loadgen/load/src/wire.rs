@@ -48,7 +48,8 @@ pub enum WireError {
     /// A PUBLISH at QoS 2: no hub takes it, and nobody here subscribes at it.
     #[error("a message at QoS 2, which is not spoken here: use QoS 0 or 1")]
     ExactlyOnce,
-    /// A PUBLISH or PUBACK that ends before its fields do, or a PUBLISH at QoS 3, which there is not.
+    /// A PUBLISH or PUBACK that ends before its fields do, or a PUBLISH at QoS 3, which there is
+    /// not.
     #[error("a malformed packet with the first byte {0:#04x}")]
     Malformed(u8),
 }
@@ -199,10 +200,11 @@ mod tests {
             prop_assert_eq!(read.whole.len(), bytes.len() - 1);
             prop_assert!(read.is_publish());
             let publish = read.publish().unwrap();
-            prop_assert_eq!(publish, Publish { topic: topic.as_bytes(), packet_id: id, body: &body });
+            let expected = Publish { topic: topic.as_bytes(), packet_id: id, body: &body };
+            prop_assert_eq!(publish, expected);
             let mut buffer = BytesMut::from(read.whole);
-            let v4::Packet::Publish(theirs) = v4::Packet::read(&mut buffer, PACKET_BYTES_MAX).unwrap()
-            else { panic!("no PUBLISH") };
+            let theirs = v4::Packet::read(&mut buffer, PACKET_BYTES_MAX).unwrap();
+            let v4::Packet::Publish(theirs) = theirs else { panic!("no PUBLISH") };
             prop_assert_eq!(theirs.topic.as_str(), topic.as_str());
             prop_assert_eq!(theirs.qos == QoS::AtLeastOnce, id.is_some());
             prop_assert_eq!(theirs.pkid, id.unwrap_or(0));

@@ -159,8 +159,8 @@ impl Axis {
         values.into_iter().map(|value| Tick { value, label: self.label(value) }).collect()
     }
 
-    /// As many ticks as there is room for, so that `room(previous, tick)`, a share of the axis, lies
-    /// between any two.
+    /// As many ticks as there is room for, so that `room(previous, tick)`, a share of the axis,
+    /// lies between any two.
     pub(super) fn ticks_with_room(&self, room: impl Fn(&Tick, &Tick) -> f64) -> Vec<Tick> {
         let ticks_max = if self.is_log() { LOG_TICKS_MAX } else { LINEAR_TICKS_MAX };
         let fits = |ticks: &[Tick]| {

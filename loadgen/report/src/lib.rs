@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! files -> read (bounded) -> Input -> percentiles, timeline, knee, bars: what is to be seen
-//!                                       -> plot: SVG    \
-//!                                          page: HTML  --+-> one string -> written whole or not at all
+//!                                       -> plot: SVG   \
+//!                                          page: HTML --+-> one string -> written whole or not
 //! ```
 //!
 //! Everything runs on the calling thread. Files are untrusted: their number and size are bounded,
@@ -107,7 +107,8 @@ pub fn write(path: &Path, html: &str) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// Whether files can be made in a folder: said of the folder, and not of a file that nobody asked for.
+/// Whether files can be made in a folder: said of the folder, and not of a file that nobody asked
+/// for.
 ///
 /// # Errors
 /// Why not.

@@ -116,17 +116,7 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     builder.enable_all().max_blocking_threads(CONNECTIONS_MAX);
     let runtime =
         sluicegate::host::signals::runtime(&mut builder).map_err(CommandError::no_start)?;
-    // In a thread of its own: this one may wait for whoever reads the greeting.
-    let (stop, stopped) = oneshot::channel();
-    let on_stop = move || {
-        // Nobody is there to listen when the hub ends already.
-        let _ = stop.send(());
-    };
-    signals::on_stop(on_stop).map_err(CommandError::no_start)?;
-    {
-        let _context = runtime.enter();
-        signals::outlive_file_limit().map_err(CommandError::no_start)?;
-    }
+    let stopped = stopped(&runtime)?;
     let host_name = host_name(args.listen, args.listen_websocket)
         .map_err(|error| CommandError::usage(format!("--listen, --listen-websocket: {error}")))?;
     let greeting = Greeting::new(&manifest, &sensors, &args.state);
@@ -177,6 +167,22 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
         None => Ok(()),
     };
     served.and(told).and(saved)
+}
+
+/// What hears of a signal to stop, from a thread of its own: this one may wait for whoever reads
+/// the greeting.
+fn stopped(runtime: &tokio::runtime::Runtime) -> Result<oneshot::Receiver<()>, CommandError> {
+    let (stop, stopped) = oneshot::channel();
+    let on_stop = move || {
+        // Nobody is there to listen when the hub ends already.
+        let _ = stop.send(());
+    };
+    signals::on_stop(on_stop).map_err(CommandError::no_start)?;
+    {
+        let _context = runtime.enter();
+        signals::outlive_file_limit().map_err(CommandError::no_start)?;
+    }
+    Ok(stopped)
 }
 
 /// Connections, refusals and dropped messages, with their reasons; the hub waits for no reader.

@@ -52,7 +52,8 @@ pub(crate) struct LoadArgs {
     /// Cut the program's connection each time this has passed
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     cut_every: Option<Duration>,
-    /// Verify the bodies of alerts, not their properties: for programs that pass messages on as they are
+    /// Verify the bodies of alerts, not their properties: for programs that pass messages on as
+    /// they are
     #[arg(long)]
     no_verify_properties: bool,
     #[command(flatten)]
@@ -101,8 +102,8 @@ struct TrafficArgs {
     /// Where bodies come from [default: simulated, or replay with --replay]
     #[arg(long, value_name = "NAME")]
     profile: Option<ProfileName>,
-    /// CSV file whose rows are sent, over and over; its first line names the columns. A row without a
-    /// temperature (nothing, -, NaN, null, n/a) is passed over
+    /// CSV file whose rows are sent, over and over; its first line names the columns. A row without
+    /// a temperature (nothing, -, NaN, null, n/a) is passed over
     #[arg(long, value_name = "FILE", conflicts_with = "alerts")]
     replay: Option<PathBuf>,
     /// Column of the time
@@ -140,8 +141,8 @@ enum ProfileName {
 }
 
 impl LoadArgs {
-    /// The settings of a run at `rate` for `duration`, with a program or with a broker; clap sees to
-    /// it that there is one of them.
+    /// The settings of a run at `rate` for `duration`, with a program or with a broker; clap sees
+    /// to it that there is one of them.
     ///
     /// # Errors
     /// Flags that exclude each other.

@@ -30,8 +30,8 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Of standard output. No colours where it is no terminal, where `NO_COLOR` says so, or on a dumb
-    /// terminal that is not a CI system's (`CI`).
+    /// Of standard output. No colours where it is no terminal, where `NO_COLOR` says so, or on a
+    /// dumb terminal that is not a CI system's (`CI`).
     pub(crate) fn of_stdout() -> Self {
         let columns = terminal_size_of(io::stdout()).map(|(Width(columns), _)| columns);
         let choice = AutoStream::choice(&io::stdout());

@@ -9,8 +9,8 @@ use loadgen_load::outcome::Others;
 /// How long it is looked what other programs take.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// Looks at the machine, and tells when others leave too little of it. Signals are caught by then, so
-/// that a reader who takes nothing holds up no end.
+/// Looks at the machine, and tells when others leave too little of it. Signals are caught by then,
+/// so that a reader who takes nothing holds up no end.
 pub(super) fn warn() {
     if let Some(text) = look(LOOK).and_then(warning) {
         note(format_args!("warning: {text}"));
@@ -21,8 +21,8 @@ fn warning(others: Others) -> Option<String> {
     // Nothing is known of the program yet.
     others.is_crowd(0.0).then(|| {
         format!(
-            "other programs take {} now, and may make the result INVALID: end them first, or measure \
-             when they have ended",
+            "other programs take {} now, and may make the result INVALID: end them first, or \
+             measure when they have ended",
             others.share()
         )
     })

@@ -15,10 +15,11 @@ use loadgen_load::outcome::Finding;
 
 const AFTER_HELP: &str = "The program gets the hub's address and its identity in the environment: \
     EdgeHubConnectionString, EdgeModuleCACertificateFile (not with --plain) and \
-    SLUICEGATE_GATEWAY_PORT, and for plain MQTT programs LOADGEN_HOST, _PORT, _CA_FILE, _CLIENT_ID, \
-    _USERNAME, _PASSWORD, _SUBSCRIBE, _PUBLISH and _THRESHOLD. SIGTERM ends it.\n\n\
+    SLUICEGATE_GATEWAY_PORT, and for plain MQTT programs LOADGEN_HOST, _PORT, _CA_FILE, \
+    _CLIENT_ID, _USERNAME, _PASSWORD, _SUBSCRIBE, _PUBLISH and _THRESHOLD. SIGTERM ends it.\n\n\
     Exit codes: 0 passed; 1 something was lost, made up, mixed up or changed; 2 invalid: the \
-    instrument was the bottleneck, or other programs took the cores; 3 saturated: the program did not take the rate; ";
+    instrument was the bottleneck, or other programs took the cores; 3 saturated: the program did \
+    not take the rate; ";
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{AFTER_HELP}{EXIT_CODES_LOAD}"))]

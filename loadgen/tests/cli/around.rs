@@ -66,8 +66,8 @@ fn results_go_below_target_by_default() {
     assert_eq!(names, ["Cargo.lock", "below", "target"]);
 }
 
-/// A run on a terminal of this width, with these variables and no others that speak of colours: what
-/// it wrote there.
+/// A run on a terminal of this width, with these variables and no others that speak of colours:
+/// what it wrote there.
 fn on_a_terminal(columns: u16, variables: &[(&str, &str)]) -> String {
     // No program that another test starts meanwhile has them.
     let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::CLOEXEC;

@@ -48,8 +48,8 @@ fn a_misspelt_variable_is_told() {
     }
 }
 
-/// For every flag and variable that names a file: what is no regular file is refused at once, by one
-/// line that names it, with the exit code of that command.
+/// For every flag and variable that names a file: what is no regular file is refused at once, by
+/// one line that names it, with the exit code of that command.
 #[test]
 fn a_file_that_is_none_is_refused_at_once() {
     let (folder, _) = file("x", "");
@@ -185,8 +185,9 @@ fn env_goes_through_a_shell() {
 #[test]
 fn a_command_waits_for_a_hub_that_is_about_to_listen() {
     let folder = tempfile::tempdir().unwrap();
-    let script = "\"$LOADGEN\" hub --no-simulator --listen 127.0.0.1:0 --state \"$STATE\" >/dev/null & \
-        \"$LOADGEN\" env filter --state \"$STATE\"; code=$?; kill $!; wait; exit $code";
+    let script = "\"$LOADGEN\" hub --no-simulator --listen 127.0.0.1:0 --state \"$STATE\" \
+        >/dev/null & \"$LOADGEN\" env filter --state \"$STATE\"; code=$?; kill $!; wait; exit \
+        $code";
     let output = Command::new("sh")
         .args(["-uc", script])
         .env("LOADGEN", env!("CARGO_BIN_EXE_loadgen"))

@@ -78,7 +78,8 @@ fn a_slow_monitor_loses_the_oldest_and_is_told() {
         sensors.iter().map(|name| ((*name).to_owned(), image.clone())).collect();
     let manifest = json!({"modulesContent": {
         "$edgeAgent": {"properties.desired": {"modules": modules}},
-        "$edgeHub": {"properties.desired": {"routes": {"all": "FROM /messages/* INTO $upstream"}}}}});
+        "$edgeHub": {"properties.desired": {"routes": {"all": "FROM /messages/* INTO \
+            $upstream"}}}}});
     let (_folder, manifest) = file("deployment.json", &manifest.to_string());
     let hub = RunningHub::start(&["--manifest", &manifest, "--message-delay", "1ms"]);
     let mut slow = connect(&hub);

@@ -137,8 +137,7 @@ fn warnings_come_first() {
     assert_eq!(code, 69, "{err}");
     let expected = format!(
         "loadgen: warning: {path}: modulesContent.$edgeHub.properties.desired.routes.debugged: \
-            goes \
-         to module `debugged`, which is not declared"
+         goes to module `debugged`, which is not declared"
     );
     assert!(err.starts_with(&expected), "{err}");
 }

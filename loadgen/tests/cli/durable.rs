@@ -18,14 +18,18 @@ mod client;
 use client::{Client, Module};
 
 /// What `source` sends to `in` goes to `sink`, to `up` upstream, to `both` there and there.
-const MANIFEST: &str = r#"{"modulesContent": {
+const MANIFEST: &str = concat!(
+    r#"{"modulesContent": {
     "$edgeAgent": {"properties.desired": {"modules": {
       "source": {"settings": {"image": "x"}}, "sink": {"settings": {"image": "x"}}}}},
     "$edgeHub": {"properties.desired": {"routes": {
-      "a": "FROM /messages/modules/source/outputs/in INTO BrokeredEndpoint(\"/modules/sink/inputs/i\")",
+      "a": "FROM /messages/modules/source/outputs/in INTO "#,
+    r#"BrokeredEndpoint(\"/modules/sink/inputs/i\")",
       "b": "FROM /messages/modules/source/outputs/up INTO $upstream",
-      "c": "FROM /messages/modules/source/outputs/both INTO BrokeredEndpoint(\"/modules/sink/inputs/i\")",
-      "d": "FROM /messages/modules/source/outputs/both INTO $upstream"}}}}}"#;
+      "c": "FROM /messages/modules/source/outputs/both INTO "#,
+    r#"BrokeredEndpoint(\"/modules/sink/inputs/i\")",
+      "d": "FROM /messages/modules/source/outputs/both INTO $upstream"}}}}}"#
+);
 
 const OUTPUTS: [&str; 3] = ["in", "up", "both"];
 /// Messages that one sender has under way.

@@ -226,7 +226,8 @@ fn the_greeting_tells_routes_twins_and_what_is_not_here() {
     let (mut hub, greeting) = RunningHub::start_greeted(&["--no-simulator"]);
     let text = greeting.join("\n");
     for part in [
-        "/messages/modules/SimulatedTemperatureSensor/outputs/temperatureOutput -> filter/inputs/input1",
+        "/messages/modules/SimulatedTemperatureSensor/outputs/temperatureOutput -> \
+         filter/inputs/input1",
         "-> $upstream",
         "filter: {\"TemperatureThreshold\":25}, version 1",
         "not here: AMQP, HTTP, X.509, cloud-to-device messages, file upload",
@@ -282,7 +283,8 @@ fn the_end_tells_what_no_route_took() {
     assert!(!warnings.any(|line| line.contains(source)), "once");
 }
 
-/// Where files can grow no further, as on a full disk: the command is told, nothing is half written.
+/// Where files can grow no further, as on a full disk: the command is told, nothing is half
+/// written.
 #[test]
 fn what_a_full_disk_does_not_take_is_refused() {
     // 4 or 8 KiB, as the shell counts.

@@ -194,8 +194,8 @@ fn a_capacity_is_searched_and_written() {
 fn programs_are_compared_and_written() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("compare.json");
-    let flags = "compare --plain --rate max --window 100 --pairs 1 --for 200ms --warm-up 0 --name a \
-        --name b --json";
+    let flags = "compare --plain --rate max --window 100 --pairs 1 --for 200ms --warm-up 0 --name \
+        a --name b --json";
     let output = loadgen()
         .args(flags.split_whitespace())
         .arg(&file)

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, loadgen, signal, texts};
 
-/// A QoS 1 message with packet id 7 on `s/1`, above the threshold of the test and not of the default.
+/// A QoS 1 message with packet id 7 on `s/1`, above the threshold of the test and not of the
+/// default.
 const INPUT: &[u8] = b"\x32\x19\0\x03s/1\0\x07{\"temperature\":24}";
 /// It is forwarded to `a/s/1` with packet id 1, and acknowledged.
 const ANSWER: &[u8] = b"\x32\x1b\0\x05a/s/1\0\x01{\"temperature\":24}\x40\x02\0\x07";

@@ -13,7 +13,8 @@ use crate::support::{loadgen, signal, wait_for};
 /// Longest end: the program's that is measured, the drain, and the second that a reader has.
 const END_MAX: Duration = Duration::from_secs(12);
 
-/// Starts `args` with both outputs going into a pipe that is full, and ends it by SIGTERM once `ready`.
+/// Starts `args` with both outputs going into a pipe that is full, and ends it by SIGTERM once
+/// `ready`.
 fn check(args: &[&str], environment: &[(&str, &str)], ready: impl Fn(u32) -> bool) {
     let (reader, writer) = full_pipe();
     let mut command = loadgen();

@@ -18,8 +18,8 @@ const PAUSES: u64 = 3;
 const GAP_US: f64 = 1e6 / RATE;
 /// How far above, besides the 99th percentile of what the instrument says of its own lateness (and
 /// that is at most a tenth of the latency's, or the run is invalid): the bucket of a histogram
-/// (0.1 %), a time slice of somebody else for the sink, and the backlog of 2,000 messages after each
-/// pause, on which sink and instrument in a debug build spend some 5 us each.
+/// (0.1 %), a time slice of somebody else for the sink, and the backlog of 2,000 messages after
+/// each pause, on which sink and instrument in a debug build spend some 5 us each.
 const LATE_US: f64 = 10_000.0;
 
 /// What a quantile of latency must be.
@@ -51,8 +51,9 @@ fn share_above(latency: &Distribution, us: f64) -> f64 {
     1.0 - below.map_or(0.0, |point| point.quantile)
 }
 
-/// The reported percentiles are those of the arithmetic: where the buffers of the sockets take what is
-/// due in a pause, and where a window of 50 lets almost none of it be sent before the pause is over.
+/// The reported percentiles are those of the arithmetic: where the buffers of the sockets take what
+/// is due in a pause, and where a window of 50 lets almost none of it be sent before the pause is
+/// over.
 #[test]
 fn a_stall_is_told_by_every_percentile_it_reaches() {
     let _alone = alone();

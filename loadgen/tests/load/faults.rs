@@ -4,8 +4,8 @@ use loadgen_load::outcome::{Counts, Standing};
 
 use crate::support::{alone, loadgen_run, sink};
 
-/// Each so many alerts the sink does something wrong. It divides neither the number of alerts nor of
-/// sensors, so that no fault falls on the last alert, which has no next one.
+/// Each so many alerts the sink does something wrong. It divides neither the number of alerts nor
+/// of sensors, so that no fault falls on the last alert, which has no next one.
 const EVERY: u64 = 997;
 
 /// `loadgen run` on a sink with this fault finds `counter` to be the number of faults, and every

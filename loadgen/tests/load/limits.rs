@@ -62,8 +62,8 @@ fn below_its_limit_a_program_passes() {
     );
 }
 
-/// A closed loop has no more messages in flight than its window, for as long as it lasts: one window
-/// of 100, and up to the next alert, for each 200 ms that an answer takes.
+/// A closed loop has no more messages in flight than its window, for as long as it lasts: one
+/// window of 100, and up to the next alert, for each 200 ms that an answer takes.
 #[test]
 fn a_window_holds_for_as_long_as_the_run_lasts() {
     let _alone = alone();

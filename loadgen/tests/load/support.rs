@@ -28,8 +28,8 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// Tries until `hold` finds nothing to say about a result, and gives that result: at least
-/// [`TRIES_MIN`] times, and on until patience ends. What must hold in every run is asserted by `try_`
-/// itself.
+/// [`TRIES_MIN`] times, and on until patience ends. What must hold in every run is asserted by
+/// `try_` itself.
 ///
 /// This is no way around a wrong figure. `hold` says only that something came late; other programs
 /// on the machine make things late now and then, but an instrument that tells wrong times does in

@@ -1,9 +1,9 @@
 //! What the ratios of paired runs say. Pure.
 //!
-//! Two programs run in turns, A B, B A: whatever slows the machine slows both. So the figures of one
-//! pair are divided, and only the ratios are summed up: by [`median`] and [`quartiles`], or by
-//! [`Summary`], which also tells the median's interval and whether chance explains it. `perf ab` and
-//! `loadgen compare` both judge by these.
+//! Two programs run in turns, A B, B A: whatever slows the machine slows both. So the figures of
+//! one pair are divided, and only the ratios are summed up: by [`median`] and [`quartiles`], or by
+//! [`Summary`], which also tells the median's interval and whether chance explains it. `perf ab`
+//! and `loadgen compare` both judge by these.
 #![forbid(unsafe_code)]
 
 /// Digest of what this library was built from: a program compares it with that of its own sources.

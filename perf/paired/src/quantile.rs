@@ -31,8 +31,8 @@ fn middle(sorted: &[f64]) -> Option<f64> {
     Some(if sorted.len() % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) })
 }
 
-/// A quantile of sorted values, between its two neighbours in proportion (as R's type 7, and NumPy's
-/// default); `None` of nothing.
+/// A quantile of sorted values, between its two neighbours in proportion (as R's type 7, and
+/// NumPy's default); `None` of nothing.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

@@ -27,7 +27,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of `ratios`, tested by so many sign flips; `None` without any, or when one is no positive number.
+    /// Of `ratios`, tested by so many sign flips; `None` without any, or when one is no positive
+    /// number.
     pub fn of(ratios: &[f64], flips: u32, seed: u64) -> Option<Self> {
         if !ratios.iter().all(|ratio| ratio.is_finite() && *ratio > 0.0) {
             return None;
@@ -41,7 +42,8 @@ impl Summary {
 }
 
 /// Values between which the true median lies, by order statistics: whatever the distribution, the
-/// number of values below it is binomial with one half. All of them where so few allow nothing less.
+/// number of values below it is binomial with one half. All of them where so few allow nothing
+/// less.
 fn interval(values: &[f64]) -> (f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -124,8 +126,8 @@ mod tests {
         assert!(signed_ranks(&[]).is_empty());
     }
 
-    /// With few values the test can be done by hand: of 2^n signs, two make the sum as large as when
-    /// all are the same.
+    /// With few values the test can be done by hand: of 2^n signs, two make the sum as large as
+    /// when all are the same.
     #[test]
     fn chance_is_what_counting_says() {
         let all_up: Vec<f64> = (1..=8).map(f64::from).collect();

@@ -9,11 +9,11 @@ use clap::Args;
 pub(super) const TIME_MAX: Duration = Duration::from_secs(60);
 /// Shortest `--for`: below it the clock ticks in which CPU time is known show.
 pub(super) const TIME_MIN: Duration = Duration::from_millis(100);
-const AFTER_HELP: &str = "First A, the commit, runs against itself: where that differs by more than \
-    3 % or beyond chance, there is no answer today. Then A and B, the work tree, run in turns (A B, \
-    B A); more sets of pairs follow, up to 4, until the answer is sure. Slower means: the median of \
-    the ratios of CPU time a message is above 1.03, a permutation test gives p < 0.01, and both hold \
-    again, with p < 0.001, when another set of pairs is added.\n\n\
+const AFTER_HELP: &str = "First A, the commit, runs against itself: where that differs by more \
+    than 3 % or beyond chance, there is no answer today. Then A and B, the work tree, run in turns \
+    (A B, B A); more sets of pairs follow, up to 4, until the answer is sure. Slower means: the \
+    median of the ratios of CPU time a message is above 1.03, a permutation test gives p < 0.01, \
+    and both hold again, with p < 0.001, when another set of pairs is added.\n\n\
     Exit codes: 0 the same or faster; 1 slower; 2 too noisy or no figure; 64 wrong usage; 69 a \
     program cannot be built or is not of its tree; 70 stopped or an internal error";
 

@@ -2,9 +2,10 @@
 //!
 //! The commit's files go to `target/ab/tree`, whose build has a target folder of its own beside it.
 //! Both are kept, so that the next comparison with the same commit builds nothing, and with another
-//! one the module alone; a target folder that has grown past [`TARGET_BYTES_MAX`] is begun anew. The
-//! repository is only read. Cargo's settings of the work tree hold for the commit as well, because its
-//! files lie below. What comes out of a build is not believed to be of its tree, but verified.
+//! one the module alone; a target folder that has grown past [`TARGET_BYTES_MAX`] is begun anew.
+//! The repository is only read. Cargo's settings of the work tree hold for the commit as well,
+//! because its files lie below. What comes out of a build is not believed to be of its tree, but
+//! verified.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -137,8 +138,8 @@ impl Workshop {
         git.arg("-C").arg(&self.root).args(["archive", "--format=tar", "-o"]);
         git.arg(&archive).arg(commit);
         self.succeed(git, COPY_MAX)?;
-        // The time of a file is now, not the commit's: Cargo takes what is older than its last build
-        // for known.
+        // The time of a file is now, not the commit's: Cargo takes what is older than its last
+        // build for known.
         let mut tar = Command::new("tar");
         tar.args(["-x", "-m", "-f"]).arg(&archive).arg("-C").arg(tree);
         self.succeed(tar, COPY_MAX)?;

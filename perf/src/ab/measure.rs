@@ -21,8 +21,8 @@ const WARM_UP: Duration = Duration::from_millis(50);
 const START_WAIT: &str = "20s";
 /// What a run may take beside its measured part: warm-up, start, drain, ends.
 const REST_MAX: Duration = Duration::from_secs(150);
-/// Closed loop over plain TCP, QoS 1. With more in flight runs differ more, at a fixed rate much more:
-/// perf/notes.md.
+/// Closed loop over plain TCP, QoS 1. With more in flight runs differ more, at a fixed rate much
+/// more: perf/notes.md.
 const FLAGS: [&str; 6] = ["run", "--plain", "--rate", "max", "--window", "2000"];
 
 /// The two programs and what measures them.

@@ -1,4 +1,5 @@
-//! What is told of a comparison: lines for people, and a JSON file. Pure but for the machine's facts.
+//! What is told of a comparison: lines for people, and a JSON file. Pure but for the machine's
+//! facts.
 
 use loadgen_load::machine::Machine;
 use serde::Serialize;

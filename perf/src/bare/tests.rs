@@ -76,8 +76,8 @@ impl Hub {
     }
 }
 
-/// It connects, subscribes, acknowledges every input in order, sends alerts alone, and ends with the
-/// connection.
+/// It connects, subscribes, acknowledges every input in order, sends alerts alone, and ends with
+/// the connection.
 #[test]
 fn it_does_the_modules_work() {
     let (mut hub, program) = Hub::with_program();

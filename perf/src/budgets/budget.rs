@@ -88,8 +88,8 @@ impl Unit {
         }
     }
 
-    /// Counted values for each one that people read: instructions are counted for 1,000 messages and
-    /// read for one.
+    /// Counted values for each one that people read: instructions are counted for 1,000 messages
+    /// and read for one.
     pub fn scale(self) -> u64 {
         if self == Self::Instructions { 1000 } else { 1 }
     }

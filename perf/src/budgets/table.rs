@@ -9,8 +9,9 @@ use crate::arch::Arch;
 pub(super) const BEGIN: &str = "<!-- budgets: cargo perf budgets --write -->\n";
 pub(super) const END: &str = "<!-- end of budgets -->\n";
 
-/// Every budget, in the order shown. Those of parse and decide at 140 bytes and of the core were set
-/// before there was anything to count; the others are what was first counted and 10 to 15 % more.
+/// Every budget, in the order shown. Those of parse and decide at 140 bytes and of the core were
+/// set before there was anything to count; the others are what was first counted and 10 to 15 %
+/// more.
 pub const BUDGETS: &[Budget] = &[
     amd64("decode", "140 B", Instructions, 400),
     arm32("decode", "140 B", Instructions, 415),

@@ -6,11 +6,11 @@ use crate::arch::Arch;
 
 /// Least characters that can be a reason.
 const REASON_MIN: usize = 8;
-const AFTER_HELP: &str = "Instructions are those of a run over twice a stage's messages less those of \
-    a run over them once. A row fails past 0.5 % or, if that is more, three times the largest noise \
-    that any blessing found in it, and past 3 % in any case.\n\n\
-    Exit codes: 0 nothing became worse; 1 a row is past its threshold or its budget; 2 a stage could \
-    not be counted or compared; 64 wrong usage; 69 a tool is missing, or a \
+const AFTER_HELP: &str = "Instructions are those of a run over twice a stage's messages less those \
+    of a run over them once. A row fails past 0.5 % or, if that is more, three times the largest \
+    noise that any blessing found in it, and past 3 % in any case.\n\n\
+    Exit codes: 0 nothing became worse; 1 a row is past its threshold or its budget; 2 a stage \
+    could not be counted or compared; 64 wrong usage; 69 a tool is missing, or a \
     program is not of this tree; 70 stopped or an internal error";
 
 /// What to count.

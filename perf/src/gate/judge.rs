@@ -133,8 +133,8 @@ fn compare(old: u64, now: u64, threshold_ppm: u64) -> Verdict {
     }
 }
 
-/// The exit code that these verdicts, and so many stages that could not be counted, call for: 1 when
-/// something became worse, else 2 when something cannot be compared, else 0.
+/// The exit code that these verdicts, and so many stages that could not be counted, call for: 1
+/// when something became worse, else 2 when something cannot be compared, else 0.
 pub fn exit_code(rows: &[Judged], uncounted: usize) -> u8 {
     let has = |wanted: &[Verdict]| rows.iter().any(|row| wanted.contains(&row.verdict));
     if has(&[Verdict::Worse, Verdict::OverBudget]) {

@@ -60,8 +60,8 @@ enum Run {
 const RUNS: [Run; 3] = [Run::Count(1), Run::Count(2), Run::Heap];
 
 impl Counter {
-    /// Counts every subject once. Rows are in the order of the subjects; of one that fails there are
-    /// none.
+    /// Counts every subject once. Rows are in the order of the subjects; of one that fails there
+    /// are none.
     pub(super) fn measure(
         &self,
         subjects: &[Subject],

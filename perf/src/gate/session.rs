@@ -35,8 +35,8 @@ struct Found {
     seconds: f64,
 }
 
-const OTHER_TOOLS: &str = "Other tools count differently: first of all count with the baseline's, or \
-    bless an unchanged tree with these.";
+const OTHER_TOOLS: &str = "Other tools count differently: first of all count with the baseline's, \
+    or bless an unchanged tree with these.";
 
 /// The size of the stripped program.
 type Size<'a> = &'a dyn Fn() -> Result<u64, String>;

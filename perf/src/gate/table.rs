@@ -105,7 +105,8 @@ pub(super) fn advice(rows: &[Judged]) -> Vec<String> {
     let lines = [
         (
             named(Verdict::Worse),
-            "past the threshold: mend it, or, where the cost is meant, bless it with the reason: cargo perf gate --bless REASON",
+            "past the threshold: mend it, or, where the cost is meant, bless it with the reason: \
+             cargo perf gate --bless REASON",
         ),
         (
             named(Verdict::OverBudget),
@@ -114,7 +115,8 @@ pub(super) fn advice(rows: &[Judged]) -> Vec<String> {
         (named(Verdict::New), "without a baseline: add it: cargo perf gate --bless REASON"),
         (
             named(Verdict::Gone),
-            "in the baseline and not counted any more: restore the stage, or drop the row: cargo perf gate --bless REASON",
+            "in the baseline and not counted any more: restore the stage, or drop the row: cargo \
+             perf gate --bless REASON",
         ),
         (
             named(Verdict::Better),
@@ -122,7 +124,8 @@ pub(super) fn advice(rows: &[Judged]) -> Vec<String> {
         ),
         (
             noisy.join(" "),
-            "too noisy, at a threshold of 3 % that grows no further: make what the stage runs repeat exactly",
+            "too noisy, at a threshold of 3 % that grows no further: make what the stage runs \
+             repeat exactly",
         ),
     ];
     lines

@@ -20,8 +20,8 @@ pub(super) fn gather(built: bool) -> Facts {
     }
 }
 
-/// What is checked out, with `-dirty` behind it when something is changed. Earlier records and baselines
-/// do not make a tree dirty: several may be taken of one commit.
+/// What is checked out, with `-dirty` behind it when something is changed. Earlier records and
+/// baselines do not make a tree dirty: several may be taken of one commit.
 pub(crate) fn commit() -> String {
     let status = ["status", "--porcelain", "--untracked-files=no", "--"];
     let paths = [":/", ":/!perf/record", ":/!perf/baseline"];

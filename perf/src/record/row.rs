@@ -41,7 +41,8 @@ pub enum Status {
 }
 
 impl Row {
-    /// What `rounds` say of `scenario`: of each round the tries of its run, of which the last counts.
+    /// What `rounds` say of `scenario`: of each round the tries of its run, of which the last
+    /// counts.
     pub fn new(scenario: Scenario, rounds: &[Vec<Attempt>]) -> Self {
         let last: Vec<&Attempt> = rounds.iter().filter_map(|tries| tries.last()).collect();
         let readings = last.iter().filter_map(|attempt| attempt.reading.as_ref().ok());
@@ -145,7 +146,8 @@ pub fn line(row: &Row, facts: &Facts, for_s: f64) -> serde_json::Result<String> 
 /// The rows as a table in Markdown.
 pub fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| scenario | what | unit | median | min–max | floor | aim | |\n|---|---|---|---|---|---|---|---|\n",
+        "| scenario | what | unit | median | min–max | floor | aim | \
+         |\n|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let Scenario { name, title, figure, floor, aim, .. } = row.scenario;
@@ -164,7 +166,8 @@ pub fn table(rows: &[Row]) -> String {
         };
         let (floor, aim, unit) = (number(floor), number(aim), figure.unit());
         text.push_str(&format!(
-            "| {name} | {title} | {unit} | {middle} | {spread} | {mark} {floor} | {mark} {aim} | {status} |\n",
+            "| {name} | {title} | {unit} | {middle} | {spread} | {mark} {floor} | {mark} {aim} | \
+             {status} |\n",
         ));
     }
     text

@@ -38,8 +38,8 @@ pub enum Figure {
     Share,
 }
 
-/// Runs that figures are read from. Bodies of 140 bytes, one in ten an alert, 100 sensors, QoS 1 and
-/// 20,000 in flight, unless it says otherwise.
+/// Runs that figures are read from. Bodies of 140 bytes, one in ten an alert, 100 sensors, QoS 1
+/// and 20,000 in flight, unless it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Run {
     /// Closed loop over plain TCP.

@@ -106,7 +106,8 @@ fn rank(scenario: &str) -> usize {
     SCENARIOS.iter().position(|known| known.name == scenario).unwrap_or(SCENARIOS.len())
 }
 
-/// What tells machines apart: not the release of a system, which changes under them, nor their load.
+/// What tells machines apart: not the release of a system, which changes under them, nor their
+/// load.
 fn told(machine: &Machine) -> String {
     let gibibytes = machine.memory_kib.div_ceil(1 << 20);
     let processor = if machine.processor.is_empty() { "unknown" } else { &machine.processor };

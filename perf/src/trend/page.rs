@@ -77,7 +77,9 @@ fn overview(history: &History) -> Markup {
                     }
                     tbody {
                         @for (index, course) in history.scenarios.iter().enumerate() {
-                            @if let Some(newest) = course.newest() { (overview_row(index, course, newest)) }
+                            @if let Some(newest) = course.newest() {
+                                    (overview_row(index, course, newest))
+                                }
                         }
                     }
                 }
@@ -113,8 +115,10 @@ fn legend(history: &History) -> Result<Markup, DrawError> {
     Ok(html! {
         ul.legend { @for (sample, name) in samples { li { (sample) span { (name) } } } }
         p.muted {
-            "Filled markers are medians, with a line from each to the next of the same machine; hollow "
-            "ones are single runs. Dashed lines are the newest floor and aim. Changes are against the "
+            "Filled markers are medians, with a line from each to the next of the same machine; \
+             hollow "
+            "ones are single runs. Dashed lines are the newest floor and aim. Changes are against \
+             the "
             "record before of the same machine."
         }
     })
@@ -140,14 +144,18 @@ fn section(index: usize, course: &Course, history: &History) -> Result<Markup, D
                     table {
                         thead {
                             tr {
-                                @for name in ["recorded", "commit", "machine"] { th scope="col" { (name) } }
+                                @for name in ["recorded", "commit", "machine"] {
+                                    th scope="col" { (name) }
+                                }
                                 @for name in ["median", "change", "runs"] {
                                     th.number scope="col" { (name) }
                                 }
                                 th scope="col" { "status" }
                             }
                         }
-                        tbody { @for (index, entry) in rows { (row(index, entry, course, history)) } }
+                        tbody {
+                            @for (index, entry) in rows { (row(index, entry, course, history)) }
+                        }
                     }
                 }
             }

@@ -3,8 +3,8 @@
 /// Sizes that are counted; larger bodies than the first carry a list of further readings.
 pub const SIZES: [usize; 3] = [140, 1024, 8192];
 
-/// Readings above [`Threshold::DEFAULT`](sluicegate::pipeline::threshold::Threshold::DEFAULT), with few and
-/// with many digits.
+/// Readings above [`Threshold::DEFAULT`](sluicegate::pipeline::threshold::Threshold::DEFAULT), with
+/// few and with many digits.
 pub const HOT: [f64; 8] =
     [101.25, 25.5, 99.527_918_3, 26.0625, 30.0, 88.125, 101.527_918, 40.062_518_2];
 
@@ -14,7 +14,12 @@ pub const COLD: [f64; 8] = [21.5, 24.99, 21.527_918_3, 20.0625, 22.0, 23.125, 24
 /// A message of exactly `size` bytes, which are at least [`SIZES`]`[0]`; spaces fill it up.
 pub fn sensor(size: usize, temperature: f64) -> Vec<u8> {
     let mut text = format!(
-        r#"{{"machine":{{"temperature":{temperature},"pressure":10.125}},"ambient":{{"temperature":20.75,"humidity":25}},"timeCreated":"2026-01-02T03:04:05Z""#
+        concat!(
+            r#"{{"machine":{{"temperature":{temperature},"pressure":10.125}}"#,
+            r#","ambient":{{"temperature":20.75,"humidity":25}}"#,
+            r#","timeCreated":"2026-01-02T03:04:05Z""#
+        ),
+        temperature = temperature
     );
     let (open, reading, close) =
         (r#","readings":["#, r#"{"sensor":"inlet-7","value":20.0625},"#, "0]}");

@@ -1,8 +1,8 @@
 //! Decode, judge, acknowledge and encode on one thread, from one buffer into another.
 //!
 //! In: a stream of encoded publishes. Out: the bytes that the module would write, and how many
-//! messages were alerts. No I/O, no clock. Memory: the parser's scratch, the decoder's, and what the
-//! caller gives.
+//! messages were alerts. No I/O, no clock. Memory: the parser's scratch, the decoder's, and what
+//! the caller gives.
 
 use rumqttc::mqttbytes::Error;
 use sluicegate::azure::alert_topic;
@@ -60,8 +60,8 @@ impl Core {
         Self { decoder: Decoder::default(), rest }
     }
 
-    /// Takes every whole packet from the start of `input`, and appends PUBACKs and alerts to `output`.
-    /// Other packets than publishes are passed over. Returns how many bytes were used.
+    /// Takes every whole packet from the start of `input`, and appends PUBACKs and alerts to
+    /// `output`. Other packets than publishes are passed over. Returns how many bytes were used.
     ///
     /// # Errors
     /// When `input` is not MQTT.

@@ -5,8 +5,8 @@ use rumqttc::mqttbytes::v4::Publish;
 use sluicegate::azure::topics::inputs_prefix;
 use sluicegate::mqtt::wire::Outgoing;
 use sluicegate::outbound::naming::{HubOutput, Naming};
-use sluicegate::pipeline::arena::Place;
 use sluicegate::pipeline::message::{Alert, Message, SourceId, Span};
+use sluicegate::pipeline::place::Place;
 
 use crate::stage::{Runner, Work};
 use crate::traffic::{Ring, Sent, alert_topic, alerts_prefix, identity};

@@ -133,8 +133,8 @@ fn settings() -> Result<LinkSettings, String> {
         port: 1,
         route: Route::Plain,
         keep_alive: Duration::from_secs(60),
-        // Due at once, though no task ever runs to renew it: to add a share of an hour that is drawn
-        // to the time of day takes more or fewer steps.
+        // Due at once, though no task ever runs to renew it: to add a share of an hour that is
+        // drawn to the time of day takes more or fewer steps.
         token_lifetime: Duration::ZERO,
         puback_timeout: Duration::from_secs(60),
         drain_timeout: Duration::ZERO,

@@ -37,7 +37,8 @@ impl Ring {
     }
 }
 
-/// `count` publishes to `input1` of `edge1/filter`, one in `alert_every` with a temperature above 25.
+/// `count` publishes to `input1` of `edge1/filter`, one in `alert_every` with a temperature above
+/// 25.
 pub fn traffic(count: u32, alert_every: u32) -> BytesMut {
     let mut bytes = BytesMut::new();
     let inputs = topics::inputs_prefix(&identity());

@@ -144,9 +144,10 @@ fn the_text_says_what_to_do() {
     let error = parse("HostName=https://h;DeviceID=d;x509=true").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the connection string cannot be used: write `DeviceId` exactly so: names are case-sensitive and have no spaces; \
-         `HostName` is not a host name: give it without scheme, port and path; \
-         `x509=true`: client certificates are out of scope; use a string with SharedAccessKey instead"
+        "the connection string cannot be used: write `DeviceId` exactly so: names are \
+         case-sensitive and have no spaces; `HostName` is not a host name: give it without scheme, \
+         port and path; `x509=true`: client certificates are out of scope; use a string with \
+         SharedAccessKey instead"
     );
 }
 

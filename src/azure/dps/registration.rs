@@ -4,9 +4,9 @@
 //! - In: the topics and bodies of answers, and the time. Out: requests, and an assignment or an
 //!   error.
 //! - Bounded: one request at a time, sent again after [`ANSWER_WAIT`], and whichever of its answers
-//!   comes first counts; at most [`REQUESTS_MAX`] requests in at most [`REGISTRATION_TIME_MAX`]; waits between [`RETRY_AFTER_MIN`] and
-//!   [`RETRY_AFTER_MAX`] whatever the service says. At a bound it fails, and its owner decides when
-//!   to begin anew.
+//!   comes first counts; at most [`REQUESTS_MAX`] requests in at most [`REGISTRATION_TIME_MAX`];
+//!   waits between [`RETRY_AFTER_MIN`] and [`RETRY_AFTER_MAX`] whatever the service says. At a
+//!   bound it fails, and its owner decides when to begin anew.
 
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,10 @@ pub enum Progress {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationError {
     /// The service refused: 400, 401 (key), 404 (registration id), ...
-    #[error("the provisioning service refused: {status} {message:?} (code {code}); {advice}", advice = advice(*status))]
+    #[error(
+        "the provisioning service refused: {status} {message:?} (code {code}); {advice}",
+        advice = advice(*status)
+    )]
     Refused {
         /// HTTP-like status.
         status: u32,

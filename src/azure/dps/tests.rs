@@ -278,7 +278,10 @@ proptest! {
         tail in ".{0,40}",
         status in any::<u32>(),
         retry_after_s in any::<Option<u64>>(),
-        body in prop_oneof![any::<Vec<u8>>(), "\\{\"status\":\"[a-z]*\".{0,40}\\}".prop_map(String::into_bytes)],
+        body in prop_oneof![
+            any::<Vec<u8>>(),
+            "\\{\"status\":\"[a-z]*\".{0,40}\\}".prop_map(String::into_bytes),
+        ],
     ) {
         let mut bench = bench();
         let (_, rid) = bench.request();

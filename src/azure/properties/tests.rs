@@ -28,8 +28,10 @@ pub(crate) fn any_properties() -> impl Strategy<Value = Properties> {
 /// Any text that looks enough like a bag to reach every branch.
 pub(crate) fn any_bag_text() -> impl Strategy<Value = String> {
     let token = prop_oneof![
-        4 => "(a|b|%24\\.[a-z]{2,4}|[Mm]essage[Tt]ype|%4DessageType|%[0-9A-Fa-f]{2}|%[a-z0-9]?|é|/|\\+| |=){0,6}",
-        2 => "[a-zA-Z0-9._~-]{1,6}=([a-zA-Z0-9._~-]|%(2[0-9A-F]|C3%A9|E2%82%AC|F0%9F%98%80|80|C3|ED%A0%80)){0,4}",
+        4 => "(a|b|%24\\.[a-z]{2,4}|[Mm]essage[Tt]ype|%4DessageType|%[0-9A-Fa-f]{2}|%[a-z0-9]?\
+            |é|/|\\+| |=){0,6}",
+        2 => "[a-zA-Z0-9._~-]{1,6}=([a-zA-Z0-9._~-]\
+            |%(2[0-9A-F]|C3%A9|E2%82%AC|F0%9F%98%80|80|C3|ED%A0%80)){0,4}",
         1 => prop::sample::select(&["%24.on=x", "%24.cdid=d", "%24.cmid=m", "$.cdid=d", "%24.cdid",
             "%24.mid=1", "MESSAGETYPE", "MessageType=Alert", "%24.cdid2=x"][..])
             .prop_map(str::to_owned),

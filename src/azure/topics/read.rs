@@ -44,8 +44,8 @@ pub enum Received<'a> {
 ///
 /// Ids must match exactly. A bag ends at the first raw `/`, as with the Python SDK; input topics
 /// without a bag or its slash are fine. A twin or method topic with a query that has a part
-/// without `=` is [`Received::Other`], as it is an error to the Python SDK. A `$version` that is none
-/// takes nothing from the rest: a patch must not be missed for it.
+/// without `=` is [`Received::Other`], as it is an error to the Python SDK. A `$version` that is
+/// none takes nothing from the rest: a patch must not be missed for it.
 pub fn parse_received<'a>(identity: &Identity, topic: &'a str) -> Received<'a> {
     received_input(identity, topic).or_else(|| received_control(topic)).unwrap_or(Received::Other)
 }

@@ -175,8 +175,8 @@ async fn a_patch_that_was_cleared_meanwhile_is_gone() {
     served.abort();
 }
 
-/// A retained patch that is larger than is taken clears nothing: it is refused and reported, on each
-/// connection, and the old value stays.
+/// A retained patch that is larger than is taken clears nothing: it is refused and reported, on
+/// each connection, and the old value stays.
 #[tokio::test(start_paused = true)]
 async fn a_retained_patch_that_is_too_large_is_refused() {
     let rig = Rig::holding(1 << 20);

@@ -161,6 +161,24 @@ async fn alerts_are_sent_again_on_the_next_connection() {
     assert_eq!(rig.pipeline.lock().counters.resent, 2);
 }
 
+/// The PUBACK of an alert wakes the source at once, which has something to acknowledge.
+#[tokio::test(start_paused = true)]
+async fn a_puback_wakes_the_source() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.outlet());
+    open(&mut peer).await;
+    rig.message("a", HOT);
+    rig.pipeline.lock().release(SourceId::Broker, |_| {});
+    rig.outlet_wake.notify_one();
+    let alert = peer.next_publish().await;
+    let moment = Duration::from_millis(1);
+    // What it was woken for before.
+    while tokio::time::timeout(moment, rig.source_wake.notified()).await.is_ok() {}
+    peer.puback(alert.pkid).await;
+    let woken = tokio::time::timeout(moment, rig.source_wake.notified()).await;
+    woken.expect("woken before the next tick");
+}
+
 /// At a stop the PUBACKs of alerts are waited for.
 #[tokio::test]
 async fn stopping_waits_for_alerts() {
@@ -179,6 +197,40 @@ async fn stopping_waits_for_alerts() {
     let (_, end) = served.await.unwrap();
     assert!(end.is_ok(), "{end:?}");
     assert_eq!(rig.pipeline.lock().counters.forwarded, 2);
+}
+
+/// A connection has worked once an alert was acknowledged on it.
+#[tokio::test]
+async fn a_connection_works_once_an_alert_is_acknowledged() {
+    for is_acknowledged in [true, false] {
+        let rig = Rig::new(1 << 20);
+        let mut outlet = rig.outlet();
+        let (connection, mut peer) = Peer::connect(1 << 16);
+        let broker = async {
+            open(&mut peer).await;
+            rig.message("a", HOT);
+            rig.outlet_wake.notify_one();
+            let alert = peer.next_publish().await;
+            if is_acknowledged {
+                peer.puback(alert.pkid).await;
+            }
+            drop(peer);
+        };
+        let (served, ()) = tokio::join!(session::serve(&mut outlet, connection, false), broker);
+        assert_eq!(served.has_worked, is_acknowledged);
+    }
+}
+
+/// With nothing in flight a stop waits for nothing at all.
+#[tokio::test(start_paused = true)]
+async fn an_idle_outlet_stops_at_once() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.outlet());
+    open(&mut peer).await;
+    let start = Clock::now();
+    rig.stop();
+    assert_eq!(peer.next().await, Packet::Disconnect);
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 /// But not for ever.
@@ -210,8 +262,8 @@ async fn other_topics_are_ignored() {
     assert_eq!(peer.next_publish().await.topic, "alerts/a", "25 is in force");
 }
 
-/// A connection works once something was acknowledged on it; each one that ended as a publish had no
-/// PUBACK in time is counted, and so is what nobody asked for.
+/// A connection works once something was acknowledged on it; each one that ended as a publish had
+/// no PUBACK in time is counted, and so is what nobody asked for.
 #[tokio::test]
 async fn what_comes_of_a_connection_is_noted() {
     let rig = Rig::new(1 << 20);
@@ -241,8 +293,8 @@ async fn what_comes_of_a_connection_is_noted() {
     assert_eq!((counters.puback_timeouts, counters.unexpected, counters.forwarded), (2, 2, 1));
 }
 
-/// Both outcomes of a patch are told, and each is counted; that there is no word, once it was waited
-/// for in vain. An answer to a PINGREQ is nothing unexpected.
+/// Both outcomes of a patch are told, and each is counted; that there is no word, once it was
+/// waited for in vain. An answer to a PINGREQ is nothing unexpected.
 #[tokio::test(start_paused = true)]
 async fn the_log_says_what_came_of_each_patch() {
     let log = capture();

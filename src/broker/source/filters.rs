@@ -2,8 +2,8 @@
 //!
 //! A session that the broker keeps holds the filters of earlier runs too. What is published by this
 //! run could come back through one of them and be judged, published and received again without end;
-//! nothing that the settings can know excludes that. MQTT 3.1.1 has no way to ask for the filters of
-//! a session, so topics are held against those of today, as long as the session may have others.
+//! nothing that the settings can know excludes that. MQTT 3.1.1 has no way to ask for the filters
+//! of a session, so topics are held against those of today, as long as the session may have others.
 
 use crate::broker::TopicFilter;
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::mqtt::QoS;
+use crate::mqtt::connection::WRITE_HIGH_WATER_BYTES;
 use crate::mqtt::limits::SUBACK_WAIT;
 use crate::mqtt::packet::{PubAck, PubComp, PubRec, PubRel, Publish};
 use crate::testing::broker::{COLD, HOT, Peer, Rig, until};
@@ -35,8 +36,8 @@ async fn a_retained_message_is_judged_in_every_session() {
     }
 }
 
-/// What only an earlier run subscribed to is acknowledged in its place, counted and not judged; in a
-/// new session everything was asked for.
+/// What only an earlier run subscribed to is acknowledged in its place, counted and not judged; in
+/// a new session everything was asked for.
 #[tokio::test(start_paused = true)]
 async fn messages_for_an_earlier_run_are_not_judged() {
     for (session_present, alerts, unexpected) in [(true, 0, 2), (false, 2, 0)] {
@@ -85,6 +86,42 @@ async fn messages_at_qos_2_are_recorded_in_order_when_settled() {
     }
     let counters = rig.pipeline.lock().counters.clone();
     assert_eq!((counters.alerts, counters.unexpected), (1, 1));
+}
+
+/// A broker that sends on and does not read our acknowledgements is not read beyond some of them.
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_takes_no_acknowledgements_is_not_read() {
+    let rig = Rig::new(1 << 20);
+    let (mut peer, served) = serve(&rig, false);
+    let mut publish = Publish::new("sensors/a", QoS::AtLeastOnce, COLD);
+    publish.pkid = 1;
+    // Their acknowledgements are 4 bytes each.
+    for _ in 0..WRITE_HIGH_WATER_BYTES / 2 {
+        peer.connection.publish(&publish).unwrap();
+    }
+    let sending = tokio::time::timeout(Duration::from_secs(60), peer.connection.flush());
+    assert!(sending.await.is_err(), "all of it was read");
+    assert_eq!(rig.pipeline.lock().counters.source_pauses, 1);
+    served.abort();
+}
+
+/// A connection has worked once something was acknowledged on it.
+#[tokio::test]
+async fn a_connection_works_once_a_message_is_acknowledged() {
+    for is_sent in [true, false] {
+        let rig = Rig::new(1 << 20);
+        let mut source = rig.source();
+        let (connection, mut peer) = Peer::connect(1 << 16);
+        let broker = async move {
+            peer.grant(None).await;
+            if is_sent {
+                peer.publish("sensors/a", 1, COLD, false).await;
+                assert_eq!(peer.next().await, Packet::PubAck(PubAck::new(1)));
+            }
+        };
+        let (served, ()) = tokio::join!(session::serve(&mut source, connection, false), broker);
+        assert_eq!(served.has_worked, is_sent);
+    }
 }
 
 /// A connection that is made while as much is held as may be reads nothing, so it does not see its

@@ -3,8 +3,8 @@
 //! A broker that knows none (RabbitMQ 3.10, Aedes, amqtt) takes `$share/GROUP/FILTER` for an
 //! ordinary filter: it grants it, and no topic ever matches it. Nothing on the wire tells; so the
 //! first [`SHARED_SILENCE`] on a connection in which no shared filter brings anything is told of,
-//! once, with what it may mean. What comes by ordinary filters beside them is no sign of life, unless a
-//! shared filter lets its topic in as well.
+//! once, with what it may mean. What comes by ordinary filters beside them is no sign of life,
+//! unless a shared filter lets its topic in as well.
 //!
 //! Pure. Looked at until the first such message or the warning, then never again.
 

@@ -1,10 +1,13 @@
 //! The source against a scripted broker: what goes over the wire, in which order.
 
 use super::*;
+use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::mqtt::limits::SUBACK_WAIT;
-use crate::mqtt::packet::{PubAck, SubscribeReasonCode};
+use crate::mqtt::packet::{PubAck, Publish, SubscribeReasonCode};
 use crate::mqtt::{ConnectionError, QoS};
 use crate::testing::broker::{COLD, DRAIN, HOT, Peer, Rig, until};
+use bytes::BytesMut;
+use tokio::io::{AsyncWriteExt, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::Instant as Clock;
 
@@ -68,6 +71,19 @@ async fn a_message_is_acknowledged_in_order_and_only_when_settled() {
     assert_eq!([peer.next().await, peer.next().await], [puback(2), puback(3)]);
 }
 
+/// An alert wakes the connection that it leaves by, at once; any other message does not.
+#[tokio::test(start_paused = true)]
+async fn an_alert_wakes_the_outlet() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    for (body, is_woken) in [(COLD, false), (HOT, true)] {
+        peer.publish(TOPIC, 0, body, false).await;
+        let woken = tokio::time::timeout(Duration::from_millis(1), rig.outlet_wake.notified());
+        assert_eq!(woken.await.is_ok(), is_woken, "{body}");
+    }
+}
+
 /// What came on a connection that is gone is acknowledged nowhere: the same id means another
 /// message on the next one.
 #[tokio::test]
@@ -106,7 +122,7 @@ async fn the_broker_is_not_read_at_the_bound() {
     let body = format!("{HOT}{}", " ".repeat(1000));
     for id in 1..=MESSAGES {
         let qos = if id % 3 == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-        let mut publish = crate::mqtt::packet::Publish::new(TOPIC, qos, body.clone());
+        let mut publish = Publish::new(TOPIC, qos, body.clone());
         publish.pkid = if id % 3 == 0 { 0 } else { id };
         peer.connection.publish(&publish).unwrap();
     }
@@ -162,6 +178,32 @@ async fn stopping_drains_and_leaves_the_rest_to_the_next_instance() {
     assert_eq!(rig.pipeline.lock().counters.received, 1);
 }
 
+/// Nor is what was passed over as too large, where its end comes with the stop.
+#[tokio::test]
+async fn stopping_leaves_what_is_too_large_to_the_next_instance() {
+    let rig = Rig::new(1 << 20);
+    let mut publish = Publish::new(TOPIC, QoS::AtLeastOnce, vec![b' '; PACKET_BYTES_MAX]);
+    publish.pkid = 1;
+    let mut bytes = BytesMut::new();
+    publish.write(&mut bytes).unwrap();
+    let last = bytes.split_off(bytes.len() - 1);
+    let (ours, mut theirs) = duplex(1024);
+    let mut source = rig.source();
+    let served = tokio::spawn(async move {
+        let ours = Connection::new(ours, Duration::from_secs(60));
+        session::serve(&mut source, ours, false).await.end
+    });
+    theirs.write_all(&bytes).await.unwrap();
+    rig.stop();
+    theirs.write_all(&last).await.unwrap();
+    let mut peer = Connection::new(theirs, Duration::ZERO);
+    assert!(matches!(peer.next_packet().await, Ok(Packet::Subscribe(_))));
+    assert_eq!(peer.next_packet().await.unwrap(), Packet::Disconnect, "and no PUBACK");
+    drop(peer);
+    served.await.unwrap().expect("left in good order");
+    assert_eq!(rig.pipeline.lock().counters.oversized, 0);
+}
+
 /// What is not settled within the drain's time stays unacknowledged.
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_with_its_time() {
@@ -175,6 +217,20 @@ async fn a_drain_ends_with_its_time() {
     assert_eq!(peer.next().await, Packet::Disconnect);
     let waited = start.elapsed();
     assert!((DRAIN..DRAIN + Duration::from_secs(1)).contains(&waited), "{waited:?}");
+}
+
+/// With nothing in flight a stop waits for nothing at all.
+#[tokio::test(start_paused = true)]
+async fn an_idle_source_stops_at_once() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, COLD, false).await;
+    assert_eq!(peer.next().await, puback(1));
+    let start = Clock::now();
+    rig.stop();
+    assert_eq!(peer.next().await, Packet::Disconnect);
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 /// Messages that wait for a threshold that nobody knows yet are no reason to wait at a stop.

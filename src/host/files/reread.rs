@@ -1,10 +1,10 @@
-//! Files that change while we run: read again for each connection, and looked at while one is waited
-//! for.
+//! Files that change while we run: read again for each connection, and looked at while one is
+//! waited for.
 //!
-//! - In: paths, and how to read what is there. Out: the value that the files hold now, or a sentence
-//!   why there is none; and word that one of them has changed.
-//! - Bounded: while a client waits, each of its files is looked at once in [`LOOK_INTERVAL`], without
-//!   being opened.
+//! - In: paths, and how to read what is there. Out: the value that the files hold now, or a
+//!   sentence why there is none; and word that one of them has changed.
+//! - Bounded: while a client waits, each of its files is looked at once in [`LOOK_INTERVAL`],
+//!   without being opened.
 //! - Links are followed to their end, so that a mounted secret has changed when its link leads
 //!   elsewhere.
 

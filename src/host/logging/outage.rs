@@ -7,8 +7,8 @@
 //!   a cut of what had worked             in full for the first 10 times
 //!   the end of it                        how long it took
 //! ```
-//! Two reasons that differ in times and addresses alone are one. Bounded: [`REASONS_MAX`] reasons are
-//! remembered; of more, the one that came longest ago is new again.
+//! Two reasons that differ in times and addresses alone are one. Bounded: [`REASONS_MAX`] reasons
+//! are remembered; of more, the one that came longest ago is new again.
 
 use std::fmt;
 use std::time::{Duration, Instant};

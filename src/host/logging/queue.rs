@@ -1,9 +1,9 @@
 //! Log lines on their way to a reader that may be slow, stuck or gone.
 //!
-//! - In: whole lines from any thread, none of which ever waits. Out: the same in order, written by the
-//!   thread `log`, which alone waits for the reader.
-//! - Bounded: [`LOG_QUEUE_BYTES_MAX`] wait while as many are written. Beyond that lines are dropped and
-//!   counted until there is room; in their place one line says how many.
+//! - In: whole lines from any thread, none of which ever waits. Out: the same in order, written by
+//!   the thread `log`, which alone waits for the reader.
+//! - Bounded: [`LOG_QUEUE_BYTES_MAX`] wait while as many are written. Beyond that lines are dropped
+//!   and counted until there is room; in their place one line says how many.
 //! - At the end what waits is written, for [`LOG_FLUSH_MAX`] at most.
 
 use std::fmt;
@@ -127,8 +127,8 @@ impl Queue {
         }
     }
 
-    /// Waits for lines, swaps them for the empty `batch`, and says how many behind them were dropped;
-    /// `None` when there is nothing left of a closed log.
+    /// Waits for lines, swaps them for the empty `batch`, and says how many behind them were
+    /// dropped; `None` when there is nothing left of a closed log.
     fn take(&self, batch: &mut Vec<u8>) -> Option<u64> {
         let mut state = self.lock();
         state.is_writing = false;

@@ -130,8 +130,8 @@ impl Link {
         pipeline.receive_settled(HUB, packet_id);
     }
 
-    /// A message for `input1`, unless the module stops: then it is not acknowledged, so that the hub
-    /// delivers it to the next instance. Its topic ends with a bag of `bag_len` bytes.
+    /// A message for `input1`, unless the module stops: then it is not acknowledged, so that the
+    /// hub delivers it to the next instance. Its topic ends with a bag of `bag_len` bytes.
     fn input(
         &mut self,
         publish: PublishAt,

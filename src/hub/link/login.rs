@@ -100,8 +100,8 @@ impl Source {
             };
             if let Some(still) = still {
                 warn!(
-                    "token not renewed: {still}{error}; next attempt in {} ms, the connection lasts \
-                     until the old token ends",
+                    "token not renewed: {still}{error}; next attempt in {} ms, the connection \
+                     lasts until the old token ends",
                     wait.as_millis()
                 );
             }

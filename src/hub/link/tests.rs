@@ -19,11 +19,13 @@ mod beside_a_broker;
 mod counted;
 mod deadlines;
 mod login;
+mod methods;
 mod own_alerts;
 mod parking;
 mod renewal;
 mod told;
 mod too_large;
+mod worked;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const HOT: &str = r#"{"machine":{"temperature":99}}"#;
@@ -35,11 +37,20 @@ fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
 
 /// A link with so many parser threads: in virtual time none, as it passes while they work.
 fn link_with(parsers: usize, held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
+    link_beside(&Arc::default(), parsers, held_bytes_max)
+}
+
+/// The same beside a broker's connection that `broker_wake` wakes.
+fn link_beside(
+    broker_wake: &Arc<Notify>,
+    parsers: usize,
+    held_bytes_max: usize,
+) -> (Link, watch::Sender<bool>, Arc<Notify>) {
     let wake = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
     let threshold = Threshold::new(25.0).expect("finite");
     let cell = Arc::new(ThresholdCell::new(Setting { threshold, version: None }));
-    let wakes = [Arc::clone(&wake), Arc::default()];
+    let wakes = [Arc::clone(&wake), Arc::clone(broker_wake)];
     let pipeline = Pipeline::start(&wakes, &wake, parsers, &JsonPath::default(), held_bytes_max);
     let pipeline = SharedPipeline::new(pipeline.expect("threads"));
     let settings = LinkSettings {

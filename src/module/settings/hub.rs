@@ -38,8 +38,8 @@ pub struct HubSettings {
     pub judge_own_alerts: bool,
 }
 
-/// `None` without a problem when there is no word of an identity and a broker is there instead; what
-/// is set for a hub is checked all the same.
+/// `None` without a problem when there is no word of an identity and a broker is there instead;
+/// what is set for a hub is checked all the same.
 pub(super) fn resolve(layers: &mut Layers) -> Option<HubSettings> {
     let transport = transport(layers);
     let has_broker = layers.source(&BROKER).is_some();

@@ -19,9 +19,9 @@ pub(super) fn workers(text: &str) -> Result<usize, String> {
     number(text, 0..=WORKERS_MAX).map_err(|error| format!("{error}, nor auto"))
 }
 
-/// Parser threads that pay on a machine with this many cores. Measured on two cores: there a message
-/// costs less on the ingest thread than its way to another one. Beyond two, one core is left to the
-/// ingest thread and one to the broker, the hub or the kernel; that is not measured.
+/// Parser threads that pay on a machine with this many cores. Measured on two cores: there a
+/// message costs less on the ingest thread than its way to another one. Beyond two, one core is
+/// left to the ingest thread and one to the broker, the hub or the kernel; that is not measured.
 fn workers_auto(cores: usize) -> usize {
     cores.saturating_sub(2).min(WORKERS_MAX)
 }

@@ -26,15 +26,16 @@ pub(super) const CONNECTION_STRING: Spec = env_only(
     "EdgeHubConnectionString",
     "",
     "HostName=...;DeviceId=...;ModuleId=...;SharedAccessKey=...",
-    "identity of the module and its key, outside of the edge runtime; `GatewayHostName=...` names the host \
-     to connect to",
+    "identity of the module and its key, outside of the edge runtime; `GatewayHostName=...` names \
+     the host to connect to",
 );
 pub(super) const CA_FILE: Spec = row(
     "ca-file",
     "EdgeModuleCACertificateFile",
     "",
     "path of a PEM file",
-    "the only root certificates that are trusted, outside of the edge runtime; not read with `plain`",
+    "the only root certificates that are trusted, outside of the edge runtime; not read with \
+     `plain`",
 );
 pub(super) const GATEWAY_PORT: Spec = row(
     "gateway-port",
@@ -91,15 +92,16 @@ pub(super) const JUDGE_OWN_ALERTS: Spec = row(
     "SLUICEGATE_JUDGE_OWN_ALERTS",
     "false",
     SWITCH,
-    "judge this module's own alerts, too, where a route brings them back to its input: with a route \
-     that brings all of them they never end",
+    "judge this module's own alerts, too, where a route brings them back to its input: with a \
+     route that brings all of them they never end",
 );
 pub(super) const WORKERS: Spec = row(
     "workers",
     "SLUICEGATE_WORKERS",
     "auto",
     "threads, 0 to 64, or auto",
-    "parser threads, 0 parses on the ingest thread; auto is 0 on one or two cores, else two fewer than cores",
+    "parser threads, 0 parses on the ingest thread; auto is 0 on one or two cores, else two fewer \
+     than cores",
 );
 pub(super) const LINGER: Spec = row(
     "linger",
@@ -127,7 +129,8 @@ pub(super) const PUBACK_TIMEOUT: Spec = row(
     "SLUICEGATE_PUBACK_TIMEOUT",
     "60s",
     "duration, 10s to 3600s",
-    "longest wait for the PUBACK of an alert on a connection that is alive; then it is sent on a new one",
+    "longest wait for the PUBACK of an alert on a connection that is alive; then it is sent on a \
+     new one",
 );
 pub(super) const DRAIN_TIMEOUT: Spec = row(
     "drain-timeout",

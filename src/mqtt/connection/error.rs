@@ -16,7 +16,8 @@ pub enum ConnectionError {
     /// The socket failed.
     #[error("{}", io_text(.0))]
     Io(#[from] io::Error),
-    /// The peer sent bytes that are not MQTT 3.1.1, or a packet over [`PACKET_BYTES_MAX`](super::PACKET_BYTES_MAX).
+    /// The peer sent bytes that are not MQTT 3.1.1, or a packet over
+    /// [`PACKET_BYTES_MAX`](super::PACKET_BYTES_MAX).
     #[error("not valid MQTT 3.1.1 from the peer ({0})")]
     Protocol(#[from] mqttbytes::Error),
     /// No answer to a PINGREQ (MQTT 3.1.1 §3.1.2.10).

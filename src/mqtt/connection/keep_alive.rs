@@ -1,15 +1,15 @@
 //! When to ask the peer for a sign of life, and when to stop waiting for it.
 //!
-//! - In: once a [`TICK`](super::TICK), whether something was sent or heard since the last one, and the
-//!   time. Out: that a PINGREQ is due, or that the connection is over. Pure.
-//! - A peer is asked when nothing was sent for half the keep-alive, which the protocol wants, and when
-//!   nothing was heard for so long: what is sent into a dead connection proves nothing.
-//! - It is asked already after [`UNACKNOWLEDGED_MAX`] when nothing was heard behind what was sent last,
-//!   and at once when its owner [asks](KeepAlive::ask), who waits for a PUBACK while other packets
-//!   come. So a link on which work is under way is found dead within seconds; an idle one stays with
-//!   the keep-alive.
-//! - Any packet answers a PINGREQ, but for that of the owner: only a packet that answers one of ours
-//!   does (PINGRESP, PUBACK), as a link may be dead in one direction alone.
+//! - In: once a [`TICK`](super::TICK), whether something was sent or heard since the last one, and
+//!   the time. Out: that a PINGREQ is due, or that the connection is over. Pure.
+//! - A peer is asked when nothing was sent for half the keep-alive, which the protocol wants, and
+//!   when nothing was heard for so long: what is sent into a dead connection proves nothing.
+//! - It is asked already after [`UNACKNOWLEDGED_MAX`] when nothing was heard behind what was sent
+//!   last, and at once when its owner [asks](KeepAlive::ask), who waits for a PUBACK while other
+//!   packets come. So a link on which work is under way is found dead within seconds; an idle one
+//!   stays with the keep-alive.
+//! - Any packet answers a PINGREQ, but for that of the owner: only a packet that answers one of
+//!   ours does (PINGRESP, PUBACK), as a link may be dead in one direction alone.
 
 use std::time::Duration;
 

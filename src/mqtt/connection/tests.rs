@@ -1,7 +1,7 @@
 use super::*;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, join};
 use tokio::time::Instant;
 
 mod chunks;
@@ -81,18 +81,46 @@ async fn a_turn_without_reading_leaves_the_bytes_in_the_socket() {
     assert_eq!(inbox, [Packet::PingResp]);
 }
 
-/// Everything that one turn queued leaves in one write.
+/// Takes all that is written, and notes how much came with each write.
+#[derive(Default)]
+struct Writes(Vec<usize>);
+
+impl AsyncWrite for Writes {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.0.push(bytes.len());
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Everything that was queued before a turn leaves in one write, and so it does with `flush`.
 #[tokio::test]
 async fn one_write_per_batch() {
-    let (mut connection, mut peer) = pair(1 << 20);
-    for id in 1..=100 {
-        connection.acknowledge(id);
-    }
+    let (silent, _peer) = duplex(1);
+    let stream = join(silent, Writes::default());
+    let mut connection = Connection::new(stream, Duration::from_secs(60));
+    let queue = |connection: &mut Connection<_>| {
+        for id in 1..=100 {
+            connection.acknowledge(id);
+            connection.publish(&publish("alert", id, 87)).unwrap();
+        }
+    };
+    queue(&mut connection);
+    connection.turn(&mut Inbox::default(), &Notify::new(), true).await.unwrap();
+    queue(&mut connection);
     connection.flush().await.unwrap();
-    let mut bytes = vec![0; 4096];
-    let count = peer.read(&mut bytes).await.unwrap();
-    assert_eq!(count, 400);
-    assert_eq!(bytes[..4], [0x40, 2, 0, 1]);
+    assert_eq!(connection.stream.writer().0, [10_200; 2]);
 }
 
 #[tokio::test]
@@ -113,6 +141,8 @@ async fn an_oversized_packet_is_an_error_not_an_allocation() {
     peer.write_all(&[0x90, 0xff, 0xff, 0xff, 0x7f]).await.unwrap();
     let end = connection.turn_packets(&mut Vec::new(), &Notify::new(), true).await;
     assert!(matches!(end, Err(ConnectionError::Protocol(_))), "{end:?}");
+    let bytes = connection.read_buffer.capacity();
+    assert!(bytes <= CHUNK_BYTES, "{bytes}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +185,9 @@ async fn a_connection_that_only_sends_is_found_dead() {
 proptest::proptest! {
     /// Any bytes from the peer end in packets or an error, never in a panic.
     #[test]
-    fn any_bytes_decode_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600)) {
+    fn any_bytes_decode_without_panic(
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (mut connection, mut peer) = pair(4096);
@@ -264,18 +296,41 @@ async fn a_write_buffer_gives_its_memory_back() {
 }
 
 /// However small packets are, a turn hands over a bounded number of them, and the next one the
-/// rest.
-#[tokio::test]
+/// rest, without waiting for anything.
+#[tokio::test(start_paused = true)]
 async fn a_turn_is_bounded_in_packets() {
     let (mut connection, mut peer) = pair(1 << 16);
     let count = READ_BYTES / 2;
     peer.write_all(&[0xd0, 0].repeat(count)).await.unwrap();
     let (mut inbox, never, mut packets) = (Inbox::default(), Notify::new(), 0);
+    let start = Instant::now();
     while packets < count {
         connection.turn(&mut inbox, &never, true).await.unwrap();
         assert!((1..=TURN_PACKETS_MAX).contains(&inbox.len()), "{}", inbox.len());
         packets += inbox.drain().1.count();
     }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// As soon as a peer has taken enough, there is room for more, and its caller is told.
+#[tokio::test(start_paused = true)]
+async fn room_to_write_ends_a_turn_at_once() {
+    let (mut connection, mut peer) = pair(1024);
+    let (mut inbox, never) = (Inbox::default(), Notify::new());
+    // The first one ends with the first tick.
+    connection.turn(&mut inbox, &never, true).await.unwrap();
+    while connection.is_writable() {
+        connection.publish(&publish("out", 1, 1000)).unwrap();
+    }
+    // More than the pipe takes, so that the mark stays passed.
+    connection.publish(&publish("out", 1, 4000)).unwrap();
+    let start = Instant::now();
+    let taking =
+        tokio::spawn(async move { tokio::io::copy(&mut peer, &mut tokio::io::sink()).await });
+    connection.turn(&mut inbox, &never, true).await.unwrap();
+    assert!(connection.is_writable());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    taking.abort();
 }
 
 /// A peer that asks and asks and takes no answer is not answered for ever.

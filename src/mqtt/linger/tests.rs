@@ -1,5 +1,5 @@
-//! A simulated module: a turn costs a wake-up and something for each message, and takes all that has
-//! come by then.
+//! A simulated module: a turn costs a wake-up and something for each message, and takes all that
+//! has come by then.
 
 use super::*;
 use proptest::prelude::*;
@@ -148,6 +148,44 @@ fn a_lone_message_after_a_burst_does_not_wait() {
     assert!(run.pauses <= in_burst + 1, "one, before the end of the burst was known: {run:?}");
 }
 
+/// Turns that come one by one, of which some bring two messages, until one of them ends with a
+/// pause; gives how many did not.
+fn turns_until_a_pause(linger: &mut Linger, now: &mut Instant) -> u32 {
+    for turns in 0.. {
+        *now += Duration::from_micros(20);
+        if linger.pause(*now, if turns % 8 == 0 { 2 } else { 1 }).is_some() {
+            return turns;
+        }
+    }
+    unreachable!("an endless loop")
+}
+
+/// Pauses that bring nothing are followed by a rest, each time twice as long, up to a bound; a row
+/// of pauses that pay makes the next rest as short as the first.
+#[test]
+fn rests_double_until_pauses_pay() {
+    let (mut linger, mut now) = (Linger::new(LONGEST), Instant::now());
+    turns_until_a_pause(&mut linger, &mut now);
+    let mut rest = |pays: bool| {
+        if pays {
+            for _ in 1..PAUSES_IN_A_ROW {
+                now += LONGEST;
+                assert!(linger.pause(now, 12).is_some());
+            }
+            now += LONGEST;
+            assert_eq!(linger.pause(now, 12), None, "it looks again");
+            turns_until_a_pause(&mut linger, &mut now);
+        }
+        now += Duration::from_millis(1);
+        assert_eq!(linger.pause(now, 0), None);
+        turns_until_a_pause(&mut linger, &mut now) - LOOK_TURNS
+    };
+    for expected in [256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 65_536] {
+        assert_eq!(rest(false), expected);
+    }
+    assert_eq!([rest(true), rest(false), rest(true)], [256, 512, 256]);
+}
+
 #[test]
 fn zero_switches_it_off() {
     assert_eq!(open_loop(Duration::ZERO, steady(50_000), 20_000).pauses, 0);
@@ -169,7 +207,8 @@ proptest! {
     fn irregular_streams_share_wake_ups_too(rate in 40_000u32..65_000, seed: u64) {
         let without = open_loop(Duration::ZERO, poisson(rate, seed), 20_000);
         let with = open_loop(LONGEST, poisson(rate, seed), 20_000);
-        prop_assert!(with.messages_per_turn() > 2.0 * without.messages_per_turn(), "{with:?} {without:?}");
+        let twice = 2.0 * without.messages_per_turn();
+        prop_assert!(with.messages_per_turn() > twice, "{with:?} {without:?}");
         prop_assert!(with.longest_pause <= LONGEST);
     }
 }

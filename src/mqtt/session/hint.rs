@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn ends_are_told_by_their_course() {
         const SOON: &str = " soon after CONNACK; \"d/m\" may be in use twice, or may not do what \
-             it asked for, or a keep-alive of 60 s is too long; see CLIENT-ID, IDENTITY, KEEP-ALIVE";
+             it asked for, or a keep-alive of 60 s is too long; see CLIENT-ID, IDENTITY, \
+             KEEP-ALIVE";
         const SILENT: &str = " after 45 s of silence; if that comes again, it or something in \
              between wants a keep-alive below 60 s; see KEEP-ALIVE";
         let eof = || Error::new(ErrorKind::UnexpectedEof, "no close_notify");

@@ -38,8 +38,8 @@ impl Life {
         }
     }
 
-    /// There is a connection, which is told unless it may end as fast as many before it: then this is
-    /// the line for once it has lasted.
+    /// There is a connection, which is told unless it may end as fast as many before it: then this
+    /// is the line for once it has lasted.
     #[cold]
     pub(super) fn connected(
         &mut self,

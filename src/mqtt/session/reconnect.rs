@@ -29,8 +29,8 @@ const SHORT_OF_SUSPECTED: Duration = Duration::from_secs(40);
 /// So many of them in a row are told.
 pub(super) const THROWN_OUT: u32 = 3;
 
-/// So many times in a row a peer may hang up at what it refuses, and acknowledge nothing, before the
-/// waits grow: it takes that many to tell a few bad alerts from a peer that takes none.
+/// So many times in a row a peer may hang up at what it refuses, and acknowledge nothing, before
+/// the waits grow: it takes that many to tell a few bad alerts from a peer that takes none.
 const REFUSALS_AT_ONCE: u32 = 32;
 
 /// How a connection was lost.

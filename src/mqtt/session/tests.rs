@@ -195,10 +195,13 @@ impl Peer {
         assert!(matches!(self.next().await, Packet::Publish(_)));
     }
 
-    /// Answers PINGREQ, and nothing else, until the client hangs up.
+    /// Answers PINGREQ, and nothing else, until the client hangs up, within an hour.
     async fn ping_pong(mut self) -> u32 {
         let mut pings = 0;
-        while let Ok(packet) = self.connection.next_packet().await {
+        let latest = self.at + Duration::from_secs(3600);
+        while let Ok(packet) =
+            timeout_at(latest, self.connection.next_packet()).await.expect("an end")
+        {
             if packet == Packet::PingReq {
                 pings += 1;
                 self.send(Packet::PingResp).await;
@@ -303,13 +306,12 @@ async fn a_hole_on_the_way_out_is_left_within_10_s() {
 async fn a_slow_link_is_not_left_for_ever() {
     const SLOW: Duration = Duration::from_secs(25);
     let mut running = Running::start([]);
-    for connections in 1.. {
+    for connections in 1..=4 {
         let mut peer = running.peer().await;
         peer.open().await;
         let slow = sleep(SLOW);
         tokio::select! {
             () = slow => {
-                assert!(connections <= 4, "{connections} connections");
                 peer.send(Packet::PubAck(PubAck::new(2))).await;
                 assert_eq!(running.ends().await.len(), connections - 1);
                 return;
@@ -318,6 +320,7 @@ async fn a_slow_link_is_not_left_for_ever() {
             _ = hung_up(&mut peer) => {}
         }
     }
+    panic!("four connections, and none of them lasted");
 }
 
 async fn hung_up(peer: &mut Peer) {
@@ -367,6 +370,27 @@ async fn who_is_thrown_out_again_and_again_comes_back_rarely() {
     assert!(waits[11] >= Duration::from_secs(10), "{waits:?}");
     assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(20)), "{waits:?}");
     running.client.abort();
+}
+
+/// A connection that lasts for 10 s starts the waits anew, also where nothing was acknowledged on
+/// it; one that is shorter does not.
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_10_s_starts_the_waits_anew() {
+    for (lived_s, wait_ms) in [(9, 10_000..20_001), (10, 50..102)] {
+        let mut running = Running::start([]);
+        for _ in 0..12 {
+            drop(running.peer().await);
+        }
+        let mut peer = running.peer().await;
+        peer.open().await;
+        let life = Duration::from_secs(lived_s);
+        assert!(timeout_at(peer.at + life, peer.ping_pong()).await.is_err(), "it holds");
+        let cut = tokio::time::Instant::now();
+        let next = running.peer().await;
+        let waited_ms = (next.at - cut).as_millis();
+        assert!(wait_ms.contains(&waited_ms), "{lived_s} s: {waited_ms} ms");
+        running.client.abort();
+    }
 }
 
 /// What an attempt failed by decides on the wait; a stop ends every wait.

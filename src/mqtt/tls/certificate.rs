@@ -1,8 +1,8 @@
 //! What stands in a certificate: read, not judged.
 //!
-//! WebPKI's library reads no X.509 v1, and tells neither names nor keys of what it refuses. A library
-//! that reads all of X.509 would take more of the program's size than is left, so this one reads what
-//! is asked for here (RFC 5280 §4.1). It never panics, whatever it is given.
+//! WebPKI's library reads no X.509 v1, and tells neither names nor keys of what it refuses. A
+//! library that reads all of X.509 would take more of the program's size than is left, so this one
+//! reads what is asked for here (RFC 5280 §4.1). It never panics, whatever it is given.
 
 mod der;
 

@@ -20,15 +20,15 @@ pub(crate) const KEYS_TAKEN: &str = "RSA with 2048 to 8192 bits, ECDSA P-256 or 
 pub(crate) enum Flaw {
     /// A version without extensions, so without names.
     #[error(
-        "its certificate is X.509 v{0}, which carries no host names: give it one of v3 with its names \
-         (subjectAltName), or, where its common name is the host, put this very certificate into the \
-         file of trusted roots"
+        "its certificate is X.509 v{0}, which carries no host names: give it one of v3 with its \
+         names (subjectAltName), or, where its common name is the host, put this very certificate \
+         into the file of trusted roots"
     )]
     Version(u8),
     /// A server has a certificate to sign others with.
     #[error(
-        "its certificate is that of a certification authority (CA:TRUE): give it a server certificate, \
-         or put this very certificate into the file of trusted roots"
+        "its certificate is that of a certification authority (CA:TRUE): give it a server \
+         certificate, or put this very certificate into the file of trusted roots"
     )]
     Authority,
     /// The first certificate is another one's, and one behind it is the server's.
@@ -42,15 +42,15 @@ pub(crate) enum Flaw {
     Key(KeyKind),
     /// A certificate without the key that belongs to it.
     #[error(
-        "it cannot prove that it has the key of its certificate: check certificate and key there, and \
-         whether something else answers in its place"
+        "it cannot prove that it has the key of its certificate: check certificate and key there, \
+         and whether something else answers in its place"
     )]
     Proof,
     /// A name, but not where it belongs.
     #[error(
         "its certificate carries no host name but in its common name, {0:?}: give it one with its \
-         names (subjectAltName), or, where that is the host, put this very certificate into the file \
-         of trusted roots"
+         names (subjectAltName), or, where that is the host, put this very certificate into the \
+         file of trusted roots"
     )]
     CommonName(String),
 }
@@ -63,8 +63,8 @@ impl From<Flaw> for rustls::Error {
 
 /// What to say of a peer's certificate.
 pub(crate) fn certificate(bad: &Bad) -> String {
-    const NOT_TRUSTED: &str = "its certificate is not signed by a trusted root: check the roots, and \
-         whether a proxy answers in its place";
+    const NOT_TRUSTED: &str = "its certificate is not signed by a trusted root: check the roots, \
+         and whether a proxy answers in its place";
     let words = match bad {
         Bad::UnknownIssuer | Bad::BadSignature => NOT_TRUSTED,
         Bad::NotValidForNameContext { expected, presented } => {
@@ -81,20 +81,21 @@ pub(crate) fn certificate(bad: &Bad) -> String {
              serverAuth"
         }
         Bad::UnsupportedSignatureAlgorithmContext { .. } => {
-            "its certificate, or one that vouches for it, is signed in a way that is not taken, such \
-             as with SHA-1: have it signed with SHA-256 or better"
+            "its certificate, or one that vouches for it, is signed in a way that is not taken, \
+             such as with SHA-1: have it signed with SHA-256 or better"
         }
         Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "its certificate, or one that vouches for it, has a key of a kind that is not taken: RSA \
-             with 2048 to 8192 bits, ECDSA P-256 or P-384, and Ed25519 are"
+            "its certificate, or one that vouches for it, has a key of a kind that is not taken: \
+             RSA with 2048 to 8192 bits, ECDSA P-256 or P-384, and Ed25519 are"
         }
         Bad::Revoked => "its certificate is revoked: it needs another one",
         Bad::BadEncoding => {
-            "its certificate is damaged, or not of X.509: have it issued anew, and look whether the \
-             file that it comes from is whole"
+            "its certificate is damaged, or not of X.509: have it issued anew, and look whether \
+             the file that it comes from is whole"
         }
         Bad::UnhandledCriticalExtension => {
-            "its certificate has a critical extension that is not known here: have it issued without"
+            "its certificate has a critical extension that is not known here: have it issued \
+             without"
         }
         Bad::Other(other) => {
             return match other.0.downcast_ref::<Flaw>() {
@@ -136,8 +137,8 @@ pub(crate) fn spaced(name: &str) -> String {
 fn wrong_name(expected: &str, presented: &[String]) -> String {
     if presented.is_empty() {
         return format!(
-            "its certificate carries no host name, and is to carry {expected}: give it one with its \
-             names (subjectAltName)"
+            "its certificate carries no host name, and is to carry {expected}: give it one with \
+             its names (subjectAltName)"
         );
     }
     let told: Vec<_> = presented.iter().take(NAMES_TOLD_MAX).map(|name| shown(name)).collect();
@@ -161,8 +162,8 @@ pub(crate) fn shown(name: &str) -> String {
 /// `whose` certificate is too old.
 pub(crate) fn expired(whose: &str, not_after: UnixTime, now: UnixTime) -> String {
     format!(
-        "{whose} certificate, or one that vouches for it, expired at {}, and the clock here says {}: \
-         renew it, or set the clock",
+        "{whose} certificate, or one that vouches for it, expired at {}, and the clock here says \
+         {}: renew it, or set the clock",
         At(not_after.as_secs()),
         At(now.as_secs())
     )
@@ -171,8 +172,8 @@ pub(crate) fn expired(whose: &str, not_after: UnixTime, now: UnixTime) -> String
 /// `whose` certificate is not valid yet.
 pub(crate) fn too_new(whose: &str, not_before: UnixTime, now: UnixTime) -> String {
     format!(
-        "{whose} certificate, or one that vouches for it, is valid from {} on, and the clock here says \
-         {}: set the clock",
+        "{whose} certificate, or one that vouches for it, is valid from {} on, and the clock here \
+         says {}: set the clock",
         At(not_before.as_secs()),
         At(now.as_secs())
     )

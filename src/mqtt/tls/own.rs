@@ -33,8 +33,8 @@ fn unusable(chain: &[CertificateDer<'_>]) -> String {
     format!("the key cannot be used{told}: give one of {KEYS_TAKEN}")
 }
 
-/// The certificate of `public` in front, then each one's issuer, then what is left. Files that begin
-/// with the root are common, and the key tells which one is ours.
+/// The certificate of `public` in front, then each one's issuer, then what is left. Files that
+/// begin with the root are common, and the key tells which one is ours.
 fn in_order(
     chain: Vec<CertificateDer<'static>>,
     public: &[u8],

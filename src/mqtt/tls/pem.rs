@@ -124,8 +124,8 @@ pub(crate) fn system_places() -> Vec<PathBuf> {
 /// What the system trusts. `instead` names the setting that would replace it.
 ///
 /// # Errors
-/// A sentence, when there is nothing, or `SSL_CERT_FILE` or `SSL_CERT_DIR` names what cannot be read
-/// or is too large.
+/// A sentence, when there is nothing, or `SSL_CERT_FILE` or `SSL_CERT_DIR` names what cannot be
+/// read or is too large.
 pub fn system_roots(instead: &str) -> Result<Roots, String> {
     let file = std::env::var_os(ENV_SYSTEM_FILE).map(PathBuf::from);
     let folders = std::env::var_os(ENV_SYSTEM_FOLDERS);

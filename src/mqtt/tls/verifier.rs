@@ -1,15 +1,16 @@
 //! Judges a server's certificate: by WebPKI's rules, and one that was chosen by its own key.
 //!
-//! A file of roots may hold the very certificate of the peer: that of a small authority which is its
-//! own server, one of X.509 v1, one whose issuer is not there. WebPKI's rules refuse it as that of a
-//! server, although whoever chose it meant just that one. So where they refuse, and the peer's
+//! A file of roots may hold the very certificate of the peer: that of a small authority which is
+//! its own server, one of X.509 v1, one whose issuer is not there. WebPKI's rules refuse it as that
+//! of a server, although whoever chose it meant just that one. So where they refuse, and the peer's
 //! certificate is byte for byte one of those that were chosen, it is judged as it stands:
 //!
 //! - its dates hold, it is meant for servers, and no critical extension is unknown;
 //! - it carries the host name, by subjectAltName or, where it has no such names, its common name;
 //! - the peer proves in the handshake that it has the key, as every peer must.
 //!
-//! Who signed it does not matter then: trust comes from the file. Nothing changes for any other peer.
+//! Who signed it does not matter then: trust comes from the file. Nothing changes for any other
+//! peer.
 
 use std::sync::Arc;
 

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use super::{TopicProblem, check_text};
 
-/// What a shared subscription begins with (MQTT 5.0 §4.8.2, which brokers serve to 3.1.1 clients too).
+/// What a shared subscription begins with (MQTT 5.0 §4.8.2, which brokers serve to 3.1.1 clients
+/// too).
 const SHARE: &str = "$share/";
 /// What some brokers serve in a way of their own (EMQX: shared without a group, and for one client
 /// alone); messages come on topics that the rest lets in.

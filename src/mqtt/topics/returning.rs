@@ -5,19 +5,19 @@
 //! ```text
 //! before:  f1 / … / fk / p{topic}s / t1 / … / tm  :after
 //! ```
-//! the alert of a message with n levels has k + n + m of them: the message's own, the first with `p`
-//! before it and the last with `s` behind it. Filters admit a level for what it says or for being
-//! there, so that one topic a number of levels decides: fixed levels as they are, free ones as the
-//! filter wants them back. Of a source that ends in `#` two numbers are enough: its fixed levels
-//! alone, of which the last has `s` behind it, or so many that only free ones are in reach.
+//! the alert of a message with n levels has k + n + m of them: the message's own, the first with
+//! `p` before it and the last with `s` behind it. Filters admit a level for what it says or for
+//! being there, so that one topic a number of levels decides: fixed levels as they are, free ones
+//! as the filter wants them back. Of a source that ends in `#` two numbers are enough: its fixed
+//! levels alone, of which the last has `s` behind it, or so many that only free ones are in reach.
 
 use super::{AlertsTopic, TopicFilter};
 
 /// What stands for a level that may be any.
 const ANY: &str = "x";
 
-/// The topic of a message that comes through one of `sources`, and whose alert comes through `back`.
-/// `None` when there is none, whatever the messages' topics.
+/// The topic of a message that comes through one of `sources`, and whose alert comes through
+/// `back`. `None` when there is none, whatever the messages' topics.
 pub fn returning(
     sources: &[TopicFilter],
     template: &AlertsTopic,

@@ -12,10 +12,10 @@
 //! client's. In the other two the client cannot know that its Finished was read, unless the server
 //! says something more.
 //!
-//! So a connection without an answer in [`FIRST_ANSWER_WAIT`] is made again, and what is said first is
-//! held back until the peer's first record, or for [`HOLD_BACK_MAX`]. Where that brings an answer in
-//! time, it is done from then on. Where the answer is as late all the same, the peer is slow:
-//! nothing is held back, and it is given more time.
+//! So a connection without an answer in [`FIRST_ANSWER_WAIT`] is made again, and what is said first
+//! is held back until the peer's first record, or for [`HOLD_BACK_MAX`]. Where that brings an
+//! answer in time, it is done from then on. Where the answer is as late all the same, the peer is
+//! slow: nothing is held back, and it is given more time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -86,8 +86,8 @@ impl Habits {
                 if self.learn(endpoint, Habit::LosesEarly) != Some(Habit::LosesEarly) {
                     warn!(
                         "{}:{} loses a CONNECT that comes with the end of the TLS handshake, as \
-                         edgeHub 1.6.0 and 1.6.1 do: from now on it is sent behind the peer's first \
-                         record, or {HOLD_BACK_MAX:?} later ({version}, sluicegate {})",
+                         edgeHub 1.6.0 and 1.6.1 do: from now on it is sent behind the peer's \
+                         first record, or {HOLD_BACK_MAX:?} later ({version}, sluicegate {})",
                         endpoint.host,
                         endpoint.port,
                         env!("CARGO_PKG_VERSION"),
@@ -105,8 +105,8 @@ impl Peer {
 }
 
 /// The first answer over TLS. `shake_hands` makes the connection, with its TLS version; it holds
-/// back when told to. `say` sends what comes first, and waits for the answer; `silence` is the error
-/// when none comes.
+/// back when told to. `say` sends what comes first, and waits for the answer; `silence` is the
+/// error when none comes.
 pub(super) async fn first_answer<S, T, H, A>(
     endpoint: &Endpoint,
     shake_hands: impl Fn(bool) -> H,

@@ -26,8 +26,8 @@ pub struct ConnectError {
     pub names: &'static Names,
 }
 
-/// The whole line: what failed, and the settings to look at. A library's text may name a page of its
-/// documents, which is of no use to whoever reads the log.
+/// The whole line: what failed, and the settings to look at. A library's text may name a page of
+/// its documents, which is of no use to whoever reads the log.
 fn told(failure: &Failure, names: &'static Names) -> String {
     let mut text = words::without_addresses(&failure.to_string());
     let see = See(names, failure.settings()).to_string();
@@ -180,8 +180,8 @@ pub enum Failure {
     },
     /// The connection ended in place of CONNACK.
     #[error(
-        "{at} closed the connection at CONNECT without a word: it speaks no {spoken} at this port, or \
-         refuses {client_id:?}{}", words::or_keep_alive(*keep_alive_s)
+        "{at} closed the connection at CONNECT without a word: it speaks no {spoken} at this port, \
+         or refuses {client_id:?}{}", words::or_keep_alive(*keep_alive_s)
     )]
     Closed {
         /// What was dialled.
@@ -213,8 +213,8 @@ fn broken(source: &io::Error) -> String {
 /// What the peer answered an attempt to connect: how long to wait is judged by that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Nobody answered: no address, no TCP connection, or one that ended or stayed silent before its
-    /// peer had said a word, as behind a proxy whose broker is away.
+    /// Nobody answered: no address, no TCP connection, or one that ended or stayed silent before
+    /// its peer had said a word, as behind a proxy whose broker is away.
     Nothing,
     /// Somebody answered, and there is no MQTT connection all the same. It may pass.
     Refusal,
@@ -223,6 +223,15 @@ pub enum Answer {
 }
 
 impl ConnectError {
+    /// A CONNACK with this code.
+    #[cfg(test)]
+    pub(crate) fn refused(code: u8) -> Self {
+        let at = At { host: "h".to_owned(), port: 1 };
+        let (client_id, peer) = ("c".to_owned(), Peer::Broker);
+        let failure = Failure::Refused { at, client_id, keep_alive_s: None, code, peer };
+        Self { failure, names: &Names::NONE }
+    }
+
     /// What the peer answered.
     pub fn answer(&self) -> Answer {
         match self.failure {

@@ -1,8 +1,8 @@
 //! Name look-ups: the system's resolver, on threads named `resolver`.
 //!
-//! - It answers when it likes and cannot be interrupted: a look-up goes on although the attempt that
-//!   began it has ended. The next attempt waits for the same one, and takes what came meanwhile: an
-//!   answer that is always later than an attempt lasts is found all the same.
+//! - It answers when it likes and cannot be interrupted: a look-up goes on although the attempt
+//!   that began it has ended. The next attempt waits for the same one, and takes what came
+//!   meanwhile: an answer that is always later than an attempt lasts is found all the same.
 //! - Bounded: one look-up of each name, [`LOOKUPS_MAX`] in all. Beyond that an attempt fails.
 
 use std::fs::File;
@@ -48,7 +48,8 @@ impl From<NotFound> for io::Error {
     }
 }
 
-/// Why `error` came: a resolver without descriptors says that there is no such name, or to try later.
+/// Why `error` came: a resolver without descriptors says that there is no such name, or to try
+/// later.
 fn cause(error: io::Error) -> io::Error {
     match File::open("/dev/null") {
         Err(own) if shortage(&own).is_some() => own,

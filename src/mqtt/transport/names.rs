@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The names of the settings that an endpoint comes from, as they stand at the end of an error; empty
-/// where there is none.
+/// The names of the settings that an endpoint comes from, as they stand at the end of an error;
+/// empty where there is none.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each is the name of the setting that it is called after")]
 pub struct Names {

@@ -51,7 +51,8 @@ pub enum ProxyUrlError {
 }
 
 impl Proxy {
-    /// The proxy at `url` for what is at `host` and `port`, unless `exceptions` (`NO_PROXY`) name it.
+    /// The proxy at `url` for what is at `host` and `port`, unless `exceptions` (`NO_PROXY`) name
+    /// it.
     ///
     /// # Errors
     /// When `url` is none of an HTTP proxy. User and password are percent-decoded.

@@ -131,7 +131,8 @@ proptest! {
         if let Ok(read) = read(&text) {
             let raw = text.replacen(&login, "", 1);
             let other: hyper::Uri = raw.parse().expect("what is accepted is a URL");
-            prop_assert_eq!(other.host().map(|host| host.trim_matches(['[', ']'])), Some(&*read.host));
+            let other_host = other.host().map(|host| host.trim_matches(['[', ']']));
+            prop_assert_eq!(other_host, Some(&*read.host));
             prop_assert_eq!(other.port_u16().unwrap_or(1883), read.port);
             let shown = format!("{}{}", read.user.unwrap_or_default(), read.host);
             prop_assert!(!shown.contains(['#', '?']) || login.contains('%'), "{}", shown);

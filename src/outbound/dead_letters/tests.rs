@@ -259,8 +259,8 @@ fn what_is_taken_up_is_bounded() {
     assert_eq!(bytes(&letters.pending()), BYTES_MAX + LARGE);
 }
 
-/// What cannot be looked at is told of, and what cannot be removed once it has arrived, too: it will
-/// be sent again. That it is gone already is no problem.
+/// What cannot be looked at is told of, and what cannot be removed once it has arrived, too: it
+/// will be sent again. That it is gone already is no problem.
 #[test]
 fn a_folder_that_is_none_is_told() {
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -41,8 +41,8 @@ fn trials(place: Place, at: Use, until: Duration) -> (Suspicion, Vec<Duration>) 
     (suspicion, at_times)
 }
 
-/// A suspect is parked after three trials within seconds, and to blame after ten over two minutes at
-/// least; a person who waits sees it within five.
+/// A suspect is parked after three trials within seconds, and to blame after ten over two minutes
+/// at least; a person who waits sees it within five.
 #[test]
 fn a_suspect_is_to_blame_after_ten_trials_over_two_minutes() {
     let (mut suspicion, times) = trials(Place::Table(1), OTHERS, Duration::from_secs(3600));
@@ -183,8 +183,8 @@ fn parked_suspects_take_turns() {
     assert!(suspicion.prepare(next + TRIAL_INTERVAL, at, true));
 }
 
-/// What holds up its source is tried behind PUBACKs of others although older publishes wait; what is
-/// in a file has time, and without PUBACKs they go first.
+/// What holds up its source is tried behind PUBACKs of others although older publishes wait; what
+/// is in a file has time, and without PUBACKs they go first.
 #[test]
 fn a_suspect_in_the_table_does_not_wait_for_all_older_ones() {
     let now = Instant::now();
@@ -325,8 +325,8 @@ fn suspects_are_bounded() {
     }
 }
 
-/// Where nothing was acknowledged before it, a suspect is tried only once nothing else is there to be
-/// sent.
+/// Where nothing was acknowledged before it, a suspect is tried only once nothing else is there to
+/// be sent.
 #[test]
 fn a_trial_without_others_waits_until_there_are_none() {
     let now = Instant::now() + Duration::from_secs(3600);

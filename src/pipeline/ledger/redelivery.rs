@@ -14,10 +14,10 @@
 //!   of both is compared. If they differ, nothing more is acknowledged, and
 //!   [`is_mistaken`](Redelivery::is_mistaken) has the connection ended: the message comes again,
 //!   and is judged then.
-//! - A message whose alert was parked as its connection ended is settled, and not acknowledged: a hub
-//!   delivers it first on the next connection. It is acknowledged there, and not parked again.
-//! - A broker that keeps its session delivers what is not acknowledged before anything new. Where it
-//!   does not, another client has acknowledged that in our name:
+//! - A message whose alert was parked as its connection ended is settled, and not acknowledged: a
+//!   hub delivers it first on the next connection. It is acknowledged there, and not parked again.
+//! - A broker that keeps its session delivers what is not acknowledged before anything new. Where
+//!   it does not, another client has acknowledged that in our name:
 //!   [`is_shared`](Redelivery::is_shared). A hub has several queues, so there it counts only what
 //!   had not come again when the connection ended, although something new came.
 //! - Bounded by the open receipts. Costs nothing unless some were left open by an earlier
@@ -237,8 +237,8 @@ impl Redelivery {
         }
     }
 
-    /// Whether something that is not acknowledged did not come again on this connection, although the
-    /// session was kept and new messages came: another client of our name has acknowledged it.
+    /// Whether something that is not acknowledged did not come again on this connection, although
+    /// the session was kept and new messages came: another client of our name has acknowledged it.
     pub fn is_shared(&self) -> bool {
         self.is_shared || self.has_new && !self.former.is_empty()
     }

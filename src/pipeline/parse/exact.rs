@@ -1,7 +1,7 @@
 //! The authority: reads a body by the letter of JSON, keeping every number's own text.
 //!
-//! It decides whatever the others decline, refuse or cannot represent, and is the twin that they are
-//! tested against. It never recurses over the body, so nesting costs memory in
+//! It decides whatever the others decline, refuse or cannot represent, and is the twin that they
+//! are tested against. It never recurses over the body, so nesting costs memory in
 //! proportion to the body and no stack.
 
 use std::fmt;

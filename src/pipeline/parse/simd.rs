@@ -1,4 +1,5 @@
-//! The second way, where the processor has SIMD: simd-json's tape, with every buffer reused from message to message.
+//! The second way, where the processor has SIMD: simd-json's tape, with every buffer reused from
+//! message to message.
 //!
 //! simd-json is used where it is known to agree with JSON to the letter, and its word is not taken
 //! elsewhere ([`Unsure`]: the exact parser decides). It is stricter than needed in harmless
@@ -7,10 +8,10 @@
 //!
 //! | input | what it does | what is done about it |
 //! |---|---|---|
-//! | a NUL byte after a number or literal: `1\0junk` | accepts, skips the junk | a body with a NUL is refused before |
-//! | junk after a number of 19 digits or more: `1234567890123456789x` | accepts | long numbers are read again |
-//! | an exponent beyond 32 bits: `1e4294967296` | wraps around, gives `1.0` | floats with an exponent are read again |
-//! | `"\ud800"`, `"\ud800\ue000"` | decodes to U+0000 or an unrelated character | paths with such characters never come here |
+//! | a NUL byte after a number or literal: `1\0junk` | skips the junk | a NUL is refused before |
+//! | junk after 19 digits or more: `1234567890123456789x` | accepts | long numbers are read again |
+//! | an exponent beyond 32 bits: `1e4294967296` | gives `1.0` | with an exponent: read again |
+//! | `"\ud800"`, `"\ud800\ue000"` | gives another character | paths with such never come here |
 
 use serde::de::IgnoredAny;
 use simd_json::{Buffers, Node, StaticNode, Tape};

@@ -25,7 +25,9 @@ use crate::mqtt::packet::{
 };
 use crate::mqtt::tls::{TlsSettings, trusting};
 
+mod alone;
 mod deadlines;
+mod registering;
 mod too_large;
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -191,6 +193,12 @@ impl Peer {
         let subscribe = self.find("SUBSCRIBE", wanted).await;
         let asked: Vec<_> = subscribe.filters.iter().map(|filter| filter.path.as_str()).collect();
         assert_eq!(asked, filters);
+        // Whose answers would come to a session that nobody has subscribed with yet.
+        let is_request = |packet: &Packet| match packet {
+            Packet::Publish(publish) => publish.topic.starts_with('$'),
+            _ => false,
+        };
+        assert!(!self.inbox.iter().any(is_request), "{:?}", self.inbox);
         let codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); filters.len()];
         let ack = SubAck::new(subscribe.pkid, codes);
         self.connection.send(&Packet::SubAck(ack)).unwrap();
@@ -231,11 +239,14 @@ impl Peer {
         self.connection.flush().await.unwrap();
     }
 
+    /// Sends a publish at QoS 1, and waits for its PUBACK.
     async fn send(&mut self, topic: &str, body: &Value) {
         let mut publish = Publish::new(topic, QoS::AtLeastOnce, body.to_string());
         publish.pkid = 1;
         self.connection.publish(&publish).unwrap();
         self.connection.flush().await.unwrap();
+        let ack = Packet::PubAck(PubAck::new(1));
+        self.find("PUBACK", |packet| (*packet == ack).then_some(())).await;
     }
 
     /// Calls a method; status and body of the answer.
@@ -399,116 +410,18 @@ fn tokens_are_renewed_in_time() {
         let mut hub = world.serve("dev-1", &empty_twin()).await;
         assert_eq!(hub.report().await, json!({"state": "true"}));
         for _ in 0..2 {
-            let since = Instant::now();
+            // All that happens until the next look-up of a name, which has a thread of its own,
+            // happens on this thread.
+            tokio::time::pause();
+            let since = tokio::time::Instant::now();
             hub.disconnect().await;
-            assert!(since.elapsed() < Duration::from_secs(4), "before the token ends");
+            let used = since.elapsed();
+            tokio::time::resume();
+            assert!(used < Duration::from_secs(4), "before the token ends: {used:?}");
             hub = world.serve("dev-1", &empty_twin()).await;
-            assert!(since.elapsed() < Duration::from_secs(6), "at once");
         }
         let summary = world.quit(Some(hub)).await;
         assert_eq!((summary.counters.registrations, summary.counters.connections), (1, 3));
         assert_eq!(summary.counters.telemetry_dropped, 0);
     });
-}
-
-/// A hub that refuses the identity sends the device back to register; under its new id it starts
-/// anew, and what it had measured goes there.
-#[test]
-fn a_refused_identity_registers_again() {
-    run(async {
-        let world = World::start(HOUR).await;
-        world.assign("old").await;
-        let mut hub = world.serve("old", &empty_twin()).await;
-        assert_eq!(hub.report().await, json!({"state": "true"}));
-        let measured = hub.telemetry().await;
-        drop(hub);
-        for _ in 0..REFUSALS_MAX {
-            let refused = world.accept(ConnectReturnCode::NotAuthorized).await;
-            assert_eq!(refused.hello.client_id, "old");
-        }
-        world.assign("new").await;
-        let mut hub = world.serve("new", &empty_twin()).await;
-        assert_eq!(hub.report().await, json!({"state": "true"}));
-        let again = hub.telemetry().await;
-        assert!(again.topic.starts_with("devices/new/"), "{}", again.topic);
-        let summary = world.quit(Some(hub)).await;
-        assert_eq!((summary.counters.registrations, summary.counters.connections), (2, 2));
-        assert!(!measured.payload.is_empty());
-    });
-}
-
-#[test]
-fn a_device_that_cannot_register_says_so() {
-    run(async {
-        let world = World::start(HOUR).await;
-        let mut dps = world.accept(ConnectReturnCode::Success).await;
-        dps.subscribe(&["$dps/registrations/res/#"]).await;
-        let register = dps.publish().await;
-        let refusal = json!({"errorCode": 401_002, "message": "Unauthorized"});
-        dps.send(&dps::response(401, &rid(&register.topic), None), &refusal).await;
-        dps.disconnect().await;
-        let refused = world.accept(ConnectReturnCode::BadUserNamePassword).await;
-        drop(refused);
-        let summary = world.quit(None).await;
-        assert_eq!(summary.counters.connections, 0);
-        let failure = summary.failure.expect("it failed");
-        assert!(failure.contains("401") || failure.contains("CONNACK 4"), "{failure}");
-        assert!(!failure.contains(KEY) && !failure.contains("SharedAccess"), "{failure}");
-    });
-}
-
-/// A link that is never run.
-fn still_link() -> Link {
-    let made = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let (_stop, stopped) = watch::channel(false);
-    let settings = settings(1, HOUR, made.cert.der().clone());
-    Link::new(settings, Arc::default(), stopped, 7)
-}
-
-/// At the bound the oldest telemetry goes, and each that went is counted.
-#[test]
-fn telemetry_that_waits_is_bounded() {
-    let mut link = still_link();
-    for number in 0..TELEMETRY_HELD_MAX + 5 {
-        link.act(Action::Telemetry(number.to_string()));
-    }
-    assert_eq!(link.telemetry.len(), TELEMETRY_HELD_MAX);
-    assert_eq!(link.telemetry.front().map(String::as_str), Some("5"));
-    assert_eq!(link.counters.telemetry_dropped, 5);
-}
-
-/// A hub that acknowledges all publishes but the oldest uses up the packet ids; the next connection
-/// starts over, with what is unacknowledged in its order.
-#[test]
-fn packet_ids_that_ran_out_start_over() {
-    let mut link = still_link();
-    for number in 1..=crate::mqtt::inflight::WINDOW_MAX {
-        let id = link.inflight.push(number.to_string()).expect("there is room");
-        if id > 2 {
-            link.inflight.complete(id);
-        }
-    }
-    link.telemetry.push_back("new".to_owned());
-    assert_eq!(link.inflight.room(), 0);
-    assert_eq!(link.reserve_packet_id(), 1);
-    assert_eq!(link.telemetry, ["1", "2", "new"]);
-    assert_eq!(link.inflight.waiting(), 0);
-}
-
-/// A PUBACK for telemetry of an earlier connection that is still to be sent on this one, or for the
-/// SUBSCRIBE, ends nothing.
-#[test]
-fn a_puback_for_what_was_not_sent_yet_ends_nothing() {
-    let mut link = still_link();
-    for number in 1..=2 {
-        link.inflight.push(number.to_string()).expect("there is room");
-    }
-    link.resend = link.inflight.resend();
-    let subscribe = link.reserve_packet_id();
-    link.resend.pop_front();
-    assert!(!link.acknowledged(2) && !link.acknowledged(subscribe));
-    assert!(link.acknowledged(1), "it was sent");
-    link.resend.pop_front();
-    assert!(link.acknowledged(2) && !link.acknowledged(subscribe));
-    assert_ne!(link.reserve_packet_id(), subscribe);
 }

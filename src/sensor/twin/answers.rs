@@ -1,8 +1,9 @@
 //! Which members of a property's acknowledgements the twin may hold.
 //!
-//! Reported properties are merged: a member that an acknowledgement does not have stays as an earlier
-//! one left it, and contradicts the new one. So each acknowledgement removes, by `null`, what the twin
-//! may hold beyond it. Where nothing of the kind was reported before, nothing is added.
+//! Reported properties are merged: a member that an acknowledgement does not have stays as an
+//! earlier one left it, and contradicts the new one. So each acknowledgement removes, by `null`,
+//! what the twin may hold beyond it. Where nothing of the kind was reported before, nothing is
+//! added.
 
 use serde_json::Value;
 
@@ -19,8 +20,8 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// A document reports `report` for the property. Gives the acknowledgement that is to be reported
-    /// again, where it left before it was known what it has to remove.
+    /// A document reports `report` for the property. Gives the acknowledgement that is to be
+    /// reported again, where it left before it was known what it has to remove.
     pub(super) fn found(&mut self, report: &str) -> Option<Value> {
         let before = self.may_hold;
         let found = members(report.as_bytes(), MEMBERS).ok()?;

@@ -71,8 +71,8 @@ pub(super) fn peak_bytes(
     peak_of(program.id())
 }
 
-/// By the kernel's account. Of what is mapped from files counts no more than [`FILES_BYTES`]: a debug
-/// build is larger.
+/// By the kernel's account. Of what is mapped from files counts no more than [`FILES_BYTES`]: a
+/// debug build is larger.
 fn peak_of(process: u32) -> usize {
     let files = resident_of_files(process).saturating_sub(FILES_BYTES);
     usize::try_from(resident_peak(process) - files).unwrap()

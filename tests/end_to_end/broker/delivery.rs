@@ -46,8 +46,8 @@ impl Stream {
         }
     }
 
-    /// Calls `interrupt` again and again, each time with alerts in flight for certain, and publishes
-    /// before and after; then waits for all alerts.
+    /// Calls `interrupt` again and again, each time with alerts in flight for certain, and
+    /// publishes before and after; then waits for all alerts.
     fn interrupted(mut self, tap: &Tap, mut interrupt: impl FnMut()) -> Self {
         for _ in 0..INTERRUPTIONS {
             self.publish();

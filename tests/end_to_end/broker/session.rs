@@ -6,8 +6,8 @@ use super::{
 };
 use crate::harness::{Mosquitto, Process, wait_until};
 
-/// A kept session still has the filters of an earlier run: what this run publishes comes back through
-/// them, and goes no further.
+/// A kept session still has the filters of an earlier run: what this run publishes comes back
+/// through them, and goes no further.
 #[test]
 fn filters_of_an_earlier_run_make_no_loop() {
     let mosquitto = Mosquitto::start();

@@ -27,7 +27,8 @@ impl Program {
         let path = test_support::root().join(ARM32);
         assert!(
             path.is_file(),
-            "{} is missing: run `deploy/cross arm32 build --release`, or the whole step: `tests/run arm32`",
+            "{} is missing: run `deploy/cross arm32 build --release`, or the whole step: \
+             `tests/run arm32`",
             path.display()
         );
         let words = ARM32_EMULATOR.iter().map(|word| (*word).to_owned());
@@ -36,7 +37,8 @@ impl Program {
         assert_eq!(
             program.sources(),
             Self::host().sources(),
-            "{} was built from other sources than these tests: run `deploy/cross arm32 build --release`",
+            "{} was built from other sources than these tests: run `deploy/cross arm32 build \
+             --release`",
             path.display()
         );
         program

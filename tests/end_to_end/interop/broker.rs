@@ -38,7 +38,8 @@ impl Broker {
     /// Starts the module under test against this broker.
     pub(super) fn module(&self) -> Process {
         let connection_string = format!(
-            "HostName=hub.example;GatewayHostName=localhost;DeviceId={DEVICE};ModuleId={MODULE};SharedAccessKey={KEY}"
+            "HostName=hub.example;GatewayHostName=localhost;DeviceId={DEVICE};ModuleId={MODULE};\
+             SharedAccessKey={KEY}"
         );
         let mut command = sluicegate();
         command

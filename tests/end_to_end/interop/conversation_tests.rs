@@ -4,9 +4,9 @@
 //! publish of the provisioning service and of the device, in both directions; the two transcripts
 //! must not differ in a line. What must differ is made equal first, and nothing else: request ids
 //! (numbered by first appearance, so each answer still belongs to its request), the host, times,
-//! and measured values, which are checked against their ranges. An answer stands behind its request,
-//! as one device may wait for it and the other not. White space in JSON does not count, nor whether
-//! nothing is written as an empty body, as `null`, or left out.
+//! and measured values, which are checked against their ranges. An answer stands behind its
+//! request, as one device may wait for it and the other not. White space in JSON does not count,
+//! nor whether nothing is written as an empty body, as `null`, or left out.
 //! Telemetry comes when it comes: it is a transcript of its own.
 
 use std::time::Duration;

@@ -72,8 +72,8 @@ fn wait_for_renewal(scene: &Scene, module: &Process) {
         now.connects > before.connects && now.workload_requests > before.workload_requests
     });
     scene.wait_until_subscribed(module);
-    // The hub knows of the new connection before the SDK has finished with it; and what the Node SDK
-    // is asked before it has put its listeners back, it never answers.
+    // The hub knows of the new connection before the SDK has finished with it; and what the Node
+    // SDK is asked before it has put its listeners back, it never answers.
     wait_until("the SDK answers again", || {
         let answer = scene.hub.call_method(MODULE, "stats", json!({}), ANSWER_WAIT);
         answer.is_ok_and(|(status, _)| status == 200)

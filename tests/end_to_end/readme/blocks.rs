@@ -50,8 +50,8 @@ fn is_complete(statement: &str) -> bool {
 
 #[test]
 fn blocks_are_taken_apart() {
-    let text = "# A\n\n    a &  # x\n    b \\\n      c\ntext\n\n    for n in 1; do\n      d\n    done\n    \
-                for n in 1; do e; done\n## B\n```text\n    # no\n```\n    f\n";
+    let text = "# A\n\n    a &  # x\n    b \\\n      c\ntext\n\n    for n in 1; do\n      d\n    \
+                done\n    for n in 1; do e; done\n## B\n```text\n    # no\n```\n    f\n";
     let found: Vec<_> = blocks(text).into_iter().map(|b| (b.heading, b.statements)).collect();
     let block = |heading: &str, statements: &[&str]| {
         (heading.to_owned(), statements.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())

@@ -68,7 +68,8 @@ fn q_quits_a_sensor_that_cannot_connect() {
     sensor.wait_for_line(&["the device could not connect", "CONNACK 5"]);
 }
 
-/// Nobody reads what the sensor logs, message by message: its telemetry goes on, and so does its end.
+/// Nobody reads what the sensor logs, message by message: its telemetry goes on, and so does its
+/// end.
 #[test]
 fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
     let scene = Scene::start(1);

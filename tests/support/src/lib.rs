@@ -1,11 +1,11 @@
 //! What the tests of several packages share.
 //!
-//! [`program`] finds a program under test, never one of other sources. [`Process`] is a running one,
-//! [`kernel`] what is known of it outside. [`Mosquitto`] is a broker. [`Tree`] is a folder that stands
-//! for a work tree. [`wait_until`] waits on conditions.
+//! [`program`] finds a program under test, never one of other sources. [`Process`] is a running
+//! one, [`kernel`] what is known of it outside. [`Mosquitto`] is a broker. [`Tree`] is a folder
+//! that stands for a work tree. [`wait_until`] waits on conditions.
 //!
-//! Nothing here is in a program. This package knows neither sluicegate nor loadgen, so that both can
-//! use it.
+//! Nothing here is in a program. This package knows neither sluicegate nor loadgen, so that both
+//! can use it.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -76,7 +76,8 @@ impl Mosquitto {
     /// Stops it and starts a new one on the same ports, which knows all sessions and what they have
     /// not acknowledged.
     pub fn restart_with_memory(&mut self) {
-        // Between its word that it runs and its loop Mosquitto 2.0 forgets that it was told to stop.
+        // Between its word that it runs and its loop Mosquitto 2.0 forgets that it was told to
+        // stop.
         wait_until("mosquitto ends", || {
             self.process.signal("TERM");
             !self.process.is_running()
@@ -175,7 +176,8 @@ fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Writes `ca.pem`, and signed by it `server.pem` for `localhost` and `client.pem`, with their keys.
+/// Writes `ca.pem`, and signed by it `server.pem` for `localhost` and `client.pem`, with their
+/// keys.
 fn write_certificates(folder: &Path) {
     let mut authority = CertificateParams::default();
     // Of its own: OpenSSL takes a certificate with the name of its issuer for self-signed.

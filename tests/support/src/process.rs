@@ -85,8 +85,8 @@ impl Process {
         Self { name, child: Mutex::new(child), input, lines, readers, secrets }
     }
 
-    /// Fails the test also if this stands in the output: base64 of a key, or a password. Those of the
-    /// environment do already.
+    /// Fails the test also if this stands in the output: base64 of a key, or a password. Those of
+    /// the environment do already.
     pub fn must_not_show(mut self, secret: &str) -> Self {
         self.secrets.add(secret);
         self

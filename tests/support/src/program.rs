@@ -3,9 +3,9 @@
 //! Cargo tells a test where the programs of its own package are (`CARGO_BIN_EXE_NAME`), and builds
 //! them before it. Of another package it does neither. `cargo test --workspace` leaves all programs
 //! beside the test's folder, with the features that its tests have; `cargo test -p end-to-end` may
-//! leave old ones there, or none. So a program counts only when it tells the digest of the sources as
-//! they are now. Otherwise Cargo is asked for it, once. It is not always asked: by itself it would
-//! build the libraries with fewer features, all of them a second time.
+//! leave old ones there, or none. So a program counts only when it tells the digest of the sources
+//! as they are now. Otherwise Cargo is asked for it, once. It is not always asked: by itself it
+//! would build the libraries with fewer features, all of them a second time.
 
 use std::collections::BTreeMap;
 use std::env;

@@ -50,8 +50,8 @@ impl Tree {
         path
     }
 
-    /// Puts a program of `package` into a folder. All that it can is to tell that it is of the sources
-    /// as they are now.
+    /// Puts a program of `package` into a folder. All that it can is to tell that it is of the
+    /// sources as they are now.
     pub fn build(&self, folder: &str, package: &str) -> PathBuf {
         self.script(&format!("{folder}/{package}"), &says_version(self.root(), package))
     }
@@ -101,8 +101,8 @@ fn put(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// The line with which a script tells that it was built, as a program of `package`, from the workspace
-/// at `root` as it is now.
+/// The line with which a script tells that it was built, as a program of `package`, from the
+/// workspace at `root` as it is now.
 pub fn says_version(root: &Path, package: &str) -> String {
     let text = Build::of(root, package).unwrap().text("0.1.0").unwrap();
     format!("[ \"$1\" != --version ] || {{ echo '{package} {}'; exit; }}", text.trim_end())

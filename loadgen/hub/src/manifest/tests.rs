@@ -282,7 +282,8 @@ proptest! {
             Just("$B"), Just("${C}"), Just("[{\"desired\":{}}]")],
     ) {
         let base = template().to_string();
-        let layer = format!("{{\"modulesContent\":{{\"{section}\":{{\"{place}\":{replacement}}}}}}}");
+        let layer =
+            format!("{{\"modulesContent\":{{\"{section}\":{{\"{place}\":{replacement}}}}}}}");
         let variables = Variables::from_env_text("A=1\nB=[");
         let source = |text| Source { name: None, text, variables: &variables };
         let _ = Manifest::parse_sources(&[source(&base), source(&layer)]);

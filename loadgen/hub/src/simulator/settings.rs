@@ -12,7 +12,8 @@ pub struct SimulatorSettings {
     /// `MessageDelay`: time between two messages (5 s).
     pub message_delay: Duration,
     /// `MessageCount`: messages until it falls silent; `None` (the default here) is unlimited,
-    /// because a sensor that stops after 500 messages only puzzles. The module's own default is 500.
+    /// because a sensor that stops after 500 messages only puzzles. The module's own default is
+    /// 500.
     pub message_count: Option<u64>,
     /// `machineTempMin`, °C (21).
     pub machine_temperature_min: f64,

@@ -108,6 +108,14 @@ fn violations() -> Vec<Row> {
         ("UNSUBSCRIBE without filter", packet(0xa2, &[0, 1]), "MQTT-3.10.3-2"),
         ("UNSUBSCRIBE within a filter", packet(0xa2, &[0, 1, 0, 2, b'a']), "MQTT-3.10.3-2"),
     ];
+    rows.extend(violations_of_names());
+    rows.extend(violations_of_bits());
+    rows
+}
+
+/// In topics and filters.
+fn violations_of_names() -> Vec<Row> {
+    let mut rows = Vec::new();
     for topic in ["+", "#", "a/#", "a/+/b", "a+", "devices/d/messages/events/a=1+2"] {
         rows.push(("topic with a wildcard", publish(0x30, topic, b"x"), "MQTT-3.3.2-2"));
         rows.push(("topic with a wildcard", publish(0x33, topic, &[0, 1]), "MQTT-4.7.1-1"));
@@ -132,7 +140,13 @@ fn violations() -> Vec<Row> {
         rows.push(("filter", subscribe(filter), statement));
         rows.push(("filter", unsubscribe(filter), statement));
     }
-    // Every bit that must not be set, of every type that has such bits.
+    rows
+}
+
+/// Every bit that must not be set, of every type that has such bits, and acknowledgements of
+/// nothing.
+fn violations_of_bits() -> Vec<Row> {
+    let mut rows = Vec::new();
     for kind in [0x40, 0x50, 0x70, 0xc0, 0xe0_u8] {
         for flags in 1..16 {
             rows.push(("reserved flags", packet(kind | flags, &[0, 1]), "MQTT-2.2.2-2"));

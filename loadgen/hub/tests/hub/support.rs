@@ -14,7 +14,8 @@ use crate::client::PATIENCE;
 
 /// Modules `source`, `filter` and `other`; the device `leaf`. What `source` sends to `out` goes to
 /// `filter`'s `in`; to `both`, to `filter` and `other`; what `filter` sends, upstream.
-const MANIFEST: &str = r#"{
+const MANIFEST: &str = concat!(
+    r#"{
   "devices": ["leaf"],
   "modulesContent": {
     "$edgeAgent": {"properties.desired": {"modules": {
@@ -22,12 +23,16 @@ const MANIFEST: &str = r#"{
       "filter": {"settings": {"image": "x"}},
       "other": {"settings": {"image": "x"}}}}},
     "$edgeHub": {"properties.desired": {"routes": {
-      "a": "FROM /messages/modules/source/outputs/out INTO BrokeredEndpoint(\"/modules/filter/inputs/in\")",
-      "b": "FROM /messages/modules/source/outputs/both INTO BrokeredEndpoint(\"/modules/filter/inputs/in\")",
-      "c": "FROM /messages/modules/source/outputs/both INTO BrokeredEndpoint(\"/modules/other/inputs/in 2\")",
+      "a": "FROM /messages/modules/source/outputs/out INTO "#,
+    r#"BrokeredEndpoint(\"/modules/filter/inputs/in\")",
+      "b": "FROM /messages/modules/source/outputs/both INTO "#,
+    r#"BrokeredEndpoint(\"/modules/filter/inputs/in\")",
+      "c": "FROM /messages/modules/source/outputs/both INTO "#,
+    r#"BrokeredEndpoint(\"/modules/other/inputs/in 2\")",
       "d": "FROM /messages/modules/filter/* INTO $upstream",
       "e": "FROM /messages/events INTO $upstream"}}},
-    "filter": {"properties.desired": {"level": 25}}}}"#;
+    "filter": {"properties.desired": {"level": 25}}}}"#
+);
 
 /// A hub and its state folder.
 pub(crate) struct TestHub {

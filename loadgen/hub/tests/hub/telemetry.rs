@@ -170,7 +170,7 @@ fn lossless_upstream_withholds_the_acknowledgement() {
     for id in &ids[..2] {
         assert_eq!(client.receive(), Packet::PubAck(PubAck::new(*id)));
     }
-    client.assert_quiet();
+    client.assert_quiet_beside(&mut Client::connect(&hub, "other"));
     let upstream = hub.upstream();
     for n in 0..4 {
         assert_eq!(upstream.recv_timeout(PATIENCE).unwrap().body, n.to_string());

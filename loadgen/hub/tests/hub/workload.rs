@@ -38,7 +38,8 @@ fn exchange(mut stream: impl Read + Write, head: &str, body: &str) -> String {
     // The server may close without having read it all.
     let _ = write!(
         stream,
-        "{head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "{head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \
+         {}\r\n\r\n{body}",
         body.len()
     );
     let mut answer = Vec::new();

@@ -1,14 +1,15 @@
 //! Which rate is tried next. Pure: a rate goes out, whether it held comes in.
 //!
 //! ```text
-//!           held             failed, one held       1.05 apart          3 times
-//!   +--> Climb (x 2) ---> Bisect (geometric mean) ---> Confirm ---> Refuse (x 1.15) --failed--> over
-//!   |                                                   ^  | failed     |
-//!   |                                                   +--+ -5 %       | held
-//!   +-------------------------------------------------------------------+
+//!         held             failed, one held       1.05 apart          3 times
+//! +--> Climb (x 2) ---> Bisect (geometric mean) ---> Confirm ---> Refuse (x 1.15) --failed--> over
+//! |                                                   ^  | failed     |
+//! |                                                   +--+ -5 %       | held
+//! +-------------------------------------------------------------------+
 //! ```
-//! A program whose limit is sharp at C, between the lowest and the highest rate, is found within C /
-//! [`PRECISION`] and C. Every loop back is bounded, so that any sequence of answers comes to an end.
+//! A program whose limit is sharp at C, between the lowest and the highest rate, is found within C
+//! / [`PRECISION`] and C. Every loop back is bounded, so that any sequence of answers comes to an
+//! end.
 
 use crate::outcome::ProbeStep;
 

@@ -109,8 +109,8 @@ mod tests {
     }
 
     proptest! {
-        /// Quartiles are in order and within the values; the same runs have the ratio 1; turning the
-        /// comparison round turns the median of its ratios round, when their number is odd.
+        /// Quartiles are in order and within the values; the same runs have the ratio 1; turning
+        /// the comparison round turns the median of its ratios round, when their number is odd.
         #[test]
         fn ratios_are_consistent(
             rates in proptest::collection::vec((1.0..1e6_f64, 1.0..1e6_f64), 1..21)

@@ -114,8 +114,8 @@ impl Engine {
         let running = !matches!(self.phase, Phase::Starting | Phase::Ending);
         if self.lanes.lose(index, why)? && running {
             self.counts.faults += 1;
-            // Alerts of the last second may be sent again too: for all the program under test knows,
-            // we have not got them. At QoS 0 nothing may.
+            // Alerts of the last second may be sent again too: for all the program under test
+            // knows, we have not got them. At QoS 0 nothing may.
             let recent = if self.qos == 0 { self.feeder.sent() } else { self.sent_before };
             self.ledger.fault(oldest.map_or(recent, |oldest| oldest.min(recent)));
         }

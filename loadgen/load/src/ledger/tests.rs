@@ -173,7 +173,11 @@ proptest! {
     /// One changed bit anywhere in a body is a corrupted alert, never a missing one besides, and
     /// never passes.
     #[test]
-    fn one_flipped_bit_is_corrupted(which in 0usize..100, byte in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn one_flipped_bit_is_corrupted(
+        which in 0usize..100,
+        byte in any::<prop::sample::Index>(),
+        bit in 0u8..8,
+    ) {
         let traffic = &*TEN_SENSORS;
         let (mut ledger, alerts) = sent(traffic, u64::from(traffic.slots()) + 1000);
         for (number, place) in alerts.iter().enumerate() {
@@ -185,8 +189,9 @@ proptest! {
             ledger.returned(traffic, &body);
         }
         let counts = ledger.close();
-        let failures = (counts.corrupted, counts.missing, counts.duplicated, counts.false_alerts, counts.disordered);
-        prop_assert_eq!(failures, (1, 0, 0, 0, 0));
+        let content = (counts.corrupted, counts.missing, counts.duplicated);
+        prop_assert_eq!(content, (1, 0, 0));
+        prop_assert_eq!((counts.false_alerts, counts.disordered), (0, 0));
         prop_assert_eq!(counts.alerts_correct, alerts.len() as u64 - 1);
     }
 

@@ -86,8 +86,8 @@ impl Burner {
         Usage::of(self.0.id()).cpu_s()
     }
 
-    /// While it burns for 0.3 s of CPU: what it burns, what others take with it among them, and without
-    /// it, in cores.
+    /// While it burns for 0.3 s of CPU: what it burns, what others take with it among them, and
+    /// without it, in cores.
     fn others(&self) -> [f64; 3] {
         let (burnt, before) = (self.cpu_s(), Reading::now(own_cpu_s()).unwrap());
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -145,7 +145,8 @@ proptest! {
     }
 }
 
-/// The gaps are exponentially distributed: as many above each multiple of the mean as there must be.
+/// The gaps are exponentially distributed: as many above each multiple of the mean as there must
+/// be.
 #[test]
 fn poisson_gaps_are_exponential() {
     const GAPS: u32 = 200_000;

@@ -5,9 +5,9 @@ const KEY: &[u8; 14] = b"\"temperature\":";
 
 /// Whether the number after the first `"temperature":` of `body` is above `threshold`.
 ///
-/// This is a scan and no parser: it is right about the bodies that sensors send, where the machine's
-/// temperature comes first, and may be wrong about odd ones. A real filter pays for a parser; what
-/// an instrument is calibrated with must not.
+/// This is a scan and no parser: it is right about the bodies that sensors send, where the
+/// machine's temperature comes first, and may be wrong about odd ones. A real filter pays for a
+/// parser; what an instrument is calibrated with must not.
 #[inline]
 pub(super) fn exceeds(body: &[u8], threshold: f64) -> bool {
     let Some(at) = body.array_windows().position(|window| window == KEY) else { return false };

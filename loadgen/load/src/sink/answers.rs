@@ -128,7 +128,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(8))]
         /// Whatever is sent when, the bytes come out once and in order.
         #[test]
-        fn nothing_is_lost(steps in proptest::collection::vec((1usize..300_000, 0usize..400_000), 1..20)) {
+        fn nothing_is_lost(
+            steps in proptest::collection::vec((1usize..300_000, 0usize..400_000), 1..20),
+        ) {
             let (mut answers, mut written, mut read) = (Answers::default(), 0usize, 0usize);
             let byte = |index: usize| u8::try_from(index % 251).unwrap();
             for (time, (write, most)) in (0..).zip(steps) {
@@ -137,7 +139,8 @@ mod tests {
                 answers.seal(Duration::from_secs(time + 2));
                 let ready = answers.ready(Duration::from_secs(time));
                 let count = ready.len().min(most);
-                prop_assert!(ready[..count].iter().enumerate().all(|(at, b)| *b == byte(read + at)));
+                let mut taken = ready[..count].iter().enumerate();
+                prop_assert!(taken.all(|(at, b)| *b == byte(read + at)));
                 answers.sent(count);
                 read += count;
             }

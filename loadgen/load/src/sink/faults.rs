@@ -56,8 +56,8 @@ pub(super) fn flip_bit(body: &mut [u8], number: u64) {
     body[at] ^= 1 << (number % 8);
 }
 
-/// Pauses at fixed instants: from the first input on, at the end of each period but within the next,
-/// nothing is read or written for a while.
+/// Pauses at fixed instants: from the first input on, at the end of each period but within the
+/// next, nothing is read or written for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stall {
     /// How long each pause is: below the period.
@@ -185,7 +185,10 @@ mod tests {
     proptest! {
         /// Whenever it is called, a busy limiter lets through its rate, and one is due at `next`.
         #[test]
-        fn the_rate_is_kept(rate in 1u32..2_000_000, steps in proptest::collection::vec(1u64..50_000, 1..200)) {
+        fn the_rate_is_kept(
+            rate in 1u32..2_000_000,
+            steps in proptest::collection::vec(1u64..50_000, 1..200),
+        ) {
             let rate = f64::from(rate);
             let (mut limiter, mut now, mut total) = (Limiter::new(rate), Duration::ZERO, 0);
             for step in steps {

@@ -6,9 +6,9 @@ use super::route::Route;
 use super::{Counts, Lateness, PINGREQ, SinkError, SinkSettings};
 use crate::wire::{self, Frame, PACKET_BYTES_MAX, PUBACK, Publish, write_puback, write_publish};
 
-/// No more alerts are begun when so many forwarded messages are not yet acknowledged: all packet ids
-/// of MQTT 3.1.1, less what one alert may take beyond the first: its duplicate, and an alert put
-/// behind it with the duplicate of that.
+/// No more alerts are begun when so many forwarded messages are not yet acknowledged: all packet
+/// ids of MQTT 3.1.1, less what one alert may take beyond the first: its duplicate, and an alert
+/// put behind it with the duplicate of that.
 pub(super) const IN_FLIGHT_MAX: u32 = 65_535 - 3;
 /// Most bytes of inputs that are kept, unacknowledged, while [`IN_FLIGHT_MAX`] holds up an alert. A
 /// peer that acknowledges none of its alerts and still sends more inputs than this is given up.
@@ -163,7 +163,8 @@ impl Filter {
         Ok(())
     }
 
-    /// Answers an input; `false`, and nothing was done, when that takes a packet id and none is free.
+    /// Answers an input; `false`, and nothing was done, when that takes a packet id and none is
+    /// free.
     #[inline]
     fn answer(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<bool, SinkError> {
         let publish = frame.publish()?;

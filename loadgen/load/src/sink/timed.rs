@@ -76,8 +76,8 @@ impl<'a> Timed<'a> {
         }
     }
 
-    /// Answers until it is stopped, until all inputs asked for are answered, or until the connection
-    /// ends, which is an error.
+    /// Answers until it is stopped, until all inputs asked for are answered, or until the
+    /// connection ends, which is an error.
     pub(super) fn serve(&mut self, stop: &Stop) -> Result<(), SinkError> {
         self.transport.set_nonblocking()?;
         // Waits may otherwise be 50 µs late by design; without the permission they are.

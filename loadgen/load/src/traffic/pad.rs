@@ -5,8 +5,8 @@ const CLOSE: &[u8] = b"],";
 /// A reading and its comma, as `21.52,`.
 const SAMPLE_BYTES: usize = 6;
 
-/// Appends exactly `bytes` bytes that may stand before a member of an object: a member with numbers,
-/// or spaces where that does not fit.
+/// Appends exactly `bytes` bytes that may stand before a member of an object: a member with
+/// numbers, or spaces where that does not fit.
 pub(super) fn pad(out: &mut Vec<u8>, bytes: usize, random: &mut fastrand::Rng) {
     let end = out.len() + bytes;
     if bytes <= OPEN.len() + CLOSE.len() {

@@ -224,8 +224,8 @@ fn is_gap(cell: &str) -> bool {
     GAPS.iter().any(|gap| cell.eq_ignore_ascii_case(gap))
 }
 
-/// The line of a record, counted from 1. The reader's own count is one too low where lines end in CRLF,
-/// and stands before empty lines.
+/// The line of a record, counted from 1. The reader's own count is one too low where lines end in
+/// CRLF, and stands before empty lines.
 fn line_at(content: &[u8], position: &csv::Position) -> u64 {
     let at = usize::try_from(position.byte()).unwrap_or(usize::MAX).min(content.len());
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');

@@ -2,7 +2,8 @@
 //!
 //! Each sensor has two random walks with the simulator's steps: a quiet one within four degrees
 //! below the threshold, and one above it, which its alerts take. Temperatures are counted in
-//! hundredths, as integers; what is compared in the end is their text, so nothing hangs on rounding.
+//! hundredths, as integers; what is compared in the end is their text, so nothing hangs on
+//! rounding.
 
 use super::error::TrafficError;
 use super::pad::pad;
@@ -186,7 +187,8 @@ impl Scale {
         scale.settle(threshold).ok_or(TrafficError::NoRoom(threshold))
     }
 
-    /// Corrects what rounding did to `floor`, and sees that all temperatures to come can be written.
+    /// Corrects what rounding did to `floor`, and sees that all temperatures to come can be
+    /// written.
     fn settle(mut self, threshold: f64) -> Option<Self> {
         const STEPS_MAX: i64 = 8;
         let near = self.floor - STEPS_MAX..=self.floor + STEPS_MAX;

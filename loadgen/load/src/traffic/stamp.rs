@@ -2,8 +2,8 @@
 //!
 //! It is a point in time, as the simulated sensor has it: date, time of day and the tens of seconds
 //! count the laps, six digits of the fraction the slot. The last digit of the seconds and of the
-//! fraction make the sums of all digits before them, since the last such digit, multiples of ten: so
-//! no change of one byte makes the stamp of one message that of another.
+//! fraction make the sums of all digits before them, since the last such digit, multiples of ten:
+//! so no change of one byte makes the stamp of one message that of another.
 
 /// Bytes of a lap's text.
 pub const LAP_TEXT_BYTES: usize = 19;
@@ -92,8 +92,8 @@ pub fn identify(body: &[u8]) -> Option<(u32, u32)> {
     Some((lap, number(SLOT_AT, SLOT_END - 1)))
 }
 
-/// The digit that makes the sum of the digits before it a multiple of ten. What is no digit does not
-/// count.
+/// The digit that makes the sum of the digits before it a multiple of ten. What is no digit does
+/// not count.
 #[inline]
 fn check_digit(text: &[u8]) -> u8 {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit());
@@ -170,7 +170,10 @@ mod tests {
 
         /// Whatever reads as a lap and a slot is the text of that lap and slot.
         #[test]
-        fn strict(text in "20[0-9]{2}-[01][0-9]-[0-2][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{7}Z\"\\}") {
+        fn strict(
+            text in "20[0-9]{2}-[01][0-9]-[0-2][0-9]\
+                T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{7}Z\"\\}",
+        ) {
             if let Some((lap, slot)) = identify(text.as_bytes()) {
                 let mut again = first_stamp(slot);
                 again[..LAP_TEXT_BYTES].copy_from_slice(&lap_text(lap));

@@ -38,7 +38,8 @@ pub(super) fn details(of: &Calibration) -> Result<Markup, DrawError> {
                 (legend(&names)?)
                 (plot.svg(&described("Noise of the machine by percentile", &names))?)
                 figcaption {
-                    "How much later than asked a sleeping thread wakes, and what others take from a "
+                    "How much later than asked a sleeping thread wakes, and what others take from \
+                     a "
                     "thread that does nothing but read the clock."
                 }
             }
@@ -54,7 +55,8 @@ fn drives(of: &Calibration) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "" }
-                        @for name in ["rate", "own CPU/message", "rate of a whole core", "sink’s CPU"] {
+                        @for name in
+                            ["rate", "own CPU/message", "rate of a whole core", "sink’s CPU"] {
                             th.number scope="col" { (name) }
                         }
                     }

@@ -30,7 +30,8 @@ pub(super) fn details(capacity: &Capacity) -> Result<Markup, DrawError> {
                 (cpu.svg("CPU time of the program for each message, by rate")?)
             }
             figcaption {
-                "One marker for each probe. The lines go through the medians where a rate was tried "
+                "One marker for each probe. The lines go through the medians where a rate was \
+                 tried "
                 "more than once."
                 @if capacity.probes.len() > knee::PROBES_MAX {
                     " Only the first " (knee::PROBES_MAX) " probes are shown."

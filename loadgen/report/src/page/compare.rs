@@ -23,13 +23,15 @@ pub(super) fn details(comparison: &Comparison) -> Result<Markup, DrawError> {
         figure {
             (wide) (narrow)
             figcaption {
-                "Messages per second: medians as bars, the slowest and the fastest run as thin lines."
+                "Messages per second: medians as bars, the slowest and the fastest run as thin \
+                 lines."
                 @if programs.len() > BARS_MAX { " Only the first " (BARS_MAX) " are drawn." }
             }
         }
         (table(programs))
         p.muted {
-            "Ratios are medians over pairs of runs, against the first program’s run of the same pair; "
+            "Ratios are medians over pairs of runs, against the first program’s run of the same \
+             pair; "
             "the small figures their quartiles."
         }
         h3 { "Commands" }
@@ -64,7 +66,8 @@ fn table(programs: &[Contender]) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "program" }
-                        @for name in ["rate", "× first", "p50", "p99", "CPU/message", "× first", "memory"] {
+                        @for name in
+                            ["rate", "× first", "p50", "p99", "CPU/message", "× first", "memory"] {
                             th.number scope="col" { (name) }
                         }
                     }
@@ -86,7 +89,9 @@ fn row(index: usize, program: &Contender) -> Markup {
         tr {
             th.name scope="row" {
                 (program.name)
-                @if passed < runs.len() { small.bad { "✕ " (passed) " of " (runs.len()) " runs passed" } }
+                @if passed < runs.len() {
+                    small.bad { "✕ " (passed) " of " (runs.len()) " runs passed" }
+                }
             }
             td.number { (text::rate(median.rate)) }
             td.number { (ratio(index, program.rate_ratio)) }

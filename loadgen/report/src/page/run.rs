@@ -54,7 +54,8 @@ fn row_of_run(run: &Run<'_>) -> Markup {
     html! {
         tr {
             th.name scope="row" {
-                span class={ "mark " (mood) } role="img" aria-label=(word) title=(word) { (mark) } (run.name)
+                span class={ "mark " (mood) } role="img" aria-label=(word) title=(word) { (mark) }
+                (run.name)
             }
             td.number { (or_none(outcome.rates.asked.map(text::rate))) }
             td.number { (text::rate(outcome.rates.achieved)) }
@@ -80,7 +81,8 @@ pub(super) fn table_of_percentiles(
                 thead {
                     tr {
                         th scope="col" { "" }
-                        @for name in ["values", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"] {
+                        @for name in
+                            ["values", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"] {
                             th.number scope="col" { (name) }
                         }
                     }
@@ -165,9 +167,13 @@ fn figures(outcome: &Outcome) -> Markup {
             dt { "alerts back" } dd { (text::rate(outcome.rates.alerts)) }
             dt { "bytes sent" } dd { (text::bytes(outcome.rates.sent_bytes)) "/s" }
             @if let Some(cost) = &outcome.cost { (cost_facts(cost)) }
-            dt { "held back by the program" } dd { (text::percent(outcome.held_back_share)) " of the time" }
-            dt { "the instrument’s own CPU" } dd { (text::percent(outcome.own_cpu_share)) " of a core" }
-            @if let Some(others) = &outcome.others { dt { "other programs" } dd { (others.share()) } }
+            dt { "held back by the program" }
+            dd { (text::percent(outcome.held_back_share)) " of the time" }
+            dt { "the instrument’s own CPU" }
+            dd { (text::percent(outcome.own_cpu_share)) " of a core" }
+            @if let Some(others) = &outcome.others {
+                dt { "other programs" } dd { (others.share()) }
+            }
         }
     }
 }
@@ -176,7 +182,8 @@ fn cost_facts(cost: &Cost) -> Markup {
     html! {
         dt { "CPU of the program" }
         dd {
-            (text::nanos(cost.cpu_ns_per_message)) " a message, " (text::seconds(cost.cpu_s)) " in all, "
+            (text::nanos(cost.cpu_ns_per_message)) " a message, "
+            (text::seconds(cost.cpu_s)) " in all, "
             (text::percent(cost.cpu_share)) " of the machine"
         }
         dt { "memory, at most" } dd { (text::kib(cost.rss_peak_kib)) }

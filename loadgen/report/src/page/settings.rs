@@ -63,7 +63,8 @@ fn times(settings: &RunSettings) -> Markup {
             " of warm-up; at most " (seconds(settings.drain)) " of drain"
         }
         dt { "verified" }
-        dd { @if settings.verify_properties { "bodies, order and properties" } @else { "bodies and order" } }
+        dd { @if settings.verify_properties { "bodies, order and properties" } @else { "bodies and \
+            order" } }
         @if let Some(every) = settings.cut_every {
             dt { "connection cut" } dd { "every " (seconds(every)) }
         }
@@ -138,9 +139,11 @@ fn pace(pace: &Pace, with_rate: bool) -> String {
 fn machine(machine: &Machine) -> Markup {
     let known = |text: &str| if text.is_empty() { text::NONE.to_owned() } else { text.to_owned() };
     html! {
-        dt { "processor" } dd { (known(&machine.processor)) ", " (text::count(machine.cores)) " cores" }
+        dt { "processor" }
+        dd { (known(&machine.processor)) ", " (text::count(machine.cores)) " cores" }
         dt { "memory" } dd { (text::kib(machine.memory_kib)) }
         dt { "system" } dd { (known(&machine.system)) ", " (known(&machine.architecture)) }
-        dt { "load before" } dd { (format!("{:.2}", text::float(machine.load_percent) / 100.0)) " in the last minute" }
+        dt { "load before" }
+        dd { (format!("{:.2}", text::float(machine.load_percent) / 100.0)) " in the last minute" }
     }
 }

@@ -76,7 +76,8 @@ impl Greeting {
         let (example, folder) = (&self.example, &self.state_argument);
         print("in another terminal:")?;
         print(format_args!(
-            "  eval \"$({program} env {example}{folder})\"   # then start any program for the module"
+            "  eval \"$({program} env {example}{folder})\"   # then start any program for the \
+             module"
         ))?;
         print(format_args!(
             "  eval \"$({program} enrol sensor1{folder})\"   # then start `sluicegate sensor`"

@@ -10,15 +10,19 @@ use loadgen_hub::manifest::Variables;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What `commander` sends goes to the sensor's `control`, and to an input that it does not have.
-const MANIFEST: &str = r#"{"modulesContent": {
+const MANIFEST: &str = concat!(
+    r#"{"modulesContent": {
     "$edgeAgent": {"properties.desired": {"modules": {
       "tempSensor": {"settings": {"image": "x"}},
       "commander": {"settings": {"image": "x"}}}}},
     "$edgeHub": {"properties.desired": {"routes": {
       "up": "FROM /messages/modules/tempSensor/* INTO $upstream",
-      "c": "FROM /messages/modules/commander/outputs/c INTO BrokeredEndpoint(\"/modules/tempSensor/inputs/control\")",
-      "o": "FROM /messages/modules/commander/* INTO BrokeredEndpoint(\"/modules/tempSensor/inputs/other\")"}}},
-    "tempSensor": {"properties.desired": {"SendData": true}}}}"#;
+      "c": "FROM /messages/modules/commander/outputs/c INTO "#,
+    r#"BrokeredEndpoint(\"/modules/tempSensor/inputs/control\")",
+      "o": "FROM /messages/modules/commander/* INTO "#,
+    r#"BrokeredEndpoint(\"/modules/tempSensor/inputs/other\")"}}},
+    "tempSensor": {"properties.desired": {"SendData": true}}}}"#
+);
 
 /// Waits for what the condition gives.
 fn wait<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {

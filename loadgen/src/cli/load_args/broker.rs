@@ -25,8 +25,8 @@ const PASSWORD_FILE_BYTES_MAX: u64 = LOGIN_BYTES_MAX as u64 + 2;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker, instead of a command")]
 pub(crate) struct BrokerArgs {
-    /// Publish to this broker and receive the alerts from it: mqtt://HOST:PORT, mqtt://USER@HOST, or
-    /// mqtts:// with TLS; the user's password comes from LOADGEN_BROKER_PASSWORD
+    /// Publish to this broker and receive the alerts from it: mqtt://HOST:PORT, mqtt://USER@HOST,
+    /// or mqtts:// with TLS; the user's password comes from LOADGEN_BROKER_PASSWORD
     #[arg(long, value_name = "URL", value_parser = parse_broker,
         conflicts_with_all = ["listen", "plain", "cut_every", "command"])]
     broker: Option<Result<BrokerUrl, UrlError>>,

@@ -44,7 +44,8 @@ pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
     let rate = plain_number(digits).map(|number| number * factor);
     rate.filter(|rate| (RATE_MIN..=RATE_MAX).contains(rate)).ok_or_else(|| {
         format!(
-            "`{text}` is no rate: write messages a second, {RATE_MIN} to {}M, as 200000, 200k or 1.5M",
+            "`{text}` is no rate: write messages a second, {RATE_MIN} to {}M, as 200000, 200k or \
+             1.5M",
             RATE_MAX / 1e6
         )
     })
@@ -83,7 +84,8 @@ pub(super) fn parse_burst(text: &str) -> Result<Burst, String> {
     Ok(Burst { on, period })
 }
 
-/// Reads what stands between the cells of a file: a character, or the name of one that is hard to type.
+/// Reads what stands between the cells of a file: a character, or the name of one that is hard to
+/// type.
 pub(super) fn parse_delimiter(text: &str) -> Result<char, String> {
     let refused = || {
         format!(

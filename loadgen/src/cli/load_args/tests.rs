@@ -50,9 +50,9 @@ fn defaults() {
 
 #[test]
 fn everything_can_be_set() {
-    let line = "--warm-up 0 --drain 2s --window 65535 --listen 127.0.0.2:8883 --plain --cut-every 1s \
-        --start-wait 5m --no-verify-properties --arrivals poisson --burst 100ms/1s --sensors 7 --alerts 1 --size 500 \
-        --qos 0 --seed 9 --threshold -3.5 -- x --rate";
+    let line = "--warm-up 0 --drain 2s --window 65535 --listen 127.0.0.2:8883 --plain --cut-every \
+        1s --start-wait 5m --no-verify-properties --arrivals poisson --burst 100ms/1s --sensors 7 \
+        --alerts 1 --size 500 --qos 0 --seed 9 --threshold -3.5 -- x --rate";
     let settings = read(line).unwrap();
     let traffic = TrafficSettings {
         profile: Profile::Simulated,

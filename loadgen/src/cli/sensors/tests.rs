@@ -79,17 +79,35 @@ fn sensor(name: &str, interval_ms: u64, message_count: Option<u64>) -> Sensor {
     Sensor { name: name.to_owned(), simulator: Simulator::new(settings, 1) }
 }
 
+/// Lets `time` pass for a schedule, in steps of a millisecond.
+fn pass(schedule: &mut Schedule<Recorder>, now: &mut Instant, time: Duration) {
+    let end = *now + time;
+    while *now < end {
+        *now += Duration::from_millis(1);
+        schedule.look_around(*now);
+        for _ in 0..schedule.sensors.len() {
+            schedule.tick(*now);
+        }
+    }
+}
+
 #[test]
 fn each_sensor_keeps_its_own_pace_and_count() {
     let recorder = Recorder::default();
-    let sensors = vec![sensor("fast", 2, None), sensor("three", 1, Some(3))];
-    let thread = SensorThread::start(sensors, recorder.clone()).unwrap();
-    recorder.wait("30 messages", |r| r.count("fast") >= 30);
+    let sensors = vec![sensor("fast", 2, None), sensor("slow", 50, None), sensor("3", 1, Some(3))];
+    let mut schedule = Schedule::new(sensors, recorder.clone());
+    pass(&mut schedule, &mut Instant::now(), Duration::from_secs(1));
+    assert_eq!(["fast", "slow", "3"].map(|name| recorder.count(name)), [501, 20, 3]);
+}
+
+/// The thread publishes until it is stopped, and has ended then: nobody else holds the recorder.
+#[test]
+fn nothing_is_published_after_stop() {
+    let recorder = Recorder::default();
+    let thread = SensorThread::start(vec![sensor("s", 2, None)], recorder.clone()).unwrap();
+    recorder.wait("30 messages", |r| r.count("s") >= 30);
     thread.stop();
-    assert_eq!(recorder.count("three"), 3);
-    let count = recorder.count("fast");
-    std::thread::sleep(Duration::from_millis(20));
-    assert_eq!(recorder.count("fast"), count, "nothing is published after stop");
+    assert_eq!(Arc::strong_count(&recorder.published), 1);
 }
 
 #[test]
@@ -108,16 +126,28 @@ fn reset_reaches_the_named_sensor() {
     thread.stop();
 }
 
+/// `SendData` and `SendInterval` are obeyed from the start, and at each change.
 #[test]
 fn twins_are_obeyed() {
     let recorder = Recorder::default();
-    *recorder.desired.lock().unwrap() = Some(json!({"SendData": false, "$version": 1}));
-    let thread = SensorThread::start(vec![sensor("s", 1, None)], recorder.clone()).unwrap();
-    std::thread::sleep(Duration::from_millis(30));
-    assert_eq!(recorder.count("s"), 0, "SendData is false from the start");
-    *recorder.desired.lock().unwrap() = Some(json!({"SendData": true, "$version": 2}));
-    recorder.wait("messages", |r| r.count("s") > 3);
-    thread.stop();
+    let desire = |desired| *recorder.desired.lock().unwrap() = Some(desired);
+    desire(json!({"SendData": false, "$version": 1}));
+    let mut schedule = Schedule::new(vec![sensor("s", 1, None)], recorder.clone());
+    let mut now = Instant::now();
+    schedule.tick(now);
+    assert_eq!(recorder.count("s"), 0, "before it looks around");
+    let mut sent_in_10_s = || {
+        let before = recorder.count("s");
+        pass(&mut schedule, &mut now, Duration::from_secs(10));
+        recorder.count("s") - before
+    };
+    assert_eq!(sent_in_10_s(), 0);
+    desire(json!({"SendData": true, "$version": 2}));
+    assert_eq!(sent_in_10_s(), 10_000);
+    desire(json!({"SendData": true, "SendInterval": 2, "$version": 3}));
+    assert!((5..=6).contains(&sent_in_10_s()));
+    desire(json!({"SendData": false, "SendInterval": 2, "$version": 4}));
+    assert_eq!(sent_in_10_s(), 0);
 }
 
 #[test]

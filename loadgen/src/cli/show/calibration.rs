@@ -46,8 +46,8 @@ fn sentence(calibration: &Calibration) -> String {
     let pause = latency(calibration.stolen.p99_us);
     let others = calibration.others.map(|others| format!("; {others}")).unwrap_or_default();
     format!(
-        "RESULT: here the instrument sends and verifies {qos0} at QoS 0 and {qos1} at QoS 1, and the \
-         machine pauses a busy thread for {pause} at p99{others}"
+        "RESULT: here the instrument sends and verifies {qos0} at QoS 0 and {qos1} at QoS 1, and \
+         the machine pauses a busy thread for {pause} at p99{others}"
     )
 }
 
@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn it_ends_with_a_sentence() {
         let text = calibration_text(&calibration(2e6, 57.0), 120);
-        let expected = "\n\nRESULT: here the instrument sends and verifies 2,000,000/s at QoS 0 and \
-            1,000,000/s at QoS 1, and the machine pauses a busy thread for 57 µs at p99; other \
+        let expected = "\n\nRESULT: here the instrument sends and verifies 2,000,000/s at QoS 0 \
+            and 1,000,000/s at QoS 1, and the machine pauses a busy thread for 57 µs at p99; other \
             programs took 0.5 of 2 cores";
         assert!(text.ends_with(expected), "{text}");
         let unknown = Calibration { others: None, ..calibration(2e6, 57.0) };

@@ -176,7 +176,8 @@ mod tests {
         assert!(text.ends_with(&end) && code == 1, "{text}");
         let (text, code) = nothing(true);
         let end = format!(
-            "\n\nINVALID: no rate is known for {objective}: the instrument was the bottleneck at 2,300/s"
+            "\n\nINVALID: no rate is known for {objective}: the instrument was the bottleneck at \
+             2,300/s"
         );
         assert!(text.ends_with(&end) && code == 2, "{text}");
         let none = Capacity { probes: Vec::new(), ..capacity(None) };

@@ -237,12 +237,12 @@ mod tests {
             }
         }
         assert_eq!(last(None, [Passed; 3]), "RESULT: theirs has no ratio to ours");
-        let failed = "FAILED: verification failed in 2 of 3 runs of theirs; without them, theirs has no \
-            ratio to ours";
+        let failed = "FAILED: verification failed in 2 of 3 runs of theirs; without them, theirs \
+            has no ratio to ours";
         assert_eq!(last(None, [Failed, Invalid, Failed]), failed);
-        let invalid = "INVALID: the instrument was the bottleneck in 1 of 3 runs of theirs; without \
-            them, theirs makes 0.500 times the rate of ours (slower) at 0.500 times its CPU a message \
-            (less)";
+        let invalid = "INVALID: the instrument was the bottleneck in 1 of 3 runs of theirs; \
+            without them, theirs makes 0.500 times the rate of ours (slower) at 0.500 times its \
+            CPU a message (less)";
         assert_eq!(last(Some([0.4, 0.5, 0.6]), [Passed, Invalid, Saturated]), invalid);
     }
 

@@ -70,14 +70,14 @@ fn measure_with_loadgen(mosquitto: &Mosquitto) -> Found {
 /// For the same messages, on the same schedule, through the same Mosquitto and program: loadgen and
 /// a script on paho-mqtt find the same counts, and medians within 20 % of each other.
 ///
-/// The script records one run of loadgen and publishes its messages again: same topics, bytes, order
-/// and rate. It finds out by itself which are alerts. Both time an alert from the instant at which
-/// its message was due to the receipt at a client of their own, so both measure the way through the
-/// broker, the program and the broker again, and their own part. Paho's is some 0.12 ms more, for it
-/// is an interpreter that wakes up, publishes and calls back: on the bare way they found 0.15 ms and
-/// 0.27 ms on two idle cores. Therefore the program keeps each message for 5 ms, of which 20 % is
-/// 1 ms; there they found 5.17 ms and 5.30 ms. The two take turns, A B B A, so that what the machine
-/// does besides falls on both.
+/// The script records one run of loadgen and publishes its messages again: same topics, bytes,
+/// order and rate. It finds out by itself which are alerts. Both time an alert from the instant at
+/// which its message was due to the receipt at a client of their own, so both measure the way
+/// through the broker, the program and the broker again, and their own part. Paho's is some 0.12 ms
+/// more, for it is an interpreter that wakes up, publishes and calls back: on the bare way they
+/// found 0.15 ms and 0.27 ms on two idle cores. Therefore the program keeps each message for 5 ms,
+/// of which 20 % is 1 ms; there they found 5.17 ms and 5.30 ms. The two take turns, A B B A, so
+/// that what the machine does besides falls on both.
 #[test]
 fn paho_finds_the_same_counts_and_median() {
     let _alone = alone();

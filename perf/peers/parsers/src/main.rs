@@ -1,5 +1,5 @@
-//! `parsers NAME SIZE MESSAGES`: judges so many bodies of one size by one parser, one alert in ten, for
-//! a program that counts instructions. Without arguments it lists them.
+//! `parsers NAME SIZE MESSAGES`: judges so many bodies of one size by one parser, one alert in ten,
+//! for a program that counts instructions. Without arguments it lists them.
 //!
 //! The parsers and bodies are those of `cargo bench --bench parse`.
 #![forbid(unsafe_code)]

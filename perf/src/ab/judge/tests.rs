@@ -119,8 +119,8 @@ fn no_machine_raises_a_false_alarm() {
     }
 }
 
-/// Noise of the size that is seen here hides a small change at most by giving no answer; a large one
-/// it does not hide.
+/// Noise of the size that is seen here hides a small change at most by giving no answer; a large
+/// one it does not hide.
 #[test]
 fn a_noisy_machine_still_finds_what_is_large() {
     let found = shares(|seed| Machine::new(seed, 0.07, 0.10));

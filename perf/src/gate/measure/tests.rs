@@ -16,8 +16,8 @@ struct StandIns {
 }
 
 impl StandIns {
-    /// The counter gets the program, the stage and the messages as `$1`, `$2` and `$3`, the other one
-    /// the stage and the messages as `$1` and `$2`.
+    /// The counter gets the program, the stage and the messages as `$1`, `$2` and `$3`, the other
+    /// one the stage and the messages as `$1` and `$2`.
     fn new(counter: &str, heap: &str) -> Self {
         let stand_ins = Self { folder: tempfile::tempdir().unwrap() };
         stand_ins.put("counter", counter);
@@ -82,7 +82,8 @@ fn programs_run_in_a_fixed_environment() {
 fn each_failure_is_told_with_its_stage() {
     for (counter, heap, why) in [
         (
-            &format!(r#"[ $2 = two ] && echo "stages two: wrong answer" >&2 && exit 1; {COUNT}"#)[..],
+            &[r#"[ $2 = two ] && echo "stages two: wrong answer" >&2 && exit 1; "#, COUNT].concat()
+                [..],
             HEAP,
             "ended with exit code 1: stages two: wrong answer",
         ),

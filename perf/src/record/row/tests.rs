@@ -72,7 +72,8 @@ fn a_line_has_figure_and_facts() {
             "load_percent": 0
         },
         "scenario": "plain_qos1", "title": "plain TCP, QoS 1", "unit": "msg/s", "for_s": 5.0,
-        "values": [2e6, 4e6], "rates": [2e6, 4e6], "median": 3e6, "floor": 1.2e6, "aim": 3e6, "status": "aim",
+        "values": [2e6, 4e6], "rates": [2e6, 4e6], "median": 3e6, "floor": 1.2e6,
+        "aim": 3e6, "status": "aim",
         "verdicts": { "passed": 2 }, "loadgen_exit_codes": [0, 0]
     });
     assert_eq!(found, expected);

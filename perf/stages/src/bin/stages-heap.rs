@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     match found {
         Ok(Work { writes, queued_bytes }) => {
             println!(
-                "{{\"allocations\":{},\"bytes\":{},\"writes\":{writes},\"queued_bytes\":{queued_bytes}}}",
+                "{{\"allocations\":{},\"bytes\":{},\
+                 \"writes\":{writes},\"queued_bytes\":{queued_bytes}}}",
                 used.count_total, used.bytes_total
             );
             ExitCode::SUCCESS

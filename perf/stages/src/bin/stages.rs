@@ -1,7 +1,7 @@
 //! `stages NAME MESSAGES`: runs one stage, for a program that counts instructions.
 //!
-//! On the system's allocator: the module's own, mimalloc, looks at the clock and draws addresses, so
-//! its counts differ from run to run. What allocates is told apart by `stages-heap`.
+//! On the system's allocator: the module's own, mimalloc, looks at the clock and draws addresses,
+//! so its counts differ from run to run. What allocates is told apart by `stages-heap`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

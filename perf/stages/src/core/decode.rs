@@ -11,8 +11,8 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// Gives topic, packet id (0 at QoS 0) and body of each whole publish at the start of `input` to
-    /// `each`, and passes over other packets. Returns how many bytes were used.
+    /// Gives topic, packet id (0 at QoS 0) and body of each whole publish at the start of `input`
+    /// to `each`, and passes over other packets. Returns how many bytes were used.
     ///
     /// # Errors
     /// When `input` is not MQTT.

@@ -4,7 +4,7 @@ use super::*;
 use crate::pipeline::message::{Message, Span};
 
 /// What the broker's connection does in a turn that brings one hot message.
-fn from_broker(shared: &SharedPipeline, wake: &Notify) {
+pub(super) fn from_broker(shared: &SharedPipeline, wake: &Notify) {
     from_broker_on("", shared, wake);
 }
 
@@ -26,7 +26,7 @@ pub(super) fn from_broker_on(topic: &str, shared: &SharedPipeline, wake: &Notify
 async fn until_disconnect(hub: &mut Hub, mut alerts: Vec<u16>, feed: impl Fn()) -> usize {
     let mut acknowledged = 0;
     feed();
-    loop {
+    for _ in 0..100_000 {
         for id in alerts.drain(..) {
             feed();
             hub.send(Packet::PubAck(PubAck::new(id))).await;
@@ -39,6 +39,7 @@ async fn until_disconnect(hub: &mut Hub, mut alerts: Vec<u16>, feed: impl Fn()) 
             other => panic!("{other:?}"),
         }
     }
+    panic!("no DISCONNECT")
 }
 
 /// The hub overran the link: once its own messages are finished the link leaves, whatever a broker
@@ -59,18 +60,39 @@ async fn an_overrun_ends_although_a_broker_goes_on() {
 }
 
 /// A renewal sends nothing new of the broker's, so nothing is in flight when it leaves.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_renewal_is_not_held_up_by_a_broker() {
-    let (mut link, _stop, wake) = link(1 << 20);
-    link.renew_at = Instant::now() + Duration::from_millis(100);
+    let (mut link, _stop, wake) = link_with(0, 1 << 20);
+    link.renew_at = session::now() + Duration::from_secs(1);
     let shared = link.pipeline.clone();
     let (served, mut hub) = serve(link, 1 << 16);
     hub.start(25, 1).await;
-    let leaving = until_disconnect(&mut hub, Vec::new(), || from_broker(&shared, &wake));
-    timeout(PATIENCE, leaving).await.expect("a DISCONNECT");
+    hub.answer_report().await;
+    from_broker(&shared, &wake);
+    let alert = hub.next_publish().await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    until_disconnect(&mut hub, vec![alert.pkid], || from_broker(&shared, &wake)).await;
     let (link, end) = end_of(served).await;
     assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
     assert_eq!(link.outbound.waiting(), 0);
+}
+
+/// The PUBACK of a broker's alert wakes its connection at once, which has something to acknowledge.
+#[tokio::test(start_paused = true)]
+async fn a_broker_is_woken_by_the_puback_of_its_alert() {
+    let broker_wake = Arc::default();
+    let (link, _stop, wake) = link_beside(&broker_wake, 0, 1 << 20);
+    let shared = link.pipeline.clone();
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    from_broker(&shared, &wake);
+    let alert = hub.next_publish().await;
+    // What it was woken for before.
+    while timeout(Duration::from_millis(1), broker_wake.notified()).await.is_ok() {}
+    hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
+    let woken = timeout(Duration::from_millis(1), broker_wake.notified()).await;
+    woken.expect("woken before the next tick");
 }
 
 /// An alert keeps itself, and not the block that it came in, whatever else was in it: 40 alerts

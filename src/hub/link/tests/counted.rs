@@ -176,8 +176,8 @@ async fn a_missing_twin_is_told() {
     assert_eq!(log.lines("the default threshold 25 judges").len(), 1);
 }
 
-/// A name that is nearly the property's is hinted at, in a patch and in the document of an answer, and
-/// nowhere else.
+/// A name that is nearly the property's is hinted at, in a patch and in the document of an answer,
+/// and nowhere else.
 #[tokio::test]
 async fn a_misspelt_property_is_hinted_at() {
     let log = capture();

@@ -71,6 +71,57 @@ async fn a_drain_ends_with_its_time() {
     }
 }
 
+/// With nothing in flight a stop waits for nothing at all.
+#[tokio::test(start_paused = true)]
+async fn an_idle_link_stops_at_once() {
+    let (mut link, stop, wake) = link_with(0, 1 << 20);
+    link.settings.drain_timeout = Duration::from_secs(60);
+    let (served, mut hub, alert) = with_an_alert(link).await;
+    hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
+    assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(7)));
+    let start = Clock::now();
+    stop.send(true).unwrap();
+    wake.notify_one();
+    assert_eq!(hub.next().await, Packet::Disconnect);
+    drop(hub);
+    end_of(served).await.1.expect("left in good order");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// Messages that wait for the twin are no reason to wait at a stop: they stay with the hub. At a
+/// renewal they are waited for, as the document may come.
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_waited_for_at_a_renewal_alone() {
+    const DUE: Duration = Duration::from_secs(1);
+    for is_stop in [true, false] {
+        let (mut link, stop, wake) = link_with(0, 1 << 20);
+        link.renew_at = session::now() + DUE;
+        let pipeline = link.pipeline.clone();
+        let start = Clock::now();
+        let (_served, mut hub) = serve(link, 1 << 16);
+        let subscribe = hub.subscribe().await;
+        hub.input(1, COLD).await;
+        while pipeline.lock().counters.received == 0 {
+            tokio::task::yield_now().await;
+        }
+        if is_stop {
+            stop.send(true).unwrap();
+            wake.notify_one();
+            assert_eq!(hub.next().await, Packet::Disconnect);
+            assert_eq!(start.elapsed(), Duration::ZERO);
+            continue;
+        }
+        let codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); subscribe.filters.len()];
+        hub.send(Packet::SubAck(SubAck::new(subscribe.pkid, codes))).await;
+        let get = hub.next_publish().await;
+        tokio::time::sleep_until(start + DUE + RENEWAL_DRAIN_MAX / 2).await;
+        let rid = get.topic.split_once("$rid=").expect("a GET").1;
+        hub.respond(&format!("200/?$rid={rid}"), r#"{"desired":{"$version":1}}"#).await;
+        hub.wait_for(|packet| *packet == Packet::PubAck(PubAck::new(1))).await;
+        hub.wait_for(|packet| *packet == Packet::Disconnect).await;
+    }
+}
+
 /// The next token is fetched when it is due; then the hub has a second for what is in flight.
 #[tokio::test(start_paused = true)]
 async fn a_renewal_begins_and_ends_in_time() {

@@ -3,8 +3,9 @@
 use super::*;
 use crate::azure::{Key, Token};
 use crate::hub::limits::TRUST_BUNDLE_AGE_MIN;
-use crate::mqtt::Answer;
+use crate::hub::link::login::LoginError;
 use crate::mqtt::packet::{ConnAck, Connect, ConnectReturnCode};
+use crate::mqtt::{Answer, ConnectError};
 use crate::testing::daemon::{Daemon, KEY, Mood};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -128,6 +129,15 @@ async fn a_daemon_in_trouble_is_waited_for() {
     assert!(shown.contains("no token: workload API at unix://"), "{shown}");
     link.log_in().await.expect("a connection");
     gateway.connects.recv().await.expect("a CONNECT");
+}
+
+/// A hub that refuses the identity is asked again as rarely as that deserves.
+#[test]
+fn a_refused_identity_is_one() {
+    for (code, answer) in [(3, Answer::Refusal), (4, Answer::Identity), (5, Answer::Identity)] {
+        let error = LoginError::Connect(ConnectError::refused(code));
+        assert_eq!(error.failure().answer, Some(answer), "CONNACK {code}");
+    }
 }
 
 /// A gateway with a new root is met by a new bundle, once the old one is old enough.

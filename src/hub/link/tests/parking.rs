@@ -31,7 +31,8 @@ impl Store {
         self.acknowledged == self.bodies.len()
     }
 
-    /// What the hub does next: answers the twin, notes what is acknowledged, and gives the next one.
+    /// What the hub does next: answers the twin, notes what is acknowledged, and gives the next
+    /// one.
     fn answer(&mut self, packet: Option<Packet>) -> Vec<Packet> {
         match packet {
             Some(Packet::Publish(request)) => {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hub::link::login::use_time;
+use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::testing::daemon::{Daemon, Mood};
 
 impl Hub {
@@ -14,19 +15,29 @@ impl Hub {
         body["counters"][name].as_u64().expect("a counter")
     }
 
+    /// Lets the time come at which the token of [`renewed_link`] is replaced.
     async fn wait_for_renewal(&mut self) {
-        while self.counter("renewals").await == 0 {
-            tokio::task::yield_now().await;
-        }
+        assert_eq!(self.counter("renewals").await, 0);
+        tokio::time::sleep(RENEWAL + Duration::from_millis(1)).await;
+        assert_eq!(self.counter("renewals").await, 1);
     }
+}
+
+/// How long the first token is used, by a clock that stands still.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// A link whose token is to be replaced soon.
+fn renewed_link() -> (Link, watch::Sender<bool>, Arc<Notify>) {
+    let (mut link, stop, wake) = link_with(0, 1 << 20);
+    link.renew_at = session::now() + RENEWAL;
+    (link, stop, wake)
 }
 
 /// A renewal during traffic: what was taken before is acknowledged in both directions, what comes
 /// after is left to the next connection, and nothing is sent twice.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_renewal_finishes_what_is_in_flight_and_takes_nothing_new() {
-    let (mut link, _stop, _wake) = link(1 << 20);
-    link.renew_at = Instant::now() + Duration::from_millis(300);
+    let (link, _stop, _wake) = renewed_link();
     let (served, mut hub) = serve(link, 1 << 16);
     hub.start(25, 1).await;
     hub.answer_report().await;
@@ -43,7 +54,7 @@ async fn a_renewal_finishes_what_is_in_flight_and_takes_nothing_new() {
     let counters = link.pipeline.lock().counters.clone();
     assert_eq!((counters.received, counters.forwarded), (1, 1));
 
-    link.renew_at = Instant::now() + Duration::from_secs(3600);
+    link.renew_at = session::now() + Duration::from_secs(3600);
     let (_served, mut hub) = serve(link, 1 << 16);
     hub.start(25, 1).await;
     hub.input(1, HOT).await;
@@ -53,11 +64,59 @@ async fn a_renewal_finishes_what_is_in_flight_and_takes_nothing_new() {
     assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)));
 }
 
+/// Whatever comes at QoS 1 while a connection is left is acknowledged on the next one: a patch, a
+/// message for another input, one that is too large, of the twin or not. A PUBACK would overtake
+/// those of inputs that were not taken, and end the hub's wish to say it again.
+#[tokio::test(start_paused = true)]
+async fn nothing_that_comes_while_leaving_is_acknowledged() {
+    let (link, _stop, _wake) = renewed_link();
+    let cell = Arc::clone(&link.cell);
+    let (served, mut hub) = serve(link, 1 << 20);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    hub.input(7, HOT).await;
+    let alert = hub.next_publish().await;
+    hub.wait_for_renewal().await;
+    let patch = "$iothub/twin/PATCH/properties/desired/?$version=2";
+    let body = br#"{"TemperatureThreshold":40,"$version":2}"#;
+    let large = vec![b' '; PACKET_BYTES_MAX];
+    let inputs = "devices/d/modules/m/inputs";
+    for (id, topic, body) in [
+        (8, patch, &body[..]),
+        (9, &format!("{inputs}/other/"), b"{}"),
+        (10, &format!("{inputs}/input1/"), HOT.as_bytes()),
+        (11, &format!("{inputs}/input1/"), &large),
+        (12, patch, &large),
+    ] {
+        let mut publish = Publish::new(topic, QoS::AtLeastOnce, body);
+        publish.pkid = id;
+        hub.connection.publish(&publish).unwrap();
+    }
+    hub.connection.flush().await.unwrap();
+    while cell.load().threshold.value() != 40.0 {
+        tokio::task::yield_now().await;
+    }
+    hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
+    let mut acknowledged = Vec::new();
+    loop {
+        match hub.next().await {
+            Packet::PubAck(ack) => acknowledged.push(ack.pkid),
+            Packet::Publish(report) if report.topic.starts_with("$iothub/twin/") => {}
+            Packet::Disconnect => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(acknowledged, [7]);
+    drop(hub);
+    let (link, end) = end_of(served).await;
+    assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+    assert_eq!(link.pipeline.lock().counters.received, 1);
+}
+
 /// A hub that withholds its PUBACK delays the renewal, but not for ever; the alert survives.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_withheld_puback_does_not_stop_the_renewal() {
-    let (mut link, _stop, _wake) = link(1 << 20);
-    link.renew_at = Instant::now() + Duration::from_millis(300);
+    let (link, _stop, _wake) = renewed_link();
     let (served, mut hub) = serve(link, 1 << 16);
     hub.start(25, 1).await;
     hub.answer_report().await;
@@ -93,10 +152,9 @@ async fn a_failing_renewal_keeps_the_connection_and_is_retried() {
 }
 
 /// Stopping wins over a renewal that has begun.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stop_during_a_renewal_is_a_stop() {
-    let (mut link, stop, wake) = link(1 << 20);
-    link.renew_at = Instant::now() + Duration::from_millis(300);
+    let (link, stop, wake) = renewed_link();
     let (served, mut hub) = serve(link, 1 << 16);
     hub.start(25, 1).await;
     hub.answer_report().await;

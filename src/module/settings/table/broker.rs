@@ -9,8 +9,8 @@ pub(in crate::module::settings) const BROKER: Spec = row(
     "SLUICEGATE_BROKER",
     "",
     "mqtt[s]://[user[:password]@]host[:port]",
-    "a plain MQTT broker as source of messages; ports 1883 and, with TLS, 8883; a password in a flag \
-     is visible to other processes",
+    "a plain MQTT broker as source of messages; ports 1883 and, with TLS, 8883; a password in a \
+     flag is visible to other processes",
 );
 pub(in crate::module::settings) const BROKER_PASSWORD: Spec = Spec {
     is_verbatim: true,
@@ -55,8 +55,8 @@ pub(in crate::module::settings) const CLIENT_ID: Spec = row(
     "SLUICEGATE_CLIENT_ID",
     "",
     "text, another one for each process",
-    "client id on the broker, which then keeps the session while the process is away, so that nothing is \
-     lost; without it the id is random and the session ends with the connection",
+    "client id on the broker, which then keeps the session while the process is away, so that \
+     nothing is lost; without it the id is random and the session ends with the connection",
 );
 pub(in crate::module::settings) const SUBSCRIBE: Spec = Spec {
     is_list: true,
@@ -65,7 +65,8 @@ pub(in crate::module::settings) const SUBSCRIBE: Spec = Spec {
         "SLUICEGATE_SUBSCRIBE",
         "sensors/#",
         "topic filters; the flag may be repeated, the variable has commas, the file a list",
-        "what to take from the broker; `$share/GROUP/FILTER` divides it among the processes of a group",
+        "what to take from the broker; `$share/GROUP/FILTER` divides it among the processes of a \
+         group",
     )
 };
 pub(in crate::module::settings) const ALERTS_TOPIC: Spec = row(

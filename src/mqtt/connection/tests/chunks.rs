@@ -2,10 +2,11 @@
 //! stays as it is for as long as anybody refers to it.
 
 use super::*;
-use crate::mqtt::connection::chunks::FREE_CHUNKS_MAX;
+use crate::mqtt::connection::chunks::{Chunks, FREE_CHUNKS_MAX};
 use crate::mqtt::wire::{Incoming, PublishAt};
 use proptest::prelude::*;
 use std::collections::VecDeque;
+use tokio::io::{ReadBuf, sink};
 
 /// Largest body that a hub takes.
 const LARGE: usize = 256 * 1024;
@@ -122,6 +123,52 @@ async fn chunks_of_a_burst_are_not_kept_for_ever() {
         }
     }
     assert!(connection.chunks.len() <= FREE_CHUNKS_MAX + 1, "{}", connection.chunks.len());
+}
+
+/// However many are referred to, 64 are kept to be read into again.
+#[test]
+fn spare_chunks_are_bounded() {
+    let (mut chunks, mut kept) = (Chunks::default(), Vec::new());
+    for number in 1..=100 {
+        let mut chunk = chunks.next();
+        chunk.extend_from_slice(b"x");
+        kept.push(chunk.split().freeze());
+        chunks.put(chunk);
+        assert_eq!(chunks.len(), number.min(64));
+    }
+}
+
+/// Has all bytes ready, in pieces as TLS has them; then nothing comes any more.
+struct Ready(Bytes);
+
+impl AsyncRead for Ready {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.0.is_empty() {
+            return Poll::Pending;
+        }
+        let count = self.0.len().min(16 * 1024).min(buffer.remaining());
+        buffer.put_slice(&self.0.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What is there is read to its end without waiting for anything, although a large packet takes the
+/// shares of several turns: no event comes for what has come before.
+#[tokio::test(start_paused = true)]
+async fn a_large_packet_that_has_come_is_read_at_once() {
+    let stream = join(Ready(stream(&[LARGE, 9, LARGE]).into()), sink());
+    let mut connection = Connection::new(stream, Duration::from_secs(60));
+    let (mut inbox, never, mut packets) = (Inbox::default(), Notify::new(), 0);
+    let start = Instant::now();
+    while packets < 3 {
+        connection.turn(&mut inbox, &never, true).await.unwrap();
+        packets += inbox.drain().1.count();
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 /// A large packet has memory that is hardly larger than itself, and what follows stands elsewhere.

@@ -26,6 +26,28 @@ async fn a_peer_has_a_second_to_close() {
     }
 }
 
+/// Whatever a peer still says behind the DISCONNECT is read, until it closes: a socket with unread
+/// bytes would be reset, and the peer might lose our last words.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_goes_on_talking_is_read_until_it_closes() {
+    let (connection, mut peer) = pair(1024);
+    let peer = async move {
+        let mut disconnect = [0; 2];
+        peer.read_exact(&mut disconnect).await.unwrap();
+        for _ in 0..100 {
+            peer.write_all(&[0; 1000]).await.expect("it is read");
+            tokio::time::sleep(Duration::from_millis(9)).await;
+        }
+    };
+    let start = Instant::now();
+    let close = async {
+        connection.close().await;
+        start.elapsed()
+    };
+    let (took, ()) = tokio::join!(close, peer);
+    assert!(took >= Duration::from_millis(900), "{took:?}");
+}
+
 /// A turn in which nothing comes ends with the tick, twice a second.
 #[tokio::test(start_paused = true)]
 async fn an_idle_turn_ends_with_the_tick() {

@@ -130,6 +130,26 @@ async fn a_message_is_recorded_when_settled_and_its_release_is_answered() {
     assert_eq!(ends.acknowledge(7).await, [pubrec(8), puback(7)]);
 }
 
+/// An answer that its owner knows nothing of leaves at once, although nothing else happens.
+#[tokio::test(start_paused = true)]
+async fn a_release_is_answered_at_once() {
+    let (mut connection, mut peer) = pair(1024);
+    let (mut inbox, never) = (Inbox::default(), Notify::new());
+    // The first turn ends with the first tick.
+    connection.turn(&mut inbox, &never, true).await.unwrap();
+    let serving =
+        tokio::spawn(
+            async move { while connection.turn(&mut inbox, &never, true).await.is_ok() {} },
+        );
+    let start = Instant::now();
+    peer.write_all(&encode(&[pubrel(7)])).await.unwrap();
+    let mut answer = [0; 4];
+    peer.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer[..], encode(&[pubcomp(7)])[..]);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    serving.abort();
+}
+
 /// Until it is released, what comes under an id is the same message, with DUP or without.
 #[tokio::test]
 async fn a_duplicate_is_not_handed_over_again() {

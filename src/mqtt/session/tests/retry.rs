@@ -152,8 +152,8 @@ impl Running {
     }
 }
 
-/// Whatever the back-off, and however often it goes wrong: a file that comes, changes, is cut off or
-/// goes is tried within 5 s, and one that stays is not looked into any sooner.
+/// Whatever the back-off, and however often it goes wrong: a file that comes, changes, is cut off
+/// or goes is tried within 5 s, and one that stays is not looked into any sooner.
 #[tokio::test(start_paused = true)]
 async fn a_changed_file_is_tried_within_five_seconds() {
     for answer in [Answer::Identity, Answer::Refusal, Answer::Nothing] {

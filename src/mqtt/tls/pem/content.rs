@@ -84,8 +84,8 @@ impl Content {
         let file = path.display();
         match self {
             Self::Key | Self::Encrypted | Self::KeyDer | Self::PublicKey => {
-                "it holds a key and no PEM certificate (-----BEGIN CERTIFICATE-----): give the file \
-                 of the certificate, or see whether the two are exchanged"
+                "it holds a key and no PEM certificate (-----BEGIN CERTIFICATE-----): give the \
+                 file of the certificate, or see whether the two are exchanged"
                     .to_owned()
             }
             Self::CertificateDer => format!(
@@ -102,9 +102,9 @@ impl Content {
             Self::Request => "it holds a request for a certificate: give the certificate that the \
                               authority made of it"
                 .to_owned(),
-            Self::Pkcs7 => format!(
-                "it is PKCS #7: openssl pkcs7 -in {file} -print_certs -out {file}.pem"
-            ),
+            Self::Pkcs7 => {
+                format!("it is PKCS #7: openssl pkcs7 -in {file} -print_certs -out {file}.pem")
+            }
             Self::Certificate => super::NO_PEM.to_owned(),
             _ => self.instead_of_either(),
         }
@@ -115,8 +115,8 @@ impl Content {
         let file = path.display();
         match self {
             Self::Certificate | Self::CertificateDer | Self::TrustedCertificate => {
-                "it holds a certificate and no PEM key (-----BEGIN PRIVATE KEY-----): give the file \
-                 of the key, or see whether the two are exchanged"
+                "it holds a certificate and no PEM key (-----BEGIN PRIVATE KEY-----): give the \
+                 file of the key, or see whether the two are exchanged"
                     .to_owned()
             }
             Self::Encrypted => format!(
@@ -124,7 +124,8 @@ impl Content {
                  {file} -out {file}.plain, and let nobody else read that file"
             ),
             Self::KeyDer => format!(
-                "it is a key in DER, not in PEM: openssl pkey -inform DER -in {file} -out {file}.pem"
+                "it is a key in DER, not in PEM: openssl pkey -inform DER -in {file} -out \
+                 {file}.pem"
             ),
             Self::Pkcs12 => format!(
                 "it is PKCS #12, not PEM: openssl pkcs12 -in {file} -nocerts -nodes -out {file}.pem"
@@ -142,11 +143,13 @@ impl Content {
 
     fn instead_of_either(self) -> String {
         match self {
-            Self::Nothing => "it is empty: write the PEM text into it, or see why its writer has not",
+            Self::Nothing => {
+                "it is empty: write the PEM text into it, or see why its writer has not"
+            }
             Self::Utf16 => "it is text in UTF-16: save it as UTF-8",
             Self::JavaKeyStore => {
-                "it is a Java key store, not PEM: keytool -importkeystore makes PKCS #12 of it, and \
-                 openssl pkcs12 makes PEM of that"
+                "it is a Java key store, not PEM: keytool -importkeystore makes PKCS #12 of it, \
+                 and openssl pkcs12 makes PEM of that"
             }
             Self::Pkcs7 => "it is PKCS #7, which holds certificates alone: give the key",
             _ => super::NO_PEM,

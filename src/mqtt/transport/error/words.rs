@@ -159,16 +159,16 @@ pub(super) fn stranger(what: Stranger, peer: Peer) -> String {
         Stranger::Http(status) => {
             let status = status.map(|code| format!(" status {code}")).unwrap_or_default();
             format!(
-                "with HTTP{status}: a web server, a proxy or MQTT over WebSocket is at this port; use \
-                 the port of MQTT, or connect over WebSocket"
+                "with HTTP{status}: a web server, a proxy or MQTT over WebSocket is at this port; \
+                 use the port of MQTT, or connect over WebSocket"
             )
         }
         Stranger::OtherConnack => {
             format!("with a CONNACK that MQTT 3.1.1 does not have: {}", no_mqtt_3(peer))
         }
         Stranger::Other(first) => format!(
-            "with something else than CONNACK (first byte {first:#04x}): another program is at this \
-             port, or it does not keep to MQTT 3.1.1"
+            "with something else than CONNACK (first byte {first:#04x}): another program is at \
+             this port, or it does not keep to MQTT 3.1.1"
         ),
     }
 }
@@ -203,8 +203,8 @@ pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
     matches!(tls_error(error), Some(rustls::Error::AlertReceived(alert)) if is_about_us(*alert))
 }
 
-/// Why TLS failed. What the peer or the library calls it stands behind, in brackets, where that says
-/// more.
+/// Why TLS failed. What the peer or the library calls it stands behind, in brackets, where that
+/// says more.
 pub(super) fn tls(error: &io::Error) -> String {
     let (meaning, name) = match tls_error(error) {
         Some(rustls::Error::InvalidCertificate(bad)) => return flaw::certificate(bad),
@@ -212,8 +212,8 @@ pub(super) fn tls(error: &io::Error) -> String {
             (of_alert(*alert), format!("TLS alert: {}", flaw::spaced(&format!("{alert:?}"))))
         }
         Some(rustls::Error::InvalidMessage(why)) => (
-            "what answers there is no TLS, but plain MQTT, HTTP or something else; use the port with \
-             TLS, or connect without",
+            "what answers there is no TLS, but plain MQTT, HTTP or something else; use the port \
+             with TLS, or connect without",
             flaw::spaced(&format!("{why:?}")),
         ),
         Some(rustls::Error::PeerIncompatible(why)) => (
@@ -236,9 +236,9 @@ const NO_TLS: &str = "it does not keep to TLS, or something in between changes w
 fn of_alert(alert: Alert) -> &'static str {
     match alert {
         Alert::HandshakeFailure => {
-            "it has no TLS 1.2 or 1.3 in common with us, or asks for a client certificate, or its own \
-             key is of a kind that is not taken here: RSA with 2048 to 8192 bits, ECDSA P-256 or P-384, \
-             and Ed25519 are"
+            "it has no TLS 1.2 or 1.3 in common with us, or asks for a client certificate, or its \
+             own key is of a kind that is not taken here: RSA with 2048 to 8192 bits, ECDSA P-256 \
+             or P-384, and Ed25519 are"
         }
         Alert::CertificateRequired => "it asks for a client certificate: give one",
         Alert::CertificateExpired => {
@@ -248,8 +248,8 @@ fn of_alert(alert: Alert) -> &'static str {
             "it says that our client certificate is revoked: give another one"
         }
         Alert::UnknownCA => {
-            "it does not trust who signed our client certificate: that authority must be known there, \
-             and the file must hold all certificates in between"
+            "it does not trust who signed our client certificate: that authority must be known \
+             there, and the file must hold all certificates in between"
         }
         _ if is_about_us(alert) => "it refuses our client certificate, or asks for one",
         _ => "it ended the handshake: it must allow TLS 1.2 or 1.3, and know this host name",

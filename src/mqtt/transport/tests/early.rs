@@ -1,5 +1,5 @@
-//! Peers that lose an early CONNECT: when it is said again, in paused time; and what is lost and what
-//! is not, over real TLS.
+//! Peers that lose an early CONNECT: when it is said again, in paused time; and what is lost and
+//! what is not, over real TLS.
 
 use super::network::{Gateway, Manner, Tls};
 use super::*;
@@ -111,7 +111,8 @@ async fn a_peer_that_answers_in_time_costs_nothing() {
     }
 }
 
-/// A slow peer is connected to. It is not taken for one that loses CONNECT, and not cut short again.
+/// A slow peer is connected to. It is not taken for one that loses CONNECT, and not cut short
+/// again.
 #[tokio::test(start_paused = true)]
 async fn a_slow_peer_is_waited_for() {
     for wait_ds in [21, 50, 99] {
@@ -175,8 +176,8 @@ async fn connections(manner: Manner, versions: Versions, tickets: usize) -> [usi
     seen
 }
 
-/// In TLS 1.3 the first CONNECT is lost; the second comes behind the first ticket, or where there are
-/// none behind a wait. Then one connection is enough.
+/// In TLS 1.3 the first CONNECT is lost; the second comes behind the first ticket, or where there
+/// are none behind a wait. Then one connection is enough.
 #[tokio::test]
 async fn over_tls_1_3_the_second_connection_gets_through() {
     for tickets in [2, 0] {

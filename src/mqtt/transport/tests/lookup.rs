@@ -71,7 +71,8 @@ async fn a_resolver_that_hangs_is_waited_for_10_s() {
     }
 }
 
-/// An answer that comes after its attempt has ended serves the next one; after that it is asked anew.
+/// An answer that comes after its attempt has ended serves the next one; after that it is asked
+/// anew.
 #[tokio::test]
 async fn an_answer_that_is_late_serves_the_next_attempt() {
     let (lookups, resolver) = (Lookups::default(), Resolver::new());

@@ -1,5 +1,5 @@
-//! What is said of each thing that can be at a port in place of a broker, word for word: one scripted
-//! peer a row, over real sockets.
+//! What is said of each thing that can be at a port in place of a broker, word for word: one
+//! scripted peer a row, over real sockets.
 
 use super::network::{Gateway, Manner};
 use super::*;
@@ -75,13 +75,12 @@ async fn sentence_named(answers: Answers, route: Route, names: &'static Names) -
     sentence
 }
 
-/// MQTT without TLS, at a port where something else is, or nobody is let in.
+/// Codes of CONNACK that refuse, at a port of MQTT without TLS.
 #[tokio::test]
-async fn of_answers_to_connect() {
-    const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n";
+async fn of_codes_of_connack() {
     const NO_MQTT_5: &str = "unacceptable protocol version: it does not speak MQTT 3.1.1, perhaps \
          MQTT 5 alone; allow 3.1.1 there, or use another broker); see HOST, PORT";
-    let rows: [(Answers, &str); 19] = [
+    let rows: [(Answers, &str); 10] = [
         (
             Answers::With(b"\x20\x02\x00\x01"),
             &format!("AT refused \"d/m\": CONNACK 1 ({NO_MQTT_5}"),
@@ -94,7 +93,8 @@ async fn of_answers_to_connect() {
         ),
         (
             Answers::With(b"\x20\x02\x00\x03"),
-            "AT refused \"d/m\": CONNACK 3 (server unavailable: it may come back, and is asked again)",
+            "AT refused \"d/m\": CONNACK 3 (server unavailable: it may come back, and is asked \
+             again)",
         ),
         (
             Answers::With(b"\x20\x02\x00\x04"),
@@ -102,7 +102,8 @@ async fn of_answers_to_connect() {
         ),
         (
             Answers::With(b"\x20\x02\x00\x05"),
-            "AT refused \"d/m\": CONNACK 5 (not authorized: check who may connect there); see IDENTITY",
+            "AT refused \"d/m\": CONNACK 5 (not authorized: check who may connect there); see \
+             IDENTITY",
         ),
         (
             Answers::With(b"\x20\x02\x00\x09"),
@@ -125,12 +126,23 @@ async fn of_answers_to_connect() {
         ),
         (
             Answers::With(b"\x20\x03\x00\x87\x00"),
-            "AT refused \"d/m\": CONNACK 0x87 (not authorized: check who may connect there); see IDENTITY",
+            "AT refused \"d/m\": CONNACK 0x87 (not authorized: check who may connect there); see \
+             IDENTITY",
         ),
+    ];
+    check(rows).await;
+}
+
+/// MQTT without TLS, at a port where something else is.
+#[tokio::test]
+async fn of_answers_to_connect() {
+    const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n";
+    let rows: [(Answers, &str); 9] = [
         (
             Answers::With(b"\x20\x03\x00\x00\x00"),
             "AT answered CONNECT with a CONNACK that MQTT 3.1.1 does not have: it does not speak \
-             MQTT 3.1.1, perhaps MQTT 5 alone; allow 3.1.1 there, or use another broker; see PORT, WAY",
+             MQTT 3.1.1, perhaps MQTT 5 alone; allow 3.1.1 there, or use another broker; see PORT, \
+             WAY",
         ),
         (
             Answers::With(b"\x15\x03\x01\x00\x02\x02\x46"),
@@ -139,28 +151,29 @@ async fn of_answers_to_connect() {
         ),
         (
             Answers::With(HTTP),
-            "AT answered CONNECT with HTTP status 400: a web server, a proxy or MQTT over WebSocket \
-             is at this port; use the port of MQTT, or connect over WebSocket; see PORT, WAY",
+            "AT answered CONNECT with HTTP status 400: a web server, a proxy or MQTT over \
+             WebSocket is at this port; use the port of MQTT, or connect over WebSocket; see PORT, \
+             WAY",
         ),
         (
             Answers::With(b"HTTP/1.1 hunter2"),
-            "AT answered CONNECT with HTTP: a web server, a proxy or MQTT over WebSocket is at this \
-             port; use the port of MQTT, or connect over WebSocket; see PORT, WAY",
+            "AT answered CONNECT with HTTP: a web server, a proxy or MQTT over WebSocket is at \
+             this port; use the port of MQTT, or connect over WebSocket; see PORT, WAY",
         ),
         (
             Answers::With(b"\xd0\x00"),
-            "AT answered CONNECT with something else than CONNACK (first byte 0xd0): another program \
-             is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
+            "AT answered CONNECT with something else than CONNACK (first byte 0xd0): another \
+             program is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
         ),
         (
             Answers::With(b"SSH-2.0-OpenSSH\r\n"),
-            "AT answered CONNECT with something else than CONNACK (first byte 0x53): another program \
-             is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
+            "AT answered CONNECT with something else than CONNACK (first byte 0x53): another \
+             program is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
         ),
         (
             Answers::Echo,
-            "AT answered CONNECT with something else than CONNACK (first byte 0x10): another program \
-             is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
+            "AT answered CONNECT with something else than CONNACK (first byte 0x10): another \
+             program is at this port, or it does not keep to MQTT 3.1.1; see PORT, WAY",
         ),
         (
             Answers::With(b""),
@@ -175,6 +188,10 @@ async fn of_answers_to_connect() {
              KEEP-ALIVE",
         ),
     ];
+    check(rows).await;
+}
+
+async fn check<const N: usize>(rows: [(Answers, &str); N]) {
     for (answers, expected) in rows {
         assert_eq!(sentence_of(answers, Route::Tcp).await, expected);
     }
@@ -183,21 +200,21 @@ async fn of_answers_to_connect() {
 /// TLS asked for at a port without: plain MQTT, which hangs up or answers, and HTTP.
 #[tokio::test]
 async fn of_ports_without_tls() {
-    const NO_TLS: &str = "TLS handshake with AT failed: what answers there is no TLS, but plain MQTT, \
-         HTTP or something else; use the port with TLS, or connect without (invalid content type); see \
-         PORT, WAY";
+    const NO_TLS: &str = "TLS handshake with AT failed: what answers there is no TLS, but plain \
+         MQTT, HTTP or something else; use the port with TLS, or connect without (invalid content \
+         type); see PORT, WAY";
     let rows = [
         (Answers::With(b"HTTP/1.1 400 Bad Request\r\n\r\n"), NO_TLS),
         (Answers::With(b"\x20\x02\x00\x01\x00"), NO_TLS),
         (
             Answers::With(b""),
-            "TLS handshake with AT failed: it closed the connection: it takes no TLS at this port, or \
-             no connections now (tls handshake eof); see PORT, WAY",
+            "TLS handshake with AT failed: it closed the connection: it takes no TLS at this port, \
+             or no connections now (tls handshake eof); see PORT, WAY",
         ),
         (
             Answers::With(b"\x15\x03\x03\x00\x02\x02\x46"),
-            "TLS handshake with AT failed: it ended the handshake: it must allow TLS 1.2 or 1.3, and \
-             know this host name (TLS alert: protocol version); see PORT, WAY",
+            "TLS handshake with AT failed: it ended the handshake: it must allow TLS 1.2 or 1.3, \
+             and know this host name (TLS alert: protocol version); see PORT, WAY",
         ),
     ];
     for (answers, expected) in rows {
@@ -228,14 +245,15 @@ async fn of_ports_with_tls() {
     // MQTT asked for where WebSocket is.
     assert_eq!(
         named(Manner::NoWebSocket, Route::Direct, None).await,
-        "AT closed the connection at CONNECT without a word: it speaks no MQTT over TLS at this port, \
-         or refuses \"d/m\" or a keep-alive of 60 s; see PORT, WAY, IDENTITY, KEEP-ALIVE"
+        "AT closed the connection at CONNECT without a word: it speaks no MQTT over TLS at this \
+         port, or refuses \"d/m\" or a keep-alive of 60 s; see PORT, WAY, IDENTITY, KEEP-ALIVE"
     );
     // And the reverse.
     assert_eq!(
         named(Manner::Mqtt, websocket.clone(), None).await,
-        "no WebSocket with AT: what it answered is no WebSocket handshake (WebSocket protocol error: \
-         httparse error: invalid HTTP version); does it serve MQTT over WebSocket? See PORT, WAY"
+        "no WebSocket with AT: what it answered is no WebSocket handshake (WebSocket protocol \
+         error: httparse error: invalid HTTP version); does it serve MQTT over WebSocket? See \
+         PORT, WAY"
     );
     assert_eq!(
         named(Manner::NoWebSocket, websocket, None).await,
@@ -245,8 +263,8 @@ async fn of_ports_with_tls() {
     // MQTT without TLS asked for where TLS is.
     assert_eq!(
         named(Manner::Mqtt, Route::Tcp, None).await,
-        "AT answered CONNECT in TLS: this port wants TLS; connect with TLS, or to the port without; \
-         see PORT, WAY"
+        "AT answered CONNECT in TLS: this port wants TLS; connect with TLS, or to the port \
+         without; see PORT, WAY"
     );
 }
 
@@ -268,8 +286,8 @@ async fn of_nobody() {
     assert_eq!(
         sentence(&gateway.endpoint).await,
         format!(
-            "cannot connect to the proxy 127.0.0.1:{gone}: Connection refused (os error 111); is it \
-             running, and is that its address? See PROXY"
+            "cannot connect to the proxy 127.0.0.1:{gone}: Connection refused (os error 111); is \
+             it running, and is that its address? See PROXY"
         )
     );
 }

@@ -13,7 +13,8 @@ pub(super) struct Text<'a> {
     tail: Word,
 }
 
-/// A byte, already read, and where it stands; NUL behind the end, where it is as unwelcome as inside.
+/// A byte, already read, and where it stands; NUL behind the end, where it is as unwelcome as
+/// inside.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) byte: u8,

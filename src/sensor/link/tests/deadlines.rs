@@ -1,6 +1,7 @@
 //! How long the sensor waits, over memory and in virtual time.
 
 use super::*;
+use crate::mqtt::connection::WRITE_HIGH_WATER_BYTES;
 use crate::mqtt::limits::PUBACK_TIMEOUT_DEFAULT;
 use crate::mqtt::session::End;
 use tokio::io::{DuplexStream, duplex};
@@ -111,4 +112,61 @@ async fn a_token_is_renewed_when_it_is_due() {
     assert!(matches!(end, Ok(serve::Leave::Renewal)), "{end:?}");
     let latest = DUE + LEAVE_WAIT + Duration::from_millis(1);
     assert!((DUE + LEAVE_WAIT..=latest).contains(&waited), "{waited:?}");
+}
+
+/// A connection has worked once telemetry was acknowledged on it.
+#[tokio::test(start_paused = true)]
+async fn a_connection_works_once_telemetry_is_acknowledged() {
+    for is_acknowledged in [true, false] {
+        let (mut link, _stop) = link(HOUR);
+        link.telemetry.push_back("{}".to_owned());
+        let (ours, theirs) = duplex(1 << 16);
+        let mut hub = Hub(Connection::new(theirs, Duration::ZERO));
+        let serving = session::serve(&mut link, Connection::new(ours, KEEP_ALIVE), false);
+        let hub = async move {
+            let Some(Packet::Publish(telemetry)) = hub.next().await else { panic!("telemetry") };
+            if is_acknowledged {
+                hub.0.send(&Packet::PubAck(PubAck::new(telemetry.pkid))).unwrap();
+                hub.0.flush().await.unwrap();
+            }
+        };
+        let (served, ()) = tokio::join!(serving, hub);
+        assert_eq!(served.has_worked, is_acknowledged);
+    }
+}
+
+/// A hub that sends commands and does not read the answers is not read beyond some of them.
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_takes_no_answers_is_not_read() {
+    let (mut link, _stop) = link(HOUR);
+    let (ours, theirs) = duplex(1 << 16);
+    let mut hub = Connection::new(theirs, Duration::ZERO);
+    let command = Publish::new(topics::method_request("turnon", "7f"), QoS::AtMostOnce, "");
+    // Each answer is as long as its command, or longer.
+    let bytes = 3 * (WRITE_HIGH_WATER_BYTES + (1 << 16));
+    for _ in 0..bytes / command.size() {
+        hub.publish(&command).unwrap();
+    }
+    let serving = session::serve(&mut link, Connection::new(ours, KEEP_ALIVE), false);
+    let sending = timeout(Duration::from_secs(10), hub.flush());
+    tokio::select! {
+        _ = serving => panic!("the connection ended"),
+        sent = sending => assert!(sent.is_err(), "all of it was read"),
+    }
+}
+
+/// Nothing is asked of the twin, nor reported to it, before its answers would come.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_before_the_suback() {
+    let (mut link, _stop) = link(HOUR);
+    link.act(Action::Report("state", json!("true")));
+    let (ours, theirs) = duplex(1 << 16);
+    let mut hub = Connection::new(theirs, Duration::ZERO);
+    let serving = session::serve(&mut link, Connection::new(ours, KEEP_ALIVE), false);
+    let hub = async move {
+        assert!(matches!(hub.next_packet().await, Ok(Packet::Subscribe(_))));
+        let early = timeout(Duration::from_secs(2), hub.next_packet()).await;
+        assert!(early.is_err(), "{early:?}");
+    };
+    tokio::join!(serving, hub).0.end.expect_err("the hub has hung up");
 }

@@ -81,7 +81,16 @@ impl Generator {
         let humidity = self.random.u32(24..27);
         let second = self.random.u32(10..60);
         let text = format!(
-            r#"{{"machine":{{"temperature":{temperature},"pressure":{pressure}}},"ambient":{{"temperature":{ambient},"humidity":{humidity}}},"timeCreated":"2026-01-02T03:04:{second}Z"}}"#
+            concat!(
+                r#"{{"machine":{{"temperature":{temperature},"pressure":{pressure}}}"#,
+                r#","ambient":{{"temperature":{ambient},"humidity":{humidity}}}"#,
+                r#","timeCreated":"2026-01-02T03:04:{second}Z"}}"#
+            ),
+            ambient = ambient,
+            humidity = humidity,
+            pressure = pressure,
+            second = second,
+            temperature = temperature
         );
         match self.below(4) {
             0 => text.replace(",\"", ", \"").replace("\":", "\": "),
@@ -203,10 +212,26 @@ impl Generator {
                 format!(r#"{{"machine":{{"temperature{last}":{temperature}}},"{key}":"{value}"}}"#)
             }
             1 => format!(
-                r#"{{"{key}":"{value}","machine":{{"{last}":"{note}","temperature":{temperature}}}}}"#
+                concat!(
+                    r#"{{"{key}":"{value}","machine":{{"{last}":"{note}""#,
+                    r#","temperature":{temperature}}}}}"#
+                ),
+                key = key,
+                last = last,
+                note = note,
+                temperature = temperature,
+                value = value
             ),
             2 => format!(
-                r#"{{"machine":{{"temperature":{temperature}}},"{key}":{{"{value}":["{last}","{note}"]}}}}"#
+                concat!(
+                    r#"{{"machine":{{"temperature":{temperature}}},"{key}":{{"{value}""#,
+                    r#":["{last}","{note}"]}}}}"#
+                ),
+                key = key,
+                last = last,
+                note = note,
+                temperature = temperature,
+                value = value
             ),
             _ => format!(
                 r#"{{"machine":{{"temperature":"{temperature}{value}"}},"{key}":"{note}"}}"#
@@ -313,7 +338,8 @@ impl Generator {
 
     /// A valid body with one to four bytes overwritten, inserted or removed.
     fn mutated(&mut self) -> Vec<u8> {
-        const BYTES: &[u8] = b"\0\t\n\x0b\x0c\r\x1f \"\\/{}[]:,-+.eE0123456789truefalsnu\x7f\x80\xc3\xa9\xed\xa0\xf0\xff";
+        const BYTES: &[u8] = b"\0\t\n\x0b\x0c\r\x1f \"\\/{}[]:,-+.eE0123456789truefalsnu\
+            \x7f\x80\xc3\xa9\xed\xa0\xf0\xff";
         let kind = [
             Kind::Normal,
             Kind::Boundary,

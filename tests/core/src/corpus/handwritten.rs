@@ -242,8 +242,16 @@ const BODIES: &[(Kind, &[&str])] = &[
     (
         Kind::Normal,
         &[
-            r#"{"machine":{"temperature":21.0,"pressure":1.0},"ambient":{"temperature":20.7,"humidity":24},"timeCreated":"2026-01-02T03:04:05.678901Z"}"#,
-            r#"{"machine":{"temperature":101.2,"pressure":10.1},"ambient":{"temperature":21.3,"humidity":26},"timeCreated":"2026-01-02T03:04:05.678901Z"}"#,
+            concat!(
+                r#"{"machine":{"temperature":21.0,"pressure":1.0}"#,
+                r#","ambient":{"temperature":20.7,"humidity":24}"#,
+                r#","timeCreated":"2026-01-02T03:04:05.678901Z"}"#
+            ),
+            concat!(
+                r#"{"machine":{"temperature":101.2,"pressure":10.1}"#,
+                r#","ambient":{"temperature":21.3,"humidity":26}"#,
+                r#","timeCreated":"2026-01-02T03:04:05.678901Z"}"#
+            ),
             "\r\n\t {\"machine\": {\"temperature\": 26}} \t\r\n",
         ],
     ),
@@ -279,7 +287,10 @@ const BODIES: &[(Kind, &[&str])] = &[
             r#"[{"machine":{"temperature":26}}]"#,
             r#"{"":{"":26},"machine":{"":1,"temperature":26}}"#,
             r#"{"machine ":{"temperature":26}}"#,
-            r#"{"z":[{},[],"",{"machine":{"temperature":1}}],"machine":{"p":[[]],"temperature":26}}"#,
+            concat!(
+                r#"{"z":[{},[],"",{"machine":{"temperature":1}}]"#,
+                r#","machine":{"p":[[]],"temperature":26}}"#
+            ),
         ],
     ),
     (

@@ -77,7 +77,9 @@ proptest! {
 
     /// In whatever order receipts are settled, packet ids leave once and in order of receipt.
     #[test]
-    fn packet_ids_leave_in_order_of_receipt(order in Just((0u64..200).collect::<Vec<_>>()).prop_shuffle()) {
+    fn packet_ids_leave_in_order_of_receipt(
+        order in Just((0u64..200).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
         let mut ledger = Ledger::default();
         for id in 1..=200 {
             ledger.receive(id);

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use sluicegate::pipeline::arena::{Arena, FREE_CHUNKS_MAX, Place};
-use sluicegate::pipeline::limits::{ALERT_TABLES_BYTES, HELD_BYTES_MIN};
+use sluicegate::pipeline::arena::{Arena, FREE_CHUNKS_MAX};
+use sluicegate::pipeline::limits::HELD_BYTES_MIN;
+use sluicegate::pipeline::message::ALERT_TABLES_BYTES;
+use sluicegate::pipeline::place::Place;
 
 use crate::properties;
 
@@ -29,8 +31,8 @@ fn back(arena: &mut Arena, piece: Piece) {
     arena.back(piece.place, piece.bytes.len());
 }
 
-/// What the pieces keep alive by what is known of them alone: each its own pages and an eighth, if large,
-/// else the whole chunk that it is in; and its places in tables.
+/// What the pieces keep alive by what is known of them alone: each its own pages and an eighth, if
+/// large, else the whole chunk that it is in; and its places in tables.
 fn alive_bytes(pieces: &[Piece]) -> usize {
     let (alone, small): (Vec<_>, Vec<_>) =
         pieces.iter().partition(|piece| piece.place == Place::ALONE);

@@ -7,9 +7,9 @@ use sluicegate::azure::{Identity, Properties};
 use sluicegate::broker::AlertsTopic;
 use sluicegate::mqtt::limits::TOPIC_BYTES_MAX;
 use sluicegate::outbound::naming::{BrokerOutput, HubOutput, Naming};
-use sluicegate::pipeline::arena::Place;
 use sluicegate::pipeline::message::{Alert, Batch, Findings, Message, SourceId, Span};
 use sluicegate::pipeline::order::Order;
+use sluicegate::pipeline::place::Place;
 use sluicegate::pipeline::threshold::Threshold;
 use sluicegate::pipeline::unsent::Unsent;
 
@@ -40,7 +40,9 @@ proptest! {
 
     /// In whatever order the pool returns batches, they are settled in order of arrival.
     #[test]
-    fn order_of_arrival_is_restored(sequences in Just((0u64..40).collect::<Vec<_>>()).prop_shuffle()) {
+    fn order_of_arrival_is_restored(
+        sequences in Just((0u64..40).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
         let mut order = Order::default();
         let mut settled = Vec::new();
         for sequence in sequences {
@@ -74,7 +76,8 @@ fn properties_stay_and_the_alert_is_added() {
     }
 }
 
-/// For all ways to write it: what this very module has sent as an alert is known, and nothing else is.
+/// For all ways to write it: what this very module has sent as an alert is known, and nothing else
+/// is.
 #[test]
 fn an_alert_of_this_very_module_is_known() {
     let own = [

@@ -84,7 +84,10 @@ proptest! {
 
     /// For any order of PUBACKs, each token comes back exactly once, under the id it was sent with.
     #[test]
-    fn every_token_returns_once(order in prop::collection::vec(any::<u16>(), 1..300), start in any::<u16>()) {
+    fn every_token_returns_once(
+        order in prop::collection::vec(any::<u16>(), 1..300),
+        start in any::<u16>(),
+    ) {
         let mut table = Inflight::<u32>::default();
         for token in 0..u32::from(start % 5000) {
             let id = push(&mut table, token);

@@ -74,7 +74,10 @@ proptest! {
 
     /// Valid streams, cut anywhere.
     #[test]
-    fn valid_streams_decode_alike(packets in prop::collection::vec(a_packet(), 0..8), cut in any::<prop::sample::Index>()) {
+    fn valid_streams_decode_alike(
+        packets in prop::collection::vec(a_packet(), 0..8),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let bytes = encode(&packets);
         let cut = cut.index(bytes.len() + 1);
         prop_assert_eq!(by_places(&bytes[..cut]), by_codec(&bytes[..cut]));
@@ -97,8 +100,13 @@ proptest! {
 
     /// Any bytes at all; small ones at the front make headers and short lengths likely.
     #[test]
-    fn any_bytes_decode_alike(first in prop::sample::select(vec![0x30u8, 0x32, 0x34, 0x36, 0x3b, 0x40, 0x90, 0xd0, 0x00]),
-        length in 0u8..24, rest in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn any_bytes_decode_alike(
+        first in prop::sample::select(
+            vec![0x30u8, 0x32, 0x34, 0x36, 0x3b, 0x40, 0x90, 0xd0, 0x00],
+        ),
+        length in 0u8..24,
+        rest in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
         let mut bytes = vec![first, length, 0, length / 2];
         bytes.extend(rest);
         prop_assert_eq!(by_places(&bytes), by_codec(&bytes));
@@ -106,8 +114,18 @@ proptest! {
 
     /// What is written is what the codec writes.
     #[test]
-    fn written_publishes_are_the_codecs(topic in ".{0,90}", id in any::<u16>(), dup: bool, retain: bool,
-        length in prop_oneof![20 => 0..300_usize, 10 => 16_000..16_500_usize, 1 => Just(2_097_152)], byte: u8) {
+    fn written_publishes_are_the_codecs(
+        topic in ".{0,90}",
+        id in any::<u16>(),
+        dup: bool,
+        retain: bool,
+        length in prop_oneof![
+            20 => 0..300_usize,
+            10 => 16_000..16_500_usize,
+            1 => Just(2_097_152),
+        ],
+        byte: u8,
+    ) {
         let body = vec![byte; length];
         let packet_id = (id != 0).then_some(id);
         let mut ours = b"before".to_vec();

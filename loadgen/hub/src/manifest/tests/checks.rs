@@ -102,10 +102,9 @@ fn members_given_twice_are_told() {
     check(&[(
         &format!("{AGENT}/modules/filter/settings/createOptions"),
         options,
-        &[
-            "modulesContent.$edgeAgent.properties.desired.modules.filter.settings.createOptions.Env: \
-         given twice in the string: the last one counts; remove the other",
-        ],
+        &["modulesContent.$edgeAgent.properties.desired.modules.filter.settings.createOptions\
+         .Env: \
+         given twice in the string: the last one counts; remove the other"],
     )]);
 }
 
@@ -119,8 +118,7 @@ fn create_options_and_env_are_told_of() {
             json!({"createOptions": "{}", "createOptions02": "x"}),
             &[&format!(
                 "error: {path}.settings.createOptions02: not read: the part createOptions01 \
-                    before it \
-             is missing"
+             before it is missing"
             )],
         ),
         (
@@ -157,8 +155,7 @@ fn create_options_and_env_are_told_of() {
             json!({"A": {"value": "${SITE}"}}),
             &[&format!(
                 "{path}.env.A.value: variable SITE is not set (line 1): set it in the \
-                    environment, or \
-             in `.env` beside the file; ${{SITE}} stays as it is"
+             environment, or in `.env` beside the file; ${{SITE}} stays as it is"
             )],
         ),
     ]);
@@ -167,13 +164,13 @@ fn create_options_and_env_are_told_of() {
 /// Layers over the plain manifest, in texts of their own.
 #[test]
 fn layers_are_told_of() {
-    let nobody = Variables::default();
-    let base = plain().to_string();
     let layer = |sections: Value| json!({"modulesContent": sections}).to_string();
     let agent = "modulesContent.$edgeAgent.properties.desired";
     let table = [
-        (layer(json!({"filter": {"properties.desired.a.b": 1, "properties.desired.a.c": null}})),
-            vec![]),
+        (
+            layer(json!({"filter": {"properties.desired.a.b": 1, "properties.desired.a.c": null}})),
+            vec![],
+        ),
         (
             layer(json!({"$edgeAgent": {"properties.desired.modules.fliter.settings.image": "y"}})),
             vec![format!(
@@ -183,48 +180,78 @@ fn layers_are_told_of() {
         ),
         (
             layer(json!({"filter": {"properties.desired": {"b": 1}}})),
-            vec!["layer: modulesContent.filter.properties.desired: takes the place of all that was \
+            vec![
+                "layer: modulesContent.filter.properties.desired: takes the place of all that was \
                   said here before, and drops `TemperatureThreshold`: name the base first, and \
                   write `properties.desired.MEMBER` in a layer"
-                .to_owned()],
+                    .to_owned(),
+            ],
         ),
         (
             layer(json!({"$edgeHub": {"properties.desired.routes.b.priority": 1}})),
-            vec!["error: layer: modulesContent.$edgeHub.properties.desired.routes.b.priority: `b` \
+            vec![
+                "error: layer: modulesContent.$edgeHub.properties.desired.routes.b.priority: `b` \
                   is no object there: give it as a whole"
-                .to_owned()],
+                    .to_owned(),
+            ],
         ),
         (
             layer(json!({"$edgeHub": {"properties.desired.routes..b": "x"}})),
-            vec!["error: layer: modulesContent.$edgeHub.properties.desired.routes..b: a name \
+            vec![
+                "error: layer: modulesContent.$edgeHub.properties.desired.routes..b: a name \
                   between two dots is missing"
-                .to_owned()],
+                    .to_owned(),
+            ],
         ),
         (
             layer(json!({"$edgeHub": {"properties.desired.routes.c": "FROM nowhere"}})),
-            vec!["error: layer: modulesContent.$edgeHub.properties.desired.routes.c: `nowhere` is \
+            vec![
+                "error: layer: modulesContent.$edgeHub.properties.desired.routes.c: `nowhere` is \
                   not a source; use /*, /messages/*, /messages/modules/{module}/*, \
-                  /messages/modules/{module}/outputs/*, /messages/modules/{module}/outputs/{output} \
-                  or /twinChangeNotifications"
-                .to_owned()],
+                  /messages/modules/{module}/outputs/*, \
+                  /messages/modules/{module}/outputs/{output} or /twinChangeNotifications"
+                    .to_owned(),
+            ],
         ),
         (
             layer(json!({"filter": {"properties.desird.a": 1}})),
-            vec!["error: layer: modulesContent.filter.properties.desird.a: not read: misspelt for \
+            vec![
+                "error: layer: modulesContent.filter.properties.desird.a: not read: misspelt for \
                   `properties.desired`, which is the name"
-                .to_owned()],
+                    .to_owned(),
+            ],
         ),
-        ("{".to_owned(), vec!["error: layer: not JSON: EOF while parsing an object at line 1 \
-            column 1".to_owned()]),
+    ];
+    check_layers(table.into());
+}
+
+#[test]
+fn what_is_no_layer_is_told() {
+    let layer = |sections: Value| json!({"modulesContent": sections}).to_string();
+    let table = [
+        (
+            "{".to_owned(),
+            vec![
+                "error: layer: not JSON: EOF while parsing an object at line 1 \
+            column 1"
+                    .to_owned(),
+            ],
+        ),
         (
             json!({"moduleContents": {}}).to_string(),
-            vec!["error: layer: modulesContent: missing: `moduleContents` is misspelt for \
-                it".to_owned()],
+            vec![
+                "error: layer: modulesContent: missing: `moduleContents` is misspelt for \
+                it"
+                .to_owned(),
+            ],
         ),
         (
             json!({"$edgeHub": {}}).to_string(),
-            vec!["error: layer: modulesContent: missing: put the sections of the modules into \
-                it".to_owned()],
+            vec![
+                "error: layer: modulesContent: missing: put the sections of the modules into \
+                it"
+                .to_owned(),
+            ],
         ),
         // A module and a route taken away.
         (
@@ -233,6 +260,23 @@ fn layers_are_told_of() {
             vec![],
         ),
     ];
+    check_layers(table.into());
+}
+
+/// A manifest that is whole may name places in itself.
+#[test]
+fn places_in_a_whole_manifest_are_taken() {
+    let mut value = plain();
+    value["modulesContent"]["filter"]["properties.desired.TemperatureThreshold"] = json!(60);
+    let manifest = Manifest::parse(&value.to_string(), &Variables::default()).unwrap();
+    assert_eq!(manifest.modules["filter"].desired, json!({"TemperatureThreshold": 60}));
+    assert_eq!(manifest.warnings, []);
+}
+
+/// Each layer by itself over the plain manifest.
+fn check_layers(table: Vec<(String, Vec<String>)>) {
+    let nobody = Variables::default();
+    let base = plain().to_string();
     for (text, expected) in table {
         let source =
             |name: &str, text| Source { name: Some(name.to_owned()), text, variables: &nobody };
@@ -242,10 +286,4 @@ fn layers_are_told_of() {
         };
         assert_eq!(told, expected, "{text}");
     }
-    // A manifest that is whole may name places in itself.
-    let mut value = plain();
-    value["modulesContent"]["filter"]["properties.desired.TemperatureThreshold"] = json!(60);
-    let manifest = Manifest::parse(&value.to_string(), &nobody).unwrap();
-    assert_eq!(manifest.modules["filter"].desired, json!({"TemperatureThreshold": 60}));
-    assert_eq!(manifest.warnings, []);
 }

@@ -52,26 +52,40 @@ fn undeclared(file: &str, path: &str, verb: &str, module: &str) -> String {
     )
 }
 
-fn taken() -> Vec<(Vec<&'static str>, Expected)> {
+type Taken = (Vec<&'static str>, Expected);
+
+/// A file by itself.
+fn one(
+    name: &'static str,
+    modules: &'static [&'static str],
+    routes: usize,
+    warnings: Vec<String>,
+) -> Taken {
+    (vec![name], Expected { modules, routes, warnings })
+}
+
+const PRIORITY: &str = "not applied here: the local hub delivers messages in their order";
+
+fn taken() -> Vec<Taken> {
+    let mut all = taken_templates();
+    all.extend(taken_deployments());
+    all
+}
+
+fn taken_templates() -> Vec<Taken> {
     let file = "template-3.0-windows.json";
     let sections = "moduleContent.$edgeHub.properties.desired";
     let windows = vec![
         ttl(file).replace(HUB, sections),
         undeclared(file, &format!("{sections}.routes.sensorToFilter"), "comes from", "tempSensor"),
     ];
-    let debug = "debug-left-out.json";
-    let nested = "nested-edge.json";
     let template = "names-of-a-template.json";
     let four = "template-4.0.json";
-    let priority = "not applied here: the local hub delivers messages in their order";
     let left = |route: &str, verb: &str, name: &str| {
         format!(
             "{template}: {HUB}.routes.{route}: {verb} `{name}`, which a template left: write the \
              module's name"
         )
-    };
-    let one = |names: &'static str, modules, routes, warnings| {
-        (vec![names], Expected { modules, routes, warnings })
     };
     vec![
         one(
@@ -90,17 +104,33 @@ fn taken() -> Vec<(Vec<&'static str>, Expected)> {
             &["SimulatedTemperatureSensor", "filter"],
             4,
             vec![
-                format!("{four}: {HUB}.routes.alerts.priority: {priority}"),
+                format!("{four}: {HUB}.routes.alerts.priority: {PRIORITY}"),
                 format!("{four}: {HUB}.routes.alerts.timeToLiveSecs: not applied here: {KEPT}"),
-                format!("{four}: {HUB}.routes.sensorToFilter.priority: {priority}"),
+                format!("{four}: {HUB}.routes.sensorToFilter.priority: {PRIORITY}"),
                 format!(
                     "{four}: {HUB}.routes.twins: not applied here: the local hub sends no twin \
-                        change \
-                 notifications, so nothing takes this route"
+                 change notifications, so nothing takes this route"
                 ),
                 ttl(four),
             ],
         ),
+        one(
+            template,
+            &["SendModule"],
+            3,
+            vec![
+                left("r1", "comes from", "FROM_MODULE_NAME"),
+                left("r2", "goes to", "TO_MODULE_NAME"),
+                left("r3", "comes from", "<module>"),
+            ],
+        ),
+    ]
+}
+
+fn taken_deployments() -> Vec<Taken> {
+    let debug = "debug-left-out.json";
+    let nested = "nested-edge.json";
+    vec![
         one(
             "deployment-split.json",
             &["writer"],
@@ -120,24 +150,13 @@ fn taken() -> Vec<(Vec<&'static str>, Expected)> {
             vec![
                 format!(
                     "{nested}: {HUB}.mqttBroker: not applied here: the local hub serves the \
-                        topics of \
-                 IoT Hub alone"
+                 topics of IoT Hub alone"
                 ),
                 format!(
                     "{nested}: {HUB}.schemaVersion: \"1.2\" is newer than 1.1: what it adds is not \
                  applied"
                 ),
                 ttl(nested),
-            ],
-        ),
-        one(
-            template,
-            &["SendModule"],
-            3,
-            vec![
-                left("r1", "comes from", "FROM_MODULE_NAME"),
-                left("r2", "goes to", "TO_MODULE_NAME"),
-                left("r3", "comes from", "<module>"),
             ],
         ),
         one("base.json", &["SimulatedTemperatureSensor", "filter"], 2, vec![]),
@@ -147,7 +166,7 @@ fn taken() -> Vec<(Vec<&'static str>, Expected)> {
                 modules: &["SimulatedTemperatureSensor", "filter", "logger"],
                 routes: 3,
                 warnings: vec![format!(
-                    "layer-logger.json: content.{HUB}.routes.up.priority: {priority}"
+                    "layer-logger.json: content.{HUB}.routes.up.priority: {PRIORITY}"
                 )],
             },
         ),

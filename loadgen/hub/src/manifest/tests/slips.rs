@@ -70,8 +70,7 @@ fn desired_properties_elsewhere_are_told() {
             filter,
             json!({"properties.desired": {"desired": {"TemperatureThreshold": 60}}}),
             &["modulesContent.filter.properties.desired.desired: stands inside \
-                    `properties.desired`: \
-             put its members one level up, without it"],
+             `properties.desired`: put its members one level up, without it"],
         ),
         (
             filter,
@@ -87,6 +86,15 @@ fn desired_properties_elsewhere_are_told() {
         ),
         // A property may have the name, as long as it is no object.
         (filter, json!({"properties.desired": {"desired": 21.5}}), &[]),
+    ]);
+}
+
+#[test]
+fn misspelt_desired_properties_are_told() {
+    let filter = "/modulesContent/filter";
+    let put = "not read here: desired properties belong into `properties.desired`; write \
+        {\"properties.desired\": ";
+    check(&[
         (
             filter,
             json!({"properties": {"desired": {"TemperatureThreshold": 60}}}),
@@ -125,19 +133,26 @@ fn desired_properties_elsewhere_are_told() {
             &["error: modulesContent.filter.property.desired.TemperatureThreshold: not read: \
              misspelt for `properties.desired`, which is the name"],
         ),
+    ]);
+}
+
+#[test]
+fn what_stands_beside_desired_properties_is_told() {
+    let filter = "/modulesContent/filter";
+    let put = "not read here: desired properties belong into `properties.desired`; write \
+        {\"properties.desired\": ";
+    check(&[
         (
             filter,
             json!({"properties.reported": {"a": 1}}),
             &["modulesContent.filter.properties.reported: ignored: a module reports its \
-                    properties \
-             itself; remove this"],
+             properties itself; remove this"],
         ),
         (
             filter,
             json!({"properties": {"reported": {"a": 1}}}),
             &["modulesContent.filter.properties.reported: ignored: a module reports its \
-                    properties \
-             itself; remove this"],
+             properties itself; remove this"],
         ),
         (
             filter,
@@ -149,7 +164,7 @@ fn desired_properties_elsewhere_are_told() {
             &format!("{AGENT}/modules/filter/properties.desired"),
             json!({"a": 1}),
             &["error: \
-                    modulesContent.$edgeAgent.properties.desired.modules.filter.properties.desired: \
+             modulesContent.$edgeAgent.properties.desired.modules.filter.properties.desired: \
              not read here: desired properties belong into the section `modulesContent.filter`"],
         ),
         (
@@ -235,6 +250,14 @@ fn what_is_not_applied_is_told() {
             &[&format!("{path}.routes.b: {never}")],
         ),
         (route, json!("FROM /* INTO $upstream"), &[]),
+    ]);
+}
+
+#[test]
+fn what_is_not_applied_beside_routes_is_told() {
+    let path = "modulesContent.$edgeHub.properties.desired";
+    let kept = format!("not applied here: {KEPT}");
+    check(&[
         (
             &format!("{HUB}/storeAndForwardConfiguration"),
             json!({"timeToLiveSecs": 7200}),
@@ -259,6 +282,13 @@ fn what_is_not_applied_is_told() {
             json!({}),
             &[&format!("{path}.Routes: unknown member: ignored (did you mean `routes`?)")],
         ),
+    ]);
+}
+
+#[test]
+fn versions_and_members_of_modules_are_told() {
+    let path = "modulesContent.$edgeHub.properties.desired";
+    check(&[
         (
             &format!("{HUB}/schemaVersion"),
             json!("1.3"),
@@ -278,8 +308,7 @@ fn what_is_not_applied_is_told() {
             &format!("{AGENT}/schemaVersion"),
             json!(1.1),
             &["error: modulesContent.$edgeAgent.properties.desired.schemaVersion: 1.1 is no \
-                    version \
-             that the runtime takes: write \"1.1\""],
+             version that the runtime takes: write \"1.1\""],
         ),
         (&format!("{AGENT}/modules/filter/startupOrder"), json!(3), &[]),
         (&format!("{AGENT}/modules/filter/restartPolicy"), json!("never"), &[]),
@@ -304,10 +333,8 @@ fn control_characters_are_escaped() {
     check(&[(
         "/modulesContent/filter/properties.desired",
         json!({"a\u{1b}[2J b": 1}),
-        &[
-            "error: modulesContent.filter.properties.desired: `a\\u{1b}[2J b` is not a property name: \
-         1 to 1024 bytes without control characters, `.`, `$`, `#` and space",
-        ],
+        &["error: modulesContent.filter.properties.desired: `a\\u{1b}[2J b` is not a property \
+         name: 1 to 1024 bytes without control characters, `.`, `$`, `#` and space"],
     )]);
 }
 

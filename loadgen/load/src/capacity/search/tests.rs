@@ -94,8 +94,8 @@ fn what_cannot_be_confirmed_is_lowered() {
 }
 
 proptest! {
-    /// A sharp limit is found within 5 %, wherever it is, in a bounded number of probes: every climb
-    /// from it, at most five halvings, three confirmations and a refusal.
+    /// A sharp limit is found within 5 %, wherever it is, in a bounded number of probes: every
+    /// climb from it, at most five halvings, three confirmations and a refusal.
     #[test]
     fn a_sharp_limit_is_found(start in 1.0..1e4_f64, times in 1.0..1000.0_f64) {
         let truth = start * times;
@@ -110,8 +110,9 @@ proptest! {
     fn a_swaying_limit_is_found(truth in 2e3..1e6_f64, seed: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
         let sway = 0.02;
-        let (search, tried) =
-            search(1000.0, RATE_MAX, |rate| rate <= truth * (1.0 + sway * (2.0 * random.f64() - 1.0)));
+        let (search, tried) = search(1000.0, RATE_MAX, |rate| {
+            rate <= truth * (1.0 + sway * (2.0 * random.f64() - 1.0))
+        });
         let rate = search.confirmed().unwrap();
         let range = truth * (1.0 - sway) / PRECISION..=truth * (1.0 + sway);
         prop_assert!(range.contains(&rate), "{} of {}: {:?}", rate, truth, tried);

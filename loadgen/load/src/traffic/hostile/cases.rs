@@ -244,13 +244,23 @@ const BODIES: &[(Expect, &[&str])] = &[
             "\r\n\t {\"machine\": {\"temperature\": <hot>}, \"timeCreated\": \"<stamp>",
             r#"{"machine":{"temperature":<cold>,"temperature":<hot>},"timeCreated":"<stamp>"#,
             r#"{"machine":{"temperature":"x","temperature":<hot>},"timeCreated":"<stamp>"#,
-            r#"{"machine":{"temperature":<cold>},"machine":{"temperature":<hot>},"timeCreated":"<stamp>"#,
+            concat!(
+                r#"{"machine":{"temperature":<cold>},"machine":{"temperature":<hot>}"#,
+                r#","timeCreated":"<stamp>"#
+            ),
             r#"{"machine":5,"machine":{"temperature":<hot>},"timeCreated":"<stamp>"#,
             r#"{"machine":{"\u0074emperature":<hot>},"timeCreated":"<stamp>"#,
             r#"{"m\u0061chine":{"temp\u0065rature":<hot>},"timeCreated":"<stamp>"#,
-            r#"{"machine":{"temperature":<cold>},"m\u0061chine":{"temp\u0065rature":<hot>},"timeCreated":"<stamp>"#,
+            concat!(
+                r#"{"machine":{"temperature":<cold>},"m\u0061chine":{"temp\u0065rature":<hot>}"#,
+                r#","timeCreated":"<stamp>"#
+            ),
             r#"{"":{"":0},"machine":{"":1,"temperature":<hot>},"timeCreated":"<stamp>"#,
-            r#"{"z":[{"machine":{"temperature":<cold>}}],"machine":{"p":[[]],"temperature":<hot>},"timeCreated":"<stamp>"#,
+            concat!(
+                r#"{"z":[{"machine":{"temperature":<cold>}}],"machine":{"p":[[]],"#,
+                r#""temperature":<hot>}"#,
+                r#","timeCreated":"<stamp>"#
+            ),
         ],
     ),
     (

@@ -56,7 +56,11 @@ fn real_readings() {
     let (_, temperature) = readings.rows().next().unwrap();
     assert!(!readings.are_real || temperature == "73.96732207");
     let first = format!(
-        r#"{{"machine":{{"temperature":{temperature}}},"recorded":"2013-12-02 21:15:00","timeCreated":"2026-01-01T00:00:00.0000000Z"}}"#
+        concat!(
+            r#"{{"machine":{{"temperature":{}}},"recorded":"2013-12-02 21:15:00""#,
+            r#","timeCreated":"2026-01-01T00:00:00.0000000Z"}}"#
+        ),
+        temperature
     );
     assert_eq!(traffic.body(0), first.as_bytes());
 
@@ -81,17 +85,26 @@ fn bodies() {
         (
             0,
             true,
-            r#"{"machine":{"temperature":26},"recorded":"a \"b\"\\ é","timeCreated":"2026-01-01T00:00:00.0000000Z"}"#,
+            concat!(
+                r#"{"machine":{"temperature":26},"recorded":"a \"b\"\\ é""#,
+                r#","timeCreated":"2026-01-01T00:00:00.0000000Z"}"#
+            ),
         ),
         (
             1,
             false,
-            r#"{"machine":{"temperature":-7.50},"recorded":"","timeCreated":"2026-01-01T00:00:00.0000019Z"}"#,
+            concat!(
+                r#"{"machine":{"temperature":-7.50},"recorded":"""#,
+                r#","timeCreated":"2026-01-01T00:00:00.0000019Z"}"#
+            ),
         ),
         (
             2,
             true,
-            r#"{"machine":{"temperature":26},"recorded":"a \"b\"\\ é","timeCreated":"2026-01-01T00:00:00.0000028Z"}"#,
+            concat!(
+                r#"{"machine":{"temperature":26},"recorded":"a \"b\"\\ é""#,
+                r#","timeCreated":"2026-01-01T00:00:00.0000028Z"}"#
+            ),
         ),
     ] {
         let mut out = Vec::new();
@@ -240,7 +253,8 @@ fn refusals_of_other_programs_files() {
         (
             CsvFormat { delimiter: ';', ..dot },
             "timestamp;value\na;1,5\n",
-            "line 2, column \"value\": \"1,5\" is no number; if its comma is a decimal one, give --decimal ,",
+            "line 2, column \"value\": \"1,5\" is no number; if its comma is a decimal one, give \
+             --decimal ,",
         ),
         (
             comma,

@@ -124,7 +124,10 @@ proptest! {
 
     /// Any threshold but those at the end of all numbers has room.
     #[test]
-    fn any_threshold(threshold in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL, seed: u64) {
+    fn any_threshold(
+        threshold in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL,
+        seed: u64,
+    ) {
         let settings = TrafficSettings { seed, sensors: 5, ..settings(threshold, None) };
         match Simulated::new(&settings, 0.3) {
             Err(_) => prop_assert!(threshold.abs() > 1.79e308),

@@ -49,7 +49,8 @@ fn failures_are_all_told() {
     has(&text, "7 missing, 0 duplicated, 0 false, 0 disordered, 0 corrupted, 0 with wrong prop");
     has(&text, "3 never sent");
     has(&text, "2 lost or cut; 40 messages sent again, 0 alerts twice");
-    let last = "\n\nFAILED: 199,998/s sent, 312 µs at p99, 1,000 of 1,000 alerts correct\n  7 alerts are missing";
+    let last = "\n\nFAILED: 199,998/s sent, 312 µs at p99, 1,000 of 1,000 alerts correct\n  7 \
+                alerts are missing";
     assert!(text.ends_with(last), "{text}");
 }
 
@@ -77,8 +78,8 @@ fn an_invalid_result_is_said_in_a_sentence() {
         outcome.traffic.gaps = 3;
     };
     let text = text(change);
-    let expected = "\n\nINVALID: the instrument was the bottleneck; 199,998/s and 312 µs at p99 say \
-        nothing of the program\n  other programs took 1.9 of 2 cores: end them";
+    let expected = "\n\nINVALID: the instrument was the bottleneck; 199,998/s and 312 µs at p99 \
+        say nothing of the program\n  other programs took 1.9 of 2 cores: end them";
     assert!(text.ends_with(expected), "{text}");
     has(&text, "3 rows of the file have no value and were passed over");
 }

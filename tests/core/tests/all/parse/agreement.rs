@@ -1,4 +1,5 @@
-//! Property tests: every way gives the same verdict for whatever bytes, and the numbers that they compare are the ones that the text spells.
+//! Property tests: every way gives the same verdict for whatever bytes, and the numbers that they
+//! compare are the ones that the text spells.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -29,9 +30,13 @@ pub(super) fn number() -> impl Strategy<Value = String> {
 fn atom() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => number(),
-        1 => select(vec!["true", "false", "null", "\"\"", "{}", "[]", "\"26\""]).prop_map(str::to_owned),
+        1 => select(vec!["true", "false", "null", "\"\"", "{}", "[]", "\"26\""])
+            .prop_map(str::to_owned),
         1 => "\"([a-z\"\\\\]|\\\\u[0-9a-fdD]{4}|\\\\[bfnrtu/\"]|é|😀){0,12}\"",
-        1 => select(vec!["NaN", "-Infinity", "1.", "01", "1e", "tru", "\"\\ud800\"", "1\u{c}", "\"\\q\""]).prop_map(str::to_owned),
+        1 => select(vec![
+            "NaN", "-Infinity", "1.", "01", "1e", "tru", "\"\\ud800\"", "1\u{c}", "\"\\q\"",
+        ])
+        .prop_map(str::to_owned),
     ]
 }
 
@@ -55,10 +60,13 @@ fn space() -> impl Strategy<Value = &'static str> {
 
 pub(super) fn value() -> impl Strategy<Value = String> {
     atom().prop_recursive(4, 24, 5, |inner| {
-        let member = (key(), space(), space(), inner.clone()).prop_map(|(k, a, b, v)| format!("\"{k}\"{a}:{b}{v}"));
+        let member = (key(), space(), space(), inner.clone());
+        let member = member.prop_map(|(k, a, b, v)| format!("\"{k}\"{a}:{b}{v}"));
         prop_oneof![
-            2 => (prop::collection::vec(member, 0..5), space()).prop_map(|(m, s)| format!("{{{}{s}}}", m.join(","))),
-            1 => (prop::collection::vec(inner, 0..4), space()).prop_map(|(m, s)| format!("[{s}{}]", m.join(","))),
+            2 => (prop::collection::vec(member, 0..5), space())
+                .prop_map(|(m, s)| format!("{{{}{s}}}", m.join(","))),
+            1 => (prop::collection::vec(inner, 0..4), space())
+                .prop_map(|(m, s)| format!("[{s}{}]", m.join(","))),
         ]
     })
 }

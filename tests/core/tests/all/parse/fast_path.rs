@@ -1,4 +1,5 @@
-//! The walk: what it judges is judged as the exact parser does, and it declines no more than it says.
+//! The walk: what it judges is judged as the exact parser does, and it declines no more than it
+//! says.
 
 use core_tests::corpus::{THRESHOLDS, corpus};
 use proptest::prelude::*;
@@ -8,11 +9,17 @@ use super::*;
 use crate::properties;
 
 /// The simulated sensor's, with the digits that it really sends.
-const SENSOR: &str = r#"{"machine":{"temperature":101.52791830163853,"pressure":9.8137},"ambient":{"temperature":-21.1,"humidity":25},"timeCreated":"2026-01-01T00:00:12Z"}"#;
+const SENSOR: &str = concat!(
+    r#"{"machine":{"temperature":101.52791830163853,"pressure":9.8137}"#,
+    r#","ambient":{"temperature":-21.1,"humidity":25}"#,
+    r#","timeCreated":"2026-01-01T00:00:12Z"}"#
+);
 /// All that JSON has, at places where the walk takes it: escapes, characters of two to four bytes,
 /// white space, literals, nesting, names beside those of the path.
-const RICH: &str = "{ \"aé\":\"\\ud83d\\ude00é€😀\",\r\n\t\"machine\":{\"é\":[[],{},[1,-0.5e-3],{\"\\n\":true}],\
-    \"temperature\":-1.25E+1,\"p\":null} ,\"machines\":{\"temperature\":false}, \"a long name\":\"a long value, too\"}  ";
+const RICH: &str = "{ \"aé\":\"\\ud83d\\ude00é€😀\",\r\n\t\
+    \"machine\":{\"é\":[[],{},[1,-0.5e-3],{\"\\n\":true}],\
+    \"temperature\":-1.25E+1,\"p\":null} ,\"machines\":{\"temperature\":false}, \"a long \
+    name\":\"a long value, too\"}  ";
 
 /// What the walk says of `body`, after comparing it, bit by bit, with the exact parser.
 fn compare(path: &JsonPath, body: &[u8], threshold: f64) -> Option<Verdict> {
@@ -61,7 +68,9 @@ fn the_corpus_agrees() {
 /// leaves a body that is judged right or declined. So does removing one, and cutting.
 #[test]
 fn one_byte_makes_no_difference_between_parsers() {
-    let bytes = b"\0\x01\t\n\x0c\x1f !\"#+,-./0159:;@AEFZ[\\]^`abefnrtux{|}~\x7f\x80\xbf\xc0\xc3\xe2\xed\xef\xf0\xf4\xf5\xff";
+    let bytes = b"\0\x01\t\n\x0c\x1f \
+                  !\"#+,-./0159:;@AEFZ[\\]^`abefnrtux{|}~\
+                  \x7f\x80\xbf\xc0\xc3\xe2\xed\xef\xf0\xf4\xf5\xff";
     for body in [SENSOR.as_bytes(), RICH.as_bytes()] {
         assert!(compare_default(body, 25.0).is_some());
         for at in 0..body.len() {
@@ -235,10 +244,15 @@ proptest! {
 
     /// For all numbers and thresholds, near to them and far: the walk judges, and judges right.
     #[test]
-    fn numbers_compare_as_documented(text in number(), threshold in any::<f64>(), near in -2..3_i32) {
+    fn numbers_compare_as_documented(
+        text in number(),
+        threshold in any::<f64>(),
+        near in -2..3_i32,
+    ) {
         let body = format!(r#"{{"machine":{{"temperature":{text}}}}}"#);
         let value: f64 = text.parse().unwrap();
-        let around = [value, value.next_up(), value.next_down(), value.trunc() + f64::from(near), threshold];
+        let (above, below) = (value.next_up(), value.next_down());
+        let around = [value, above, below, value.trunc() + f64::from(near), threshold];
         for threshold in around.into_iter().filter(|threshold| threshold.is_finite()) {
             prop_assert!(compare_default(body.as_bytes(), threshold).is_some());
         }

@@ -1,4 +1,5 @@
-//! Which bytes are UTF-8 and JSON: everything that simd-json, serde_json and Python could see differently.
+//! Which bytes are UTF-8 and JSON: everything that simd-json, serde_json and Python could see
+//! differently.
 
 use super::*;
 

@@ -16,7 +16,13 @@ fn check(readings: &Readings, recorded: u32) {
     let (mut count, mut alerts) = (0, 0);
     for (time, temperature) in readings.rows() {
         let body = format!(
-            r#"{{"machine":{{"temperature":{temperature},"pressure":1.5}},"ambient":{{"temperature":20.7,"humidity":25}},"timeCreated":"{time}"}}"#
+            concat!(
+                r#"{{"machine":{{"temperature":{temperature},"pressure":1.5}}"#,
+                r#","ambient":{{"temperature":20.7,"humidity":25}}"#,
+                r#","timeCreated":"{time}"}}"#
+            ),
+            temperature = temperature,
+            time = time
         );
         let verdict = parser.judge(body.as_bytes(), threshold);
         count += 1;

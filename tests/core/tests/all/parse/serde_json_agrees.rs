@@ -1,5 +1,5 @@
-//! serde_json's own values are an oracle, as far as they reach: no lone surrogates, no floats beyond
-//! `f64`, no more than 128 levels.
+//! serde_json's own values are an oracle, as far as they reach: no lone surrogates, no floats
+//! beyond `f64`, no more than 128 levels.
 
 use proptest::prelude::*;
 use serde::de::IgnoredAny;

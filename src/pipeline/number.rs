@@ -18,7 +18,7 @@ pub const LONG_DIGITS: usize = 30;
 
 impl<'a> Number<'a> {
     /// Reads `text`, which must be a number by the JSON grammar.
-    pub(super) fn from_json(text: &'a str) -> Self {
+    pub(crate) fn from_json(text: &'a str) -> Self {
         let is_float = text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
         if is_float {
             // Rust reads every JSON float, correctly rounded; out of range it gives infinity or 0.

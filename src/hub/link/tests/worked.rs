@@ -1,0 +1,41 @@
+//! Which connections have worked: one that was lost before that is waited for ever longer.
+
+use super::beside_a_broker::from_broker;
+use super::*;
+
+/// Serves a connection on which the hub grants the subscriptions, does as `script` says, and hangs
+/// up; whether it has worked.
+async fn has_worked(link: &mut Link, script: impl AsyncFnOnce(&mut Hub)) -> bool {
+    let (ours, theirs) = duplex(1 << 16);
+    let mut hub = Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() };
+    let serving = session::serve(link, Connection::new(ours, Duration::from_secs(60)), false);
+    let script = async move {
+        let subscribe = hub.subscribe().await;
+        let codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); subscribe.filters.len()];
+        hub.send(Packet::SubAck(SubAck::new(subscribe.pkid, codes))).await;
+        assert!(hub.next_publish().await.topic.starts_with("$iothub/twin/GET/"));
+        script(&mut hub).await;
+    };
+    tokio::join!(serving, script).0.has_worked
+}
+
+/// One on which an input was acknowledged, or an alert, whoever did it; the SUBACK proves nothing.
+#[tokio::test]
+async fn a_connection_works_once_something_is_acknowledged() {
+    let (mut link, _stop, wake) = link_with(0, 1 << 20);
+    let shared = link.pipeline.clone();
+    shared.lock().release_hold(Threshold::new(25.0).expect("finite"));
+    assert!(!has_worked(&mut link, async |_: &mut Hub| {}).await);
+    let input = async |hub: &mut Hub| {
+        hub.input(1, COLD).await;
+        assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)));
+    };
+    assert!(has_worked(&mut link, input).await);
+    // One of a broker's message, of which there is nothing to be told to the hub.
+    let alert = async |hub: &mut Hub| {
+        from_broker(&shared, &wake);
+        let alert = hub.next_publish().await;
+        hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
+    };
+    assert!(has_worked(&mut link, alert).await);
+}
