@@ -113,3 +113,68 @@ pub fn judge(parser: &mut Parser, batch: &mut Batch) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::message::{Findings, Message, Span};
+    use crate::pipeline::threshold::Threshold;
+    use bytes::Bytes;
+
+    /// A batch of one message that is an alert.
+    fn hot(sequence: u64) -> Batch {
+        let block = Bytes::from_static(br#"{"machine":{"temperature":99}}"#);
+        let message = Message { origin: Span::new(0..0), body: Span::new(0..block.len()) };
+        Batch {
+            source: SourceId::Hub,
+            sequence,
+            threshold: Threshold::DEFAULT,
+            first_receipt: sequence,
+            block,
+            messages: vec![message],
+            findings: Findings::default(),
+            kept_bytes: 0,
+        }
+    }
+
+    fn pool(workers: usize) -> Pool {
+        Pool::start(workers, &JsonPath::default(), &Default::default()).expect("threads")
+    }
+
+    #[test]
+    fn a_pool_of_no_threads_takes_nothing() {
+        let mut pool = pool(0);
+        assert!(pool.is_empty() && pool.submit(hot(0)).is_err());
+        assert!(pool.next_judged().is_none());
+    }
+
+    /// As many are let out as the queues hold, and one more for each that is taken back. At the end
+    /// all that was taken is judged, and nothing more is taken.
+    #[test]
+    fn what_is_let_out_is_bounded_and_judged_to_its_end() {
+        let mut pool = pool(2);
+        assert!(!pool.is_empty());
+        let mut sequence = 0;
+        let mut submit = |pool: &mut Pool| {
+            let is_taken = pool.submit(hot(sequence)).is_ok();
+            sequence += u64::from(is_taken);
+            is_taken
+        };
+        assert!((0..PIPELINE_BATCHES_MAX).all(|_| submit(&mut pool)));
+        assert!(!submit(&mut pool));
+        for _ in 0..3 * PIPELINE_BATCHES_MAX {
+            // One is judged soon; each is alert, and there is room for one more.
+            let judged = loop {
+                match pool.next_judged() {
+                    Some(judged) => break judged,
+                    None => std::thread::yield_now(),
+                }
+            };
+            assert_eq!(judged.findings.alerts.len(), 1);
+            assert!(submit(&mut pool) && !submit(&mut pool));
+        }
+        pool.stop();
+        assert!(pool.is_empty() && !submit(&mut pool));
+        assert_eq!(std::iter::from_fn(|| pool.next_judged()).count(), PIPELINE_BATCHES_MAX);
+    }
+}

@@ -328,3 +328,75 @@ fn what_waits_for_the_threshold_is_known_when_a_hub_delivers_it_again() {
     }
     assert_eq!(rig.pipeline.counters.redelivered, 2);
 }
+
+/// Each message is counted once, as an alert, as none, or by what is wrong with it; in batch after
+/// batch.
+#[test]
+fn each_message_is_counted_once_by_what_it_is() {
+    let mut rig = rig(0, 1 << 20);
+    let bodies: [&[u8]; 7] = [
+        br#"{"machine":{"temperature":99}}"#,
+        br#"{"machine":{"temperature":1}}"#,
+        b"{}",
+        b"\xff",
+        b"{",
+        b"[",
+        br#"{"machine":{"temperature":"hot"}}"#,
+    ];
+    for _ in 0..2 {
+        let block = Bytes::from(bodies.concat());
+        let mut at = 0;
+        for body in bodies {
+            let message =
+                Message { origin: Span::new(at..at), body: Span::new(at..at + body.len()) };
+            at += body.len();
+            rig.pipeline.receive(SourceId::Hub, &block, message, None, Threshold::DEFAULT);
+        }
+        rig.advance();
+    }
+    let counters = &rig.pipeline.counters;
+    assert_eq!((counters.alerts, counters.not_alerts), (2, 4));
+    let malformed = (counters.not_utf8, counters.not_json, counters.temperature_not_a_number);
+    assert_eq!(malformed, (2, 4, 2));
+}
+
+/// What a batch counts as held is at least what it keeps alive: its chunk or its own block, itself and
+/// its lists, in tables that double, and the alerts that its messages may become.
+#[test]
+fn a_batch_counts_all_that_it_keeps() {
+    let (bytes, messages) = block(&[(1, 99), (22, 99), (3, 9)], 5);
+    let length = bytes.len();
+    let mut batch = Batch {
+        source: SourceId::Hub,
+        sequence: 0,
+        threshold: Threshold::DEFAULT,
+        first_receipt: 7,
+        block: bytes,
+        messages: Vec::with_capacity(8),
+        findings: Default::default(),
+        kept_bytes: 0,
+    };
+    batch.messages.extend(messages);
+    batch.findings.alerts.reserve_exact(4);
+    let (message, finding) = (size_of::<Message>(), size_of::<crate::pipeline::message::Finding>());
+    assert_eq!(batch.lists_bytes(), 8 * message + 4 * finding);
+    let tables = 2 * size_of::<Batch>() + 3 * (2 * (message + finding) + ALERT_TABLES_BYTES);
+    assert_eq!(batch.bytes_in_chunk(), CHUNK_BYTES_MAX + length + tables);
+    batch.detach();
+    assert_eq!(batch.kept_bytes, length + tables);
+    assert_eq!((batch.content(8)[0], batch.content(9)[0]), (&b"22"[..], &b"3"[..]));
+    assert!(batch.content(10).iter().all(|part| part.is_empty()), "none of its own");
+}
+
+/// Where a source that has kept its session leaves out what it had not been acknowledged, another
+/// client has taken it.
+#[test]
+fn a_shared_source_shows() {
+    let mut rig = rig(0, 1 << 20);
+    rig.receive(SourceId::Hub, &[(1, 99)], 0);
+    rig.advance();
+    rig.pipeline.connected(SourceId::Hub, true, std::iter::empty());
+    assert!(!rig.pipeline.is_shared(SourceId::Hub));
+    assert!(!rig.pipeline.redelivered(SourceId::Hub, 1, false, [b"new", b"{}"]));
+    assert!(rig.pipeline.is_shared(SourceId::Hub) && !rig.pipeline.is_shared(SourceId::Broker));
+}

@@ -410,18 +410,30 @@ fn a_late_answer_to_a_report_counts() {
     assert_eq!(bench.request(), None, "it was taken");
 }
 
-/// A document that is none is asked for again once some time has passed.
+/// A document that is none is asked for again once some time has passed, ever more of it.
 #[test]
-fn a_document_of_no_use_is_asked_for_again_later() {
+fn a_document_of_no_use_is_asked_for_ever_more_rarely() {
     let mut bench = bench();
-    let rid = bench.get_rid();
-    let outcome = bench.twin.response(200, &rid, b"[]", bench.now);
-    assert!(matches!(outcome, Outcome::RequestFailed(_)), "{outcome:?}");
-    bench.now += TWIN_ANSWER_WAIT - Duration::from_millis(1);
-    assert_eq!(bench.request(), None, "not so soon");
-    bench.now += TWIN_ANSWER_WAIT_MAX;
-    bench.document(r#"{"TemperatureThreshold":31,"$version":4}"#);
-    assert_eq!(bench.in_force(), 31.0);
+    let mut waits = Vec::new();
+    let mut rid = bench.get_rid();
+    for _ in 0..4 {
+        bench.now += TWIN_ANSWER_WAIT / 2;
+        let outcome = bench.twin.response(200, &rid, b"[]", bench.now);
+        assert!(matches!(outcome, Outcome::RequestFailed(_)), "{outcome:?}");
+        let answered = bench.now;
+        rid = loop {
+            match bench.request() {
+                Some((topic, _)) => break Bench::rid(&topic),
+                None => bench.now += Duration::from_millis(100),
+            }
+        };
+        let wait = bench.now - answered;
+        assert!(wait >= TWIN_ANSWER_WAIT, "it counts from the answer on: {wait:?}");
+        waits.push(wait);
+    }
+    assert!(waits.is_sorted() && waits[3] > waits[0], "{waits:?}");
+    let outcome = bench.answer(&rid, r#"{"TemperatureThreshold":31,"$version":4}"#);
+    assert_eq!(outcome, Outcome::Applied(threshold(31.0)));
 }
 
 /// A document that is as new as the patch that overtook it is the last word.

@@ -323,3 +323,21 @@ async fn the_log_says_what_came_of_each_patch() {
     let Packet::Publish(_) = peer.next_but_pings().await else { panic!("an alert is due") };
     assert_eq!(log.lines("no word from the control topic").len(), 1);
 }
+
+/// A patch on the control topic ends the wait for it, though the broker answers no PINGREQ; and who
+/// notifies the outlet is heard at once, not at its next tick.
+#[tokio::test(start_paused = true)]
+async fn a_patch_and_an_alert_are_acted_on_at_once() {
+    let rig = Rig::holding(1 << 20);
+    let (_served, mut peer) = serve(rig.outlet());
+    peer.grant(None).await;
+    assert_eq!(peer.next().await, Packet::PingReq);
+    let start = Clock::now();
+    peer.publish(CONTROL, 9, r#"{"TemperatureThreshold":60}"#, true).await;
+    while peer.next().await != Packet::PubAck(PubAck::new(9)) {}
+    assert!(!rig.pipeline.lock().is_holding());
+    rig.message("a", HOT);
+    rig.outlet_wake.notify_one();
+    while peer.next_publish().await.topic != "alerts/a" {}
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}

@@ -300,3 +300,17 @@ async fn what_comes_of_a_connection_is_noted() {
     }
     assert_eq!(rig.pipeline.lock().counters.unexpected, 2);
 }
+
+/// Once its alert has arrived, a message is acknowledged at once, not at the next tick.
+#[tokio::test(start_paused = true)]
+async fn a_settled_message_is_acknowledged_at_once() {
+    let rig = Rig::new(1 << 20);
+    let (_served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, HOT, false).await;
+    let alert = rig.alert().await;
+    let start = Clock::now();
+    rig.forwarded(&alert);
+    assert_eq!(peer.next().await, puback(1));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}

@@ -1,7 +1,7 @@
 //! What the counters and the log say of what came, and which connections count as ones that work.
 
 use super::*;
-use crate::mqtt::session::Client;
+use crate::mqtt::session::{Cause, Client};
 use crate::testing::capture::capture;
 
 async fn publish(hub: &mut Hub, topic: &str, body: &str) {
@@ -206,4 +206,47 @@ impl Hub {
             _ => false,
         }
     }
+}
+
+/// A connection that is lost while another client takes what is ours is one of a shared name.
+#[tokio::test]
+async fn the_end_of_a_shared_connection_is_known() {
+    let closed = || End::Connection(crate::mqtt::ConnectionError::Closed);
+    let (mut link, _stop, _wake) = link_with(0, 1 << 20);
+    assert!(matches!(link.lost(&closed()), Cause::Unknown));
+    let (served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.input(1, HOT).await;
+    while hub.next_publish().await.qos != QoS::AtLeastOnce {}
+    drop(hub);
+    let (link, _) = end_of(served).await;
+    let pipeline = link.pipeline.clone();
+    let (served, mut hub) = serve_again(link, true, 1 << 16);
+    hub.subscribe().await;
+    hub.input(2, COLD).await;
+    let is_received = async {
+        while pipeline.lock().counters.received < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, is_received).await.expect("in time");
+    drop(hub);
+    let (mut link, end) = end_of(served).await;
+    assert!(matches!(link.lost(&end.unwrap_err()), Cause::Shared));
+}
+
+/// Who notifies the link is heard at once, and not at its next tick.
+#[tokio::test(start_paused = true)]
+async fn a_notified_link_acts_at_once() {
+    let (link, stop, wake) = link_with(0, 1 << 20);
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    hub.input(1, COLD).await;
+    assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)));
+    let start = tokio::time::Instant::now();
+    stop.send(true).unwrap();
+    wake.notify_one();
+    assert_eq!(hub.next().await, Packet::Disconnect);
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }

@@ -270,6 +270,21 @@ async fn open_messages_are_bounded() {
     assert_eq!(packets, [twice(1)]);
 }
 
+/// What is settled is open no more: a connection lives for more messages than may be open at a time.
+#[tokio::test]
+async fn what_is_settled_counts_no_more() {
+    const AT_ONCE: u16 = 1000;
+    let mut ends = Ends::new();
+    let sent: Vec<_> = (1..=AT_ONCE).map(twice).collect();
+    let released: Vec<_> = (1..=AT_ONCE).map(pubrel).collect();
+    for _ in 0..=OPEN / usize::from(AT_ONCE) {
+        assert_eq!(ends.send(&sent).await.len(), usize::from(AT_ONCE));
+        (1..=AT_ONCE).for_each(|id| ends.connection.acknowledge(id));
+        assert_eq!(ends.send(&released).await, NONE);
+        assert_eq!(ends.answers().await.len(), 2 * usize::from(AT_ONCE));
+    }
+}
+
 /// MQTT 3.1.1 §4.3.3 and §4.6 as they are written.
 #[derive(Default)]
 struct Model {

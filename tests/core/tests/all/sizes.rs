@@ -68,6 +68,9 @@ fn the_longest_packet_is_counted() {
         let whole = [header(first), topic.clone(), vec![0x12, 0x34]].concat();
         let topic = Box::new(topic.clone().into());
         assert_eq!(oversized(&whole), Oversized::Publish { qos, packet_id: id, bytes, topic });
+        // There is no id of zero, and nothing to answer under it.
+        let zero = [header(first), whole[7..65_542].to_vec(), vec![0, 0]].concat();
+        assert_eq!(oversized(&zero) == Oversized::Other, id.is_some());
     }
 }
 
