@@ -266,8 +266,7 @@ impl Session {
     }
 }
 
-/// The documents promise an effect within 3 s of the command; a machine whose tests have more
-/// patience has it here, too.
+/// An effect comes within 3 s of its command; on a machine whose tests have more patience, later.
 #[track_caller]
 fn wait_soon(start: Instant, statement: &str, condition: &mut dyn FnMut() -> bool) {
     let limit = patience() / 10;

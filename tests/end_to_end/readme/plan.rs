@@ -60,7 +60,7 @@ const README: Plans = &[
         Run(
             0,
             &[
-                ("mosquitto_sub", Line(&["connected"])),
+                ("sluicegate run", Line(&["connected", "-out,"])),
                 ("# alerts/", Line(&["alerts/sensors/hall/1 {\"machine\":{\"temperature\":30}}"])),
             ],
         ),
@@ -86,7 +86,7 @@ const BROKER: Plans = &[
         Run(
             0,
             &[
-                ("mosquitto_sub", Line(&["connected"])),
+                ("sluicegate run", Line(&["connected", "-out,"])),
                 ("# alerts/", Line(&["alerts/sensors/hall/1 {\"machine\":{\"temperature\":30}}"])),
                 ("60}", Line(&["sluicegate/reported", "\"value\":60", "\"ac\":200"])),
                 ("# nothing", NothingPublished("alerts/sensors/hall/1")),
