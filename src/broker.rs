@@ -3,7 +3,8 @@
 //! - In: publishes of the subscribed topics ([`source`]), payloads of the control topic and PUBACKs
 //!   ([`outlet`]). Out: messages for the [`pipeline`](crate::pipeline), alerts and reports.
 //! - Two connections, so that neither ever waits behind the other's packets; both run on the ingest
-//!   thread. What is asked for, said and named ([`control`], [`login`], [`topics`]) is pure.
+//!   thread. What is asked for, said and named ([`control`], [`login`],
+//!   [`topics`](crate::mqtt::topics)) is pure.
 //! - Bounded: see the two connections; one report under way, and one behind it.
 
 use std::sync::Arc;

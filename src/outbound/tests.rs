@@ -8,11 +8,12 @@ use crate::outbound::naming::BrokerOutput;
 use crate::pipeline::message::{Message, SourceId, Span};
 use crate::pipeline::parse::JsonPath;
 use crate::pipeline::threshold::Threshold;
+use crate::testing::capture::capture;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 use tokio::io::{DuplexStream, duplex, empty, join, sink};
 
-mod ends;
+mod suspects;
 
 const HOT: &str = r#"{"machine":{"temperature":99}}"#;
 
@@ -275,28 +276,6 @@ async fn short_connections_repeat_a_bounded_number_of_alerts() {
     assert_eq!(pipeline.counters.forwarded, ALERTS as u64);
 }
 
-/// Connections that end without a PUBACK each, with a turn on each, until `is_done`. A second
-/// passes from one to the next.
-fn hang_up_until(
-    outbound: &mut Outbound<BrokerOutput>,
-    pipeline: &mut Pipeline,
-    mut is_done: impl FnMut(&Outbound<BrokerOutput>, &Pipeline) -> bool,
-) -> Instant {
-    let mut now = Instant::now();
-    for _ in 0..100 {
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        turn(outbound, pipeline, now);
-        turn(outbound, pipeline, now);
-        outbound.hung_up(now, pipeline);
-        if is_done(outbound, pipeline) {
-            return now;
-        }
-        now += Duration::from_secs(1);
-    }
-    panic!("100 connections were not enough");
-}
-
 /// A turn whose PINGREQ is answered at once, into a socket that takes everything.
 fn turn(outbound: &mut Outbound<BrokerOutput>, pipeline: &mut Pipeline, now: Instant) {
     let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
@@ -306,87 +285,42 @@ fn turn(outbound: &mut Outbound<BrokerOutput>, pipeline: &mut Pipeline, now: Ins
     outbound.send(&mut connection, pipeline, None).unwrap();
 }
 
-/// However many are alike: a hang-up and a turn wait for the disk a few times each. In the end all
-/// are in files, and all inputs are settled. Giving up goes the same way.
+/// A connection that begins with nothing of an earlier one has no bound but the table's.
 #[tokio::test]
-async fn many_alike_are_parked_and_refused_a_few_in_each_turn() {
-    const ALIKE: usize = 100;
-    const AT_ONCE: usize = parking::FILES_AT_ONCE;
-    let folder = tempfile::tempdir().unwrap();
+async fn what_begins_with_nothing_old_is_not_bounded() {
     let (mut pipeline, mut outbound) = (pipeline(), outbound());
-    outbound.park_in(DeadLetters::new(folder.path(), "here"), Instant::now());
-    raise(&mut pipeline, &["bad"; ALIKE], 0);
-    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.parked() > 0);
-    assert_eq!(outbound.parked(), AT_ONCE);
-    outbound.reconnected();
-    for turns in 1.. {
-        turn(&mut outbound, &mut pipeline, now);
-        let expected = (AT_ONCE * (turns + 1)).min(ALIKE);
-        assert_eq!((outbound.parked(), outbound.waiting()), (expected, ALIKE - expected));
-        if expected == ALIKE {
-            break;
-        }
-    }
-    assert_eq!(crate::testing::receiver::files(folder.path(), "pending").len(), ALIKE);
-    assert_eq!(pipeline.counters.parked, ALIKE as u64);
-
-    // New ones that are alike.
-    raise(&mut pipeline, &["bad"; ALIKE], 0);
-    for turns in 1..=ALIKE.div_ceil(AT_ONCE) {
-        turn(&mut outbound, &mut pipeline, now);
-        assert_eq!(outbound.parked(), (ALIKE + AT_ONCE * turns).min(2 * ALIKE));
-    }
-    assert!(outbound.waiting() == 0 && pipeline.next_alert().is_none());
-
-    let mut now = now;
-    while pipeline.counters.refused == 0 {
-        now += Duration::from_secs(31);
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        raise(&mut pipeline, &["good"], 0);
-        turn(&mut outbound, &mut pipeline, now);
-        let id = outbound.oldest().unwrap();
-        assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Alert);
-        turn(&mut outbound, &mut pipeline, now);
-        outbound.hung_up(now, &mut pipeline);
-    }
-    assert_eq!(pipeline.counters.refused, AT_ONCE as u64);
-    outbound.reconnected();
-    for turns in 1..2 * ALIKE / AT_ONCE {
-        turn(&mut outbound, &mut pipeline, now);
-        assert_eq!(pipeline.counters.refused, (AT_ONCE * (turns + 1)) as u64);
-    }
-    assert_eq!((outbound.parked(), outbound.suspicion.is_quiet()), (0, true));
-    assert_eq!(crate::testing::receiver::files(folder.path(), "refused").len(), 2 * ALIKE);
+    let subscribe = outbound.reconnected().unwrap();
+    outbound.subscribed(subscribe);
+    raise(&mut pipeline, &["t"; 3 * RESENT_AT_ONCE], 0);
+    turn(&mut outbound, &mut pipeline, Instant::now());
+    assert_eq!(outbound.waiting(), 3 * RESENT_AT_ONCE);
 }
 
-/// Tens of thousands of suspects in the table, as there is no folder: a turn, a PUBACK and a new
-/// connection do not look at each of them for each of them, or this would take hours.
+/// One that begins with some is bounded for old and new together; the PUBACK of a report lets one
+/// more leave, as that of an alert does.
 #[tokio::test]
-async fn many_suspects_in_the_table_cost_a_turn_nothing() {
-    const ALIKE: usize = 30_000;
+async fn old_and_new_share_a_bound_and_each_puback_widens_it() {
     let (mut pipeline, mut outbound) = (pipeline(), outbound());
-    raise(&mut pipeline, &["bad"; ALIKE], 0);
-    let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
-    while outbound.waiting() < ALIKE {
-        outbound.send(&mut connection, &mut pipeline, None).unwrap();
-        connection = Connection::new(join(empty(), sink()), Duration::ZERO);
+    let (mut ours, _peer) = pair(1 << 20);
+    outbound.report("reported".to_owned(), Bytes::from("{}"), &mut ours).unwrap();
+    raise(&mut pipeline, &["old"], 0);
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    assert_eq!(outbound.waiting(), 2);
+
+    let (mut ours, _peer) = pair(1 << 20);
+    let subscribe = outbound.reconnected().unwrap();
+    outbound.subscribed(subscribe);
+    raise(&mut pipeline, &["new"; 2 * RESENT_AT_ONCE], 0);
+    assert!(!outbound.has_room(&ours));
+    outbound.send(&mut ours, &mut pipeline, None).unwrap();
+    assert_eq!(outbound.waiting(), RESENT_AT_ONCE);
+    assert!(!outbound.has_room(&ours), "for a report neither");
+    for (id, of) in [(1, Acknowledged::Report), (2, Acknowledged::Alert)] {
+        assert_eq!(outbound.acknowledged(id, &mut pipeline), of);
+        outbound.send(&mut ours, &mut pipeline, None).unwrap();
+        // One for the PUBACK, and one in the place of what has arrived.
+        assert_eq!(outbound.waiting(), RESENT_AT_ONCE + usize::from(id));
     }
-    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.aside == ALIKE);
-    for _ in 0..10 {
-        let subscribe = outbound.reconnected().unwrap();
-        outbound.subscribed(subscribe);
-        for _ in 0..100 {
-            raise(&mut pipeline, &["good"], 0);
-            let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
-            assert!(!outbound.wants_ping(now, false, &pipeline));
-            assert!(outbound.is_drained() && outbound.oldest().is_none());
-            outbound.send(&mut connection, &mut pipeline, None).unwrap();
-            let id = outbound.oldest().unwrap();
-            assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Alert);
-        }
-    }
-    assert_eq!((outbound.waiting(), pipeline.counters.forwarded), (ALIKE, 1000));
 }
 
 #[derive(Debug, Clone)]

@@ -70,7 +70,7 @@ pub struct Ended {
     pub status: ExitStatus,
     /// Time from SIGTERM to its end.
     pub took: Duration,
-    /// It did not end by itself in [`TERMINATE_WAIT`].
+    /// It did not end by itself in `TERMINATE_WAIT`.
     pub killed: bool,
 }
 

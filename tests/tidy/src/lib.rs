@@ -1,4 +1,4 @@
-//! What the whole tree keeps to, each rule a function from the [`Tree`] to its [`Finding`]s:
+//! What the whole tree keeps to, each rule a function from the `Tree` to its `Finding`s:
 //!
 //! ```text
 //! files ──► tree ──┬──► outline (Rust) ──┬──► sizes, circles
