@@ -360,8 +360,8 @@ fn each_message_is_counted_once_by_what_it_is() {
     assert_eq!(malformed, (2, 4, 2));
 }
 
-/// What a batch counts as held is at least what it keeps alive: its chunk or its own block, itself and
-/// its lists, in tables that double, and the alerts that its messages may become.
+/// What a batch counts as held is at least what it keeps alive: its chunk or its own block, itself
+/// and its lists, in tables that double, and the alerts that its messages may become.
 #[test]
 fn a_batch_counts_all_that_it_keeps() {
     let (bytes, messages) = block(&[(1, 99), (22, 99), (3, 9)], 5);

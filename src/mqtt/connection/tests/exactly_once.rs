@@ -270,7 +270,7 @@ async fn open_messages_are_bounded() {
     assert_eq!(packets, [twice(1)]);
 }
 
-/// What is settled is open no more: a connection lives for more messages than may be open at a time.
+/// What is settled is open no more: a connection takes more messages than may be open at a time.
 #[tokio::test]
 async fn what_is_settled_counts_no_more() {
     const AT_ONCE: u16 = 1000;
