@@ -21,7 +21,7 @@ use super::config::{READ_BYTES, REFUSAL_WAIT};
 use super::connection::{self, Admission};
 use super::fault::{self, HubFault};
 use super::lobby::Place;
-use super::provisioning::{self, admission::Registrant};
+use super::registration::{self, admission::Registrant};
 use super::state::HubState;
 use super::stream::{self, Door, Stream};
 use super::strict::{self, First, Violation};
@@ -58,7 +58,7 @@ pub(super) async fn serve(
             let deadline =
                 registrant.expiry_unix_s.and_then(|expiry| hub.borrow().token_deadline(expiry));
             let (id, keep_alive_s) = (registrant.registration_id, connect.keep_alive);
-            provisioning::session::run(hub, stream, input, id, keep_alive_s, deadline).await;
+            registration::session::run(hub, stream, input, id, keep_alive_s, deadline).await;
         }
     }
 }
@@ -76,7 +76,7 @@ async fn arrive(
         hub.borrow_mut().counters.connect_failures += 1;
         return None;
     };
-    let admitted = if provisioning::admission::is_for_service(&connect) {
+    let admitted = if registration::admission::is_for_service(&connect) {
         let hub = hub.borrow();
         hub.admit_registrant(&connect, hub.clock()).map(Guest::Registrant)
     } else {

@@ -20,6 +20,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::close::CloseReason;
 use super::config::{KEEP_ALIVE_MAX, READ_BYTES, WRITE_BYTES_MAX};
 use super::dispatch::Step;
+use super::keep_alive::patience;
 use super::peer::Seat;
 use super::state::HubState;
 use super::stream::Stream;
@@ -81,14 +82,6 @@ pub(super) async fn run(
 /// The will is for connections that broke.
 fn will_of(connect: Connect, reason: &CloseReason) -> Option<LastWill> {
     connect.last_will.filter(|_| *reason != CloseReason::Disconnect)
-}
-
-/// 1.5 times the client's keep-alive, at most ten minutes.
-pub(super) fn patience(keep_alive_s: u16) -> Duration {
-    match keep_alive_s {
-        0 => KEEP_ALIVE_MAX,
-        seconds => (Duration::from_secs(seconds.into()) * 3 / 2).min(KEEP_ALIVE_MAX),
-    }
 }
 
 struct Connection {

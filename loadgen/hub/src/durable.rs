@@ -25,14 +25,12 @@ use super::telemetry::UpstreamMessage;
 
 mod batch;
 mod file;
-mod restore;
-pub(super) mod writer;
 
 pub(super) use batch::KeptInput;
 pub(super) use file::{Kept, MESSAGES_FILE};
 
-use batch::Batch;
-use file::MessageFile;
+pub(super) use batch::Batch;
+pub(super) use file::MessageFile;
 
 /// How long the removal of what was delivered may wait for messages to be written with it.
 const REMOVAL_WAIT: Duration = Duration::from_secs(1);
@@ -40,7 +38,7 @@ const REMOVAL_WAIT: Duration = Duration::from_secs(1);
 /// The hub thread's side.
 pub(super) struct Durable {
     /// The writer's, once that runs.
-    file: Option<MessageFile>,
+    pub(super) file: Option<MessageFile>,
     /// What changes with the next commit.
     batch: Batch,
     /// The next message's.
@@ -54,16 +52,16 @@ pub(super) struct Durable {
     /// When removals are written, whatever comes.
     removal_at: Option<Instant>,
     /// The last batch could not be written: not tried before.
-    retry_at: Option<Instant>,
-    is_stopping: bool,
+    pub(super) retry_at: Option<Instant>,
+    pub(super) is_stopping: bool,
     /// Wakes the writer.
-    work: Arc<Notify>,
+    pub(super) work: Arc<Notify>,
     /// Messages upstream below this number were read.
     released: Arc<AtomicU64>,
 }
 
 /// What the writer does next.
-enum Next {
+pub(super) enum Next {
     Write(Batch),
     /// Everything was delivered before it was written: who waits is answered.
     Stored,
@@ -161,7 +159,7 @@ impl Durable {
         self.work.notify_one();
     }
 
-    fn next(&mut self, now: Instant) -> Next {
+    pub(super) fn next(&mut self, now: Instant) -> Next {
         if !self.batch.inserts() && self.last_used > self.stored {
             (self.stored, self.filling) = (self.filling, self.filling + 1);
             return Next::Stored;
@@ -187,13 +185,13 @@ impl Durable {
     }
 
     /// The batch that was given away is on disk.
-    fn committed(&mut self) {
+    pub(super) fn committed(&mut self) {
         self.stored = self.filling - 1;
         self.retry_at = None;
     }
 
     /// It is not: it goes with what has come since.
-    fn failed(&mut self, batch: &Batch, retry_at: Instant) {
+    pub(super) fn failed(&mut self, batch: &Batch, retry_at: Instant) {
         self.batch.put_back(batch);
         self.retry_at = Some(retry_at);
     }

@@ -79,6 +79,7 @@ mod files;
 mod handle;
 mod host_name;
 mod inputs;
+mod keep_alive;
 mod lobby;
 pub mod manifest;
 mod methods;
@@ -86,7 +87,10 @@ mod packet_ids;
 mod peer;
 mod persistence;
 mod provisioning;
+mod recorder;
+mod registration;
 mod resident;
+mod restore;
 pub mod route;
 mod routing;
 mod saving;
@@ -107,6 +111,8 @@ mod twins;
 mod unserved;
 mod upstream;
 mod workload;
+mod workload_answer;
+mod workload_fault;
 
 pub use config::HubConfig;
 pub use counters::HubCounters;
@@ -119,7 +125,7 @@ pub use provisioning::{Enrollment, GroupKey, ProvisioningConfig, RegistrationFau
 pub use sluicegate::azure::size::{MESSAGE_BYTES_MAX, PACKET_BYTES_MAX};
 pub use telemetry::{HubMessage, Unroutable, UpstreamMessage};
 pub use transcript::Exchange;
-pub use workload::WorkloadFault;
+pub use workload_fault::WorkloadFault;
 
 use certificates::Certificates;
 use durable::{Durable, Kept, MESSAGES_FILE};

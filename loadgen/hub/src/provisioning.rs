@@ -1,25 +1,15 @@
-//! The Device Provisioning Service, on the hub's own MQTT port: a CONNECT whose username names a
-//! registration comes here (IoT Hub DPS: communicate using the MQTT protocol).
+//! What the Device Provisioning Service of the hub knows: enrollments, registrations under way, and
+//! what a test has happen to them. Its clients are served by `registration`.
 //!
-//! ```text
-//! CONNECT {id scope}/registrations/{id}/... -> admission: enrollment's key checked
-//! register -> 202 assigning, retry-after    -> poll -> 202 ... -> 200 assigned: device made
-//! ```
-//! The device that is assigned connects to this very hub: the assigned hub is the gateway's name.
-//! Runs on the hub's thread, one task per connection. Bounded: [`OPERATIONS_MAX`] registrations
-//! under way (the oldest is forgotten), `devices_max` devices (a further registration fails).
-//! The service keeps no sessions, so nothing of a registration is found in the device's session.
+//! Bounded: [`OPERATIONS_MAX`] registrations under way (the oldest is forgotten), `devices_max`
+//! devices (a further registration fails).
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use sluicegate::azure::Key;
 
-pub(super) mod admission;
-mod answers;
-pub(super) mod devices;
-mod enrollments;
-pub(super) mod session;
+pub(super) mod enrollments;
 
 pub use enrollments::{Enrollment, GroupKey, ProvisioningConfig};
 
@@ -48,13 +38,13 @@ pub enum RegistrationFault {
 
 /// State of the service.
 pub(super) struct Provisioning {
-    config: ProvisioningConfig,
+    pub(super) config: ProvisioningConfig,
     /// Key of the enrollment group, if there is one.
     group_key: Option<Key>,
     /// Registrations under way, oldest first.
     operations: VecDeque<Operation>,
     started: u64,
-    faults: BTreeMap<String, RegistrationFault>,
+    pub(super) faults: BTreeMap<String, RegistrationFault>,
 }
 
 /// One registration under way.
@@ -79,7 +69,7 @@ impl Provisioning {
     }
 
     /// Begins a registration and gives its operation id.
-    fn begin(&mut self, registration: &str) -> String {
+    pub(super) fn begin(&mut self, registration: &str) -> String {
         if self.operations.len() >= OPERATIONS_MAX {
             self.operations.pop_front();
         }
@@ -92,7 +82,7 @@ impl Provisioning {
     }
 
     /// Takes one poll: whether the registration is still under way, `None` when there is none.
-    fn poll(&mut self, registration: &str, operation_id: &str) -> Option<bool> {
+    pub(super) fn poll(&mut self, registration: &str, operation_id: &str) -> Option<bool> {
         let operation = self
             .operations
             .iter_mut()

@@ -14,9 +14,9 @@ use tokio_rustls::TlsAcceptor;
 use super::HubError;
 use super::admission;
 use super::config::INJECTIONS_MAX;
-use super::durable::writer;
 use super::lobby;
 use super::methods::MethodCall;
+use super::recorder;
 use super::state::HubState;
 use super::stream::Door;
 use super::targets::Offer;
@@ -95,7 +95,7 @@ pub(super) async fn serve(
                 let listener = TcpListener::from_std(listener).map_err(HubError::Thread)?;
                 tokio::task::spawn_local(accept(Rc::clone(&hub), listener, door, tls.clone()));
             }
-            let writer = tokio::task::spawn_local(writer::run(Rc::clone(&hub)));
+            let writer = tokio::task::spawn_local(recorder::run(Rc::clone(&hub)));
             serve_commands(Rc::clone(&hub), commands, wake).await;
             if let Some(durable) = &mut hub.borrow_mut().durable {
                 durable.stop();

@@ -24,7 +24,7 @@ use super::tally::Tally;
 use super::targets::{RouteCache, Scratch};
 use super::transcript::Transcript;
 use super::upstream::Upstream;
-use super::workload::fault::WorkloadFault;
+use super::workload_fault::WorkloadFault;
 
 /// The hub's state.
 pub(super) struct HubState {

@@ -34,16 +34,14 @@ use tokio::time::timeout;
 use super::config::HubConfig;
 use super::lobby;
 use super::state::HubState;
+use super::workload_answer::Answer;
 use super::{HubError, listen};
-use answer::Answer;
 use requests::Scope;
 use socket::{ModuleSocket, SocketFile};
 
-pub use fault::WorkloadFault;
+use super::workload_fault::WorkloadFault;
 pub(super) use socket::socket_path;
 
-mod answer;
-pub(super) mod fault;
 mod requests;
 mod socket;
 

@@ -27,7 +27,6 @@ use alerts_topic::AlertsTopic;
 
 mod alerts_topic;
 mod control;
-pub(super) mod link;
 mod trust;
 
 /// How long a TCP connection may take.

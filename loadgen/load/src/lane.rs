@@ -1,10 +1,10 @@
 //! One connection of a run.
 
-use super::broker::link::Link;
 use super::error::LoadError;
 use super::feeder::Feeder;
 use super::gateway::{Guest, GuestError};
 use super::inflight::Inflight;
+use super::link::Link;
 use super::socket::Socket;
 use super::wire::WireError;
 

@@ -32,6 +32,7 @@ mod inflight;
 mod lane;
 mod lanes;
 mod ledger;
+mod link;
 pub mod machine;
 mod meter;
 pub mod others;

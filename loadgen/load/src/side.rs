@@ -1,10 +1,10 @@
 //! The side of the protocol that we are on: the program's hub, or clients of a broker.
 
 use super::broker::Broker;
-use super::broker::link::Link;
 use super::error::LoadError;
 use super::gateway::{Event, Gateway, Guest};
 use super::lane::{Lane, LaneError};
+use super::link::Link;
 use super::properties;
 use super::traffic::Traffic;
 use super::wire::{Frame, Publish};

@@ -25,60 +25,60 @@ pub(crate) struct KeptInput {
 
 /// Insertions and removals.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     inputs: BTreeMap<u64, KeptInput>,
     upstream: BTreeMap<u64, UpstreamMessage>,
     /// Messages on disk that were delivered, or dropped for others.
     done: Vec<u64>,
     /// Messages upstream with a lower number were read.
-    pub(super) upstream_from: u64,
+    pub(crate) upstream_from: u64,
     /// Some of those may be on disk.
-    pub(super) upstream_moved: bool,
+    pub(crate) upstream_moved: bool,
     /// Messages below this number may be on disk, though their commit failed.
     doubtful_below: u64,
     bytes: usize,
 }
 
 impl Batch {
-    pub(super) fn inputs(&self) -> impl Iterator<Item = &KeptInput> {
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &KeptInput> {
         self.inputs.values()
     }
 
-    pub(super) fn upstream(&self) -> impl Iterator<Item = &UpstreamMessage> {
+    pub(crate) fn upstream(&self) -> impl Iterator<Item = &UpstreamMessage> {
         self.upstream.values()
     }
 
-    pub(super) fn done(&self) -> &[u64] {
+    pub(crate) fn done(&self) -> &[u64] {
         &self.done
     }
 
     /// Messages to be inserted.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.inputs.len() + self.upstream.len()
     }
 
     /// Whether a message is to be inserted.
-    pub(super) fn inserts(&self) -> bool {
+    pub(crate) fn inserts(&self) -> bool {
         !self.inputs.is_empty() || !self.upstream.is_empty()
     }
 
     /// Whether anything is to be removed.
-    pub(super) fn removes(&self) -> bool {
+    pub(crate) fn removes(&self) -> bool {
         !self.done.is_empty() || self.upstream_moved
     }
 
     /// Whether another message may be inserted. A batch without any takes one of every size.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
         !self.inserts()
             || (self.len() < MESSAGES_MAX && self.bytes.saturating_add(bytes) <= BYTES_MAX)
     }
 
-    pub(super) fn insert_input(&mut self, input: KeptInput) {
+    pub(crate) fn insert_input(&mut self, input: KeptInput) {
         self.bytes += size_of_input(&input);
         self.inputs.insert(input.number, input);
     }
 
-    pub(super) fn insert_upstream(&mut self, message: UpstreamMessage) {
+    pub(crate) fn insert_upstream(&mut self, message: UpstreamMessage) {
         if message.number >= self.upstream_from {
             self.bytes += message.bytes();
             self.upstream.insert(message.number, message);
@@ -86,7 +86,7 @@ impl Batch {
     }
 
     /// A message was delivered, or dropped for another.
-    pub(super) fn remove(&mut self, number: u64) {
+    pub(crate) fn remove(&mut self, number: u64) {
         if let Some(input) = self.inputs.remove(&number) {
             self.bytes -= size_of_input(&input);
         } else if let Some(message) = self.upstream.remove(&number) {
@@ -101,7 +101,7 @@ impl Batch {
     }
 
     /// Messages upstream below this number were read.
-    pub(super) fn release_upstream(&mut self, from: u64) {
+    pub(crate) fn release_upstream(&mut self, from: u64) {
         if from <= self.upstream_from {
             return;
         }
@@ -116,14 +116,14 @@ impl Batch {
     }
 
     /// Gives the batch away and begins the next one.
-    pub(super) fn take(&mut self) -> Self {
+    pub(crate) fn take(&mut self) -> Self {
         let next = Self { upstream_from: self.upstream_from, ..Self::default() };
         std::mem::replace(self, next)
     }
 
     /// Puts a batch back whose commit failed, before what has come since. Whether it is on disk
     /// after all is not known: what is delivered by now or later is removed there as well.
-    pub(super) fn put_back(&mut self, failed: &Self) {
+    pub(crate) fn put_back(&mut self, failed: &Self) {
         let done: HashSet<u64> = self.done.iter().copied().collect();
         for input in failed.inputs().filter(|input| !done.contains(&input.number)) {
             self.insert_input(input.clone());

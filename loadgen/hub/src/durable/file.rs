@@ -44,14 +44,14 @@ pub(crate) struct Kept {
 }
 
 /// The file, open or not.
-pub(super) struct MessageFile {
+pub(crate) struct MessageFile {
     path: PathBuf,
     database: Option<Database>,
 }
 
 impl MessageFile {
     /// A file that is opened, or made, when something is to be written.
-    pub(super) fn closed(path: PathBuf) -> Self {
+    pub(crate) fn closed(path: PathBuf) -> Self {
         Self { path, database: None }
     }
 
@@ -59,7 +59,7 @@ impl MessageFile {
     ///
     /// # Errors
     /// It is damaged, of another form, in use, or cannot be read.
-    pub(super) fn open(path: PathBuf) -> Result<(Self, Kept), HubError> {
+    pub(crate) fn open(path: PathBuf) -> Result<(Self, Kept), HubError> {
         if !path.try_exists().unwrap_or(true) {
             return Ok((Self::closed(path), Kept::default()));
         }
@@ -72,7 +72,7 @@ impl MessageFile {
         Ok((file, kept))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -81,7 +81,7 @@ impl MessageFile {
     /// # Errors
     /// All of it is there or nothing. The next call opens the file anew: no write of this store
     /// succeeds behind one that failed.
-    pub(super) fn apply(&mut self, batch: &Batch) -> Result<(), HubError> {
+    pub(crate) fn apply(&mut self, batch: &Batch) -> Result<(), HubError> {
         let database = match self.database.take() {
             Some(database) => Ok(database),
             None => make(&self.path).and_then(|()| open(&self.path, false)),
@@ -103,7 +103,7 @@ impl MessageFile {
     }
 
     /// Closes the file, and removes it when it holds nothing.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let Some(database) = self.database.take() else { return };
         let is_empty = is_empty(&database).unwrap_or(false);
         drop(database);

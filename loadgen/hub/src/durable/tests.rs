@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::writer::STORE_RETRY;
+use super::super::recorder::STORE_RETRY;
 use super::*;
 use crate::telemetry::UpstreamMessage;
 

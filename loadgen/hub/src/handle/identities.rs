@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use super::super::HubError;
 use super::super::provisioning::{Enrollment, RegistrationFault};
-use super::super::workload::{self, WorkloadFault};
+use super::super::workload;
+use super::super::workload_fault::WorkloadFault;
 use super::HubHandle;
 
 /// The port that devices dial when they are told none (IANA: secure-mqtt).

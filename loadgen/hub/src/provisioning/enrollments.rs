@@ -64,12 +64,12 @@ pub struct Enrollment {
 
 impl Provisioning {
     /// Id scope that devices must name.
-    pub(super) fn id_scope(&self) -> &str {
+    pub(crate) fn id_scope(&self) -> &str {
         &self.config.id_scope
     }
 
     /// The key that a registration must prove; `None` when nobody enrolled it.
-    pub(super) fn key(&self, registration_id: &str) -> Option<Key> {
+    pub(crate) fn key(&self, registration_id: &str) -> Option<Key> {
         let individual = self.config.individual.get(registration_id).cloned();
         individual.or_else(|| self.group_key.as_ref().map(|key| key.derive(registration_id)))
     }
@@ -83,7 +83,7 @@ impl Provisioning {
 }
 
 /// Letters, digits and `- . _ :`, the last one a letter, a digit or `-`.
-pub(super) fn is_registration_id(text: &str) -> bool {
+pub(crate) fn is_registration_id(text: &str) -> bool {
     text.len() <= REGISTRATION_CHARS_MAX
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c))
         && text.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric() || c == '-')

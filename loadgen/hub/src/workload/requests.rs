@@ -11,7 +11,7 @@ use sluicegate::azure::workload::{
 
 use super::super::state::HubState;
 use super::super::tally::worth_a_line;
-use super::answer::Answer;
+use super::super::workload_answer::Answer;
 
 /// What modules ask for: their key, and the one algorithm.
 const KEY_ID: &str = "primary";

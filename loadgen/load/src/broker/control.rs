@@ -7,9 +7,9 @@ use rumqttc::QoS;
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, SubAck, Subscribe, SubscribeReasonCode};
 
 use super::Broker;
-use super::link::{Link, Stage};
 use crate::error::LoadError;
 use crate::lane::LaneError;
+use crate::link::{Link, Stage};
 use crate::wire::{self, Frame, WireError, append};
 
 /// The packet id of the one SUBSCRIBE.

@@ -6,9 +6,9 @@ use rumqttc::mqttbytes::v4::{
     ConnAck, ConnectReturnCode, Packet, PingResp, Publish, SubAck, SubscribeReasonCode,
 };
 
-use super::link::{Link, Stage};
 use super::*;
 use crate::lane::LaneError;
+use crate::link::{Link, Stage};
 use crate::wire;
 
 const SECOND_NS: u64 = 1_000_000_000;

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 
 use super::super::close::CloseReason;
-use super::super::connection::patience;
+use super::super::keep_alive::patience;
 use super::super::state::HubState;
 use super::super::stream::Stream;
 use super::super::strict;

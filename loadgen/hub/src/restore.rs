@@ -1,7 +1,7 @@
 //! What an earlier hub had taken comes back into the stores.
 
-use super::super::state::HubState;
-use super::{Durable, Kept};
+use super::durable::{Durable, Kept};
+use super::state::HubState;
 
 impl HubState {
     /// Puts what was on disk where it was, and keeps on keeping it. Inputs of modules that the

@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::super::HubError;
-use super::super::state::HubState;
-use super::super::tally::worth_a_line;
-use super::batch::Batch;
-use super::file::MessageFile;
-use super::{Durable, Next};
+use super::HubError;
+use super::durable::{Batch, Durable, MessageFile, Next};
+use super::state::HubState;
+use super::tally::worth_a_line;
 
 /// Pause after a batch that could not be written, before it is tried again.
 pub(super) const STORE_RETRY: Duration = Duration::from_secs(1);

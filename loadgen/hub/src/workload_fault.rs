@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use sluicegate::azure::workload::{parse_trust_bundle_response, trust_bundle_response};
 
-use super::answer::{Answer, TRUST_BUNDLE};
+use super::workload_answer::{Answer, TRUST_BUNDLE};
 
 /// A fault of the workload API, on every socket until it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]

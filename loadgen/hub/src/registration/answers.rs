@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use sluicegate::azure::dps::Asked;
 
+use super::super::provisioning::RegistrationFault;
 use super::super::state::HubState;
-use super::RegistrationFault;
 use super::devices::NoDevice;
 use crate::simulator::utc_text;
 

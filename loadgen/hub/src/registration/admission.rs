@@ -4,8 +4,8 @@ use rumqttc::mqttbytes::v4::Connect;
 use sluicegate::azure::{Token, dps};
 
 use super::super::authentication::{Clock, NO_USERNAME, Refusal, check_version, require_password};
+use super::super::provisioning::enrollments::is_registration_id;
 use super::super::state::HubState;
-use super::enrollments::is_registration_id;
 
 /// Ids from a username `{id scope}/registrations/{id}/[?]api-version=...`.
 #[derive(Debug, Clone, PartialEq, Eq)]

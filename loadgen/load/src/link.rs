@@ -3,13 +3,13 @@
 /// How far a connection to the broker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
-    pub(super) stage: Stage,
+    pub(crate) stage: Stage,
     /// A ping is not answered.
-    pub(super) pinged: bool,
+    pub(crate) pinged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// CONNECT is sent.
     Connecting,
     /// SUBSCRIBE is sent.
