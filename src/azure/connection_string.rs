@@ -123,23 +123,6 @@ impl fmt::Display for ConnectionStringError {
 
 impl std::error::Error for ConnectionStringError {}
 
-impl ConnectionString {
-    /// The string that parses to this value: a secret, for files that only its owner reads.
-    pub fn to_secret_string(&self) -> String {
-        let Identity { hub, gateway, device, module } = &self.identity;
-        let mut text = format!("{HOST}={hub}");
-        if gateway != hub {
-            text.push_str(&format!(";{GATEWAY}={gateway}"));
-        }
-        text.push_str(&format!(";{DEVICE}={device}"));
-        if let Some(module) = module {
-            text.push_str(&format!(";{MODULE}={module}"));
-        }
-        text.push_str(&format!(";{KEY}={}", self.key.to_base64()));
-        text
-    }
-}
-
 impl FromStr for ConnectionString {
     type Err = ConnectionStringError;
 

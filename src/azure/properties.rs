@@ -115,13 +115,6 @@ impl Properties {
         self.0.is_empty()
     }
 
-    /// Puts the properties in the order of the Python SDK: `$.on`, `$.mid`, `$.cid`, `$.uid`,
-    /// `$.ct`, `$.ce`, `$.ifid`, `$.exp`, then all others by code point.
-    pub fn sort_canonical(&mut self) {
-        // Bytewise order of UTF-8 is code point order.
-        self.0.sort_by(|(a, _), (b, _)| (system_rank(a), a).cmp(&(system_rank(b), b)));
-    }
-
     fn put(&mut self, name: String, value: Option<String>) {
         if name.is_empty() {
             return;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
 use std::process::Command;
 
-use sluicegate::azure::{ConnectionString, Key};
+use sluicegate::azure::{ConnectionString, Identity, Key};
 
 use crate::harness::{
     Gateway, MODULE, Process, SUBSCRIBE, Scene, nobody, numbered, numbers, patience, sluicegate,
@@ -22,7 +22,12 @@ fn connection_string(scene: &Scene, change: impl FnOnce(&mut ConnectionString)) 
     let (_, text) = environment.into_iter().find(|(name, _)| name == CONNECTION_STRING).unwrap();
     let mut parsed: ConnectionString = text.parse().unwrap();
     change(&mut parsed);
-    parsed.to_secret_string()
+    let Identity { hub, gateway, device, module } = parsed.identity;
+    let (module, key) = (module.unwrap_or_default(), parsed.key.to_base64());
+    format!(
+        "HostName={hub};GatewayHostName={gateway};DeviceId={device};ModuleId={module};\
+         SharedAccessKey={key}"
+    )
 }
 
 fn run(command: &mut Command) -> (Option<i32>, String) {

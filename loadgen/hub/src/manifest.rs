@@ -183,11 +183,6 @@ impl Manifest {
             _ => Err(reading.into()),
         }
     }
-
-    /// Whether a module is declared.
-    pub fn has_module(&self, name: &str) -> bool {
-        self.modules.contains_key(name)
-    }
 }
 
 fn parse_deployment(deployment: Deployment, reading: &mut Reading<'_>) -> Manifest {

@@ -2,6 +2,14 @@ use super::ConnectionStringProblem as Problem;
 use super::*;
 use proptest::prelude::*;
 
+/// The string that parses to this value.
+fn text_of(string: &ConnectionString) -> String {
+    let Identity { hub, gateway, device, module } = &string.identity;
+    let gateway = (gateway != hub).then(|| format!(";{GATEWAY}={gateway}")).unwrap_or_default();
+    let module = module.as_ref().map(|module| format!(";{MODULE}={module}")).unwrap_or_default();
+    format!("{HOST}={hub}{gateway};{DEVICE}={device}{module};{KEY}={}", string.key.to_base64())
+}
+
 const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 fn parse(text: &str) -> Result<ConnectionString, ConnectionStringError> {
@@ -35,7 +43,7 @@ fn a_module_behind_a_gateway() {
         }
     );
     assert_eq!(parsed.key.to_base64(), SECRET);
-    assert_eq!(parsed.to_secret_string(), text);
+    assert_eq!(text_of(&parsed), text);
     assert!(!format!("{parsed:?}").contains(&SECRET[..8]));
 }
 
@@ -174,7 +182,7 @@ proptest! {
     ) {
         let identity = Identity { hub, gateway, device, module };
         let key = Key::from_base64(SECRET).unwrap();
-        let text = ConnectionString { identity: identity.clone(), key }.to_secret_string();
+        let text = text_of(&ConnectionString { identity: identity.clone(), key });
         prop_assert_eq!(parse(&text).unwrap().identity, identity);
     }
 

@@ -1,6 +1,15 @@
 use super::*;
 use proptest::prelude::*;
 
+impl Properties {
+    /// Puts the properties in the order of the Python SDK: `$.on`, `$.mid`, `$.cid`, `$.uid`,
+    /// `$.ct`, `$.ce`, `$.ifid`, `$.exp`, then all others by code point.
+    pub(crate) fn sort_canonical(&mut self) {
+        // Bytewise order of UTF-8 is code point order.
+        self.0.sort_by(|(a, _), (b, _)| (system_rank(a), a).cmp(&(system_rank(b), b)));
+    }
+}
+
 /// Properties from literals.
 pub(crate) fn bag(pairs: &[(&str, Option<&str>)]) -> Properties {
     pairs.iter().map(|(name, value)| ((*name).into(), value.map(Into::into))).collect()
