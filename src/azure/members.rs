@@ -69,7 +69,7 @@ pub fn is_same(one: &str, other: &str) -> bool {
 }
 
 /// What is told of a value that cannot be used: a number as it is, cut, anything else by its kind.
-pub fn told(value: &str) -> &str {
+pub fn described(value: &str) -> &str {
     const BYTES_MAX: usize = 40;
     match kind(value) {
         NUMBER => value.get(..BYTES_MAX).unwrap_or(value),
@@ -223,7 +223,7 @@ mod tests {
             ("true", "a boolean"),
             ("null", "null"),
         ] {
-            assert_eq!(told(text), expected, "{text}");
+            assert_eq!(described(text), expected, "{text}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct Control {
     /// The topic holds something, by what came last.
     is_set: bool,
     /// Something came on this connection.
-    is_told: bool,
+    has_come: bool,
     waiting: Option<Bytes>,
     under_way: Option<Bytes>,
 }
@@ -35,19 +35,19 @@ pub struct Control {
 impl Control {
     /// `default` is in force while the topic holds no threshold.
     pub fn new(cell: Arc<ThresholdCell>, default: Threshold) -> Self {
-        let (version, is_set, is_told) = (None, false, false);
-        Self { cell, default, version, is_set, is_told, waiting: None, under_way: None }
+        let (version, is_set, has_come) = (None, false, false);
+        Self { cell, default, version, is_set, has_come, waiting: None, under_way: None }
     }
 
     /// A new connection: what the topic holds is going to be told again.
     pub fn connected(&mut self) {
-        self.is_told = false;
+        self.has_come = false;
     }
 
     /// The broker has told what it had retained. If that is nothing, although the topic held
     /// something before, it was cleared in between: as if it were now.
-    pub fn told_all(&mut self) -> Option<Outcome> {
-        (self.is_set && !self.is_told).then(|| self.told(b"", false))
+    pub fn on_retained_delivered(&mut self) -> Option<Outcome> {
+        (self.is_set && !self.has_come).then(|| self.on_patch(b"", false))
     }
 
     /// A payload came on the control topic; it counts for all messages that are read after it.
@@ -56,8 +56,8 @@ impl Control {
     /// count of versions. A `$version` must be newer than that of the last patch that was applied,
     /// where it had one, unless the broker had the patch retained; a patch without always counts,
     /// and is acknowledged as version 0.
-    pub fn told(&mut self, payload: &[u8], is_retained: bool) -> Outcome {
-        self.is_told = true;
+    pub fn on_patch(&mut self, payload: &[u8], is_retained: bool) -> Outcome {
+        self.has_come = true;
         self.is_set = !payload.is_empty();
         if payload.is_empty() {
             self.version = None;
@@ -81,8 +81,8 @@ impl Control {
     }
 
     /// A payload came on the control topic that was not read, as it is larger than is taken.
-    pub fn told_too_large(&mut self, bytes: usize) -> Outcome {
-        (self.is_told, self.is_set) = (true, true);
+    pub fn on_too_large_patch(&mut self, bytes: usize) -> Outcome {
+        (self.has_come, self.is_set) = (true, true);
         self.apply(Desired::bad(&too_large(bytes), None).change, None)
     }
 

@@ -12,7 +12,7 @@
 //! - An alert that the broker answers by hanging up, again and again, is put aside
 //!   ([`Outbound::hung_up`]).
 
-mod hearing;
+mod control_topic;
 mod hold;
 
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ pub struct Outlet {
     hold: Hold,
     /// When the broker will have told what it had retained; `None` before it has answered on this
     /// connection, and after that moment.
-    told_at: Option<Instant>,
+    delivered_by: Option<Instant>,
     /// Told to stop.
     leaving: Option<Leaving<()>>,
     patch_lines: LineLimit,
@@ -73,7 +73,7 @@ impl Outlet {
             context,
             wake,
             hold: Hold::default(),
-            told_at: None,
+            delivered_by: None,
             leaving: None,
             patch_lines: LineLimit::default(),
         }
@@ -173,7 +173,7 @@ impl Serve for Outlet {
     fn open(&mut self, _session_present: bool, now: Instant) -> Result<Ask, End> {
         self.hold.connected(now);
         self.control.connected();
-        (self.told_at, self.leaving) = (None, None);
+        (self.delivered_by, self.leaving) = (None, None);
         let packet_id = self.outbound.reconnected().ok_or(End::NoPacketId)?;
         Ok(Ask { packet_id, filters: vec![self.control_topic.clone()] })
     }
@@ -185,9 +185,9 @@ impl Serve for Outlet {
     ) -> Result<Step<()>, End> {
         let shared = self.context.pipeline.clone();
         let pipeline = &mut *shared.lock();
-        self.take(session, pipeline, now)?;
-        if self.told_at.take_if(|told_at| now >= *told_at).is_some() {
-            self.told_all();
+        self.receive(session, pipeline, now)?;
+        if self.delivered_by.take_if(|delivered_by| now >= *delivered_by).is_some() {
+            self.on_retained_delivered();
         }
         self.hold.end_when_due(pipeline, &self.context.cell, now);
         self.pump(&mut session.connection, pipeline, now)?;
@@ -207,7 +207,7 @@ impl Serve for Outlet {
 
 impl Outlet {
     /// Sorts what a turn brought.
-    fn take<S: ByteStream>(
+    fn receive<S: ByteStream>(
         &mut self,
         session: &mut Session<S>,
         pipeline: &mut Pipeline,
@@ -221,7 +221,7 @@ impl Outlet {
                 Incoming::Publish(publish) => {
                     if publish.topic(&block) == self.control_topic.as_bytes() {
                         let is_retained = publish.is_retained();
-                        self.told(&block[publish.body()], is_retained, pipeline, now);
+                        self.on_patch(&block[publish.body()], is_retained, pipeline, now);
                     } else {
                         pipeline.counters.unexpected += 1;
                     }
@@ -231,7 +231,7 @@ impl Outlet {
                 }
                 Incoming::TooLarge { packet_id, bytes, topic } => {
                     if **topic == *self.control_topic.as_bytes() {
-                        self.told_too_large(bytes, pipeline, now);
+                        self.on_too_large_patch(bytes, pipeline, now);
                     } else {
                         pipeline.counters.unexpected += 1;
                     }
@@ -253,7 +253,7 @@ impl Outlet {
                     // what the broker had retained.
                     Packet::PingResp if subscription.is_answered() => {
                         if subscription.is_granted() {
-                            self.told_at.get_or_insert(now + RETAINED_WAIT);
+                            self.delivered_by.get_or_insert(now + RETAINED_WAIT);
                         }
                         self.outbound.answered();
                         self.hold.known();

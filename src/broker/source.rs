@@ -151,7 +151,7 @@ impl Serve for Source {
         if !self.silence.is_over() {
             self.listen(session, now);
         }
-        self.take(session, is_stopping, pipeline, now)?;
+        self.receive(session, is_stopping, pipeline, now)?;
         pipeline.advance(now);
         let connection = &mut session.connection;
         if pipeline.release(BROKER, |id| connection.acknowledge(id)) > 0 {
@@ -180,7 +180,7 @@ impl Serve for Source {
 
 impl Source {
     /// Sorts what a turn brought, in order of arrival.
-    fn take<S>(
+    fn receive<S>(
         &mut self,
         session: &mut Session<S>,
         is_stopping: bool,

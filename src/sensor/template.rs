@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::azure::members::told;
+use crate::azure::members::described;
 
 /// Most bytes of a text in a twin (IoT Hub: tags and properties format).
 const TEXT_BYTES_MAX: usize = 4096;
@@ -75,11 +75,11 @@ impl Writable {
                     name.len()
                 )),
                 Err(_) if text.starts_with('"') => Err("name must be Unicode text".to_owned()),
-                Err(_) => Err(format!("name must be a string, not {}", told(text))),
+                Err(_) => Err(format!("name must be a string, not {}", described(text))),
             },
             Self::Brightness => text.parse::<i32>().map(|value| json!(value)).map_err(|_| {
                 let (least, most) = (i32::MIN, i32::MAX);
-                let found = told(text);
+                let found = described(text);
                 format!("brightness must be an integer from {least} to {most}, not {found}")
             }),
         }

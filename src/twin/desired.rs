@@ -1,7 +1,7 @@
 //! Reads the one desired property from a twin document or a patch: text in, a change out. What else
 //! is in it is passed over.
 
-use crate::azure::members::{members, told};
+use crate::azure::members::{described, members};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::pipeline::threshold::Threshold;
 use crate::twin::limits::VERSION_MAX;
@@ -96,7 +96,7 @@ pub(crate) fn read_version(text: Option<&str>) -> Result<Option<u64>, String> {
     let Some(text) = text else { return Ok(None) };
     let version = plausible(text.parse().ok());
     version.map(Some).ok_or_else(|| {
-        format!("{VERSION} must be an integer from 0 to {VERSION_MAX}, not {}", told(text))
+        format!("{VERSION} must be an integer from 0 to {VERSION_MAX}, not {}", described(text))
     })
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn too_large(bytes: usize) -> String {
 fn read(value: &str) -> Change {
     let threshold = value.parse().ok().and_then(Threshold::new);
     threshold.map_or_else(
-        || Change::Bad(format!("{PROPERTY} must be a finite number, not {}", told(value))),
+        || Change::Bad(format!("{PROPERTY} must be a finite number, not {}", described(value))),
         Change::Set,
     )
 }

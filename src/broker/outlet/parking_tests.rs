@@ -328,7 +328,12 @@ async fn a_poison_report_stops_no_alert() {
     let rig = Rig::new(1 << 20);
     let folder = tempfile::tempdir().unwrap();
     let mut outlet = rig.outlet().parking_in(letters(folder.path()));
-    outlet.told(br#"{"TemperatureThreshold":30}"#, false, &mut rig.pipeline.lock(), session::now());
+    outlet.on_patch(
+        br#"{"TemperatureThreshold":30}"#,
+        false,
+        &mut rig.pipeline.lock(),
+        session::now(),
+    );
     let mut receiver = Receiver::hating(|publish| publish.retain);
     let start = Clock::now();
     (0..50).for_each(|n| rig.message(&format!("s/{n}"), &body("other")));
@@ -348,7 +353,12 @@ async fn a_poison_report_stops_no_alert() {
     // There are two: the broker has nothing retained, so the patch was cleared meanwhile.
     assert!((20..40).contains(&receiver.hang_ups), "{}", receiver.hang_ups);
     assert_eq!(outlet.outbound.waiting(), 0);
-    outlet.told(br#"{"TemperatureThreshold":40}"#, false, &mut rig.pipeline.lock(), session::now());
+    outlet.on_patch(
+        br#"{"TemperatureThreshold":40}"#,
+        false,
+        &mut rig.pipeline.lock(),
+        session::now(),
+    );
     assert!(outlet.control.next_report().is_some());
     assert!(files(folder.path(), "pending").is_empty());
 }

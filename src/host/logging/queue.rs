@@ -40,18 +40,20 @@ struct State {
 }
 
 impl Log {
-    /// Starts the thread that writes to `target`. `told` makes the line that stands for lines that
-    /// were dropped, of their number.
+    /// Starts the thread that writes to `target`. `line_of_dropped` makes the line that stands for
+    /// lines that were dropped, of their number.
     ///
     /// # Errors
     /// The system refuses the thread.
     pub fn start(
         target: impl Write + Send + 'static,
-        told: impl Fn(u64) -> String + Send + 'static,
+        line_of_dropped: impl Fn(u64) -> String + Send + 'static,
     ) -> io::Result<Self> {
         let lines = Lines(Arc::default());
         let queue = Arc::clone(&lines.0);
-        Builder::new().name("log".to_owned()).spawn(move || queue.write_out(target, told))?;
+        Builder::new()
+            .name("log".to_owned())
+            .spawn(move || queue.write_out(target, line_of_dropped))?;
         Ok(Self(lines))
     }
 
@@ -115,11 +117,11 @@ impl Queue {
     }
 
     /// The thread `log`: writes what waits until the log is closed.
-    fn write_out(&self, mut target: impl Write, told: impl Fn(u64) -> String) {
+    fn write_out(&self, mut target: impl Write, line_of_dropped: impl Fn(u64) -> String) {
         let mut batch = Vec::new();
         while let Some(dropped) = self.take(&mut batch) {
             if dropped > 0 {
-                batch.extend_from_slice(told(dropped).as_bytes());
+                batch.extend_from_slice(line_of_dropped(dropped).as_bytes());
             }
             // Where nobody reads any more there is nobody to complain to.
             let _ = target.write_all(&batch).and_then(|()| target.flush());

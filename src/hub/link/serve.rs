@@ -114,7 +114,7 @@ impl Serve for Link {
         let shared = self.pipeline.clone();
         let pipeline = &mut *shared.lock();
         let received = pipeline.counters.received;
-        self.take(session, pipeline, now)?;
+        self.receive(session, pipeline, now)?;
         self.look_for_a_reason_to_leave(pipeline, now);
         self.pump(session, pipeline, now)?;
         let messages = pipeline.counters.received - received;
@@ -134,7 +134,7 @@ impl Serve for Link {
 
 impl Link {
     /// Sorts what a turn brought, in order of arrival.
-    fn take<S: ByteStream>(
+    fn receive<S: ByteStream>(
         &mut self,
         session: &mut Session<S>,
         pipeline: &mut Pipeline,

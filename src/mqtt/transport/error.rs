@@ -18,7 +18,7 @@ pub(crate) use words::shortage;
 
 /// Why there is no connection, with the names of the settings to look at.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", told(failure, names))]
+#[error("{}", words_of(failure, names))]
 pub struct ConnectError {
     /// What failed.
     pub failure: Failure,
@@ -28,7 +28,7 @@ pub struct ConnectError {
 
 /// The whole line: what failed, and the settings to look at. A library's text may name a page of
 /// its documents, which is of no use to whoever reads the log.
-fn told(failure: &Failure, names: &'static Names) -> String {
+fn words_of(failure: &Failure, names: &'static Names) -> String {
     let mut text = words::without_addresses(&failure.to_string());
     let see = See(names, failure.settings()).to_string();
     match see.strip_prefix("; see").filter(|_| text.ends_with('?')) {

@@ -118,7 +118,7 @@ impl Serve for Link {
         session: &mut Session<S>,
         now: Instant,
     ) -> Result<Step<Leave>, End> {
-        self.take(session, now)?;
+        self.receive(session, now)?;
         self.tick();
         let is_due = self.is_stopping() || now >= self.renew_at;
         if self.leaving.is_none() && is_due {
@@ -143,7 +143,11 @@ impl Serve for Link {
 
 impl Link {
     /// Sorts what a turn brought, in order of arrival.
-    fn take<S: ByteStream>(&mut self, session: &mut Session<S>, now: Instant) -> Result<(), End> {
+    fn receive<S: ByteStream>(
+        &mut self,
+        session: &mut Session<S>,
+        now: Instant,
+    ) -> Result<(), End> {
         let Session { connection, inbox, subscription, .. } = session;
         let mut has_worked = false;
         let (block, packets) = inbox.drain();

@@ -40,27 +40,32 @@ impl Outlet {
     }
 
     /// A payload came on the control topic.
-    pub(super) fn told(
+    pub(super) fn on_patch(
         &mut self,
         payload: &[u8],
         is_retained: bool,
         pipeline: &mut Pipeline,
         now: Instant,
     ) {
-        let outcome = self.control.told(payload, is_retained);
-        if self.heard(outcome, &excerpt(payload), pipeline, now) {
+        let outcome = self.control.on_patch(payload, is_retained);
+        if self.note_outcome(outcome, &excerpt(payload), pipeline, now) {
             warn_of_patch(payload, &[PROPERTY]);
         }
     }
 
     /// A payload came on the control topic that is larger than is taken.
-    pub(super) fn told_too_large(&mut self, bytes: usize, pipeline: &mut Pipeline, now: Instant) {
-        let outcome = self.control.told_too_large(bytes);
-        self.heard(outcome, &format!("({bytes} bytes)"), pipeline, now);
+    pub(super) fn on_too_large_patch(
+        &mut self,
+        bytes: usize,
+        pipeline: &mut Pipeline,
+        now: Instant,
+    ) {
+        let outcome = self.control.on_too_large_patch(bytes);
+        self.note_outcome(outcome, &format!("({bytes} bytes)"), pipeline, now);
     }
 
     /// Counts and logs what came of it; whether it was logged.
-    fn heard(
+    fn note_outcome(
         &mut self,
         outcome: Outcome,
         text: &str,
@@ -93,8 +98,8 @@ impl Outlet {
     }
 
     /// The broker has told what it had retained.
-    pub(super) fn told_all(&mut self) {
-        if let Some(Outcome::Applied(threshold)) = self.control.told_all() {
+    pub(super) fn on_retained_delivered(&mut self) {
+        if let Some(Outcome::Applied(threshold)) = self.control.on_retained_delivered() {
             info!("control topic: cleared while there was no connection; in force: {threshold}");
         }
     }
