@@ -15,7 +15,7 @@ use tracing::info;
 use crate::broker::{Context, Login, Outlet, Source};
 use crate::host::signals::{self, StopSignals};
 use crate::hub::credentials::Credentials;
-use crate::hub::link::{Link, LinkSettings};
+use crate::hub::link::{HubLink, LinkSettings};
 use crate::hub::trust::{Trust, trusting};
 use crate::mqtt::linger;
 use crate::mqtt::{Peers, Route};
@@ -90,7 +90,7 @@ impl Wakes {
 /// The connections that the settings ask for, around their pipeline.
 struct Connections {
     pipeline: SharedPipeline,
-    hub: Option<Link>,
+    hub: Option<HubLink>,
     source: Option<Source>,
     outlet: Option<Outlet>,
 }
@@ -117,7 +117,7 @@ impl Connections {
             let destination = format!("hub as {}", hub.identity.client_id());
             let dead_letters = DeadLetters::new(&settings.refused_dir, destination);
             let settings = link_settings(hub.clone(), settings)?;
-            let link = Link::new(settings, pipeline(), wake, stop, Arc::clone(&cell));
+            let link = HubLink::new(settings, pipeline(), wake, stop, Arc::clone(&cell));
             connections.hub = Some(link.with_peers(peers.clone()).parking_in(dead_letters));
         }
         let Some(broker) = &settings.broker else { return Ok(connections) };

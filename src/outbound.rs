@@ -39,13 +39,13 @@ pub const RESENT_AT_ONCE: usize = 64;
 enum Sent {
     Alert(Alert),
     /// Rare: it must not make the places of alerts larger.
-    Report(Box<Report>),
+    Report(Box<OwnReport>),
     /// An alert that is in a file, and goes with its connection.
     Parked,
 }
 
 #[derive(Debug)]
-struct Report {
+struct OwnReport {
     topic: String,
     body: Bytes,
 }
@@ -397,7 +397,7 @@ impl<N: Naming> Outbound<N> {
     ) -> Result<(), ConnectionError> {
         let id = self.inflight.next_id();
         connection.publish(Outgoing { retain: true, ..outgoing(&topic, id, &body) })?;
-        let report = Box::new(Report { topic, body });
+        let report = Box::new(OwnReport { topic, body });
         self.inflight.push(Sent::Report(report)).expect("there is room");
         self.sent(id);
         Ok(())

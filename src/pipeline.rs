@@ -46,7 +46,7 @@ use crate::pipeline::order::Order;
 use crate::pipeline::origin::Origin;
 use crate::pipeline::parse::{JsonPath, Parser};
 use crate::pipeline::pool::{Pool, Wakes, judge};
-use crate::pipeline::source::Source;
+use crate::pipeline::source::SourceState;
 use crate::pipeline::threshold::Threshold;
 use crate::pipeline::unsent::Unsent;
 
@@ -57,7 +57,7 @@ const OUTBOX_KEPT_MAX: usize = 16_384;
 
 /// The stages between the connections.
 pub struct Pipeline {
-    sources: [Source; SourceId::ALL.len()],
+    sources: [SourceState; SourceId::ALL.len()],
     /// The connection that alerts leave by.
     outlet: Arc<Notify>,
     path: JsonPath,
@@ -107,7 +107,7 @@ impl Pipeline {
         path: &JsonPath,
         held_bytes_max: usize,
     ) -> std::io::Result<Self> {
-        let source = |id: SourceId| Source {
+        let source = |id: SourceId| SourceState {
             ledger: Ledger::default(),
             redelivery: Redelivery::new(match id {
                 SourceId::Hub => Rule::Content,
@@ -149,7 +149,7 @@ impl Pipeline {
     ) {
         self.counters.received += 1;
         self.counters.received_bytes += message.body.len() as u64;
-        let Source { ledger, ingest, .. } = &mut self.sources[source as usize];
+        let SourceState { ledger, ingest, .. } = &mut self.sources[source as usize];
         let receipt = ledger.receive(packet_id.unwrap_or(0));
         ingest.push(block, message, receipt, threshold);
     }
@@ -218,7 +218,7 @@ impl Pipeline {
 
     fn settle_batch(&mut self, batch: Batch, now: Instant) {
         let Self { sources, counters, bad_lines, path, .. } = self;
-        let Source {
+        let SourceState {
             order,
             ledger,
             redelivery,
@@ -328,7 +328,7 @@ impl Pipeline {
     /// Hands `acknowledge` the packet ids that may be acknowledged, in order of receipt. Returns
     /// how many messages were done with.
     pub fn release(&mut self, source: SourceId, acknowledge: impl FnMut(u16)) -> u64 {
-        let Source { ledger, redelivery, is_due, .. } = &mut self.sources[source as usize];
+        let SourceState { ledger, redelivery, is_due, .. } = &mut self.sources[source as usize];
         *is_due = false;
         redelivery.released();
         let settled = if redelivery.has_claims() {
@@ -397,7 +397,7 @@ impl Pipeline {
 
     /// Whether every message of a source was judged.
     pub fn is_idle(&self, source: SourceId) -> bool {
-        let Source { ingest, order, .. } = &self.sources[source as usize];
+        let SourceState { ingest, order, .. } = &self.sources[source as usize];
         order.next_sequence() == ingest.next_sequence()
     }
 
@@ -420,7 +420,8 @@ impl Pipeline {
         session_present: bool,
         in_flight: impl Iterator<Item = &'a Alert>,
     ) {
-        let Source { ledger, redelivery, ingest, outbox, .. } = &mut self.sources[source as usize];
+        let SourceState { ledger, redelivery, ingest, outbox, .. } =
+            &mut self.sources[source as usize];
         let content = |alert: &'a Alert| (alert.receipt, alert.content());
         let in_flight = in_flight.filter(|alert| alert.source == source).map(content);
         let here = outbox.iter().map(|alert| (alert.receipt, alert.content()));
@@ -445,7 +446,7 @@ impl Pipeline {
         dup: bool,
         content: Content<'_>,
     ) -> bool {
-        let Source { ledger, redelivery, .. } = &mut self.sources[source as usize];
+        let SourceState { ledger, redelivery, .. } = &mut self.sources[source as usize];
         let is_known = redelivery.recognise(ledger, packet_id, dup, content);
         self.counters.redelivered += u64::from(is_known);
         is_known

@@ -31,7 +31,7 @@ use tracing::info;
 
 use crate::host::signals;
 use crate::start::StartError;
-use link::{Link, Summary};
+use link::{DeviceLink, Summary};
 use settings::Settings;
 
 /// Runs until `q` and Enter, SIGINT, SIGTERM or SIGHUP, and tells what was done.
@@ -41,7 +41,7 @@ use settings::Settings;
 pub fn run(settings: Settings) -> Result<Summary, StartError> {
     let wake = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
-    let link = Link::new(settings, Arc::clone(&wake), stopped, fastrand::u64(..));
+    let link = DeviceLink::new(settings, Arc::clone(&wake), stopped, fastrand::u64(..));
     let runtime = signals::runtime(Builder::new_current_thread().enable_io().enable_time())?;
     runtime.block_on(async {
         let signals = quit::Signals::new()?;

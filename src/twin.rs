@@ -29,7 +29,7 @@ use crate::azure::members::members;
 use crate::azure::topics::Received;
 use crate::pipeline::threshold::{Threshold, ThresholdCell};
 use desired::{Change, Desired, PROPERTY, too_large};
-use requests::{Answer, Requests};
+use requests::{Requests, TwinAnswer};
 
 pub(crate) use answer::put_in_force;
 pub use requests::TwinRequest;
@@ -142,9 +142,9 @@ impl Twin {
         now: Instant,
     ) -> Outcome {
         let number = match self.requests.response(status, rid, now) {
-            Answer::Document(number) => number,
-            Answer::Nothing => return Outcome::Ignored,
-            Answer::Failed(problem) => return Outcome::RequestFailed(problem),
+            TwinAnswer::Document(number) => number,
+            TwinAnswer::Nothing => return Outcome::Ignored,
+            TwinAnswer::Failed(problem) => return Outcome::RequestFailed(problem),
         };
         match body.and_then(Desired::from_document) {
             Ok((desired, reported)) => self.document(number, desired, reported),

@@ -36,7 +36,7 @@ pub enum Form {
 
 /// How a device settled a desired value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Acceptance {
     /// It is in force: 200, `completed`.
     Completed,
     /// It cannot be: 400, `failed`, and the text says why.
@@ -54,18 +54,18 @@ pub fn desired(raw: &str) -> (Form, &str) {
 /// The object that a device reports for a property to acknowledge a desired value. `value` is what
 /// is in force now, which is not what was asked for where that is rejected; `version` is the
 /// `$version` that the desired value came with.
-pub fn acknowledgement(form: Form, value: &Value, verdict: &Verdict, version: u64) -> Value {
+pub fn acknowledgement(form: Form, value: &Value, verdict: &Acceptance, version: u64) -> Value {
     match (form, verdict) {
-        (Form::Wrapped, Verdict::Completed) => {
+        (Form::Wrapped, Acceptance::Completed) => {
             json!({ "value": value, "status": "completed", "desiredVersion": version })
         }
-        (Form::Wrapped, Verdict::Rejected(why)) => {
+        (Form::Wrapped, Acceptance::Rejected(why)) => {
             json!({ "value": value, "status": "failed", "desiredVersion": version, "message": why })
         }
-        (Form::Plain, Verdict::Completed) => {
+        (Form::Plain, Acceptance::Completed) => {
             json!({ "value": value, "ac": 200, "av": version, "ad": "completed" })
         }
-        (Form::Plain, Verdict::Rejected(why)) => {
+        (Form::Plain, Acceptance::Rejected(why)) => {
             json!({ "value": value, "ac": 400, "av": version, "ad": why })
         }
     }
@@ -131,11 +131,11 @@ mod tests {
 
     #[test]
     fn each_form_is_acknowledged_in_kind() {
-        let rejected = Verdict::Rejected("no".into());
+        let rejected = Acceptance::Rejected("no".into());
         let cases = [
             (
                 Form::Wrapped,
-                &Verdict::Completed,
+                &Acceptance::Completed,
                 json!({"value": 10, "status": "completed", "desiredVersion": 2}),
             ),
             (
@@ -145,7 +145,7 @@ mod tests {
             ),
             (
                 Form::Plain,
-                &Verdict::Completed,
+                &Acceptance::Completed,
                 json!({"value": 10, "ac": 200, "av": 2, "ad": "completed"}),
             ),
             (Form::Plain, &rejected, json!({"value": 10, "ac": 400, "av": 2, "ad": "no"})),
@@ -153,7 +153,7 @@ mod tests {
         for (form, verdict, wanted) in cases {
             let written = acknowledgement(form, &json!(10), verdict, 2);
             assert_eq!(written, wanted);
-            let is_rejected = *verdict != Verdict::Completed;
+            let is_rejected = *verdict != Acceptance::Completed;
             let told = Acknowledged { version: 2, value: Some("10"), is_rejected };
             assert_eq!(acknowledged(&written.to_string()), Some(told), "read back");
         }

@@ -131,7 +131,7 @@ struct Certificate {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Message {
+struct ErrorBody {
     message: String,
 }
 
@@ -180,12 +180,12 @@ pub fn parse_trust_bundle_response(body: &[u8]) -> Result<String, BodyError> {
 
 /// The body of an answer that is an error.
 pub fn error_response(message: &str) -> String {
-    json(&Message { message: message.to_owned() })
+    json(&ErrorBody { message: message.to_owned() })
 }
 
 /// The daemon's words in an answer that is an error; `None` when it has none.
 pub fn parse_error_response(body: &[u8]) -> Option<String> {
-    parse(body).ok().map(|error: Message| error.message)
+    parse(body).ok().map(|error: ErrorBody| error.message)
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -103,7 +103,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         write!(writer, "{} {}", Head(*event.metadata().level()), self.tag)?;
-        let mut message = Message(writer.by_ref(), Ok(()));
+        let mut message = MessageField(writer.by_ref(), Ok(()));
         event.record(&mut message);
         message.1?;
         writeln!(writer)
@@ -121,9 +121,9 @@ fn severity(level: Level) -> (u8, &'static str) {
 }
 
 /// Writes the message bare and other fields as ` name=value`.
-struct Message<'a>(Writer<'a>, fmt::Result);
+struct MessageField<'a>(Writer<'a>, fmt::Result);
 
-impl Visit for Message<'_> {
+impl Visit for MessageField<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let written = match field.name() {
             "message" => write!(self.0, "{value:?}"),

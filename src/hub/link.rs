@@ -67,7 +67,7 @@ pub struct LinkSettings {
 }
 
 /// The link, with everything that outlives a connection.
-pub struct Link {
+pub struct HubLink {
     settings: LinkSettings,
     client_id: String,
     peers: Peers,
@@ -94,7 +94,7 @@ pub struct Link {
     started: Instant,
 }
 
-impl Link {
+impl HubLink {
     /// A link that is not connected yet: the source [`SourceId::Hub`] of `pipeline`, and its
     /// outlet. `wake` is this link's in the pipeline; `stop` turns true for shutdown, together with
     /// a notification on `wake`.

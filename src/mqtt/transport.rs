@@ -42,11 +42,11 @@ use websocket::WebSocket;
 
 pub use early::{FIRST_ANSWER_WAIT, HOLD_BACK_MAX, PEERS_MAX};
 pub(crate) use error::shortage;
-pub use error::{Answer, At, ConnectError, Failure, Step};
+pub use error::{Answer, At, ConnectError, ConnectStep, Failure};
 pub use greeting::Stranger;
 pub use lookup::LOOKUPS_MAX;
+pub(crate) use names::{NamedSetting, See};
 pub use names::{Names, Peer};
-pub(crate) use names::{See, Setting};
 pub use proxy::{Proxy, ProxyUrlError};
 
 /// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket
@@ -190,17 +190,19 @@ async fn open(
         Route::Tcp => Inner::Tcp(dial(lookups, host, *port).await?),
         Route::Direct => {
             let say = |tls| introduce(endpoint, Inner::Tls(Box::new(tls)), hello);
-            return early::first_answer(endpoint, tls, say, endpoint.timeout(Step::Connack)).await;
+            return early::first_answer(endpoint, tls, say, endpoint.timeout(ConnectStep::Connack))
+                .await;
         }
         Route::WebSocket { .. } => {
-            let (say, silence) = (|tls| upgrade(endpoint, tls), endpoint.timeout(Step::WebSocket));
+            let (say, silence) =
+                (|tls| upgrade(endpoint, tls), endpoint.timeout(ConnectStep::WebSocket));
             let websocket = early::first_answer(endpoint, tls, say, silence).await?;
             Inner::WebSocket(Box::new(websocket))
         }
     };
     timeout(CONNECT_TIMEOUT, introduce(endpoint, stream, hello))
         .await
-        .map_err(|_| endpoint.timeout(Step::Connack))?
+        .map_err(|_| endpoint.timeout(ConnectStep::Connack))?
 }
 
 /// TCP, a proxy's tunnel, TLS, with its version. With `hold_back` it takes as long as nothing is to
@@ -216,14 +218,14 @@ async fn shake_hands(
         Route::WebSocket { proxy: Some(proxy) } => {
             let tcp = dial(lookups, &proxy.host, proxy.port).await.map_err(|away| proxy.away(away));
             let tunnel = timeout(CONNECT_TIMEOUT, proxy.tunnel(tcp?, endpoint.at())).await;
-            tunnel.map_err(|_| endpoint.timeout(Step::Tunnel))??
+            tunnel.map_err(|_| endpoint.timeout(ConnectStep::Tunnel))??
         }
         _ => dial(lookups, host, *port).await?,
     };
     let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake)
         .await
-        .map_err(|_| endpoint.timeout(Step::Tls))?
+        .map_err(|_| endpoint.timeout(ConnectStep::Tls))?
         .map_err(|source| Failure::Tls { at: endpoint.at(), source })?;
     let (tcp, session) = tls.get_ref();
     let version = early::version(session);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tracing::{error, info};
 
-use super::suspicion::{Blame, Mark, Place, Work};
+use super::suspicion::{Blame, KeptIn, Mark, Work};
 use super::{HungUp, Outbound, Sent, outgoing};
 use crate::host::logging::excerpt;
 use crate::mqtt::session;
@@ -34,7 +34,7 @@ impl<N: Naming> Outbound<N> {
     /// Parks in `dead_letters`, and takes up what an earlier run has parked there.
     pub fn park_in(&mut self, dead_letters: DeadLetters, now: Instant) {
         for (name, head, body) in dead_letters.pending() {
-            self.suspicion.resume(Mark::of(&head.topic, &body), Place::File(name), now);
+            self.suspicion.resume(Mark::of(&head.topic, &body), KeptIn::File(name), now);
         }
         self.dead_letters = Some(dead_letters);
     }
@@ -80,8 +80,8 @@ impl<N: Naming> Outbound<N> {
             .filter(|other| self.inflight.get(*other).map(Sent::body_bytes) == bytes)
             .collect();
         let copies = alike.into_iter().filter(|other| self.mark(*other) == Some(mark));
-        let mut places = VecDeque::from([Place::Table(id)]);
-        places.extend(copies.collect::<Vec<_>>().into_iter().map(Place::Table));
+        let mut places = VecDeque::from([KeptIn::Table(id)]);
+        places.extend(copies.collect::<Vec<_>>().into_iter().map(KeptIn::Table));
         self.suspicion.suspect(mark, places, now);
         self.aside = self.suspicion.in_table();
     }
@@ -99,7 +99,7 @@ impl<N: Naming> Outbound<N> {
         let Some(place) = self.suspicion.acknowledged(id, self.acknowledged + 1) else { return };
         self.parked_under_way = None;
         self.aside = self.suspicion.in_table();
-        if let (Place::File(name), Some(dead_letters)) = (place, &mut self.dead_letters) {
+        if let (KeptIn::File(name), Some(dead_letters)) = (place, &mut self.dead_letters) {
             dead_letters.delivered(&name);
             info!("an alert that was kept aside has arrived");
         }
@@ -113,13 +113,13 @@ impl<N: Naming> Outbound<N> {
     ) -> Result<(), ConnectionError> {
         let name = match self.suspicion.to_try() {
             None => return Ok(()),
-            Some(Place::Table(id)) => {
+            Some(KeptIn::Table(id)) => {
                 let id = *id;
                 self.send_again(id, connection, pipeline)?;
                 self.suspicion.tried(id);
                 return Ok(());
             }
-            Some(Place::File(name)) => name,
+            Some(KeptIn::File(name)) => name,
         };
         let Some(dead_letters) = &self.dead_letters else { return Ok(()) };
         match dead_letters.read(name) {
@@ -176,7 +176,7 @@ impl<N: Naming> Outbound<N> {
                          {suppressed} more)"
                     );
                 }
-                Place::File(name)
+                KeptIn::File(name)
             }
             other => {
                 if other.is_err() {
@@ -189,7 +189,7 @@ impl<N: Naming> Outbound<N> {
                     );
                 }
                 self.aside += 1;
-                Place::Table(self.inflight.push(Sent::Alert(alert)).expect("there is room"))
+                KeptIn::Table(self.inflight.push(Sent::Alert(alert)).expect("there is room"))
             }
         };
         self.suspicion.add(suspect, place);
@@ -243,7 +243,7 @@ impl<N: Naming> Outbound<N> {
 
     fn whereabouts(&mut self, suspect: usize) -> String {
         match (self.suspicion.get(suspect).front(), &self.dead_letters) {
-            (Some(Place::File(name)), Some(dead_letters)) => {
+            (Some(KeptIn::File(name)), Some(dead_letters)) => {
                 format!("it is kept in {}", dead_letters.pending_path(name).display())
             }
             _ => "it stays behind all others".to_owned(),
@@ -252,7 +252,7 @@ impl<N: Naming> Outbound<N> {
 
     fn described(&mut self, suspect: usize) -> String {
         let (what, topic, bytes) = match self.suspicion.get(suspect).front() {
-            Some(Place::Table(id)) => match self.inflight.get(*id) {
+            Some(KeptIn::Table(id)) => match self.inflight.get(*id) {
                 Some(Sent::Alert(alert)) => {
                     let topic = self.naming.topic(alert).unwrap_or_default().to_owned();
                     ("an alert", topic, alert.body().len())
@@ -260,7 +260,7 @@ impl<N: Naming> Outbound<N> {
                 Some(Sent::Report(report)) => ("a report", report.topic.clone(), report.body.len()),
                 _ => return "a publish".to_owned(),
             },
-            Some(Place::File(name)) => {
+            Some(KeptIn::File(name)) => {
                 match self.dead_letters.as_ref().map(|letters| letters.read(name)) {
                     Some(Ok((head, body))) => ("an alert", head.topic, body.len()),
                     _ => return "an alert".to_owned(),
@@ -341,20 +341,20 @@ impl<N: Naming> Outbound<N> {
                 return Ok(refused);
             }
             refused = match (place, &self.dead_letters) {
-                (Place::File(name), Some(dead_letters)) => {
+                (KeptIn::File(name), Some(dead_letters)) => {
                     self.files_left -= 1;
                     let path = dead_letters.refuse(&name, GIVEN_UP)?;
                     pipeline.counters.refused += 1;
                     Some(Refused::Kept(path))
                 }
-                (Place::Table(id), _) => {
+                (KeptIn::Table(id), _) => {
                     if !matches!(self.inflight.get(id), Some(Sent::Report(_))) {
                         return Ok(refused);
                     }
                     self.inflight.complete(id);
                     Some(Refused::Report)
                 }
-                (Place::File(_), None) => return Ok(refused),
+                (KeptIn::File(_), None) => return Ok(refused),
             };
             self.suspicion.pop(suspect);
             self.aside = self.suspicion.in_table();

@@ -48,7 +48,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::outbound::dead_letters::Name;
-pub(super) use suspect::{Mark, Place, Suspect, Work};
+pub(super) use suspect::{KeptIn, Mark, Suspect, Work};
 
 mod suspect;
 
@@ -143,12 +143,12 @@ enum Ping {
 #[derive(Debug)]
 struct Trial {
     suspect: usize,
-    step: Step,
+    step: TrialStep,
     until: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum TrialStep {
     /// Until nothing else is under way.
     Draining,
     Pinging,
@@ -196,17 +196,17 @@ impl Suspicion {
         let Some(trial) = &mut self.here.trial else { return false };
         let is_over = now >= trial.until;
         match trial.step {
-            Step::Draining | Step::Pinging if is_over || !may_try => {
+            TrialStep::Draining | TrialStep::Pinging if is_over || !may_try => {
                 // Later: it is in nobody's way meanwhile.
                 self.suspects[trial.suspect].due = now + TRIAL_INTERVAL;
                 self.here.trial = None;
             }
-            Step::Draining if at.under_way == 0 => {
-                trial.step = Step::Pinging;
+            TrialStep::Draining if at.under_way == 0 => {
+                trial.step = TrialStep::Pinging;
                 return true;
             }
-            Step::Ready => trial.until = now + TRIAL_WAIT,
-            Step::Sent(id) if is_over => trial.step = Step::Late(id),
+            TrialStep::Ready => trial.until = now + TRIAL_WAIT,
+            TrialStep::Sent(id) if is_over => trial.step = TrialStep::Late(id),
             _ => {}
         }
         false
@@ -227,12 +227,12 @@ impl Suspicion {
             let patience = if is_behind_others { 0 } else { PATIENCE };
             suspect.due + patience * suspect.interval() <= now
                 && (may_parked || !suspect.is_to_be_parked())
-                && (!at.has_old || matches!(suspect.front(), Some(Place::Table(_))))
+                && (!at.has_old || matches!(suspect.front(), Some(KeptIn::Table(_))))
                 && suspect.work != Work::Refuse
         };
         let due = self.suspects.iter().enumerate().filter(|(_, suspect)| is_due(suspect));
         let (suspect, _) = due.min_by_key(|(_, suspect)| suspect.due)?;
-        Some(Trial { suspect, step: Step::Draining, until: now + TRIAL_WAIT })
+        Some(Trial { suspect, step: TrialStep::Draining, until: now + TRIAL_WAIT })
     }
 
     /// The peer has answered a PINGREQ on this connection.
@@ -241,16 +241,16 @@ impl Suspicion {
             self.here.ping = Ping::Answered;
         }
         if let Some(trial) = &mut self.here.trial
-            && trial.step == Step::Pinging
+            && trial.step == TrialStep::Pinging
         {
-            trial.step = Step::Ready;
+            trial.step = TrialStep::Ready;
         }
     }
 
     /// Whether others than the suspects may be sent now.
     pub(super) fn may_send(&self) -> bool {
         let is_asking = self.is_careful && matches!(self.here.ping, Ping::None | Ping::Asked(_));
-        let is_trying = |trial: &Trial| !matches!(trial.step, Step::Late(_));
+        let is_trying = |trial: &Trial| !matches!(trial.step, TrialStep::Late(_));
         !is_asking && !self.here.trial.as_ref().is_some_and(is_trying)
     }
 
@@ -262,15 +262,15 @@ impl Suspicion {
     }
 
     /// The suspect to send now.
-    pub(super) fn to_try(&self) -> Option<&Place> {
-        let trial = self.here.trial.as_ref().filter(|trial| trial.step == Step::Ready)?;
+    pub(super) fn to_try(&self) -> Option<&KeptIn> {
+        let trial = self.here.trial.as_ref().filter(|trial| trial.step == TrialStep::Ready)?;
         self.suspects[trial.suspect].places.front()
     }
 
     /// It was sent under this id.
     pub(super) fn tried(&mut self, id: u16) {
         if let Some(trial) = &mut self.here.trial {
-            trial.step = Step::Sent(id);
+            trial.step = TrialStep::Sent(id);
         }
     }
 
@@ -289,13 +289,13 @@ impl Suspicion {
     /// The packet id of the suspect that is under way.
     pub(super) fn under_way(&self) -> Option<u16> {
         match self.here.trial.as_ref()?.step {
-            Step::Sent(id) | Step::Late(id) => Some(id),
+            TrialStep::Sent(id) | TrialStep::Late(id) => Some(id),
             _ => None,
         }
     }
 
     /// A PUBACK came, with which there were so many. Gives the place of a suspect that has arrived.
-    pub(super) fn acknowledged(&mut self, id: u16, acknowledged: usize) -> Option<Place> {
+    pub(super) fn acknowledged(&mut self, id: u16, acknowledged: usize) -> Option<KeptIn> {
         if self.here.alone == Some(id) {
             self.here.alone = None;
         }
@@ -309,7 +309,7 @@ impl Suspicion {
         self.forget_place(trial.suspect)
     }
 
-    fn forget_place(&mut self, suspect: usize) -> Option<Place> {
+    fn forget_place(&mut self, suspect: usize) -> Option<KeptIn> {
         let place = self.pop(suspect);
         if self.suspects[suspect].places.is_empty() {
             self.give_up(suspect);
@@ -326,10 +326,11 @@ impl Suspicion {
         oldest: Option<u16>,
     ) -> Blame {
         let here = std::mem::take(&mut self.here);
-        if let Some(Trial { suspect, step: step @ (Step::Sent(_) | Step::Late(_)), .. }) =
-            here.trial
+        if let Some(Trial {
+            suspect, step: step @ (TrialStep::Sent(_) | TrialStep::Late(_)), ..
+        }) = here.trial
         {
-            let counts = acknowledged > 0 && matches!(step, Step::Sent(_));
+            let counts = acknowledged > 0 && matches!(step, TrialStep::Sent(_));
             self.failed(suspect, now, counts);
             return Blame::Trial(suspect);
         }
@@ -364,7 +365,7 @@ impl Suspicion {
     }
 
     /// Makes publishes suspects, to be tried at once.
-    pub(super) fn suspect(&mut self, mark: Mark, places: VecDeque<Place>, now: Instant) {
+    pub(super) fn suspect(&mut self, mark: Mark, places: VecDeque<KeptIn>, now: Instant) {
         let suspect = self.suspects.len();
         let none = VecDeque::with_capacity(places.len());
         let (tries, certain, work) = (0, None, Work::None);
@@ -373,7 +374,7 @@ impl Suspicion {
     }
 
     /// Takes in a suspect that was parked by an earlier run.
-    pub(super) fn resume(&mut self, mark: Mark, place: Place, now: Instant) {
+    pub(super) fn resume(&mut self, mark: Mark, place: KeptIn, now: Instant) {
         match self.find(mark) {
             Some(suspect) => self.add(suspect, place),
             None => {
@@ -384,8 +385,8 @@ impl Suspicion {
     }
 
     /// One more is like this suspect.
-    pub(super) fn add(&mut self, suspect: usize, place: Place) {
-        if let Place::Table(id) = place {
+    pub(super) fn add(&mut self, suspect: usize, place: KeptIn) {
+        if let KeptIn::Table(id) = place {
             self.in_table.insert(id);
         }
         self.suspects[suspect].places.push_back(place);
@@ -393,17 +394,17 @@ impl Suspicion {
 
     /// What was in the table is in a file now.
     pub(super) fn parked(&mut self, suspect: usize, index: usize, name: Name) {
-        if let Place::Table(id) =
-            std::mem::replace(&mut self.suspects[suspect].places[index], Place::File(name))
+        if let KeptIn::Table(id) =
+            std::mem::replace(&mut self.suspects[suspect].places[index], KeptIn::File(name))
         {
             self.in_table.remove(&id);
         }
     }
 
     /// Forgets the first place of a suspect.
-    pub(super) fn pop(&mut self, suspect: usize) -> Option<Place> {
+    pub(super) fn pop(&mut self, suspect: usize) -> Option<KeptIn> {
         let place = self.suspects[suspect].places.pop_front();
-        if let Some(Place::Table(id)) = &place {
+        if let Some(KeptIn::Table(id)) = &place {
             self.in_table.remove(id);
         }
         place

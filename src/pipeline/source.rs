@@ -28,7 +28,7 @@ pub struct Held {
 }
 
 /// What is open of one source.
-pub(super) struct Source {
+pub(super) struct SourceState {
     pub(super) ledger: Ledger,
     pub(super) redelivery: Redelivery,
     pub(super) arena: Arena,
@@ -43,7 +43,7 @@ pub(super) struct Source {
     pub(super) is_due: bool,
 }
 
-impl Source {
+impl SourceState {
     pub(super) fn held(&self) -> Held {
         let bytes = self.arena.kept_bytes() + self.unsettled_bytes;
         Held { messages: self.ledger.messages(), bytes }

@@ -16,7 +16,7 @@ use humantime::format_rfc3339_seconds;
 use serde_json::{Value, json};
 
 use super::template::{Command, HUMID, RUN_DIAGNOSTICS, STATE, TEMP, Writable};
-use crate::azure::conventions::{self, Form, Verdict};
+use crate::azure::conventions::{self, Acceptance, Form};
 
 /// Most diagnostic runs at a time.
 pub const DIAGNOSTICS_MAX: usize = 8;
@@ -223,9 +223,9 @@ fn settle(change: &Change, in_force: &mut Option<Value>, actions: &mut Vec<Actio
     let (verdict, note) = match value {
         Ok(value) => {
             *in_force = Some(value.clone());
-            (Verdict::Completed, format!("{name} is {value}"))
+            (Acceptance::Completed, format!("{name} is {value}"))
         }
-        Err(why) => (Verdict::Rejected(why.clone()), format!("{name} stays: {why}")),
+        Err(why) => (Acceptance::Rejected(why.clone()), format!("{name} stays: {why}")),
     };
     actions.push(Action::Note(note));
     let value = in_force.clone().unwrap_or_else(|| property.default_value());

@@ -80,7 +80,7 @@ pub struct Summary {
 }
 
 /// The link, with everything that outlives a connection.
-pub struct Link {
+pub struct DeviceLink {
     settings: Settings,
     /// Of the provisioning service and of the hubs.
     peers: Peers,
@@ -115,7 +115,7 @@ pub struct Link {
     failure: Option<String>,
 }
 
-impl Link {
+impl DeviceLink {
     /// A link that is not connected yet. `stop` turns true to quit, together with a notification on
     /// `wake`; `seed` decides what is measured.
     pub fn new(

@@ -26,7 +26,7 @@ use crate::azure::members::{is_same, members};
 use crate::azure::topics::Received;
 use crate::twin::TwinRequest;
 use crate::twin::desired::{VERSION, plausible, read_version, sections, too_large};
-use crate::twin::requests::{Answer, Requests};
+use crate::twin::requests::{Requests, TwinAnswer};
 use answers::Answers;
 
 /// The members of a section that matter; [`Writable::ALL`] in its order.
@@ -181,9 +181,9 @@ impl Twin {
         now: Instant,
     ) -> Result<Vec<Wanted>, String> {
         let number = match self.requests.response(status, rid, now) {
-            Answer::Document(number) => number,
-            Answer::Nothing => return Ok(Vec::new()),
-            Answer::Failed(problem) => return Err(problem),
+            TwinAnswer::Document(number) => number,
+            TwinAnswer::Nothing => return Ok(Vec::new()),
+            TwinAnswer::Failed(problem) => return Err(problem),
         };
         body.and_then(Document::read).map(|document| self.document(number, &document)).map_err(
             |problem| {

@@ -31,7 +31,7 @@ pub struct TwinRequest {
 
 /// What an answer was.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum TwinAnswer {
     /// The document that this request asked for; it is up to the reader whether it
     /// [counts](Requests::counts), or is to be [put off](Requests::put_off).
     Document(u64),
@@ -184,26 +184,26 @@ impl Requests {
     }
 
     /// An answer came.
-    pub(crate) fn response(&mut self, status: u32, rid: &str, now: Instant) -> Answer {
-        let Some(number) = self.ids.number(rid) else { return Answer::Nothing };
+    pub(crate) fn response(&mut self, status: u32, rid: &str, now: Instant) -> TwinAnswer {
+        let Some(number) = self.ids.number(rid) else { return TwinAnswer::Nothing };
         if self.get.outstanding.answered(number) {
             if status == 200 {
-                return Answer::Document(number);
+                return TwinAnswer::Document(number);
             }
             self.get.put_off(now);
-            return Answer::Failed(format!("twin GET: the hub answered {status}"));
+            return TwinAnswer::Failed(format!("twin GET: the hub answered {status}"));
         }
         let is_answered = |report: &mut Report| {
             report.pending.as_mut().is_some_and(|pending| pending.outstanding.answered(number))
         };
         let Some(index) = self.reports.iter_mut().position(is_answered) else {
-            return Answer::Nothing;
+            return TwinAnswer::Nothing;
         };
         let Report { property, pending, .. } = &mut self.reports[index];
         let problem = match status {
             200..=299 => {
                 *pending = None;
-                return Answer::Nothing;
+                return TwinAnswer::Nothing;
             }
             400..=428 | 430..=499 => {
                 let problem = format!("the hub refused the report of {property} ({status})");
@@ -215,7 +215,7 @@ impl Requests {
                 format!("the hub did not take the report of {property} ({status}): put off")
             }
         };
-        Answer::Failed(problem)
+        TwinAnswer::Failed(problem)
     }
 
     /// The next request to publish, if one is due.

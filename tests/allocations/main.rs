@@ -19,7 +19,7 @@ use sluicegate::azure::{Identity, Key};
 use sluicegate::broker::settings::{BrokerSettings, Standalone};
 use sluicegate::broker::{Context, Login, Outlet, Source};
 use sluicegate::hub::credentials::Credentials;
-use sluicegate::hub::link::{Link, LinkSettings};
+use sluicegate::hub::link::{HubLink, LinkSettings};
 use sluicegate::hub::trust::{Trust, trusting};
 use sluicegate::mqtt::tls::TlsSettings;
 use sluicegate::mqtt::{QoS, transport::Route};
@@ -91,7 +91,7 @@ fn connect(way: Way, workers: usize, port: u16, runtime: &Runtime, stop: watch::
     let cell = Arc::new(ThresholdCell::default());
     if matches!(way, Way::Hub | Way::BrokerToHub) {
         let settings = link_settings(port, way);
-        let link = Link::new(settings, pipeline.clone(), hub, stop.clone(), Arc::clone(&cell));
+        let link = HubLink::new(settings, pipeline.clone(), hub, stop.clone(), Arc::clone(&cell));
         runtime.spawn(link.run());
     }
     if matches!(way, Way::Hub) {

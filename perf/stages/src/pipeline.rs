@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sluicegate::azure::Key;
 use sluicegate::hub::credentials::Credentials;
-use sluicegate::hub::link::{Link, LinkSettings};
+use sluicegate::hub::link::{HubLink, LinkSettings};
 use sluicegate::hub::trust::{Trust, trusting};
 use sluicegate::mqtt::{Connection, Route};
 use sluicegate::pipeline::parse::JsonPath;
@@ -80,7 +80,7 @@ impl Module {
         let entered = runtime.enter();
         let keep_alive = settings.keep_alive;
         let mut link =
-            Link::new(settings, pipeline, wake, stopped, Arc::<ThresholdCell>::default());
+            HubLink::new(settings, pipeline, wake, stopped, Arc::<ThresholdCell>::default());
         let connection = Connection::new(Wire(Rc::clone(&peer)), keep_alive);
         let link = Box::pin(async move {
             match link.serve_over(connection).await {

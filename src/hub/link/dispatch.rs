@@ -7,7 +7,7 @@ use serde_json::json;
 use tracing::{debug, info, warn};
 
 use super::serve::{Leave, waits_for_hub};
-use super::{End, HUB, Link};
+use super::{End, HUB, HubLink};
 use crate::azure::topics::{self, Received};
 use crate::host::logging::excerpt;
 use crate::mqtt::limits::TOPIC_BYTES_MAX;
@@ -26,7 +26,7 @@ use crate::twin::misplaced::{warn_of_document, warn_of_patch};
 /// The one input that is filtered.
 const INPUT: &str = "input1";
 
-impl Link {
+impl HubLink {
     /// Sorts one publish, in order of arrival.
     pub(super) fn received(
         &mut self,

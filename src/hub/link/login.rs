@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::{Link, LinkSettings};
+use super::{HubLink, LinkSettings};
 use crate::host::logging::outage::{Outage, Tell};
 use crate::hub::credentials::Credentials;
 use crate::hub::limits::{RENEWAL_JITTER, RENEWAL_SHARE};
@@ -58,13 +58,13 @@ pub(super) fn use_time(lifetime: Duration, jitter: f64) -> Duration {
 }
 
 /// What asks for tokens.
-struct Source {
+struct TokenSource {
     credentials: Credentials,
     resource: String,
     lifetime: Duration,
 }
 
-impl Source {
+impl TokenSource {
     fn new(settings: &LinkSettings) -> Self {
         Self {
             credentials: settings.credentials.clone(),
@@ -120,7 +120,7 @@ impl Renewal {
     /// Begins to fetch at `renew_at`, and notifies `wake` when there is a token.
     pub(super) fn start(settings: &LinkSettings, renew_at: Instant, wake: &Arc<Notify>) -> Self {
         let (done, password) = oneshot::channel();
-        let (source, wake) = (Source::new(settings), Arc::clone(wake));
+        let (source, wake) = (TokenSource::new(settings), Arc::clone(wake));
         let task = tokio::spawn(async move {
             tokio::time::sleep_until(renew_at.into()).await;
             // Nobody listens only when the connection has ended.
@@ -142,13 +142,13 @@ impl Drop for Renewal {
     }
 }
 
-impl Link {
+impl HubLink {
     /// Connects with the token that a renewal has left, or with a new one.
     pub(super) async fn log_in(&mut self) -> Result<Connected, LoginError> {
         let tls = self.settings.trust.tls().await?;
         let password = match self.password.take() {
             Some(password) => password,
-            None => Source::new(&self.settings).password().await?,
+            None => TokenSource::new(&self.settings).password().await?,
         };
         self.renew_at = password.renew_at;
         let LinkSettings { identity, port, route, .. } = &self.settings;

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::login::{Password, Renewal};
-use super::{End, HUB, Link};
+use super::{End, HUB, HubLink};
 use crate::azure::topics;
 use crate::hub::limits::{OVERRUN_DRAIN_MAX, RENEWAL_DRAIN_MAX};
 use crate::mqtt::linger::Linger;
@@ -31,7 +31,7 @@ pub(crate) enum Leave {
     Overrun,
 }
 
-impl Client for Link {
+impl Client for HubLink {
     type Stream = Stream;
 
     fn client_id(&self) -> &str {
@@ -77,7 +77,7 @@ impl Client for Link {
     }
 }
 
-impl Serve for Link {
+impl Serve for HubLink {
     type Leave = Leave;
 
     fn wake(&self) -> &Arc<Notify> {
@@ -132,7 +132,7 @@ impl Serve for Link {
     }
 }
 
-impl Link {
+impl HubLink {
     /// Sorts what a turn brought, in order of arrival.
     fn receive<S: ByteStream>(
         &mut self,

@@ -31,12 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const HOT: &str = r#"{"machine":{"temperature":99}}"#;
 const COLD: &str = r#"{"machine":{"temperature":1}}"#;
 
-fn link(held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
+fn link(held_bytes_max: usize) -> (HubLink, watch::Sender<bool>, Arc<Notify>) {
     link_with(2, held_bytes_max)
 }
 
 /// A link with so many parser threads: in virtual time none, as it passes while they work.
-fn link_with(parsers: usize, held_bytes_max: usize) -> (Link, watch::Sender<bool>, Arc<Notify>) {
+fn link_with(parsers: usize, held_bytes_max: usize) -> (HubLink, watch::Sender<bool>, Arc<Notify>) {
     link_beside(&Arc::default(), parsers, held_bytes_max)
 }
 
@@ -45,7 +45,7 @@ fn link_beside(
     broker_wake: &Arc<Notify>,
     parsers: usize,
     held_bytes_max: usize,
-) -> (Link, watch::Sender<bool>, Arc<Notify>) {
+) -> (HubLink, watch::Sender<bool>, Arc<Notify>) {
     let wake = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
     let threshold = Threshold::new(25.0).expect("finite");
@@ -71,7 +71,7 @@ fn link_beside(
         linger: Duration::ZERO,
         judge_own_alerts: false,
     };
-    (Link::new(settings, pipeline, Arc::clone(&wake), stopped, cell), stop, wake)
+    (HubLink::new(settings, pipeline, Arc::clone(&wake), stopped, cell), stop, wake)
 }
 
 /// The hub's end of a connection.
@@ -143,7 +143,7 @@ impl Hub {
     }
 }
 
-type Served = JoinHandle<(Link, Result<Leave, End>)>;
+type Served = JoinHandle<(HubLink, Result<Leave, End>)>;
 
 impl std::fmt::Debug for Leave {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -156,12 +156,12 @@ impl std::fmt::Debug for Leave {
 }
 
 /// Starts to serve one connection to a hub that knows nothing of an earlier one.
-fn serve(link: Link, buffer: usize) -> (Served, Hub) {
+fn serve(link: HubLink, buffer: usize) -> (Served, Hub) {
     serve_again(link, false, buffer)
 }
 
 /// Starts to serve one connection.
-fn serve_again(mut link: Link, session_present: bool, buffer: usize) -> (Served, Hub) {
+fn serve_again(mut link: HubLink, session_present: bool, buffer: usize) -> (Served, Hub) {
     let (ours, theirs) = duplex(buffer);
     let connection = Connection::new(ours, Duration::from_secs(60));
     let served = tokio::spawn(async move {
@@ -171,7 +171,7 @@ fn serve_again(mut link: Link, session_present: bool, buffer: usize) -> (Served,
     (served, Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() })
 }
 
-async fn end_of(served: Served) -> (Link, Result<Leave, End>) {
+async fn end_of(served: Served) -> (HubLink, Result<Leave, End>) {
     timeout(PATIENCE, served).await.expect("an end in time").expect("no panic")
 }
 

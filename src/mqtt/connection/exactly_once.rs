@@ -39,7 +39,7 @@ enum Stage {
 
 /// What an acknowledgement of the owner becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum Reply {
     PubAck,
     PubRec,
     /// The peer waits for none any more.
@@ -50,7 +50,7 @@ enum Answer {
 struct Exchange {
     stage: Stage,
     /// For the messages that the owner has under this id, in order of receipt.
-    answers: VecDeque<Answer>,
+    answers: VecDeque<Reply>,
 }
 
 /// The ids that QoS 2 messages came under, until both sides are done with them.
@@ -106,7 +106,7 @@ impl ExactlyOnce {
             if let Some(exchange) = self.exchanges.get_mut(&id)
                 && !exchange.answers.is_empty()
             {
-                exchange.answers.push_back(Answer::PubAck);
+                exchange.answers.push_back(Reply::PubAck);
                 self.open += 1;
             }
             return true;
@@ -115,7 +115,7 @@ impl ExactlyOnce {
         match exchange.stage {
             Stage::Free => {
                 exchange.stage = Stage::Delivered;
-                exchange.answers.push_back(Answer::PubRec);
+                exchange.answers.push_back(Reply::PubRec);
                 self.open += 1;
                 return true;
             }
@@ -133,8 +133,8 @@ impl ExactlyOnce {
         let exchange = entry.get_mut();
         exchange.stage = Stage::Free;
         for answer in &mut exchange.answers {
-            if *answer == Answer::PubRec {
-                *answer = Answer::Nothing;
+            if *answer == Reply::PubRec {
+                *answer = Reply::Nothing;
             }
         }
         if exchange.answers.is_empty() {
@@ -154,12 +154,12 @@ impl ExactlyOnce {
         };
         self.open -= 1;
         match answer {
-            Answer::PubAck => wire::write_puback(out, id),
-            Answer::PubRec => {
+            Reply::PubAck => wire::write_puback(out, id),
+            Reply::PubRec => {
                 exchange.stage = Stage::Recorded;
                 wire::write_pubrec(out, id);
             }
-            Answer::Nothing => {}
+            Reply::Nothing => {}
         }
         if exchange.stage == Stage::Free && exchange.answers.is_empty() {
             entry.remove();

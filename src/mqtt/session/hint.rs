@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::End;
-use crate::mqtt::transport::{Names, See, Setting};
+use crate::mqtt::transport::{NamedSetting, Names, See};
 use crate::mqtt::{ConnectionError, mqttbytes};
 
 /// A peer that hangs up so soon after CONNACK did not like the client.
@@ -34,7 +34,7 @@ impl Course {
                 hint,
                 "; it may speak another version of MQTT, or something in between changes what it \
                  says{}",
-                See(names, &[Setting::Port, Setting::Way])
+                See(names, &[NamedSetting::Port, NamedSetting::Way])
             ),
             End::Connection(error) if !error.is_closed() => Ok(()),
             End::Connection(_) if self.lived < SOON => write!(
@@ -46,7 +46,10 @@ impl Course {
                 } else {
                     String::new()
                 },
-                See(names, &[Setting::ClientId, Setting::Identity, Setting::KeepAlive])
+                See(
+                    names,
+                    &[NamedSetting::ClientId, NamedSetting::Identity, NamedSetting::KeepAlive]
+                )
             ),
             End::Connection(_) if !is_setting => Ok(()),
             End::Connection(_) if self.silence >= SILENCE_MIN && keep_alive_s > 0 => write!(
@@ -54,7 +57,7 @@ impl Course {
                 " after {} s of silence; if that comes again, it or something in between wants a \
                  keep-alive below {keep_alive_s} s{}",
                 self.silence.as_secs(),
-                See(names, &[Setting::KeepAlive])
+                See(names, &[NamedSetting::KeepAlive])
             ),
             _ => Ok(()),
         };

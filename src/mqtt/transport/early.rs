@@ -37,10 +37,10 @@ pub const PEERS_MAX: usize = 16;
 
 /// What connections have learnt of their peers; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Habits(Arc<Mutex<Vec<Peer>>>);
+pub(super) struct Habits(Arc<Mutex<Vec<EarlyPeer>>>);
 
 #[derive(Debug)]
-struct Peer {
+struct EarlyPeer {
     host: String,
     port: u16,
     habit: Habit,
@@ -70,7 +70,7 @@ impl Habits {
         if peers.len() == PEERS_MAX {
             peers.remove(0);
         }
-        peers.push(Peer { host: endpoint.host.clone(), port: endpoint.port, habit });
+        peers.push(EarlyPeer { host: endpoint.host.clone(), port: endpoint.port, habit });
         None
     }
 
@@ -98,7 +98,7 @@ impl Habits {
     }
 }
 
-impl Peer {
+impl EarlyPeer {
     fn is_at(&self, endpoint: &Endpoint) -> bool {
         (self.port, &self.host) == (endpoint.port, &endpoint.host)
     }

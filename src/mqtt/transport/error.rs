@@ -9,10 +9,10 @@ use std::net::IpAddr;
 use rustls::pki_types::InvalidDnsNameError;
 
 use super::greeting::Stranger;
-use super::names::{Names, Peer, See, Setting};
+use super::names::{NamedSetting, Names, Peer, See};
 use super::{CONNECT_TIMEOUT, Endpoint};
 
-pub use words::Step;
+pub use words::ConnectStep;
 pub(super) use words::is_closed;
 pub(crate) use words::shortage;
 
@@ -58,7 +58,7 @@ impl Endpoint {
         At { host: self.host.clone(), port: self.port }
     }
 
-    pub(super) fn timeout(&self, step: Step) -> Failure {
+    pub(super) fn timeout(&self, step: ConnectStep) -> Failure {
         Failure::Timeout { step, at: self.at() }
     }
 }
@@ -132,7 +132,7 @@ pub enum Failure {
     #[error("no {step} from {at} within {CONNECT_TIMEOUT:?}: {}", step.cause())]
     Timeout {
         /// What was waited for.
-        step: Step,
+        step: ConnectStep,
         /// What was dialled.
         at: At,
     },
@@ -317,21 +317,26 @@ impl Failure {
     }
 
     /// The settings that have to do with it.
-    fn settings(&self) -> &'static [Setting] {
+    fn settings(&self) -> &'static [NamedSetting] {
         match self {
-            Self::Dns { .. } | Self::HostName { .. } => &[Setting::Host],
-            Self::NotLoopback { .. } => &[Setting::Host, Setting::Way],
-            Self::Tcp { .. } => &[Setting::Host, Setting::Port],
-            Self::ProxyAway { .. } | Self::Proxy { .. } => &[Setting::Proxy],
+            Self::Dns { .. } | Self::HostName { .. } => &[NamedSetting::Host],
+            Self::NotLoopback { .. } => &[NamedSetting::Host, NamedSetting::Way],
+            Self::Tcp { .. } => &[NamedSetting::Host, NamedSetting::Port],
+            Self::ProxyAway { .. } | Self::Proxy { .. } => &[NamedSetting::Proxy],
             Self::Tls { source, .. } => words::tls_settings(source),
             Self::Timeout { step, .. } => step.settings(),
-            Self::WebSocket { .. } | Self::Stranger { .. } => &[Setting::Port, Setting::Way],
-            Self::Refused { code, .. } => words::refusal_settings(*code),
-            Self::Closed { .. } => {
-                &[Setting::Port, Setting::Way, Setting::Identity, Setting::KeepAlive]
+            Self::WebSocket { .. } | Self::Stranger { .. } => {
+                &[NamedSetting::Port, NamedSetting::Way]
             }
+            Self::Refused { code, .. } => words::refusal_settings(*code),
+            Self::Closed { .. } => &[
+                NamedSetting::Port,
+                NamedSetting::Way,
+                NamedSetting::Identity,
+                NamedSetting::KeepAlive,
+            ],
             Self::Broken { source, .. } if words::is_about_our_certificate(source) => {
-                &[Setting::Certificate]
+                &[NamedSetting::Certificate]
             }
             Self::Broken { .. } | Self::Shortage { .. } => &[],
         }

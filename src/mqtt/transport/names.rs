@@ -38,7 +38,7 @@ pub enum Peer {
 
 /// Which of them has to do with a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Setting {
+pub(crate) enum NamedSetting {
     Host,
     Port,
     Way,
@@ -70,23 +70,23 @@ impl Names {
         !self.keep_alive.is_empty()
     }
 
-    fn of(&self, setting: Setting) -> &'static str {
+    fn of(&self, setting: NamedSetting) -> &'static str {
         match setting {
-            Setting::Host => self.host,
-            Setting::Port => self.port,
-            Setting::Way => self.way,
-            Setting::Identity => self.identity,
-            Setting::ClientId => self.client_id,
-            Setting::KeepAlive => self.keep_alive,
-            Setting::Roots => self.roots,
-            Setting::Certificate => self.certificate,
-            Setting::Proxy => self.proxy,
+            NamedSetting::Host => self.host,
+            NamedSetting::Port => self.port,
+            NamedSetting::Way => self.way,
+            NamedSetting::Identity => self.identity,
+            NamedSetting::ClientId => self.client_id,
+            NamedSetting::KeepAlive => self.keep_alive,
+            NamedSetting::Roots => self.roots,
+            NamedSetting::Certificate => self.certificate,
+            NamedSetting::Proxy => self.proxy,
         }
     }
 }
 
 /// `; see A, B`: each name once, and nothing where there is none.
-pub(crate) struct See(pub(crate) &'static Names, pub(crate) &'static [Setting]);
+pub(crate) struct See(pub(crate) &'static Names, pub(crate) &'static [NamedSetting]);
 
 impl fmt::Display for See {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +108,9 @@ impl Names {
     /// Fails unless each name is told once, whatever settings a failure has to do with.
     #[track_caller]
     pub(crate) fn assert_are_told_once(&'static self) {
-        use Setting::{Certificate, ClientId, Host, Identity, KeepAlive, Port, Proxy, Roots, Way};
+        use NamedSetting::{
+            Certificate, ClientId, Host, Identity, KeepAlive, Port, Proxy, Roots, Way,
+        };
         let told =
             See(self, &[Host, Port, Way, Identity, ClientId, KeepAlive, Roots, Certificate, Proxy]);
         let told = told.to_string();
@@ -128,11 +130,16 @@ mod tests {
     fn each_name_is_told_once_whatever_it_stands_with() {
         const NAMES: Names =
             Names { host: "A", port: "A", way: "B, A", identity: "C, B", ..Names::NONE };
-        const SETTINGS: [Setting; 5] =
-            [Setting::Host, Setting::Port, Setting::Way, Setting::Roots, Setting::Identity];
+        const SETTINGS: [NamedSetting; 5] = [
+            NamedSetting::Host,
+            NamedSetting::Port,
+            NamedSetting::Way,
+            NamedSetting::Roots,
+            NamedSetting::Identity,
+        ];
         assert_eq!(See(&NAMES, &SETTINGS).to_string(), "; see A, B, C");
         assert_eq!(See(&NAMES, &SETTINGS[2..]).to_string(), "; see B, A, C");
-        assert_eq!(See(&NAMES, &[Setting::Roots]).to_string(), "");
+        assert_eq!(See(&NAMES, &[NamedSetting::Roots]).to_string(), "");
         NAMES.assert_are_told_once();
     }
 }

@@ -29,7 +29,7 @@ fn every_failure_is_told_by_what_the_peer_answered() {
         (dns, Answer::Nothing),
         (Failure::Tcp { at: at(), source: io(io::ErrorKind::TimedOut) }, Answer::Nothing),
         (Failure::ProxyAway { proxy, source: io(io::ErrorKind::TimedOut) }, Answer::Nothing),
-        (Failure::Timeout { step: Step::Connack, at: at() }, Answer::Nothing),
+        (Failure::Timeout { step: ConnectStep::Connack, at: at() }, Answer::Nothing),
         (Failure::Stranger { at: at(), what: Stranger::Tls, peer: Peer::Hub }, Answer::Refusal),
         (tls(io(io::ErrorKind::UnexpectedEof)), Answer::Nothing),
         (tls(alert(Alert::InternalError)), Answer::Refusal),

@@ -26,7 +26,7 @@ impl Mark {
 
 /// Where a suspect is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::outbound) enum Place {
+pub(in crate::outbound) enum KeptIn {
     /// In the table, under this packet id: what it was made from is not settled.
     Table(u16),
     /// In a file: it is settled.
@@ -38,7 +38,7 @@ pub(in crate::outbound) enum Place {
 pub(in crate::outbound) struct Suspect {
     pub(super) mark: Mark,
     /// At least one; the first is the next to be tried.
-    pub(super) places: VecDeque<Place>,
+    pub(super) places: VecDeque<KeptIn>,
     pub(in crate::outbound) tries: u32,
     /// Trials that count, and when the first of them was.
     pub(super) certain: Option<(u32, Instant)>,
@@ -60,7 +60,7 @@ pub(in crate::outbound) enum Work {
 
 impl Suspect {
     /// Where the next one to be tried is.
-    pub(in crate::outbound) fn front(&self) -> Option<&Place> {
+    pub(in crate::outbound) fn front(&self) -> Option<&KeptIn> {
         self.places.front()
     }
 
@@ -68,8 +68,8 @@ impl Suspect {
     pub(in crate::outbound) fn in_table(&self, most: usize) -> Vec<(usize, u16)> {
         let places = self.places.iter().enumerate();
         let ids = places.filter_map(|(index, place)| match place {
-            Place::Table(id) => Some((index, *id)),
-            Place::File(_) => None,
+            KeptIn::Table(id) => Some((index, *id)),
+            KeptIn::File(_) => None,
         });
         ids.take(most).collect()
     }
@@ -91,7 +91,7 @@ impl Suspect {
         match (parked.checked_sub(CERTAIN_TRIES), self.places.front()) {
             (None, _) => TRIAL_INTERVAL.saturating_mul(1 << parked).min(INTERVAL_MAX),
             // It holds up its source, and is to be parked once there is room.
-            (_, Some(Place::Table(_))) => INTERVAL_MAX,
+            (_, Some(KeptIn::Table(_))) => INTERVAL_MAX,
             (Some(late), _) => {
                 INTERVAL_MAX.saturating_mul(2 << late.min(10)).min(LATE_INTERVAL_MAX)
             }

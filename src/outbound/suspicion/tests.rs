@@ -7,7 +7,7 @@ fn mark(n: u8) -> Mark {
     Mark::of("t", &[n])
 }
 
-fn suspicious(place: Place, now: Instant) -> Suspicion {
+fn suspicious(place: KeptIn, now: Instant) -> Suspicion {
     let mut suspicion = Suspicion::default();
     suspicion.suspect(mark(1), VecDeque::from([place]), now);
     suspicion
@@ -28,7 +28,7 @@ fn failing_trial(suspicion: &mut Suspicion, now: Instant, at: Use) -> bool {
 }
 
 /// Trials in the second after the last one, until the suspect is to blame; gives when each was.
-fn trials(place: Place, at: Use, until: Duration) -> (Suspicion, Vec<Duration>) {
+fn trials(place: KeptIn, at: Use, until: Duration) -> (Suspicion, Vec<Duration>) {
     let start = Instant::now();
     let mut suspicion = suspicious(place, start);
     let (mut at_times, mut now) = (Vec::new(), start);
@@ -45,7 +45,7 @@ fn trials(place: Place, at: Use, until: Duration) -> (Suspicion, Vec<Duration>) 
 /// at least; a person who waits sees it within five.
 #[test]
 fn a_suspect_is_to_blame_after_ten_trials_over_two_minutes() {
-    let (mut suspicion, times) = trials(Place::Table(1), OTHERS, Duration::from_secs(3600));
+    let (mut suspicion, times) = trials(KeptIn::Table(1), OTHERS, Duration::from_secs(3600));
     assert!(suspicion.get(0).is_to_be_parked());
     assert_eq!(times.len(), 10, "{times:?}");
     assert!(times[2] < Duration::from_secs(2), "{times:?}");
@@ -57,7 +57,7 @@ fn a_suspect_is_to_blame_after_ten_trials_over_two_minutes() {
 /// holds up its source.
 #[test]
 fn trials_become_rare() {
-    let intervals = |place: Place| -> Vec<u64> {
+    let intervals = |place: KeptIn| -> Vec<u64> {
         let mut suspicion = suspicious(place, Instant::now());
         let suspect = suspicion.get(0);
         let interval = |tries| {
@@ -68,15 +68,15 @@ fn trials_become_rare() {
     };
     let first = [0, 0, 0, 5, 10, 20, 30, 30, 30, 30, 30, 30, 30];
     let late = [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600];
-    assert_eq!(intervals(Place::File(Name::default())), [&first[..], &late].concat());
-    assert_eq!(intervals(Place::Table(1)), [&first[..], &[30; 9]].concat());
+    assert_eq!(intervals(KeptIn::File(Name::default())), [&first[..], &late].concat());
+    assert_eq!(intervals(KeptIn::Table(1)), [&first[..], &[30; 9]].concat());
 }
 
 /// Ten trials that count are not enough before two minutes are over, nor two minutes without ten.
 #[test]
 fn nothing_is_to_blame_before_its_time() {
     let now = Instant::now();
-    let mut suspicion = suspicious(Place::Table(1), now);
+    let mut suspicion = suspicious(KeptIn::Table(1), now);
     let suspect = suspicion.get(0);
     let mut is_to_blame = |tries, after: Duration| {
         suspect.certain = Some((tries, now));
@@ -92,7 +92,7 @@ fn nothing_is_to_blame_before_its_time() {
 /// rare, but for what holds up its source.
 #[test]
 fn without_others_nothing_is_to_blame() {
-    for place in [Place::Table(1), Place::File(Name::default())] {
+    for place in [KeptIn::Table(1), KeptIn::File(Name::default())] {
         let (mut suspicion, times) =
             trials(place.clone(), NO_OTHERS, Duration::from_secs(48 * 3600));
         assert!(suspicion.get(0).is_to_be_parked());
@@ -100,7 +100,7 @@ fn without_others_nothing_is_to_blame() {
         let interval = times[last] - times[last - 1];
         let is_rare = interval >= LATE_INTERVAL_MAX && times.len() < 40;
         let is_in_time = interval <= (PATIENCE + 2) * INTERVAL_MAX;
-        assert!(if place == Place::Table(1) { is_in_time } else { is_rare }, "{times:?}");
+        assert!(if place == KeptIn::Table(1) { is_in_time } else { is_rare }, "{times:?}");
     }
 }
 
@@ -108,7 +108,7 @@ fn without_others_nothing_is_to_blame() {
 #[test]
 fn what_was_not_sent_is_not_to_blame() {
     let now = Instant::now();
-    let mut suspicion = suspicious(Place::Table(1), now);
+    let mut suspicion = suspicious(KeptIn::Table(1), now);
     for _ in 0..100 {
         suspicion.reconnected(0);
         assert!(suspicion.prepare(now, OTHERS, true));
@@ -124,14 +124,14 @@ fn what_was_not_sent_is_not_to_blame() {
 /// One PUBACK in nine trials, and the suspect was none.
 #[test]
 fn a_puback_clears_a_suspect() {
-    let (mut suspicion, _) = trials(Place::Table(1), OTHERS, Duration::from_secs(100));
+    let (mut suspicion, _) = trials(KeptIn::Table(1), OTHERS, Duration::from_secs(100));
     let now = Instant::now() + Duration::from_secs(1000);
     suspicion.reconnected(0);
     assert!(suspicion.prepare(now, OTHERS, true));
     suspicion.answered();
     assert!(!suspicion.prepare(now, OTHERS, true));
     suspicion.tried(7);
-    assert_eq!(suspicion.acknowledged(7, 2), Some(Place::Table(1)));
+    assert_eq!(suspicion.acknowledged(7, 2), Some(KeptIn::Table(1)));
     assert!(suspicion.is_quiet() && suspicion.may_send());
 }
 
@@ -139,7 +139,7 @@ fn a_puback_clears_a_suspect() {
 #[test]
 fn a_trial_holds_others_up_for_a_bounded_time() {
     let now = Instant::now();
-    let mut suspicion = suspicious(Place::Table(1), now);
+    let mut suspicion = suspicious(KeptIn::Table(1), now);
     suspicion.reconnected(0);
     assert!(suspicion.may_send());
     assert!(!suspicion.prepare(now, OTHERS, false) && suspicion.may_send());
@@ -167,7 +167,7 @@ fn parked_suspects_take_turns() {
     let now = Instant::now();
     let mut suspicion = Suspicion::default();
     for n in 1..=2 {
-        suspicion.resume(mark(n), Place::Table(n.into()), now);
+        suspicion.resume(mark(n), KeptIn::Table(n.into()), now);
     }
     assert!(failing_trial(&mut suspicion, now, OTHERS));
     assert!(!failing_trial(&mut suspicion, now, OTHERS));
@@ -176,7 +176,7 @@ fn parked_suspects_take_turns() {
     assert!(suspicion.prepare(next, OTHERS, true));
     suspicion.answered();
     suspicion.tried(7);
-    assert_eq!(suspicion.acknowledged(7, 2), Some(Place::Table(2)), "the other one");
+    assert_eq!(suspicion.acknowledged(7, 2), Some(KeptIn::Table(2)), "the other one");
     let at = Use { acknowledged: 2, has_new: true, ..OTHERS };
     assert!(!suspicion.prepare(next + TRIAL_INTERVAL, at, true), "others have not been sent");
     let at = Use { acknowledged: 3, ..at };
@@ -188,7 +188,7 @@ fn parked_suspects_take_turns() {
 #[test]
 fn a_suspect_in_the_table_does_not_wait_for_all_older_ones() {
     let now = Instant::now();
-    for (place, is_due) in [(Place::Table(1), true), (Place::File(Name::default()), false)] {
+    for (place, is_due) in [(KeptIn::Table(1), true), (KeptIn::File(Name::default()), false)] {
         for tries in [0, PARK_TRIES] {
             let mut suspicion = suspicious(place.clone(), now);
             suspicion.get(0).tries = tries;
@@ -206,7 +206,7 @@ fn what_is_given_up_bit_by_bit_is_not_tried() {
     let now = Instant::now();
     let mut suspicion = Suspicion::default();
     for n in 1..=2 {
-        suspicion.resume(mark(n), Place::File(Name::default()), now);
+        suspicion.resume(mark(n), KeptIn::File(Name::default()), now);
     }
     suspicion.get(0).work = Work::Refuse;
     assert_eq!((suspicion.find(mark(1)), suspicion.find(mark(2))), (None, Some(1)));
@@ -317,7 +317,7 @@ fn suspects_are_bounded() {
         let mut suspicion = alone(5, now);
         for n in 0..suspects {
             let mark = Mark::of("t", &n.to_be_bytes());
-            suspicion.suspect(mark, VecDeque::from([Place::File(Name::default())]), now);
+            suspicion.suspect(mark, VecDeque::from([KeptIn::File(Name::default())]), now);
         }
         suspicion.hung_up(now, 0, Some(5));
         send_alone(&mut suspicion, 5, now);
@@ -336,7 +336,7 @@ fn a_trial_without_others_waits_until_there_are_none() {
         (Use { has_old: true, ..NO_OTHERS }, false),
         (Use { under_way: 1, ..NO_OTHERS }, false),
     ] {
-        let mut suspicion = suspicious(Place::Table(1), Instant::now());
+        let mut suspicion = suspicious(KeptIn::Table(1), Instant::now());
         suspicion.reconnected(0);
         assert_eq!(suspicion.prepare(now, at, true), is_tried, "{at:?}");
         assert_eq!(suspicion.may_send(), !is_tried, "{at:?}: others wait for a trial alone");
@@ -349,7 +349,7 @@ fn a_trial_without_others_waits_until_there_are_none() {
 fn others_wait_for_a_trial_for_a_bounded_time() {
     let start = Instant::now();
     let at = |seconds: u64| start + Duration::from_secs(seconds);
-    let mut suspicion = suspicious(Place::Table(1), start);
+    let mut suspicion = suspicious(KeptIn::Table(1), start);
     suspicion.reconnected(0);
     assert!(suspicion.prepare(at(0), OTHERS, true));
     suspicion.answered();
@@ -362,7 +362,7 @@ fn others_wait_for_a_trial_for_a_bounded_time() {
     assert_eq!(suspicion.under_way(), Some(9), "its PUBACK may come yet");
 
     let busy = Use { under_way: 1, ..OTHERS };
-    let mut suspicion = suspicious(Place::Table(1), start);
+    let mut suspicion = suspicious(KeptIn::Table(1), start);
     suspicion.reconnected(0);
     for (now, may_send) in [(0, false), (4, false), (5, true), (9, true), (10, false)] {
         assert!(!suspicion.prepare(at(now), busy, true));

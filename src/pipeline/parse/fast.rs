@@ -57,7 +57,7 @@ use super::{Found, JsonPath, Verdict, verdict};
 use crate::pipeline::threshold::Threshold;
 use decide::NumberText;
 use name::Name;
-use text::{Place, Text};
+use text::{ByteAt, Text};
 
 /// Walks along one path.
 pub(super) struct FastParser {
@@ -105,7 +105,7 @@ impl FastParser {
 
     /// What stands at the path, and where the body's one value ends.
     #[inline(always)]
-    fn find(&self, text: &Text<'_>) -> Option<(Spot, Place)> {
+    fn find(&self, text: &Text<'_>) -> Option<(Spot, ByteAt)> {
         let first = text.token(text.place(0));
         if first.byte != b'{' {
             return Some((Spot::Absent, text.skip_value(first)?));
@@ -155,7 +155,7 @@ impl FastParser {
 
 /// What the value at the path's end is, and the place behind it.
 #[inline(always)]
-fn temperature(text: &Text<'_>, first: Place) -> Option<(Spot, Place)> {
+fn temperature(text: &Text<'_>, first: ByteAt) -> Option<(Spot, ByteAt)> {
     if first.byte != b'-' && !first.byte.is_ascii_digit() {
         return Some((Spot::NotANumber, text.skip_value(first)?));
     }

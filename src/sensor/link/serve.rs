@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
-use super::{LEAVE_WAIT, Link, TELEMETRY_INFLIGHT_MAX};
+use super::{DeviceLink, LEAVE_WAIT, TELEMETRY_INFLIGHT_MAX};
 use crate::azure::topics::{self, Received};
 use crate::host::logging::excerpt;
 use crate::mqtt::limits::{PUBACK_TIMEOUT_DEFAULT, TOPIC_BYTES_MAX};
@@ -37,7 +37,7 @@ pub(crate) enum Leave {
     Renewal,
 }
 
-impl Client for Link {
+impl Client for DeviceLink {
     type Stream = Stream;
 
     fn client_id(&self) -> &str {
@@ -94,7 +94,7 @@ impl Client for Link {
     }
 }
 
-impl Serve for Link {
+impl Serve for DeviceLink {
     type Leave = Leave;
 
     fn wake(&self) -> &Arc<Notify> {
@@ -141,7 +141,7 @@ impl Serve for Link {
     }
 }
 
-impl Link {
+impl DeviceLink {
     /// Sorts what a turn brought, in order of arrival.
     fn receive<S: ByteStream>(
         &mut self,

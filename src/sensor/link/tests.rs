@@ -83,7 +83,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let wake = Arc::new(Notify::new());
         let settings = settings(port, token_lifetime, cert.der().clone());
-        let link = Link::new(settings, Arc::clone(&wake), stopped, 7);
+        let link = DeviceLink::new(settings, Arc::clone(&wake), stopped, 7);
         let link = tokio::task::spawn_local(link.run());
         Self { listener, acceptor: TlsAcceptor::from(Arc::new(server)), stop, wake, link }
     }

@@ -66,7 +66,7 @@ impl Gateway {
     }
 
     /// A link inside the runtime of `daemon` that is to connect here.
-    fn link(&self, daemon: &Daemon) -> (Link, watch::Sender<bool>) {
+    fn link(&self, daemon: &Daemon) -> (HubLink, watch::Sender<bool>) {
         let (mut link, stop, _wake) = link(1 << 20);
         link.settings.port = self.port;
         link.settings.credentials = Credentials::Workload(daemon.client());
@@ -75,7 +75,7 @@ impl Gateway {
     }
 }
 
-async fn failure(link: &mut Link) -> String {
+async fn failure(link: &mut HubLink) -> String {
     match link.log_in().await {
         Ok(_) => panic!("this must fail"),
         Err(error) => {

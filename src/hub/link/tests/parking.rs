@@ -76,12 +76,12 @@ fn is_bad(publish: &Publish) -> bool {
 
 /// Connects again and again, each time for `bytes()` bytes, until `is_done`.
 async fn run(
-    mut link: Link,
+    mut link: HubLink,
     store: &mut Store,
     receiver: &mut Receiver,
     mut bytes: impl FnMut() -> usize,
     mut is_done: impl FnMut(&Receiver, &mut Store) -> bool,
-) -> Link {
+) -> HubLink {
     loop {
         let (ours, theirs) = duplex(1 << 16);
         let connection = Connection::new(Cut::after(ours, bytes()), Duration::from_secs(60));
@@ -110,7 +110,7 @@ async fn run(
     }
 }
 
-fn parking(folder: &Path) -> (Link, watch::Sender<bool>) {
+fn parking(folder: &Path) -> (HubLink, watch::Sender<bool>) {
     let (mut link, stop, _) = link(1 << 20);
     // No renewal comes in between.
     link.renew_at = Instant::now() + Duration::from_secs(24 * 3600);

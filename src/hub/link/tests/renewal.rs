@@ -27,7 +27,7 @@ impl Hub {
 const RENEWAL: Duration = Duration::from_secs(1);
 
 /// A link whose token is to be replaced soon.
-fn renewed_link() -> (Link, watch::Sender<bool>, Arc<Notify>) {
+fn renewed_link() -> (HubLink, watch::Sender<bool>, Arc<Notify>) {
     let (mut link, stop, wake) = link_with(0, 1 << 20);
     link.renew_at = session::now() + RENEWAL;
     (link, stop, wake)

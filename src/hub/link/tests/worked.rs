@@ -5,7 +5,7 @@ use super::*;
 
 /// Serves a connection on which the hub grants the subscriptions, does as `script` says, and hangs
 /// up; whether it has worked.
-async fn has_worked(link: &mut Link, script: impl AsyncFnOnce(&mut Hub)) -> bool {
+async fn has_worked(link: &mut HubLink, script: impl AsyncFnOnce(&mut Hub)) -> bool {
     let (ours, theirs) = duplex(1 << 16);
     let mut hub = Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() };
     let serving = session::serve(link, Connection::new(ours, Duration::from_secs(60)), false);

@@ -8,13 +8,13 @@ use rustls::CertificateError as Bad;
 
 use super::super::Route;
 use super::super::greeting::Stranger;
-use super::super::names::{Peer, Setting};
+use super::super::names::{NamedSetting, Peer};
 pub(crate) use crate::host::files::shortage;
 use crate::mqtt::tls::flaw;
 
 /// What a step of connecting is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum ConnectStep {
     /// The way that a proxy opens.
     Tunnel,
     /// The TLS handshake.
@@ -25,7 +25,7 @@ pub enum Step {
     Connack,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ConnectStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tunnel => "way through the proxy",
@@ -36,7 +36,7 @@ impl fmt::Display for Step {
     }
 }
 
-impl Step {
+impl ConnectStep {
     /// Why it may not have come.
     pub(super) fn cause(self) -> &'static str {
         match self {
@@ -47,10 +47,10 @@ impl Step {
         }
     }
 
-    pub(super) fn settings(self) -> &'static [Setting] {
+    pub(super) fn settings(self) -> &'static [NamedSetting] {
         match self {
-            Self::Tunnel => &[Setting::Proxy],
-            _ => &[Setting::Port, Setting::Way],
+            Self::Tunnel => &[NamedSetting::Proxy],
+            _ => &[NamedSetting::Port, NamedSetting::Way],
         }
     }
 }
@@ -141,12 +141,12 @@ fn not_authorized(peer: Peer) -> &'static str {
     }
 }
 
-pub(super) fn refusal_settings(code: u8) -> &'static [Setting] {
+pub(super) fn refusal_settings(code: u8) -> &'static [NamedSetting] {
     match return_code(code) {
-        2 => &[Setting::ClientId, Setting::KeepAlive],
-        4 | 5 => &[Setting::Identity],
+        2 => &[NamedSetting::ClientId, NamedSetting::KeepAlive],
+        4 | 5 => &[NamedSetting::Identity],
         3 => &[],
-        _ => &[Setting::Host, Setting::Port],
+        _ => &[NamedSetting::Host, NamedSetting::Port],
     }
 }
 
@@ -270,17 +270,17 @@ fn is_about_us(alert: Alert) -> bool {
     )
 }
 
-pub(super) fn tls_settings(error: &io::Error) -> &'static [Setting] {
+pub(super) fn tls_settings(error: &io::Error) -> &'static [NamedSetting] {
     use rustls::Error::InvalidCertificate;
     match tls_error(error) {
         Some(InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature | Bad::Other(_))) => {
-            &[Setting::Roots]
+            &[NamedSetting::Roots]
         }
         Some(InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. })) => {
-            &[Setting::Host]
+            &[NamedSetting::Host]
         }
         Some(InvalidCertificate(_)) => &[],
-        _ if is_about_our_certificate(error) => &[Setting::Certificate],
-        _ => &[Setting::Port, Setting::Way],
+        _ if is_about_our_certificate(error) => &[NamedSetting::Certificate],
+        _ => &[NamedSetting::Port, NamedSetting::Way],
     }
 }

@@ -55,10 +55,10 @@ async fn a_peer_that_is_silent_is_waited_for_10_s() {
         let failure = opening.await.err().expect("nobody answers");
         let Failure::Timeout { step, .. } = failure else { panic!("{expected}: {failure:?}") };
         let step = match step {
-            Step::Tunnel => "tunnel",
-            Step::Tls => "TLS",
-            Step::WebSocket => "WebSocket",
-            Step::Connack => "CONNACK",
+            ConnectStep::Tunnel => "tunnel",
+            ConnectStep::Tls => "TLS",
+            ConnectStep::WebSocket => "WebSocket",
+            ConnectStep::Connack => "CONNACK",
         };
         assert_eq!(step, expected);
         assert!(begun.elapsed() >= CONNECT_TIMEOUT, "{step}: {:?}", begun.elapsed());

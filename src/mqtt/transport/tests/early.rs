@@ -53,7 +53,7 @@ async fn connect_to(
         }
         answer()
     };
-    let silence = endpoint.timeout(Step::Connack);
+    let silence = endpoint.timeout(ConnectStep::Connack);
     let connected =
         crate::mqtt::transport::early::first_answer(endpoint, shake_hands, say, silence);
     let result = connected.await;

@@ -3,7 +3,7 @@
 //! Each step takes the place where something begins and gives the place behind it, or nothing
 //! where the grammar is broken.
 
-use super::text::{Place, Text};
+use super::text::{ByteAt, Text};
 use super::word::WORD_BYTES;
 
 /// Digits that are looked at one by one before eight at a time. Most numbers have few, and their
@@ -14,7 +14,7 @@ const DIGITS_ONE_BY_ONE: u32 = 3;
 impl Text<'_> {
     /// Steps over a value of any kind.
     #[inline(always)]
-    pub(super) fn skip_value(&self, first: Place) -> Option<Place> {
+    pub(super) fn skip_value(&self, first: ByteAt) -> Option<ByteAt> {
         if matches!(first.byte, b'{' | b'[') {
             Some(self.place(self.skip_nested(first)?))
         } else {
@@ -24,7 +24,7 @@ impl Text<'_> {
 
     /// Steps over a list or an object with all that it holds; declines nesting beyond [`Nesting`].
     #[inline(never)]
-    fn skip_nested(&self, mut place: Place) -> Option<u32> {
+    fn skip_nested(&self, mut place: ByteAt) -> Option<u32> {
         let mut nesting = Nesting::NONE;
         'value: loop {
             place = match place.byte {
@@ -69,7 +69,7 @@ impl Text<'_> {
 
     /// Steps over a member's name, the colon, and white space before the value.
     #[inline(always)]
-    fn skip_name(&self, first: Place) -> Option<Place> {
+    fn skip_name(&self, first: ByteAt) -> Option<ByteAt> {
         if first.byte != b'"' {
             return None;
         }
@@ -78,7 +78,7 @@ impl Text<'_> {
 
     /// Steps over a colon, and white space around it.
     #[inline(always)]
-    pub(super) fn skip_colon(&self, place: Place) -> Option<Place> {
+    pub(super) fn skip_colon(&self, place: ByteAt) -> Option<ByteAt> {
         let colon = self.token(place);
         if colon.byte != b':' {
             return None;
@@ -88,7 +88,7 @@ impl Text<'_> {
 
     /// Steps over a string, number or literal.
     #[inline(always)]
-    fn skip_scalar(&self, first: Place) -> Option<Place> {
+    fn skip_scalar(&self, first: ByteAt) -> Option<ByteAt> {
         match first.byte {
             b'"' => self.skip_string(first),
             b'-' | b'0'..=b'9' => self.skip_exponent(self.skip_decimal(first)?),
@@ -100,7 +100,7 @@ impl Text<'_> {
     }
 
     #[inline(always)]
-    fn skip_literal(&self, literal: &[u8], first: Place) -> Option<Place> {
+    fn skip_literal(&self, literal: &[u8], first: ByteAt) -> Option<ByteAt> {
         let end = first.at + u32::try_from(literal.len()).ok()?;
         if self.slice(first.at, end)? != literal {
             return None;
@@ -110,7 +110,7 @@ impl Text<'_> {
 
     /// Steps over a string.
     #[inline(always)]
-    fn skip_string(&self, quote: Place) -> Option<Place> {
+    fn skip_string(&self, quote: ByteAt) -> Option<ByteAt> {
         let mut at = quote.at + 1;
         loop {
             let word = self.word(at);
@@ -127,7 +127,7 @@ impl Text<'_> {
 
     /// As [`Self::skip_string`], but declines a string with escapes.
     #[inline(always)]
-    pub(super) fn skip_plain_string(&self, quote: Place) -> Option<Place> {
+    pub(super) fn skip_plain_string(&self, quote: ByteAt) -> Option<ByteAt> {
         let mut at = quote.at + 1;
         loop {
             let word = self.word(at);
@@ -161,7 +161,7 @@ impl Text<'_> {
 
     /// Steps over an escape. Half a surrogate pair is as good as any other: the grammar knows no
     /// pairs.
-    fn skip_escape(&self, backslash: Place) -> Option<Place> {
+    fn skip_escape(&self, backslash: ByteAt) -> Option<ByteAt> {
         let letter = self.next(backslash);
         match letter.byte {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(self.next(letter)),
@@ -176,7 +176,7 @@ impl Text<'_> {
 
     /// Steps over an exponent, if there is one.
     #[inline(always)]
-    pub(super) fn skip_exponent(&self, place: Place) -> Option<Place> {
+    pub(super) fn skip_exponent(&self, place: ByteAt) -> Option<ByteAt> {
         if place.byte | 0x20 != b'e' {
             return Some(place);
         }
@@ -193,7 +193,7 @@ impl Text<'_> {
 
     /// Steps over a number up to its exponent; `first` is a sign or a digit.
     #[inline(always)]
-    pub(super) fn skip_decimal(&self, mut first: Place) -> Option<Place> {
+    pub(super) fn skip_decimal(&self, mut first: ByteAt) -> Option<ByteAt> {
         if first.byte == b'-' {
             first = self.next(first);
             if !first.byte.is_ascii_digit() {
@@ -210,7 +210,7 @@ impl Text<'_> {
 
     /// Steps over one digit or more.
     #[inline(always)]
-    fn skip_some_digits(&self, first: Place) -> Option<Place> {
+    fn skip_some_digits(&self, first: ByteAt) -> Option<ByteAt> {
         if !first.byte.is_ascii_digit() {
             return None;
         }
@@ -219,7 +219,7 @@ impl Text<'_> {
 
     /// Steps over digits, if there are any.
     #[inline(always)]
-    fn skip_digits(&self, mut place: Place) -> Place {
+    fn skip_digits(&self, mut place: ByteAt) -> ByteAt {
         for _ in 0..DIGITS_ONE_BY_ONE {
             if !place.byte.is_ascii_digit() {
                 return place;

@@ -16,7 +16,7 @@ pub(super) struct Text<'a> {
 /// A byte, already read, and where it stands; NUL behind the end, where it is as unwelcome as
 /// inside.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct ByteAt {
     pub(super) byte: u8,
     pub(super) at: u32,
 }
@@ -37,12 +37,12 @@ impl<'a> Text<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn place(&self, at: u32) -> Place {
-        Place { byte: self.body.get(at as usize).copied().unwrap_or(0), at }
+    pub(super) fn place(&self, at: u32) -> ByteAt {
+        ByteAt { byte: self.body.get(at as usize).copied().unwrap_or(0), at }
     }
 
     #[inline(always)]
-    pub(super) fn next(&self, place: Place) -> Place {
+    pub(super) fn next(&self, place: ByteAt) -> ByteAt {
         self.place(place.at + 1)
     }
 
@@ -69,19 +69,19 @@ impl<'a> Text<'a> {
 
     /// Whether nothing but white space stands from `place` on.
     #[inline(always)]
-    pub(super) fn ends_at(&self, place: Place) -> bool {
+    pub(super) fn ends_at(&self, place: ByteAt) -> bool {
         place.at as usize >= self.body.len() || self.token(place).at as usize >= self.body.len()
     }
 
     /// The next character from `place` on that is no white space.
     #[inline(always)]
-    pub(super) fn token(&self, place: Place) -> Place {
+    pub(super) fn token(&self, place: ByteAt) -> ByteAt {
         if place.byte > b' ' { place } else { self.place(self.behind_blanks(place.at)) }
     }
 
     /// The next character behind the one at `place` that is no white space.
     #[inline(always)]
-    pub(super) fn next_token(&self, place: Place) -> Place {
+    pub(super) fn next_token(&self, place: ByteAt) -> ByteAt {
         self.token(self.next(place))
     }
 

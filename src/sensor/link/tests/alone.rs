@@ -3,11 +3,11 @@
 use super::*;
 
 /// A link that is never run.
-fn still_link() -> Link {
+fn still_link() -> DeviceLink {
     let made = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (_stop, stopped) = watch::channel(false);
     let settings = settings(1, HOUR, made.cert.der().clone());
-    Link::new(settings, Arc::default(), stopped, 7)
+    DeviceLink::new(settings, Arc::default(), stopped, 7)
 }
 
 /// At the bound the oldest telemetry goes, and each that went is counted.

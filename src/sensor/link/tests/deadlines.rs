@@ -8,11 +8,11 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::time::Instant as Clock;
 
 /// A link that is to be served, and what stops it.
-fn link(token_lifetime: Duration) -> (Link, watch::Sender<bool>) {
+fn link(token_lifetime: Duration) -> (DeviceLink, watch::Sender<bool>) {
     let made = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (stop, stopped) = watch::channel(false);
     let settings = settings(1, token_lifetime, made.cert.der().clone());
-    let mut link = Link::new(settings, Arc::default(), stopped, 7);
+    let mut link = DeviceLink::new(settings, Arc::default(), stopped, 7);
     link.identity = Some(Identity {
         hub: "h".to_owned(),
         gateway: "h".to_owned(),
@@ -53,7 +53,10 @@ impl Hub {
 
 /// How the connection ended, and how long after the telemetry without PUBACK. `then` happens when
 /// that has come.
-async fn served(link: &mut Link, then: impl FnOnce()) -> (Result<serve::Leave, End>, Duration) {
+async fn served(
+    link: &mut DeviceLink,
+    then: impl FnOnce(),
+) -> (Result<serve::Leave, End>, Duration) {
     link.telemetry.push_back("{}".to_owned());
     let (ours, theirs) = duplex(1 << 16);
     let mut hub = Hub(Connection::new(theirs, Duration::ZERO));

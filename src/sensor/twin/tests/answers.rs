@@ -7,8 +7,8 @@ fn answer_to(property: Writable, raw: &Value, version: u64) -> Value {
     let raw = raw.to_string();
     let (form, value) = conventions::desired(&raw);
     let (value, verdict) = match property.check(value) {
-        Ok(value) => (value, conventions::Verdict::Completed),
-        Err(why) => (property.default_value(), conventions::Verdict::Rejected(why)),
+        Ok(value) => (value, conventions::Acceptance::Completed),
+        Err(why) => (property.default_value(), conventions::Acceptance::Rejected(why)),
     };
     conventions::acknowledgement(form, &value, &verdict, version)
 }

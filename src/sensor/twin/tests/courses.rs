@@ -61,7 +61,7 @@ enum Step {
     Set(usize),
     Lose(usize),
     Receive,
-    Answer,
+    TwinAnswer,
     Reconnect,
 }
 
@@ -70,7 +70,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0..2usize).prop_map(Step::Set),
         (0..2usize).prop_map(Step::Lose),
         Just(Step::Receive),
-        Just(Step::Answer),
+        Just(Step::TwinAnswer),
         Just(Step::Reconnect),
     ];
     proptest::collection::vec(step, 0..60)
@@ -91,7 +91,7 @@ proptest! {
                 }
                 Step::Lose(index) => drop(hub.set(Writable::ALL[index], value)),
                 Step::Receive => hub.receive(&mut bench),
-                Step::Answer => hub.answer(&mut bench),
+                Step::TwinAnswer => hub.answer(&mut bench),
                 Step::Reconnect => {
                     hub.asked = None;
                     bench.twin.connected();
