@@ -1,6 +1,6 @@
 //! What the tests of several packages share.
 //!
-//! [`program`] finds a program under test, never one of other sources. [`Process`] is a running
+//! [`program()`] finds a program under test, never one of other sources. [`Process`] is a running
 //! one, [`kernel`] what is known of it outside. [`Mosquitto`] is a broker. [`Tree`] is a folder
 //! that stands for a work tree. [`wait_until`] waits on conditions.
 //!
