@@ -5,7 +5,7 @@ use proptest::prelude::*;
 /// The string that parses to this value.
 fn text_of(string: &ConnectionString) -> String {
     let Identity { hub, gateway, device, module } = &string.identity;
-    let gateway = (gateway != hub).then(|| format!(";{GATEWAY}={gateway}")).unwrap_or_default();
+    let gateway = if gateway == hub { String::new() } else { format!(";{GATEWAY}={gateway}") };
     let module = module.as_ref().map(|module| format!(";{MODULE}={module}")).unwrap_or_default();
     format!("{HOST}={hub}{gateway};{DEVICE}={device}{module};{KEY}={}", string.key.to_base64())
 }
