@@ -232,6 +232,61 @@ mod tests {
         }
     }
 
+    /// The files are those of TLS and of the password. The next login is by what they hold then,
+    /// and none is made where one of them is of no use.
+    #[test]
+    fn a_login_is_made_of_what_its_files_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        let mut login = login(None, Some(("jane", Some("old"))));
+        let path = file.clone();
+        let read = move |_: &Password| {
+            let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+            Ok(Some(Password::new(text).unwrap()))
+        };
+        let old = login.password.as_ref().unwrap().last().clone();
+        login.password = Some(Reread::new(old, [file.clone()], read));
+        let ca = PathBuf::from("ca.pem");
+        login.tls = Reread::new(login.tls.last().clone(), [ca.clone()], |_| Ok(None));
+        assert_eq!(login.files(), [ca, file.clone()]);
+        let failed = login.read_again().expect_err("there is no file");
+        assert_eq!(failed.answer, Some(Answer::Refusal));
+        std::fs::write(&file, "new").unwrap();
+        login.read_again().expect("a password");
+        assert_eq!(login.source().login.expect("a login").password, "new");
+    }
+
+    /// Every CONNACK that lets us in counts as a connection.
+    #[tokio::test]
+    async fn connections_are_counted() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut login = login(None, None);
+        login.endpoint.host = "127.0.0.1".to_owned();
+        login.endpoint.port = listener.local_addr().unwrap().port();
+        let rig = Rig::new(1 << 20);
+        for count in 1..3 {
+            let broker = async {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                socket.write_all(&[0x20, 2, 0, 0]).await.unwrap();
+                socket
+            };
+            let (connected, _socket) =
+                tokio::join!(login.connect(login.source(), &rig.pipeline), broker);
+            assert!(connected.is_ok());
+            assert_eq!(rig.pipeline.lock().counters.connections, count);
+        }
+    }
+
+    /// A random client id is no part of it: parked alerts are found again under the next one.
+    #[test]
+    fn a_destination_is_the_same_in_each_run() {
+        let destination = login(Some("gate"), None).destination();
+        assert_eq!(destination, "broker broker:1884 over TCP without TLS as gate");
+        let destination = login(None, None).destination();
+        assert_eq!(destination, login(None, None).destination());
+        assert!(destination.ends_with(" as no client id of its own"), "{destination}");
+    }
+
     #[test]
     fn a_user_needs_no_password() {
         let given = login(None, Some(("jane", None))).source().login.expect("a login");

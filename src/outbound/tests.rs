@@ -403,3 +403,36 @@ proptest! {
         });
     }
 }
+
+/// The SUBACK gives the packet id of its SUBSCRIBE back, and ends what a connection begins with.
+#[test]
+fn a_suback_gives_its_packet_id_back() {
+    let mut outbound = outbound();
+    let subscribe = outbound.reconnected().unwrap();
+    assert_eq!((outbound.inflight.room(), outbound.is_watched), (WINDOW_MAX - 1, true));
+    outbound.subscribed(subscribe);
+    assert_eq!((outbound.inflight.room(), outbound.is_watched), (WINDOW_MAX, false));
+}
+
+/// A parked alert is tried, and a report goes beside it: the older of both is waited for.
+#[test]
+fn the_older_of_a_trial_and_what_is_beside_it_is_the_oldest() {
+    for (parked, beside) in [(1, 2), (2, 1)] {
+        let mut outbound = outbound();
+        for _ in 0..2 {
+            outbound.inflight.push(Sent::Parked).unwrap();
+        }
+        (outbound.is_watched, outbound.parked_under_way) = (true, Some(parked));
+        outbound.sent_here.push_back(beside);
+        assert_eq!(outbound.oldest(), Some(1), "{parked} is tried");
+    }
+}
+
+/// The PUBACK of a parked alert counts as one: it widens the bound, and the alert was forwarded.
+#[test]
+fn the_puback_of_a_parked_alert_counts() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let id = outbound.inflight.push(Sent::Parked).unwrap();
+    assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Alert);
+    assert_eq!((outbound.acknowledged, pipeline.counters.forwarded), (1, 1));
+}

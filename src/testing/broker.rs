@@ -1,5 +1,6 @@
 //! A scripted broker over memory, for the tests of both connections to one.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::broker::settings::{BrokerSettings, Standalone};
-use crate::broker::{Context, Login, Outlet, Source};
+use crate::broker::{Context, Login, Outlet, Password, Source};
+use crate::host::files::reread::Reread;
 use crate::hub::trust::trusting;
 use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::mqtt::packet::{
@@ -85,6 +87,14 @@ impl Rig {
             settings,
             topics,
         }
+    }
+
+    /// The same with a password that is read from this file.
+    pub(crate) fn with_password_in(mut self, path: &Path) -> Self {
+        let password = Password::new("secret".to_owned()).unwrap();
+        self.settings.password = Some(Reread::new(password, [path.to_owned()], |_| Ok(None)));
+        self.login = Login::new(&self.settings, Duration::from_secs(60));
+        self
     }
 
     /// The threshold is 25, and known.

@@ -460,3 +460,19 @@ fn a_report_under_way_is_not_repeated() {
     let outcome = bench.twin.response(204, &Bench::rid(&report), b"", bench.now);
     assert_eq!((outcome, bench.request()), (Outcome::Ignored, None));
 }
+
+/// Only the very value of the very property is taken, once its report was answered.
+#[test]
+fn a_report_is_taken_by_its_property_and_value() {
+    let (mut requests, now) = (requests::Requests::new(7), Instant::now());
+    requests.report("a", json!(1));
+    requests.report("b", json!(2));
+    for _ in 0..2 {
+        let topic = requests.next(now).expect("a report").topic;
+        let (_, rid) = topic.split_once("$rid=").unwrap();
+        requests.response(204, rid, now);
+    }
+    assert!(requests.is_taken("a", &json!(1)) && requests.is_taken("b", &json!(2)));
+    assert!(!requests.is_taken("a", &json!(2)) && !requests.is_taken("b", &json!(3)));
+    assert!(!requests.is_taken("c", &json!(1)));
+}

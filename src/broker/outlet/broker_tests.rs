@@ -212,3 +212,51 @@ async fn a_retained_patch_that_is_too_large_is_refused() {
     let counters = rig.pipeline.lock().counters.clone();
     assert_eq!((counters.twin_refused, counters.unexpected), (2, 2));
 }
+
+/// While it waits for the next attempt it looks at the files that it logs in with.
+#[test]
+fn the_files_are_those_of_the_login() {
+    let path = std::path::Path::new("password");
+    assert_eq!(Rig::new(1 << 20).with_password_in(path).outlet().files(), [path]);
+}
+
+/// Where another client of the name has taken what the source had not acknowledged, a hang-up says
+/// that the name is shared; else it says nothing.
+#[tokio::test]
+async fn a_hang_up_under_a_shared_name_is_known_as_one() {
+    let hang_up = End::Connection(ConnectionError::Closed);
+    let rig = Rig::new(1 << 20);
+    let mut outlet = rig.outlet();
+    assert_eq!(outlet.lost(&hang_up), Cause::Unknown);
+    rig.message("a", HOT);
+    {
+        let pipeline = &mut *rig.pipeline.lock();
+        pipeline.connected(SourceId::Broker, true, std::iter::empty());
+        pipeline.redelivered(SourceId::Broker, 1, false, [b"new", b"{}"]);
+        assert!(pipeline.is_shared(SourceId::Broker));
+    }
+    assert_eq!(outlet.lost(&hang_up), Cause::Shared);
+}
+
+/// A report waits for its own PUBACK: until then the next one does not leave.
+#[tokio::test(start_paused = true)]
+async fn only_its_puback_lets_the_next_report_leave() {
+    let rig = Rig::new(1 << 20);
+    let (mut peer, _served) = serve(rig.outlet());
+    // It answers a keep-alive, as nothing is subscribed to yet, and is nothing unexpected.
+    peer.send(Packet::PingResp).await;
+    peer.grant(None).await;
+    assert_eq!(peer.next().await, Packet::PingReq);
+    peer.publish(CONTROL, 0, r#"{"TemperatureThreshold":30}"#, false).await;
+    let report = peer.next_publish().await;
+    assert_eq!(report.topic, REPORTED);
+    receive(&rig, "a");
+    let alert = peer.next_publish().await;
+    peer.puback(alert.pkid).await;
+    peer.publish(CONTROL, 0, r#"{"TemperatureThreshold":31}"#, false).await;
+    receive(&rig, "b");
+    assert_eq!(peer.next_publish().await.topic, "alerts/b", "and no report before it");
+    peer.puback(report.pkid).await;
+    assert_eq!(peer.next_publish().await.topic, REPORTED);
+    assert_eq!(rig.pipeline.lock().counters.unexpected, 0);
+}

@@ -141,3 +141,10 @@ async fn a_connection_lasts_that_is_not_read() {
     let ended = tokio::time::timeout(SUBACK_WAIT * 2, served).await.expect("in time");
     assert!(matches!(ended.unwrap(), Err(End::NoSubAck)));
 }
+
+/// While it waits for the next attempt it looks at the files that it logs in with.
+#[test]
+fn the_files_are_those_of_the_login() {
+    let path = std::path::Path::new("password");
+    assert_eq!(Rig::new(1 << 20).with_password_in(path).source().files(), [path]);
+}

@@ -212,3 +212,19 @@ proptest! {
         prop_assert!(with.longest_pause <= LONGEST);
     }
 }
+
+/// Pauses that do not pay are found after the time of 16 messages, and each rest is twice as long
+/// as the last.
+#[test]
+fn what_does_not_pay_rests_twice_as_long_each_time() {
+    let mut linger = Linger::new(LONGEST);
+    let interval = Duration::from_micros(10);
+    let row = |time| Row { turns: 1, messages: 0, time };
+    let judged = interval * JUDGED_FROM;
+    let soon = linger.paused(row(judged - Duration::from_nanos(1)), interval);
+    assert!(matches!(soon, Phase::Pausing(..)));
+    for rest in [REST_TURNS, 2 * REST_TURNS, 4 * REST_TURNS] {
+        let phase = linger.paused(row(judged), interval);
+        assert!(matches!(phase, Phase::Resting(turns) if turns == rest), "{rest}");
+    }
+}

@@ -12,6 +12,7 @@ use crate::mqtt::packet::{
     Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode as Code,
 };
 use crate::mqtt::wire::Incoming;
+use crate::testing::capture::capture;
 
 mod retry;
 
@@ -431,5 +432,22 @@ async fn leaving_ends_with_its_time() {
         assert!(is_acknowledged || took.as_secs() == 5, "{took:?}");
         drop(peer);
         running.client.await.expect("no panic");
+    }
+}
+
+/// Who hangs up before its SUBACK throws nobody out: no other client of this name is suspected.
+#[tokio::test(start_paused = true)]
+async fn a_hang_up_before_the_suback_throws_nobody_out() {
+    for (is_opened, is_suspected) in [(false, false), (true, true)] {
+        let log = capture();
+        let mut running = Running::start([]);
+        for _ in 0..12 {
+            let mut peer = running.peer().await;
+            if is_opened {
+                peer.open().await;
+            }
+        }
+        assert_eq!(!log.lines("a second process connects").is_empty(), is_suspected, "{is_opened}");
+        running.client.abort();
     }
 }

@@ -132,3 +132,30 @@ fn io_error(error: Error) -> io::Error {
         other => io::Error::new(io::ErrorKind::InvalidData, other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+    use std::time::Duration;
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    /// What the socket does not take at once leaves with the flush, not with the next write.
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_ends_with_the_last_byte() {
+        let (ours, theirs) = duplex(64);
+        let config = WebSocketConfig::default().write_buffer_size(0);
+        let socket = WebSocketStream::from_raw_socket(ours, Role::Client, Some(config)).await;
+        let mut socket = WebSocket { socket, rest: Bytes::new() };
+        let mut peer = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
+        let sending = async {
+            socket.write_all(&[7; 1000]).await?;
+            socket.flush().await
+        };
+        let both = async { tokio::join!(sending, peer.next()) };
+        let (sent, got) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+        sent.unwrap();
+        assert_eq!(got.unwrap().unwrap(), Message::Binary(vec![7; 1000].into()));
+    }
+}

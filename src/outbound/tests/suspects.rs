@@ -210,3 +210,53 @@ async fn a_parked_alert_without_its_file_is_forgotten() {
         assert_eq!(told.len(), usize::from(!is_removed), "{told:?}");
     }
 }
+
+/// New alerts that are like a suspect in the table join it there, and leave a packet id for the
+/// next SUBSCRIBE.
+#[tokio::test]
+async fn copies_of_a_suspect_leave_an_id_for_subscribe() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    raise(&mut pipeline, &["bad"], 0);
+    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.aside > 0);
+    let subscribe = outbound.reconnected().unwrap();
+    outbound.subscribed(subscribe);
+    raise(&mut pipeline, &vec!["bad"; WINDOW_MAX], 0);
+    turn(&mut outbound, &mut pipeline, now);
+    assert_eq!(outbound.inflight.room(), 1);
+    assert_eq!(outbound.aside, outbound.waiting(), "none of them is under way");
+    assert!(outbound.is_drained() && outbound.reconnected().is_some());
+}
+
+/// A parked alert is put off where only one packet id is left, which the next SUBSCRIBE needs.
+#[tokio::test]
+async fn a_parked_alert_leaves_an_id_for_subscribe() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    outbound.park_in(DeadLetters::new(folder.path(), "here"), Instant::now());
+    raise(&mut pipeline, &["bad"], 0);
+    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.parked() > 0);
+    let subscribe = outbound.reconnected().unwrap();
+    outbound.subscribed(subscribe);
+    assert!(outbound.wants_ping(now + Duration::from_secs(3600), true, &pipeline));
+    outbound.answered();
+    assert!(outbound.suspicion.to_try().is_some(), "it is its turn");
+    while outbound.inflight.room() > 1 {
+        outbound.inflight.push(Sent::Parked).unwrap();
+    }
+    let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
+    outbound.try_suspect(&mut connection, &mut pipeline).unwrap();
+    assert_eq!((outbound.inflight.room(), outbound.parked_under_way), (1, None));
+    assert!(outbound.suspicion.to_try().is_none() && outbound.parked() == 1, "put off, and kept");
+}
+
+/// The one that has waited longest is to blame, whatever its packet id.
+#[tokio::test]
+async fn a_suspect_is_known_by_its_own_packet_id() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    raise(&mut pipeline, &["good", "bad", "other"], 0);
+    turn(&mut outbound, &mut pipeline, Instant::now());
+    assert_eq!(outbound.acknowledged(1, &mut pipeline), Acknowledged::Alert);
+    outbound.hung_up(Instant::now(), &mut pipeline);
+    hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.aside > 0);
+    assert!(outbound.suspicion.is_suspect(2) && !outbound.suspicion.is_suspect(3));
+}

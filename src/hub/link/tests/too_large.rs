@@ -49,4 +49,5 @@ async fn a_patch_and_a_document_that_are_too_large_hold_nothing_up() {
     assert_eq!(in_force(), 70.0);
     let pipeline = pipeline.lock();
     assert_eq!((pipeline.counters.oversized, pipeline.counters.twin_refused), (3, 1));
+    assert_eq!(pipeline.counters.twin_callbacks, 2, "the one that is too large is one of them");
 }

@@ -2,6 +2,8 @@
 
 use super::beside_a_broker::from_broker;
 use super::*;
+use crate::host::files::reread::Reread;
+use crate::mqtt::session::Client;
 
 /// Serves a connection on which the hub grants the subscriptions, does as `script` says, and hangs
 /// up; whether it has worked.
@@ -38,4 +40,25 @@ async fn a_connection_works_once_something_is_acknowledged() {
         hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
     };
     assert!(has_worked(&mut link, alert).await);
+}
+
+/// While it waits for the next attempt it looks at the file of its roots.
+#[tokio::test]
+async fn the_files_are_those_of_the_roots() {
+    let (mut link, _stop, _wake) = link_with(0, 1 << 20);
+    assert!(link.files().is_empty());
+    let path = std::path::PathBuf::from("roots.pem");
+    let tls = trusting([]).unwrap().into();
+    link.settings.trust = Trust::File(Reread::new(tls, [path.clone()], |_| Ok(None)));
+    assert_eq!(link.files(), [path]);
+}
+
+/// One connection that is served alone tells how it ended.
+#[tokio::test]
+async fn a_connection_that_is_lost_is_no_end_in_good_order() {
+    let (mut link, _stop, _wake) = link_with(0, 1 << 20);
+    let (ours, theirs) = duplex(1 << 16);
+    drop(theirs);
+    let end = link.serve_over(Connection::new(ours, Duration::from_secs(60))).await;
+    assert!(matches!(end, Err(End::Connection(_))), "{end:?}");
 }

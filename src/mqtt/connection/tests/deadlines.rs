@@ -60,3 +60,35 @@ async fn an_idle_turn_ends_with_the_tick() {
         assert!((500..=501).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     }
 }
+
+/// What was written a moment ago ends a silence, before the next tick notes it.
+#[tokio::test(start_paused = true)]
+async fn a_silence_ends_with_what_is_written_now() {
+    let (mut connection, mut peer) = pair(4096);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(connection.silence(), Duration::from_secs(10));
+    connection.acknowledge(1);
+    connection.write_now().await.unwrap();
+    assert_eq!(connection.silence(), Duration::ZERO);
+    let mut written = [0; 4];
+    peer.read_exact(&mut written).await.unwrap();
+    assert_eq!(written, [0x40, 2, 0, 1]);
+}
+
+/// What the socket has taken waits no more: it counts neither against room to write nor for a peer
+/// that takes nothing.
+#[tokio::test]
+async fn what_the_socket_took_does_not_count_as_waiting() {
+    let (mut connection, _peer) = pair(WRITE_HIGH_WATER_BYTES / 2);
+    connection.publish(&publish("out", 1, WRITE_HIGH_WATER_BYTES + 1000)).unwrap();
+    assert!(!connection.is_writable());
+    connection.write_now().await.unwrap();
+    assert!(connection.written > 0 && connection.is_writable());
+
+    let (mut connection, _peer) = pair(WRITE_BYTES_MAX / 2);
+    for _ in 0..(WRITE_BYTES_MAX + 1000) / 4 {
+        connection.acknowledge(1);
+    }
+    connection.write_now().await.unwrap();
+    assert!(connection.written > 0);
+}

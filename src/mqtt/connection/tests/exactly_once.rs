@@ -405,3 +405,38 @@ proptest! {
         });
     }
 }
+
+/// An open id that comes at QoS 1 in a turn of its own is answered in its place, between the two
+/// messages of QoS 2 under that id.
+#[tokio::test]
+async fn an_open_id_at_qos_1_is_noted_in_a_turn_of_its_own() {
+    let mut ends = Ends::new();
+    assert_eq!(ends.send(&[twice(7)]).await, [7]);
+    assert_eq!(ends.send(&[message(QoS::AtLeastOnce, 7, false)]).await, [7]);
+    assert_eq!(ends.send(&[pubrel(7)]).await, NONE);
+    assert_eq!(ends.answers().await, [pubcomp(7)]);
+    assert_eq!(ends.send(&[twice(7)]).await, [7]);
+    assert_eq!(ends.acknowledge(7).await, [], "nobody waits for its PUBREC any more");
+    assert_eq!(ends.acknowledge(7).await, [puback(7)]);
+    assert_eq!(ends.acknowledge(7).await, [pubrec(7)]);
+    assert_eq!(ends.send(&[pubrel(7)]).await, NONE);
+    assert_eq!(ends.answers().await, [pubcomp(7)]);
+    assert!(ends.connection.exactly_once.is_idle());
+
+    // One that was recorded owes nothing, so nothing is noted: it is complete with its release.
+    assert_eq!(ends.send(&[twice(8)]).await, [8]);
+    assert_eq!(ends.acknowledge(8).await, [pubrec(8)]);
+    assert_eq!(ends.send(&[message(QoS::AtLeastOnce, 8, false)]).await, [8]);
+    assert_eq!(ends.send(&[pubrel(8)]).await, NONE);
+    assert!(ends.connection.exactly_once.is_idle());
+}
+
+/// There is no packet id 0: its release is answered with nothing, and its owner counts it.
+#[tokio::test]
+async fn a_release_without_an_id_is_not_answered() {
+    let (mut connection, mut peer) = pair(4096);
+    peer.write_all(&[0x62, 2, 0, 0]).await.unwrap();
+    let mut packets = Vec::new();
+    connection.turn_packets(&mut packets, &Notify::new(), true).await.unwrap();
+    assert_eq!((packets, connection.write_buffer.len()), (vec![pubrel(0)], 0));
+}

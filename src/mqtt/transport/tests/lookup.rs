@@ -137,3 +137,22 @@ fn a_look_up_does_not_delay_the_end() {
         assert!(outcome.is_ok(), "the end waited for the look-up");
     });
 }
+
+/// An answer that came too late for its attempt is kept for the next one, whatever else is looked
+/// up meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_outlives_the_look_up_of_another_name() {
+    let (lookups, late, prompt) = (Lookups::default(), Resolver::new(), Resolver::new());
+    assert!(late.find(&lookups, "a").await.is_err());
+    // It has its thread before the first one is done, or it would tidy up as it begins.
+    let mut other = std::pin::pin!(prompt.find(&lookups, "b"));
+    assert!(timeout(Duration::ZERO, other.as_mut()).await.is_err());
+    late.release.send(Ok(address(1))).unwrap();
+    prompt.release.send(Ok(address(2))).unwrap();
+    while !lookups.is_idle() {
+        std::thread::yield_now();
+    }
+    assert_eq!(other.await.unwrap(), address(2));
+    late.release.send(Ok(address(3))).unwrap();
+    assert_eq!(late.find(&lookups, "a").await.unwrap(), address(1));
+}
