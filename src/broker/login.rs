@@ -232,8 +232,8 @@ mod tests {
         }
     }
 
-    /// The files are those of TLS and of the password. The next login is by what they hold then, and
-    /// none is made where one of them is of no use.
+    /// The files are those of TLS and of the password. The next login is by what they hold then,
+    /// and none is made where one of them is of no use.
     #[test]
     fn a_login_is_made_of_what_its_files_hold() {
         let folder = tempfile::tempdir().unwrap();
