@@ -64,3 +64,19 @@ pub enum PathError {
     #[error("the path has more than {PATH_MEMBERS_MAX} names")]
     TooLong,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only what a broken surrogate escape may become: plain names keep the shorter way.
+    #[test]
+    fn names_beyond_one_unit_of_utf_16_need_the_exact_parser() {
+        for (path, is_needed) in
+            [("a.b", false), ("a.\u{ffff}", false), ("a.\u{10000}", true), ("\u{1f600}.b", true)]
+        {
+            let path: JsonPath = path.parse().unwrap();
+            assert_eq!(path.needs_exact_names(), is_needed, "{path}");
+        }
+    }
+}

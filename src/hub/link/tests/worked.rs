@@ -62,3 +62,10 @@ async fn a_connection_that_is_lost_is_no_end_in_good_order() {
     let end = link.serve_over(Connection::new(ours, Duration::from_secs(60))).await;
     assert!(matches!(end, Err(End::Connection(_))), "{end:?}");
 }
+
+/// A stop is the end; after anything else it connects again.
+#[tokio::test]
+async fn only_a_stop_is_the_end() {
+    let (mut link, _stop, _wake) = link_with(0, 1 << 20);
+    assert!(link.left(Leave::Overrun) && !link.left(Leave::Stop));
+}
