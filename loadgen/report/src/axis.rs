@@ -12,6 +12,8 @@ use super::text::{self, MICROS, NANOS};
 const VALUE_MAX: f64 = 1e15;
 /// Values below this are drawn at the edge of a logarithmic axis.
 const LOG_MIN: f64 = 1e-3;
+/// A narrower axis, as a share of its numbers, has ticks that floats cannot tell apart.
+const SPAN_MIN: f64 = 1e-9;
 /// From this ratio of the largest to the smallest value on, small ones need a logarithmic axis.
 const LOG_SPREAD: f64 = 20.0;
 /// Most ticks of a linear axis: more are read no better.
@@ -89,7 +91,7 @@ impl Axis {
         Self::new(title.into(), unit, Scale::Linear, (0.0, (max / step).ceil() * step))
     }
 
-    /// Exactly from `min` to `max`.
+    /// Exactly from `min` to `max`, where these are apart.
     pub(super) fn between(
         title: impl Into<Cow<'static, str>>,
         unit: Unit,
@@ -99,7 +101,8 @@ impl Axis {
         let inside =
             |value: f64| if value.is_nan() { 0.0 } else { value.clamp(-VALUE_MAX, VALUE_MAX) };
         let (min, max) = (inside(min), inside(max));
-        let max = if max > min { max } else { min + 1.0 };
+        let span_min = SPAN_MIN * min.abs().max(max.abs()).max(1.0);
+        let max = if max - min > span_min { max } else { min + span_min.max(1.0) };
         Self::new(title.into(), unit, Scale::Linear, (min, max))
     }
 
@@ -175,7 +178,8 @@ impl Axis {
 
     fn linear_ticks(&self, most: usize) -> Vec<f64> {
         let span = self.max - self.min;
-        let mut step = nice_step(span / text::float(most as u64));
+        // So many ticks lie in a span of up to one step more. A wider first step may pass over all.
+        let mut step = nice_step(span / text::float(most as u64 + 1));
         loop {
             // A tick that rounding has pushed over the edge still belongs to it.
             let (first, last) = ((self.min / step - 1e-9).ceil(), (self.max / step + 1e-9).floor());

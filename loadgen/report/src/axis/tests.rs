@@ -91,6 +91,23 @@ proptest! {
     }
 }
 
+/// A span between two multiples of the first round step has ticks of the step below it.
+#[test]
+fn a_span_between_round_numbers_has_ticks() {
+    let axis = Axis::between("", Unit::Seconds, 571_747.857_227_306_5, 998_809.473_688_699);
+    let values: Vec<f64> = axis.ticks(0).into_iter().map(|tick| tick.value).collect();
+    assert_eq!(values, [600_000.0, 800_000.0]);
+}
+
+/// Numbers so close that no float lies between their ticks are on a wider axis.
+#[test]
+fn ticks_are_apart_where_floats_are_coarse() {
+    for (min, max) in [(871_041_225_777_166.6, 0.0), (1.0, 1.0 + f64::EPSILON)] {
+        let ticks = Axis::between("", Unit::Seconds, min, max).ticks(11);
+        assert!(!ticks.is_empty() && ticks.is_sorted_by(|a, b| a.value < b.value), "{ticks:?}");
+    }
+}
+
 /// Places have their names, the last one always; where there is no room, some go without.
 #[test]
 fn places_have_names() {
