@@ -10,9 +10,11 @@ const OF_A_PACKAGE: [&str; 4] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", 
 
 /// A command for `program`, Cargo or a script around it, as from a shell. With the variables of the
 /// package whose program this is, build scripts that look at them (ring's does) would run again,
-/// and most of the module be built anew.
+/// and most of the module be built anew. Never incremental, whatever the shell says: such a build has
+/// other units of code, and a stage of it up to a sixth more instructions.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
+    command.env("CARGO_INCREMENTAL", "0");
     for (name, _) in env::vars_os() {
         let is_ours = name.to_str().is_some_and(is_of_a_package);
         if is_ours {
@@ -37,6 +39,8 @@ mod tests {
         let command = command("cargo");
         let removed = |name: &str| command.get_envs().any(|env| env == (OsStr::new(name), None));
         assert!(removed("CARGO_MANIFEST_DIR") && removed("CARGO_PKG_NAME"));
+        let incremental = command.get_envs().find(|(name, _)| *name == "CARGO_INCREMENTAL");
+        assert_eq!(incremental.and_then(|(_, value)| value), Some(OsStr::new("0")));
         assert!(!removed("PATH") && !is_of_a_package("CARGO_TARGET_DIR"));
     }
 }

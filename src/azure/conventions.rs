@@ -54,8 +54,8 @@ pub fn desired(raw: &str) -> (Form, &str) {
 /// The object that a device reports for a property to acknowledge a desired value. `value` is what
 /// is in force now, which is not what was asked for where that is rejected; `version` is the
 /// `$version` that the desired value came with.
-pub fn acknowledgement(form: Form, value: &Value, verdict: &Acceptance, version: u64) -> Value {
-    match (form, verdict) {
+pub fn acknowledgement(form: Form, value: &Value, acceptance: &Acceptance, version: u64) -> Value {
+    match (form, acceptance) {
         (Form::Wrapped, Acceptance::Completed) => {
             json!({ "value": value, "status": "completed", "desiredVersion": version })
         }

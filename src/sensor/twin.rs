@@ -98,11 +98,6 @@ impl Twin {
         self.requests.is_waiting()
     }
 
-    /// Reports that wait for the hub.
-    pub fn reports_waiting(&self) -> usize {
-        self.requests.reports_waiting()
-    }
-
     /// The next request to publish, if one is due.
     pub fn next_request(&mut self, now: Instant) -> Option<TwinRequest> {
         self.requests.next(now)

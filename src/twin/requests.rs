@@ -179,6 +179,7 @@ impl Requests {
     }
 
     /// Reports that wait for the hub.
+    #[cfg(test)]
     pub(crate) fn reports_waiting(&self) -> usize {
         self.reports.iter().filter(|report| report.pending.is_some()).count()
     }

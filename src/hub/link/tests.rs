@@ -137,6 +137,14 @@ impl Hub {
         report
     }
 
+    /// Serves a connection up to an alert without PUBACK, of the input with this id.
+    async fn start_with_an_alert(&mut self, input: u16) -> Publish {
+        self.start(25, 1).await;
+        self.answer_report().await;
+        self.input(input, HOT).await;
+        self.next_publish().await
+    }
+
     async fn respond(&mut self, rest: &str, body: &str) {
         let topic = format!("$iothub/twin/res/{rest}");
         self.send(Packet::Publish(Publish::new(topic, QoS::AtMostOnce, body))).await;
@@ -200,10 +208,7 @@ async fn an_input_is_acknowledged_only_after_its_alert() {
 async fn a_new_connection_begins_with_what_the_old_one_left() {
     let (link, _stop, _wake) = link(1 << 20);
     let (served, mut hub) = serve(link, 1 << 16);
-    hub.start(25, 1).await;
-    hub.answer_report().await;
-    hub.input(7, HOT).await;
-    let alert = hub.next_publish().await;
+    let alert = hub.start_with_an_alert(7).await;
     drop(hub);
     let (link, end) = end_of(served).await;
     assert!(matches!(end, Err(End::Connection(_))), "{end:?}");
@@ -227,10 +232,7 @@ async fn an_open_input_that_comes_again_is_not_judged_again() {
     let (link, _stop, _wake) = link(1 << 20);
     let pipeline = link.pipeline.clone();
     let (mut served, mut hub) = serve(link, 1 << 16);
-    hub.start(25, 1).await;
-    hub.answer_report().await;
-    hub.input(1, HOT).await;
-    let alert = hub.next_publish().await;
+    let alert = hub.start_with_an_alert(1).await;
     let mut unacknowledged = Vec::new();
     for (session_present, alerts) in [(true, 1), (true, 1), (true, 1), (false, 2), (true, 2)] {
         drop(hub);
@@ -261,6 +263,11 @@ async fn an_open_input_that_comes_again_is_not_judged_again() {
 #[tokio::test]
 async fn inputs_wait_for_the_first_twin_document() {
     let (link, _stop, _wake) = link(1 << 20);
+    check_that_inputs_wait(link).await;
+}
+
+/// An input that comes before the document is judged by it.
+async fn check_that_inputs_wait(link: HubLink) {
     let (_served, mut hub) = serve(link, 1 << 16);
     hub.input(1, r#"{"machine":{"temperature":50}}"#).await;
     hub.start(60, 1).await;
@@ -417,21 +424,14 @@ async fn a_patch_before_the_first_document_keeps_the_rule_of_arrival() {
 async fn the_wait_for_the_twin_counts_from_the_connection() {
     let (mut link, _stop, _wake) = link(1 << 20);
     link.started = Instant::now().checked_sub(10 * FIRST_TWIN_WAIT).expect("an early instant");
-    let (_served, mut hub) = serve(link, 1 << 16);
-    hub.input(1, r#"{"machine":{"temperature":50}}"#).await;
-    hub.start(60, 1).await;
-    let next = [hub.next().await, hub.next().await];
-    assert!(next.contains(&Packet::PubAck(PubAck::new(1))), "50 is no alert at 60: {next:?}");
+    check_that_inputs_wait(link).await;
 }
 
 #[tokio::test]
 async fn stopping_drains_disconnects_and_leaves_new_inputs_to_the_next_instance() {
     let (link, stop, wake) = link(1 << 20);
     let (served, mut hub) = serve(link, 1 << 16);
-    hub.start(25, 1).await;
-    hub.answer_report().await;
-    hub.input(1, HOT).await;
-    let alert = hub.next_publish().await;
+    let alert = hub.start_with_an_alert(1).await;
     stop.send(true).unwrap();
     wake.notify_one();
     hub.input(2, HOT).await;

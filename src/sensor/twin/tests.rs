@@ -212,7 +212,7 @@ fn reports_leave_one_by_one_and_end_with_their_answer() {
     assert_eq!(bench.request(), None);
     assert_eq!(bench.answer(204, &second), Ok(vec![]));
     assert_eq!(bench.answer(200, &first), Ok(vec![]));
-    assert_eq!(bench.twin.reports_waiting(), 0);
+    assert_eq!(bench.twin.requests.reports_waiting(), 0);
 }
 
 /// However many reports there are, at most one per property waits, and it is the newest.
@@ -223,11 +223,11 @@ fn a_newer_report_replaces_the_older() {
     let (old, _) = bench.report();
     bench.twin.report("name", json!(2));
     assert_eq!(bench.answer(204, &old), Ok(vec![]), "the older one's answer");
-    assert_eq!(bench.twin.reports_waiting(), 1);
+    assert_eq!(bench.twin.requests.reports_waiting(), 1);
     let (new, body) = bench.report();
     assert_eq!(body, json!({"name": 2}));
     assert_eq!(bench.answer(204, &new), Ok(vec![]));
-    assert_eq!(bench.twin.reports_waiting(), 0);
+    assert_eq!(bench.twin.requests.reports_waiting(), 0);
 }
 
 #[test]
@@ -240,13 +240,13 @@ fn reports_survive_a_reconnect_and_a_busy_hub() {
     let (rid, body) = bench.report();
     assert_eq!(body, json!({"state": "true"}));
     assert_eq!(bench.answer(204, &lost), Ok(vec![]));
-    assert_eq!(bench.twin.reports_waiting(), 1, "an answer of another connection");
+    assert_eq!(bench.twin.requests.reports_waiting(), 1, "an answer of another connection");
     assert!(bench.answer(429, &rid).is_err());
     assert_eq!(bench.request(), None, "not at once");
     bench.now += TWIN_ANSWER_WAIT;
     let (rid, _) = bench.report();
     assert!(bench.answer(400, &rid).unwrap_err().contains("state"));
-    assert_eq!(bench.twin.reports_waiting(), 0, "what is invalid stays so");
+    assert_eq!(bench.twin.requests.reports_waiting(), 0, "what is invalid stays so");
 }
 
 /// For every version that the twin made anew has reached: its values are acted on.

@@ -47,10 +47,7 @@ async fn the_first_twin_document_is_waited_for_5_s() {
 /// A link with an alert that the hub does not acknowledge, behind its twin document and report.
 async fn with_an_alert(link: HubLink) -> (Served, Hub, Publish) {
     let (served, mut hub) = serve(link, 1 << 16);
-    hub.start(25, 1).await;
-    hub.answer_report().await;
-    hub.input(7, HOT).await;
-    let alert = hub.next_publish().await;
+    let alert = hub.start_with_an_alert(7).await;
     (served, hub, alert)
 }
 

@@ -39,10 +39,7 @@ fn renewed_link() -> (HubLink, watch::Sender<bool>, Arc<Notify>) {
 async fn a_renewal_finishes_what_is_in_flight_and_takes_nothing_new() {
     let (link, _stop, _wake) = renewed_link();
     let (served, mut hub) = serve(link, 1 << 16);
-    hub.start(25, 1).await;
-    hub.answer_report().await;
-    hub.input(7, HOT).await;
-    let alert = hub.next_publish().await;
+    let alert = hub.start_with_an_alert(7).await;
     hub.wait_for_renewal().await;
     hub.input(8, HOT).await;
     hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
@@ -72,10 +69,7 @@ async fn nothing_that_comes_while_leaving_is_acknowledged() {
     let (link, _stop, _wake) = renewed_link();
     let cell = Arc::clone(&link.cell);
     let (served, mut hub) = serve(link, 1 << 20);
-    hub.start(25, 1).await;
-    hub.answer_report().await;
-    hub.input(7, HOT).await;
-    let alert = hub.next_publish().await;
+    let alert = hub.start_with_an_alert(7).await;
     hub.wait_for_renewal().await;
     let patch = "$iothub/twin/PATCH/properties/desired/?$version=2";
     let body = br#"{"TemperatureThreshold":40,"$version":2}"#;
@@ -118,10 +112,7 @@ async fn nothing_that_comes_while_leaving_is_acknowledged() {
 async fn a_withheld_puback_does_not_stop_the_renewal() {
     let (link, _stop, _wake) = renewed_link();
     let (served, mut hub) = serve(link, 1 << 16);
-    hub.start(25, 1).await;
-    hub.answer_report().await;
-    hub.input(7, HOT).await;
-    let alert = hub.next_publish().await;
+    let alert = hub.start_with_an_alert(7).await;
     assert_eq!(hub.next().await, Packet::Disconnect);
     drop(hub);
     let (link, end) = end_of(served).await;
@@ -156,10 +147,7 @@ async fn a_failing_renewal_keeps_the_connection_and_is_retried() {
 async fn a_stop_during_a_renewal_is_a_stop() {
     let (link, stop, wake) = renewed_link();
     let (served, mut hub) = serve(link, 1 << 16);
-    hub.start(25, 1).await;
-    hub.answer_report().await;
-    hub.input(7, HOT).await;
-    let alert = hub.next_publish().await;
+    let alert = hub.start_with_an_alert(7).await;
     hub.wait_for_renewal().await;
     stop.send(true).unwrap();
     wake.notify_one();
