@@ -17,7 +17,7 @@ use crate::broker::settings::{BrokerSettings, Standalone};
 use crate::host::logging;
 use crate::module::settings::{HubSettings, Proof, Settings, broker_warnings};
 use crate::pipeline::metrics::Summary;
-use crate::settings::SettingsError;
+use crate::settings::{KnownNames, PREFIX, SettingsError, Spec};
 use crate::start::StartError;
 use crate::{module, sensor};
 
@@ -40,31 +40,32 @@ pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>
         }
     };
     let env = |name: &str| std::env::var_os(name);
+    let (module, sensor): (&[_], &[_]) = (&module::settings::TABLE, &sensor::settings::TABLE);
+    let strays = |table: &[_], others: &[_]| strays(table, others, std::env::vars_os());
     match matches.subcommand() {
         Some(("run", matches)) => {
-            with(Settings::resolve(matches, env), module_strays(std::env::vars_os()), run)
+            with(Settings::resolve(matches, env), strays(module, sensor), run)
         }
         Some(("check", matches)) => {
-            with(Settings::resolve(matches, env), module_strays(std::env::vars_os()), check)
+            with(Settings::resolve(matches, env), strays(module, sensor), check)
         }
         Some(("sensor", matches)) => {
             let settings = sensor::settings::Settings::resolve(matches, env);
-            with(settings, sensor_strays(std::env::vars_os()), sense)
+            with(settings, strays(sensor, module), sense)
         }
         _ => unreachable!("clap requires one of the subcommands"),
     }
 }
 
-/// Variables that look like the module's settings and are none; the sensor's are known.
-fn module_strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
-    let sensor = sensor::settings::TABLE.iter().map(|spec| spec.env);
-    module::settings::strays(sensor, variables)
-}
-
-/// The same of the sensor's settings; the module's are known.
-fn sensor_strays(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
-    let module = module::settings::TABLE.iter().map(|spec| spec.env);
-    sensor::settings::strays(module, variables)
+/// A line for each of `variables` that looks like one of the settings in `table` and is none; those
+/// of the other command, in `others`, are known.
+fn strays(
+    table: &[Spec],
+    others: &[Spec],
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<String> {
+    let others = others.iter().map(|spec| spec.env);
+    KnownNames::of(PREFIX, table).beside(others).strays(variables)
 }
 
 /// Runs `then` with the settings and `strays`, or shows what is wrong with them.

@@ -10,8 +10,8 @@ const OF_A_PACKAGE: [&str; 4] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", 
 
 /// A command for `program`, Cargo or a script around it, as from a shell. With the variables of the
 /// package whose program this is, build scripts that look at them (ring's does) would run again,
-/// and most of the module be built anew. Never incremental, whatever the shell says: such a build has
-/// other units of code, and a stage of it up to a sixth more instructions.
+/// and most of the module be built anew. Never incremental, whatever the shell says: such a build
+/// has other units of code, and a stage of it up to a sixth more instructions.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env("CARGO_INCREMENTAL", "0");

@@ -1,8 +1,4 @@
-//! Every setting of `sluicegate run`: one table, four layers, all errors at once.
-//!
-//! A setting is looked for in the flags, then in the environment (empty counts as unset), then in
-//! the TOML file, then it has its default. Everything is read and checked before anything starts,
-//! and every problem is reported, not only the first.
+//! Every setting of `sluicegate run`, by the layers of [`settings`](crate::settings).
 
 mod broker;
 mod hub;
@@ -22,7 +18,7 @@ use crate::pipeline::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
 use crate::pipeline::parse::JsonPath;
 use crate::pipeline::threshold::Threshold;
 use crate::settings::layers::{self, Layers};
-use crate::settings::{KnownNames, PREFIX, SettingsError, log_level, values};
+use crate::settings::{SettingsError, log_level, values};
 use table::{
     ALIASES, CONFIG, DRAIN_TIMEOUT, HEADINGS, HELD_BYTES, KEEP_ALIVE, LINGER, LOG_LEVEL, PATH,
     PUBACK_TIMEOUT, REFUSED_DIR, THRESHOLD, WORKERS,
@@ -75,15 +71,6 @@ pub fn add_flags(command: Command) -> Command {
 /// The rows without a flag, for the help.
 pub(crate) fn variables_help() -> String {
     layers::variables_help(&TABLE)
-}
-
-/// A line for each variable that looks like one of the settings and is none; `others` are those of
-/// other commands.
-pub(crate) fn strays(
-    others: impl IntoIterator<Item = &'static str>,
-    variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Vec<String> {
-    KnownNames::of(PREFIX, &TABLE).beside(others).strays(variables)
 }
 
 impl Settings {

@@ -18,7 +18,7 @@ use crate::mqtt::tls::pem;
 use crate::mqtt::tls::{CaSource, TlsFiles, TlsSettings, client_config, flaw};
 use crate::mqtt::{Names, Peer};
 use crate::settings::layers::{self, Layers};
-use crate::settings::{self, KnownNames, SettingsError, Spec, log_level, row, values};
+use crate::settings::{SettingsError, Spec, log_level, row, values};
 
 const ID_SCOPE: Spec = row(
     "id-scope",
@@ -199,15 +199,6 @@ pub struct Settings {
 /// Adds a flag for each row of the table.
 pub fn add_flags(command: Command) -> Command {
     layers::add_flags(command, &TABLE, &HEADINGS)
-}
-
-/// A line for each variable that looks like one of the settings and is none; `others` are those of
-/// other commands.
-pub(crate) fn strays(
-    others: impl IntoIterator<Item = &'static str>,
-    variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Vec<String> {
-    KnownNames::of(settings::PREFIX, &TABLE).beside(others).strays(variables)
 }
 
 impl Settings {

@@ -2,6 +2,7 @@ use super::*;
 use std::collections::HashMap;
 use std::io::Write;
 
+use crate::settings::{KnownNames, PREFIX};
 use tempfile::NamedTempFile;
 
 const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -157,7 +158,7 @@ fn what_is_missing_is_described() {
 /// docs/settings.md shows the table as it is.
 #[test]
 fn the_settings_page_shows_this_table() {
-    settings::page::check("sluicegate sensor", &TABLE, &HEADINGS);
+    crate::settings::page::check("sluicegate sensor", &TABLE, &HEADINGS);
 }
 
 /// What an error tells to look at is there.
@@ -230,8 +231,8 @@ fn values_are_read_as_people_write_them() {
 /// Other commands' variables are known here, and those of none are told.
 #[test]
 fn misspelt_variables_are_told() {
-    let told =
-        |name: &str| strays(["SLUICEGATE_BROKER"], [(name.into(), "hunter2".into())].into_iter());
+    let known = KnownNames::of(PREFIX, &TABLE).beside(["SLUICEGATE_BROKER"]);
+    let told = |name: &str| known.strays([(name.into(), "hunter2".into())].into_iter());
     for (name, meant) in [
         ("SLUICEGATE_REGISTRATION", "SLUICEGATE_REGISTRATION_ID"),
         ("SLUICEGATE_IDSCOPE", "SLUICEGATE_ID_SCOPE"),
