@@ -3,10 +3,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loadgen_hub::HubFault;
 
@@ -19,11 +19,18 @@ const FOUND: &str = "loses a CONNECT that comes with the end of the TLS handshak
 /// How long a wire waits for more; shorter than CONNECT is held back without any answer.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// How long a client holds CONNECT back without any answer.
+const HOLD_BACK: Duration = Duration::from_millis(50);
+
 /// A wire to a server that gathers what clients say within [`GATHER`], so that what belongs
 /// together arrives together.
+///
+/// It promises no time where the machine does not: on a connection that it was late for, what the
+/// client sent apart may have come together. It counts these, and no loss on another is excused.
 struct Wire {
     address: SocketAddr,
     over: Arc<AtomicBool>,
+    late: Arc<AtomicU64>,
     listener: Option<JoinHandle<()>>,
 }
 
@@ -32,7 +39,8 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let over = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&over);
+        let late = Arc::new(AtomicU64::new(0));
+        let (ended, count) = (Arc::clone(&over), Arc::clone(&late));
         let listener = std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 if ended.load(Ordering::Relaxed) {
@@ -40,16 +48,23 @@ impl Wire {
                 }
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };
                 let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                let (said, late) = (Arc::new(Mutex::new(Instant::now())), Arc::clone(&count));
+                let heard = Arc::clone(&said);
                 // They end with their connections.
-                std::thread::spawn(move || pump(client, server, GATHER));
-                std::thread::spawn(move || pump(back.0, back.1, Duration::ZERO));
+                std::thread::spawn(move || forwards(client, server, &heard, &late));
+                std::thread::spawn(move || backwards(back.0, back.1, &said));
             }
         });
-        Self { address, over, listener: Some(listener) }
+        Self { address, over, late, listener: Some(listener) }
     }
 
     fn port(&self) -> String {
         self.address.port().to_string()
+    }
+
+    /// Connections on which it, or the server, was late.
+    fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
     }
 }
 
@@ -64,11 +79,32 @@ impl Drop for Wire {
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, gather: Duration) {
+/// What the client says. Its second word ends the handshake, and its third is a CONNECT that it has
+/// held back: each follows what the server `said` last at once, or when [`HOLD_BACK`] is over.
+fn forwards(mut from: TcpStream, mut to: TcpStream, said: &Mutex<Instant>, late: &AtomicU64) {
     let mut bytes = vec![0; 64 * 1024];
-    while let Ok(1..) = from.peek(&mut bytes) {
-        std::thread::sleep(gather);
+    let mut is_late = false;
+    for word in 1.. {
+        let Ok(1..) = from.peek(&mut bytes) else { break };
+        std::thread::sleep(GATHER);
         let Ok(count) = from.read(&mut bytes) else { break };
+        if matches!(word, 2 | 3) && !is_late && said.lock().unwrap().elapsed() >= HOLD_BACK {
+            late.fetch_add(1, Ordering::Relaxed);
+            is_late = true;
+        }
+        if to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// What the server says, and when it `said` that.
+fn backwards(mut from: TcpStream, mut to: TcpStream, said: &Mutex<Instant>) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        *said.lock().unwrap() = Instant::now();
         if to.write_all(&bytes[..count]).is_err() {
             break;
         }
@@ -83,14 +119,23 @@ fn faulty_hub() -> Scene {
 
 /// Cuts the connection of `identity` again and again: it comes back, and nothing more is lost.
 #[track_caller]
-fn check_that_it_is_remembered(scene: &Scene, identity: &str, process: &Process) {
+fn check_that_it_is_remembered(scene: &Scene, wire: &Wire, identity: &str, process: &Process) {
     for _ in 0..3 {
         let before = scene.hub.counters().connects;
         assert!(scene.hub.drop_connection(identity));
         wait_until("the connection is made again", || scene.hub.counters().connects > before);
     }
-    assert_eq!(scene.hub.counters().early_lost, 1);
-    assert_eq!((process.count(FOUND), process.count("no CONNACK")), (1, 0));
+    let lost = scene.hub.counters().early_lost;
+    assert!((1..=1 + wire.late()).contains(&lost), "{lost} lost, {} late", wire.late());
+    assert_found_once(wire, process);
+}
+
+/// The peer was found to lose CONNECT once, and no CONNECT was lost again.
+#[track_caller]
+fn assert_found_once(wire: &Wire, process: &Process) {
+    assert_eq!(process.count(FOUND), 1);
+    let again = process.count("no CONNACK") as u64;
+    assert!(again <= wire.late(), "{again} lost again, {} late", wire.late());
 }
 
 #[test]
@@ -103,7 +148,7 @@ fn the_module_gets_through_to_a_hub_that_loses_an_early_connect() {
     module.wait_for_line(&[FOUND, "localhost", &wire.port(), "TLS 1.3", "sluicegate 0."]);
     scene.deliver(vec![numbered(1, 99)]);
     assert_eq!(numbers(&scene.take(1)), [1]);
-    check_that_it_is_remembered(&scene, MODULE, &module);
+    check_that_it_is_remembered(&scene, &wire, MODULE, &module);
 }
 
 /// Beside such a hub a broker over TLS works as ever, and its messages leave by the hub.
@@ -121,7 +166,7 @@ fn beside_a_broker_the_hub_that_loses_an_early_connect_is_reached() {
     let mut sensors = broker::client::Client::connect(&mosquitto);
     sensors.publish_all([("sensors/a".to_owned(), broker::body(1, 99))]);
     assert_eq!(scene.take(1).len(), 1);
-    check_that_it_is_remembered(&scene, MODULE, &module);
+    check_that_it_is_remembered(&scene, &wire, MODULE, &module);
 }
 
 /// Both connections to a broker share what one of them has learnt.
@@ -133,7 +178,7 @@ fn a_broker_that_loses_an_early_connect_is_reached() {
     let module = Process::spawn("sluicegate", command.env("SLUICEGATE_BROKER_CA", gateway.ca()));
     // The gateway leaves after SUBSCRIBE: two connections, again and again.
     wait_until("both are there again and again", || gateway.accepted.len() >= 6);
-    assert_eq!((module.count(FOUND), module.count("no CONNACK")), (1, 0));
+    assert_found_once(&wire, &module);
 }
 
 /// Registration and hub are one endpoint here: what the one has learnt serves the other.
@@ -150,5 +195,5 @@ fn the_sensor_registers_and_connects_where_an_early_connect_is_lost() {
         sensor::reported(&scene, "state") == serde_json::json!("true")
     });
     assert_eq!(scene.hub.counters().registrations, 1);
-    check_that_it_is_remembered(&scene, sensor::DEVICE, &process);
+    check_that_it_is_remembered(&scene, &wire, sensor::DEVICE, &process);
 }
