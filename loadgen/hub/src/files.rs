@@ -18,11 +18,23 @@ const STATE_BYTES_MAX: u64 = 256 << 20;
 /// File whose lock says that a hub is using the folder.
 const LOCK_FILE: &str = "hub.lock";
 
-/// Creates the state folder and takes its lock, which is held as long as the returned file.
+/// The lock of a state folder, which a hub holds as long as this lives.
+#[derive(Debug)]
+pub(super) struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing the file would not do: a process that is being started has a copy of it open
+        // until its program runs. On an error the lock ends with the last copy.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Creates the state folder and takes its lock.
 ///
 /// # Errors
 /// When the folder cannot be made, or another hub holds it.
-pub(super) fn lock_folder(state_dir: &Path) -> Result<File, HubError> {
+pub(super) fn lock_folder(state_dir: &Path) -> Result<FolderLock, HubError> {
     std::fs::create_dir_all(state_dir)
         .map_err(|error| HubError::state(state_dir, format!("cannot be created: {error}")))?;
     let path = state_dir.join(LOCK_FILE);
@@ -35,7 +47,7 @@ pub(super) fn lock_folder(state_dir: &Path) -> Result<File, HubError> {
         .open(&path)
         .map_err(|error| HubError::state(&path, format!("cannot be opened: {error}")))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(FolderLock(file)),
         Err(std::fs::TryLockError::WouldBlock) => {
             Err(HubError::state(&path, "is held by another hub that uses this state folder"))
         }
@@ -158,5 +170,24 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["a.json", "b.json"]);
+    }
+
+    /// A hub that stops leaves its folder to the next one, though a process that is being started
+    /// still has a copy of the file open.
+    #[test]
+    fn the_folder_is_free_when_its_hub_has_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = lock_folder(folder.path()).unwrap();
+        let of_a_child = lock.0.try_clone().unwrap();
+        let error = lock_folder(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("is held by another hub"), "{error}");
+        drop(lock);
+        let next = lock_folder(folder.path()).unwrap();
+        drop(of_a_child);
+        assert!(
+            lock_folder(folder.path()).is_err(),
+            "the copy took the lock of the next hub along"
+        );
+        drop(next);
     }
 }

@@ -5,7 +5,6 @@
 //! the end of a session, is tried again.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -15,6 +14,7 @@ use serde_json::Value;
 use sluicegate::azure::{Identity, Key};
 
 use super::config::HubConfig;
+use super::files::FolderLock;
 use super::inputs::InputLimits;
 use super::peer::Peer;
 use super::provisioning::{GroupKey, Provisioning};
@@ -45,8 +45,8 @@ pub(super) struct StateFolder {
     pub(super) devices_changed: bool,
     /// Until then, what could not be written is not tried again by itself.
     pub(super) retry_at: Option<Instant>,
-    /// Held, and with it the folder's lock, as long as the hub runs.
-    _lock: File,
+    /// Held as long as the hub runs.
+    _lock: FolderLock,
 }
 
 /// A twin, and the desired properties that a manifest last gave it.
