@@ -27,7 +27,7 @@ pub mod source;
 
 pub use crate::mqtt::topics::{AlertsTopic, TopicFilter, TopicProblem};
 pub use crate::mqtt::url::Password;
-pub use address::Address;
+pub use address::BrokerAddress;
 pub use control::Control;
 pub use login::Login;
 pub use outlet::Outlet;

@@ -50,7 +50,7 @@ pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>
             with(Settings::resolve(matches, env), strays(module, sensor), check)
         }
         Some(("sensor", matches)) => {
-            let settings = sensor::settings::Settings::resolve(matches, env);
+            let settings = sensor::settings::SensorSettings::resolve(matches, env);
             with(settings, strays(sensor, module), sense)
         }
         _ => unreachable!("clap requires one of the subcommands"),
@@ -202,7 +202,7 @@ fn summary_line(summary: &Summary, has_hub: bool) -> String {
     )
 }
 
-fn sense(settings: sensor::settings::Settings, strays: Vec<String>) -> ExitCode {
+fn sense(settings: sensor::settings::SensorSettings, strays: Vec<String>) -> ExitCode {
     let name = &settings.enrollment.registration_id;
     let _log = match logging::start(settings.log_level, name) {
         Ok(log) => log,

@@ -36,7 +36,7 @@ pub const RESENT_AT_ONCE: usize = 64;
 
 /// What waits for a PUBACK.
 #[derive(Debug)]
-enum Sent {
+enum Unacknowledged {
     Alert(Alert),
     /// Rare: it must not make the places of alerts larger.
     Report(Box<OwnReport>),
@@ -50,7 +50,7 @@ struct OwnReport {
     body: Bytes,
 }
 
-impl Sent {
+impl Unacknowledged {
     fn body_bytes(&self) -> usize {
         match self {
             Self::Alert(alert) => alert.body().len(),
@@ -61,7 +61,7 @@ impl Sent {
 }
 
 const _: () = {
-    let places = size_of::<Alert>() + Inflight::<Sent>::SLOT_BYTES;
+    let places = size_of::<Alert>() + Inflight::<Unacknowledged>::SLOT_BYTES;
     assert!(2 * places <= crate::pipeline::message::ALERT_TABLES_BYTES);
 };
 
@@ -91,7 +91,7 @@ pub struct HungUp {
 #[derive(Debug)]
 pub struct Outbound<N> {
     naming: N,
-    inflight: Inflight<Sent>,
+    inflight: Inflight<Unacknowledged>,
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
     /// While [watched](Self::is_watched): the ids sent on this connection, but for suspects. The
@@ -189,16 +189,16 @@ impl<N: Naming> Outbound<N> {
             return Acknowledged::Nothing;
         }
         match self.inflight.complete(packet_id) {
-            Some(Sent::Alert(alert)) => {
+            Some(Unacknowledged::Alert(alert)) => {
                 self.acknowledged += 1;
                 pipeline.forwarded(&alert);
                 Acknowledged::Alert
             }
-            Some(Sent::Report(_)) => {
+            Some(Unacknowledged::Report(_)) => {
                 self.acknowledged += 1;
                 Acknowledged::Report
             }
-            Some(Sent::Parked) => {
+            Some(Unacknowledged::Parked) => {
                 self.acknowledged += 1;
                 pipeline.counters.forwarded += 1;
                 Acknowledged::Alert
@@ -213,8 +213,8 @@ impl<N: Naming> Outbound<N> {
     /// Alerts without PUBACK.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
         self.inflight.iter().filter_map(|sent| match sent {
-            Sent::Alert(alert) => Some(alert),
-            Sent::Report(_) | Sent::Parked => None,
+            Unacknowledged::Alert(alert) => Some(alert),
+            Unacknowledged::Report(_) | Unacknowledged::Parked => None,
         })
     }
 
@@ -350,7 +350,7 @@ impl<N: Naming> Outbound<N> {
                 Ok(topic) => {
                     let id = self.inflight.next_id();
                     connection.publish(outgoing(topic, id, alert.body()))?;
-                    self.inflight.push(Sent::Alert(alert)).expect("there is room");
+                    self.inflight.push(Unacknowledged::Alert(alert)).expect("there is room");
                     room -= 1;
                     if is_watched {
                         self.sent(id);
@@ -398,7 +398,7 @@ impl<N: Naming> Outbound<N> {
         let id = self.inflight.next_id();
         connection.publish(Outgoing { retain: true, ..outgoing(&topic, id, &body) })?;
         let report = Box::new(OwnReport { topic, body });
-        self.inflight.push(Sent::Report(report)).expect("there is room");
+        self.inflight.push(Unacknowledged::Report(report)).expect("there is room");
         self.sent(id);
         Ok(())
     }
@@ -421,18 +421,18 @@ impl<N: Naming> Outbound<N> {
         pipeline: &mut Pipeline,
     ) -> Result<(), ConnectionError> {
         match self.inflight.get(id) {
-            Some(Sent::Alert(alert)) => {
+            Some(Unacknowledged::Alert(alert)) => {
                 if let Ok(topic) = self.naming.topic(alert) {
                     let publish = outgoing(topic, id, alert.body());
                     connection.publish(Outgoing { dup: true, ..publish })?;
                     pipeline.counters.resent += 1;
                 }
             }
-            Some(Sent::Report(report)) => {
+            Some(Unacknowledged::Report(report)) => {
                 let publish = outgoing(&report.topic, id, &report.body);
                 connection.publish(Outgoing { dup: true, retain: true, ..publish })?;
             }
-            Some(Sent::Parked) | None => {}
+            Some(Unacknowledged::Parked) | None => {}
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ use crate::pipeline::metrics::{Counters, Summary};
 use crate::pipeline::order::Order;
 use crate::pipeline::origin::Origin;
 use crate::pipeline::parse::{JsonPath, Parser};
-use crate::pipeline::pool::{Pool, Wakes, judge};
+use crate::pipeline::pool::{Pool, SourceWakes, judge};
 use crate::pipeline::source::SourceState;
 use crate::pipeline::threshold::Threshold;
 use crate::pipeline::unsent::Unsent;
@@ -101,7 +101,7 @@ impl Pipeline {
     /// # Errors
     /// When the system refuses a thread.
     pub fn start(
-        wakes: &Wakes,
+        wakes: &SourceWakes,
         outlet: &Arc<Notify>,
         workers: usize,
         path: &JsonPath,

@@ -31,14 +31,14 @@ use tracing::info;
 
 use crate::host::signals;
 use crate::start::StartError;
-use link::{DeviceLink, Summary};
-use settings::Settings;
+use link::{DeviceLink, SensorSummary};
+use settings::SensorSettings;
 
 /// Runs until `q` and Enter, SIGINT, SIGTERM or SIGHUP, and tells what was done.
 ///
 /// # Errors
 /// When it cannot start; once started it retries for ever.
-pub fn run(settings: Settings) -> Result<Summary, StartError> {
+pub fn run(settings: SensorSettings) -> Result<SensorSummary, StartError> {
     let wake = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
     let link = DeviceLink::new(settings, Arc::clone(&wake), stopped, fastrand::u64(..));

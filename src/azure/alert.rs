@@ -39,7 +39,7 @@ pub fn alert_topic(out: &mut String, prefix: &str, input_bag: &str) -> bool {
         let end = match stamped_end(bytes, start) {
             Some(end) => end,
             None => match canonical(bytes, start) {
-                Some(Token { name_end, end }) => {
+                Some(PropertySpan { name_end, end }) => {
                     if is_message_type(&bytes[start..name_end]) {
                         had_type = true;
                     } else {
@@ -108,14 +108,14 @@ fn token_end(bytes: &[u8], from: usize) -> usize {
 
 /// Where a token and its name end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Token {
+struct PropertySpan {
     name_end: usize,
     end: usize,
 }
 
 /// The token at `start`, if decoding and encoding would not change it, and it has a name.
 #[inline]
-fn canonical(bytes: &[u8], start: usize) -> Option<Token> {
+fn canonical(bytes: &[u8], start: usize) -> Option<PropertySpan> {
     let mut name_end = None;
     let mut at = start;
     loop {
@@ -131,7 +131,7 @@ fn canonical(bytes: &[u8], start: usize) -> Option<Token> {
         };
     }
     let name_end = name_end.unwrap_or(at);
-    (name_end > start).then_some(Token { name_end, end: at })
+    (name_end > start).then_some(PropertySpan { name_end, end: at })
 }
 
 /// The place behind the bytes from `at` on that stand for themselves. In steps of eight, whose

@@ -73,7 +73,7 @@ pub fn acknowledgement(form: Form, value: &Value, acceptance: &Acceptance, versi
 
 /// What the text of a reported property acknowledges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Acknowledged<'a> {
+pub struct PropertyAcknowledgement<'a> {
     /// The `$version` of the desired value.
     pub version: u64,
     /// The text of the value that is in force.
@@ -83,7 +83,7 @@ pub struct Acknowledged<'a> {
 }
 
 /// Reads the text of a reported property, in either form; `None` where it acknowledges nothing.
-pub fn acknowledged(report: &str) -> Option<Acknowledged<'_>> {
+pub fn acknowledged(report: &str) -> Option<PropertyAcknowledgement<'_>> {
     let names = ["value", "desiredVersion", "status", "av", "ac"];
     let [value, wrapped, status, plain, code] = members(report.as_bytes(), names).ok()?;
     let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
@@ -93,7 +93,7 @@ pub fn acknowledged(report: &str) -> Option<Acknowledged<'_>> {
         true => status == Some("\"failed\""),
         false => number(code).is_some_and(|code| code >= 400),
     };
-    Some(Acknowledged { version: wrapped.max(plain)?, value, is_rejected })
+    Some(PropertyAcknowledgement { version: wrapped.max(plain)?, value, is_rejected })
 }
 
 /// The object that a device reports for an asynchronous command that is done.
@@ -154,7 +154,7 @@ mod tests {
             let written = acknowledgement(form, &json!(10), verdict, 2);
             assert_eq!(written, wanted);
             let is_rejected = *verdict != Acceptance::Completed;
-            let told = Acknowledged { version: 2, value: Some("10"), is_rejected };
+            let told = PropertyAcknowledgement { version: 2, value: Some("10"), is_rejected };
             assert_eq!(acknowledged(&written.to_string()), Some(told), "read back");
         }
     }
@@ -170,7 +170,7 @@ mod tests {
             (r#"{"value":7,"desiredVersion":4}"#, 4, false),
         ];
         for (report, version, is_rejected) in cases {
-            let told = Acknowledged { version, value: Some("7"), is_rejected };
+            let told = PropertyAcknowledgement { version, value: Some("7"), is_rejected };
             assert_eq!(acknowledged(report), Some(told), "{report}");
         }
     }

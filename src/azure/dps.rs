@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::{percent_decode, percent_encode};
 
-pub use registration::{Progress, Registration, RegistrationError, Request};
+pub use registration::{Registration, RegistrationError, RegistrationProgress, Request};
 
 /// Filter of the service's answers.
 pub const RESPONSES: &str = "$dps/registrations/res/#";
@@ -170,21 +170,21 @@ fn pairs(query: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
 struct Body {
     operation_id: Option<String>,
     status: Option<String>,
-    registration_state: Option<State>,
+    registration_state: Option<RegistrationState>,
     error_code: Option<u64>,
     message: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct State {
+struct RegistrationState {
     assigned_hub: Option<String>,
     device_id: Option<String>,
     error_code: Option<u64>,
     error_message: Option<String>,
 }
 
-impl State {
+impl RegistrationState {
     /// The assignment, when host and id are such.
     fn assignment(self) -> Option<Assignment> {
         let hub = self.assigned_hub.filter(|hub| {

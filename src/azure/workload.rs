@@ -126,7 +126,7 @@ struct Digest {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Certificate {
+struct CertificateBody {
     certificate: String,
 }
 
@@ -167,7 +167,7 @@ pub fn parse_sign_response(body: &[u8]) -> Result<[u8; 32], BodyError> {
 
 /// The answer to a trust-bundle request: PEM text, whatever the API description says of base64.
 pub fn trust_bundle_response(pem: &str) -> String {
-    json(&Certificate { certificate: pem.to_owned() })
+    json(&CertificateBody { certificate: pem.to_owned() })
 }
 
 /// The PEM text in an answer.
@@ -175,7 +175,7 @@ pub fn trust_bundle_response(pem: &str) -> String {
 /// # Errors
 /// When the body is not such JSON.
 pub fn parse_trust_bundle_response(body: &[u8]) -> Result<String, BodyError> {
-    parse(body).map(|answer: Certificate| answer.certificate)
+    parse(body).map(|answer: CertificateBody| answer.certificate)
 }
 
 /// The body of an answer that is an error.

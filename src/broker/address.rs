@@ -11,9 +11,9 @@ const TLS: &str = "mqtts";
 
 /// The parts of a broker's URL. `Debug` tells only whether there are a user and a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address(ServerUrl);
+pub struct BrokerAddress(ServerUrl);
 
-impl Address {
+impl BrokerAddress {
     /// Whether MQTT runs over TLS.
     pub fn is_tls(&self) -> bool {
         self.0.scheme == TLS
@@ -40,7 +40,7 @@ impl Address {
     }
 }
 
-impl FromStr for Address {
+impl FromStr for BrokerAddress {
     type Err = UrlProblem;
 
     fn from_str(text: &str) -> Result<Self, UrlProblem> {

@@ -44,7 +44,7 @@ pub fn start(level: LevelFilter, name: &str) -> io::Result<Log> {
     let format = EdgeAgentFormat::named(name);
     let tag = format.tag.clone();
     let log = Log::start(io::stdout(), move |count| {
-        let head = Head(Level::WARN);
+        let head = LinePrefix(Level::WARN);
         format!("{head} {tag}{count} log lines dropped: nobody took them in time\n")
     })?;
     let subscriber = tracing_subscriber::fmt()
@@ -61,9 +61,9 @@ pub fn start(level: LevelFilter, name: &str) -> io::Result<Log> {
 }
 
 /// What stands before a message.
-struct Head(Level);
+struct LinePrefix(Level);
 
-impl fmt::Display for Head {
+impl fmt::Display for LinePrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (severity, name) = severity(self.0);
         // "2026-01-02T03:04:05.678Z"
@@ -102,7 +102,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        write!(writer, "{} {}", Head(*event.metadata().level()), self.tag)?;
+        write!(writer, "{} {}", LinePrefix(*event.metadata().level()), self.tag)?;
         let mut message = MessageField(writer.by_ref(), Ok(()));
         event.record(&mut message);
         message.1?;

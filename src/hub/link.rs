@@ -31,8 +31,8 @@ use crate::pipeline::SharedPipeline;
 use crate::pipeline::message::SourceId;
 use crate::pipeline::threshold::{Threshold, ThresholdCell};
 use crate::twin::Twin;
-use login::{Password, Renewal};
-use serve::Leave;
+use login::{Renewal, TokenPassword};
+use serve::HubLeave;
 
 pub use crate::mqtt::session::End;
 
@@ -81,13 +81,13 @@ pub struct HubLink {
     /// The threshold in force for what arrives now.
     threshold: Threshold,
     /// The token for the next connection, where a renewal has left one.
-    password: Option<Password>,
+    password: Option<TokenPassword>,
     /// When the token of the connection is to be replaced.
     renew_at: Instant,
     /// What fetches the token of the next connection.
     renewal: Option<Renewal>,
     /// Why the connection is being left: nothing that arrives from then on is acknowledged on it.
-    leaving: Option<Leaving<Leave>>,
+    leaving: Option<Leaving<HubLeave>>,
     /// Until then inputs wait for the first twin document.
     hold_until: Instant,
     linger: Linger,

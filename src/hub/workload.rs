@@ -23,7 +23,7 @@ use crate::mqtt::backoff::{Backoff, Bounds};
 use crate::mqtt::transport::shortage;
 use exchange::{Fault, exchange};
 
-pub use address::Address;
+pub use address::WorkloadAddress;
 pub use exchange::{ANSWER_BYTES_MAX, REQUEST_TIMEOUT};
 
 /// How often a request is made that the daemon hangs up on.
@@ -38,7 +38,7 @@ const MESSAGE_CHARS_MAX: usize = 300;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {
     /// Where it listens (`IOTEDGE_WORKLOADURI`).
-    pub address: Address,
+    pub address: WorkloadAddress,
     /// Version of the API to ask for (`IOTEDGE_APIVERSION`).
     pub api_version: String,
     /// Module whose key signs (`IOTEDGE_MODULEID`).
@@ -57,7 +57,7 @@ pub enum WorkloadError {
     )]
     Connect {
         /// The daemon.
-        address: Address,
+        address: WorkloadAddress,
         /// The system's answer.
         source: io::Error,
     },
@@ -68,25 +68,25 @@ pub enum WorkloadError {
     )]
     Closed {
         /// The daemon.
-        address: Address,
+        address: WorkloadAddress,
     },
     /// No whole answer within [`REQUEST_TIMEOUT`].
     #[error("workload API at {address}: no answer within {REQUEST_TIMEOUT:?}")]
     Timeout {
         /// The daemon.
-        address: Address,
+        address: WorkloadAddress,
     },
     /// An answer over [`ANSWER_BYTES_MAX`].
     #[error("workload API at {address}: the answer is larger than {ANSWER_BYTES_MAX} bytes")]
     TooLarge {
         /// The daemon.
-        address: Address,
+        address: WorkloadAddress,
     },
     /// Something else than HTTP/1.1 listens there.
     #[error("workload API at {address}: no HTTP answer: {problem}")]
     NotHttp {
         /// The daemon.
-        address: Address,
+        address: WorkloadAddress,
         /// What the HTTP parser found.
         problem: String,
     },
@@ -97,7 +97,7 @@ pub enum WorkloadError {
     )]
     Refused {
         /// The daemon.
-        address: Address,
+        address: WorkloadAddress,
         /// HTTP status.
         status: u16,
         /// The daemon's words.
@@ -107,7 +107,7 @@ pub enum WorkloadError {
     #[error("workload API at {address}: unusable {what}: {problem}")]
     Unusable {
         /// The daemon.
-        address: Address,
+        address: WorkloadAddress,
         /// What was asked for.
         what: &'static str,
         /// What is wrong with it.

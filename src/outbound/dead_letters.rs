@@ -46,7 +46,7 @@ const UNFINISHED: &str = "tmp";
 
 /// What is told of an alert in the first line of its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub struct Header {
     /// Where it was to go.
     pub destination: String,
     /// The topic that it was published on.
@@ -63,7 +63,7 @@ pub struct Head {
 
 /// A file of the folder, without its ending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Name(String);
+pub struct FileName(String);
 
 /// Why an alert cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -125,8 +125,8 @@ impl DeadLetters {
         properties: Vec<(String, Option<String>)>,
         reason: &str,
         body: &[u8],
-    ) -> Result<Name, Problem> {
-        let head = Head {
+    ) -> Result<FileName, Problem> {
+        let head = Header {
             destination: self.destination.clone(),
             topic: topic.to_owned(),
             properties,
@@ -137,7 +137,7 @@ impl DeadLetters {
         self.check_room(body.len())?;
         let millis =
             utc::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        let name = Name(format!("{millis}-{:08x}", fastrand::u32(..)));
+        let name = FileName(format!("{millis}-{:08x}", fastrand::u32(..)));
         let written = self.write(&name, PENDING, &head, body);
         if let Some(usage) = &mut self.usage {
             match &written {
@@ -151,7 +151,7 @@ impl DeadLetters {
 
     /// What waits for this destination since an earlier run, oldest first. What cannot be read, or
     /// waits for another one, is told of and stays.
-    pub fn pending(&self) -> Vec<(Name, Head, Vec<u8>)> {
+    pub fn pending(&self) -> Vec<(FileName, Header, Vec<u8>)> {
         let files = match self.files() {
             Ok(files) => files,
             Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
@@ -210,7 +210,7 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When it is gone, or not whole.
-    pub fn read(&self, name: &Name) -> io::Result<(Head, Vec<u8>)> {
+    pub fn read(&self, name: &FileName) -> io::Result<(Header, Vec<u8>)> {
         let path = self.path(name, PENDING);
         let broken = |why: &str| io::Error::new(ErrorKind::InvalidData, why.to_owned());
         let mut bytes = files::read(&path, FILE_BYTES_MAX).map_err(|problem| match problem {
@@ -219,7 +219,7 @@ impl DeadLetters {
         })?;
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let end = end.ok_or_else(|| broken("it has no first line"))?;
-        let head: Head = serde_json::from_slice(&bytes[..end])
+        let head: Header = serde_json::from_slice(&bytes[..end])
             .map_err(|error| broken(&format!("its first line {}", problem(&error))))?;
         bytes.drain(..=end);
         if bytes.len() as u64 != head.body_bytes {
@@ -229,7 +229,7 @@ impl DeadLetters {
     }
 
     /// A pending alert has arrived: its file is removed.
-    pub fn delivered(&mut self, name: &Name) {
+    pub fn delivered(&mut self, name: &FileName) {
         let path = self.path(name, PENDING);
         let bytes = fs::symlink_metadata(&path).map_or(0, |data| data.len());
         match fs::remove_file(&path) {
@@ -250,11 +250,11 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When the folder cannot be written; it is pending then, as before.
-    pub fn refuse(&self, name: &Name, reason: &str) -> Result<PathBuf, Problem> {
+    pub fn refuse(&self, name: &FileName, reason: &str) -> Result<PathBuf, Problem> {
         let refuse = || {
             let (head, body) = self.read(name)?;
             let (reason, time) = (reason.to_owned(), format_rfc3339(utc::now()).to_string());
-            self.write(name, REFUSED, &Head { reason, time, ..head }, &body)?;
+            self.write(name, REFUSED, &Header { reason, time, ..head }, &body)?;
             fs::remove_file(self.path(name, PENDING))
         };
         refuse().map_err(|error| self.io(error))?;
@@ -262,13 +262,13 @@ impl DeadLetters {
     }
 
     /// Where a pending alert is.
-    pub fn pending_path(&self, name: &Name) -> PathBuf {
+    pub fn pending_path(&self, name: &FileName) -> PathBuf {
         self.path(name, PENDING)
     }
 
     /// Under another name until it is whole and on the disk, so that no crash leaves a part. Gives
     /// the length of the file.
-    fn write(&self, name: &Name, ending: &str, head: &Head, body: &[u8]) -> io::Result<u64> {
+    fn write(&self, name: &FileName, ending: &str, head: &Header, body: &[u8]) -> io::Result<u64> {
         fs::create_dir_all(&self.folder)?;
         let unfinished = self.path(name, UNFINISHED);
         let written = || {
@@ -310,7 +310,7 @@ impl DeadLetters {
     }
 
     /// Everything of ours in the folder.
-    fn files(&self) -> io::Result<Vec<Found>> {
+    fn files(&self) -> io::Result<Vec<FolderEntry>> {
         let mut files = Vec::new();
         for (index, entry) in fs::read_dir(&self.folder)?.enumerate() {
             let entry = entry?;
@@ -328,23 +328,23 @@ impl DeadLetters {
             let is_ours = [PENDING, REFUSED, UNFINISHED].contains(&ending.as_str());
             // It may be gone by now.
             if let (true, Ok(data)) = (is_ours, entry.metadata()) {
-                let (name, modified) = (Name(stem), data.modified().ok());
+                let (name, modified) = (FileName(stem), data.modified().ok());
                 let is_regular = data.is_file();
-                files.push(Found { name, ending, bytes: data.len(), modified, is_regular });
+                files.push(FolderEntry { name, ending, bytes: data.len(), modified, is_regular });
             }
         }
         Ok(files)
     }
 
     /// Removes what a process left that ended while it wrote; its input is not acknowledged.
-    fn clear_away(&self, file: &Found) {
+    fn clear_away(&self, file: &FolderEntry) {
         let age = file.modified.and_then(|time| SystemTime::now().duration_since(time).ok());
         if file.is_regular && age.is_some_and(|age| age > UNFINISHED_AGE) {
             let _ = fs::remove_file(self.path(&file.name, UNFINISHED));
         }
     }
 
-    fn path(&self, name: &Name, ending: &str) -> PathBuf {
+    fn path(&self, name: &FileName, ending: &str) -> PathBuf {
         Path::new(&self.folder).join(format!("{}.{ending}", name.0))
     }
 
@@ -354,8 +354,8 @@ impl DeadLetters {
 }
 
 /// A file found in the folder.
-struct Found {
-    name: Name,
+struct FolderEntry {
+    name: FileName,
     ending: String,
     bytes: u64,
     modified: Option<SystemTime>,

@@ -10,11 +10,11 @@ use std::time::Instant;
 use tracing::{error, info};
 
 use super::suspicion::{Blame, KeptIn, Mark, Work};
-use super::{HungUp, Outbound, Sent, outgoing};
+use super::{HungUp, Outbound, Unacknowledged, outgoing};
 use crate::host::logging::excerpt;
 use crate::mqtt::session;
 use crate::mqtt::{ByteStream, Connection, ConnectionError};
-use crate::outbound::dead_letters::{DeadLetters, Name, Problem};
+use crate::outbound::dead_letters::{DeadLetters, FileName, Problem};
 use crate::outbound::naming::Naming;
 use crate::pipeline::Pipeline;
 use crate::pipeline::message::Alert;
@@ -74,10 +74,10 @@ impl<N: Naming> Outbound<N> {
     /// All publishes of the same bytes go last from now on.
     fn new_suspect(&mut self, id: u16, now: Instant) {
         let Some(mark) = self.mark(id) else { return };
-        let bytes = self.inflight.get(id).map(Sent::body_bytes);
+        let bytes = self.inflight.get(id).map(Unacknowledged::body_bytes);
         let others = self.inflight.ids().filter(|other| *other != id);
         let alike: Vec<u16> = others
-            .filter(|other| self.inflight.get(*other).map(Sent::body_bytes) == bytes)
+            .filter(|other| self.inflight.get(*other).map(Unacknowledged::body_bytes) == bytes)
             .collect();
         let copies = alike.into_iter().filter(|other| self.mark(*other) == Some(mark));
         let mut places = VecDeque::from([KeptIn::Table(id)]);
@@ -88,9 +88,11 @@ impl<N: Naming> Outbound<N> {
 
     fn mark(&mut self, id: u16) -> Option<Mark> {
         match self.inflight.get(id)? {
-            Sent::Alert(alert) => Some(Mark::of(self.naming.topic(alert).ok()?, alert.body())),
-            Sent::Report(report) => Some(Mark::of(&report.topic, &report.body)),
-            Sent::Parked => None,
+            Unacknowledged::Alert(alert) => {
+                Some(Mark::of(self.naming.topic(alert).ok()?, alert.body()))
+            }
+            Unacknowledged::Report(report) => Some(Mark::of(&report.topic, &report.body)),
+            Unacknowledged::Parked => None,
         }
     }
 
@@ -126,7 +128,7 @@ impl<N: Naming> Outbound<N> {
             Ok((head, body)) if self.inflight.room() > 1 => {
                 let id = self.inflight.next_id();
                 connection.publish(outgoing(&head.topic, id, &body))?;
-                self.inflight.push(Sent::Parked).expect("there is room");
+                self.inflight.push(Unacknowledged::Parked).expect("there is room");
                 self.parked_under_way = Some(id);
                 self.suspicion.tried(id);
             }
@@ -189,7 +191,9 @@ impl<N: Naming> Outbound<N> {
                     );
                 }
                 self.aside += 1;
-                KeptIn::Table(self.inflight.push(Sent::Alert(alert)).expect("there is room"))
+                KeptIn::Table(
+                    self.inflight.push(Unacknowledged::Alert(alert)).expect("there is room"),
+                )
             }
         };
         self.suspicion.add(suspect, place);
@@ -253,11 +257,13 @@ impl<N: Naming> Outbound<N> {
     fn described(&mut self, suspect: usize) -> String {
         let (what, topic, bytes) = match self.suspicion.get(suspect).front() {
             Some(KeptIn::Table(id)) => match self.inflight.get(*id) {
-                Some(Sent::Alert(alert)) => {
+                Some(Unacknowledged::Alert(alert)) => {
                     let topic = self.naming.topic(alert).unwrap_or_default().to_owned();
                     ("an alert", topic, alert.body().len())
                 }
-                Some(Sent::Report(report)) => ("a report", report.topic.clone(), report.body.len()),
+                Some(Unacknowledged::Report(report)) => {
+                    ("a report", report.topic.clone(), report.body.len())
+                }
                 _ => return "a publish".to_owned(),
             },
             Some(KeptIn::File(name)) => {
@@ -304,7 +310,7 @@ impl<N: Naming> Outbound<N> {
             if self.suspicion.under_way() == Some(id) {
                 continue;
             }
-            let Some(Sent::Alert(alert)) = self.inflight.get(id) else { continue };
+            let Some(Unacknowledged::Alert(alert)) = self.inflight.get(id) else { continue };
             if self.files_left == 0 {
                 self.suspicion.get(suspect).work = Work::Park;
                 break;
@@ -348,7 +354,7 @@ impl<N: Naming> Outbound<N> {
                     Some(Refused::Kept(path))
                 }
                 (KeptIn::Table(id), _) => {
-                    if !matches!(self.inflight.get(id), Some(Sent::Report(_))) {
+                    if !matches!(self.inflight.get(id), Some(Unacknowledged::Report(_))) {
                         return Ok(refused);
                     }
                     self.inflight.complete(id);
@@ -374,7 +380,7 @@ fn park(
     dead_letters: Option<&mut DeadLetters>,
     naming: &mut impl Naming,
     alert: &Alert,
-) -> Result<Name, Problem> {
+) -> Result<FileName, Problem> {
     let dead_letters = dead_letters.ok_or(Problem::NoFolder)?;
     // It was sent by this topic before.
     let topic = naming.topic(alert).unwrap_or_default().to_owned();

@@ -47,7 +47,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::outbound::dead_letters::Name;
+use crate::outbound::dead_letters::FileName;
 pub(super) use suspect::{KeptIn, Mark, Suspect, Work};
 
 mod suspect;
@@ -393,7 +393,7 @@ impl Suspicion {
     }
 
     /// What was in the table is in a file now.
-    pub(super) fn parked(&mut self, suspect: usize, index: usize, name: Name) {
+    pub(super) fn parked(&mut self, suspect: usize, index: usize, name: FileName) {
         if let KeptIn::Table(id) =
             std::mem::replace(&mut self.suspects[suspect].places[index], KeptIn::File(name))
         {

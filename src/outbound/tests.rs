@@ -420,7 +420,7 @@ fn the_older_of_a_trial_and_what_is_beside_it_is_the_oldest() {
     for (parked, beside) in [(1, 2), (2, 1)] {
         let mut outbound = outbound();
         for _ in 0..2 {
-            outbound.inflight.push(Sent::Parked).unwrap();
+            outbound.inflight.push(Unacknowledged::Parked).unwrap();
         }
         (outbound.is_watched, outbound.parked_under_way) = (true, Some(parked));
         outbound.sent_here.push_back(beside);
@@ -432,7 +432,7 @@ fn the_older_of_a_trial_and_what_is_beside_it_is_the_oldest() {
 #[test]
 fn the_puback_of_a_parked_alert_counts() {
     let (mut pipeline, mut outbound) = (pipeline(), outbound());
-    let id = outbound.inflight.push(Sent::Parked).unwrap();
+    let id = outbound.inflight.push(Unacknowledged::Parked).unwrap();
     assert_eq!(outbound.acknowledged(id, &mut pipeline), Acknowledged::Alert);
     assert_eq!((outbound.acknowledged, pipeline.counters.forwarded), (1, 1));
 }

@@ -20,7 +20,7 @@ use crate::pipeline::message::{Batch, Finding, SourceId};
 use crate::pipeline::parse::{JsonPath, Parser, Verdict};
 
 /// What wakes the connection of each source, in the order of [`SourceId::ALL`].
-pub type Wakes = [Arc<Notify>; SourceId::ALL.len()];
+pub type SourceWakes = [Arc<Notify>; SourceId::ALL.len()];
 
 /// The running pool.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Pool {
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub fn start(workers: usize, path: &JsonPath, wakes: &Wakes) -> io::Result<Self> {
+    pub fn start(workers: usize, path: &JsonPath, wakes: &SourceWakes) -> io::Result<Self> {
         let (batches, incoming) = bounded::<Batch>(PIPELINE_BATCHES_MAX);
         let (outgoing, judged) = bounded(PIPELINE_BATCHES_MAX);
         let mut threads = Vec::with_capacity(workers);

@@ -47,14 +47,14 @@ pub enum Action {
 
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Response {
+pub struct CommandResponse {
     /// HTTP-like status.
     pub status: u32,
     /// `None` for no body.
     pub body: Option<Value>,
 }
 
-impl Response {
+impl CommandResponse {
     fn error(status: u32, text: String) -> Self {
         Self { status, body: Some(json!({ "error": text })) }
     }
@@ -62,7 +62,7 @@ impl Response {
 
 /// A writable property on its way to a new value, or a refusal of one that is not told yet.
 #[derive(Debug)]
-struct Change {
+struct PendingChange {
     property: Writable,
     form: Form,
     /// The new value, or why it is none.
@@ -85,7 +85,7 @@ pub struct Device {
     random: fastrand::Rng,
     /// `None` until it was started.
     telemetry_due: Option<Instant>,
-    changes: Vec<Change>,
+    changes: Vec<PendingChange>,
     /// By [`Writable`]: the value in force, once one was set.
     in_force: [Option<Value>; Writable::ALL.len()],
     diagnostics: Vec<Diagnostics>,
@@ -111,22 +111,22 @@ impl Device {
     }
 
     /// Carries out a command, or begins to; the answer is due at once.
-    pub fn command(&mut self, name: &str, payload: &[u8], now: Instant) -> Response {
-        let done = Response { status: 200, body: None };
+    pub fn command(&mut self, name: &str, payload: &[u8], now: Instant) -> CommandResponse {
+        let done = CommandResponse { status: 200, body: None };
         match Command::named(name) {
             Some(Command::Blink) => blink(payload),
             Some(Command::TurnOn | Command::TurnOff) => done,
             Some(Command::RunDiagnostics) if self.diagnostics.len() == DIAGNOSTICS_MAX => {
                 let problem = format!("{DIAGNOSTICS_MAX} diagnostic runs are under way");
-                Response::error(429, problem)
+                CommandResponse::error(429, problem)
             }
             Some(Command::RunDiagnostics) => {
                 self.diagnostics.push(Diagnostics { done: 0, due: now + DIAGNOSTICS_STEP });
-                Response { status: 202, body: None }
+                CommandResponse { status: 202, body: None }
             }
             None => {
                 let known = Command::ALL.map(Command::name).join(", ");
-                Response::error(404, format!("unknown command {name:?}; there are: {known}"))
+                CommandResponse::error(404, format!("unknown command {name:?}; there are: {known}"))
             }
         }
     }
@@ -147,7 +147,7 @@ impl Device {
             (form, property.check(value))
         });
         let is_refused = wanted.as_ref().is_some_and(|(_, value)| value.is_err());
-        let goes_on = |change: &Change| is_refused && change.value.is_ok();
+        let goes_on = |change: &PendingChange| is_refused && change.value.is_ok();
         self.changes.retain(|change| change.property != property || goes_on(change));
         let Some((form, value)) = wanted else { return };
         let due = if is_refused {
@@ -156,7 +156,7 @@ impl Device {
         } else {
             now + property.takes()
         };
-        self.changes.push(Change { property, form, value, version, due });
+        self.changes.push(PendingChange { property, form, value, version, due });
     }
 
     /// When [`due`](Self::due) has something to do; `None` when never.
@@ -217,8 +217,8 @@ impl Diagnostics {
     }
 }
 
-fn settle(change: &Change, in_force: &mut Option<Value>, actions: &mut Vec<Action>) {
-    let Change { property, form, value, version, .. } = change;
+fn settle(change: &PendingChange, in_force: &mut Option<Value>, actions: &mut Vec<Action>) {
+    let PendingChange { property, form, value, version, .. } = change;
     let name = property.name();
     let (verdict, note) = match value {
         Ok(value) => {
@@ -234,14 +234,14 @@ fn settle(change: &Change, in_force: &mut Option<Value>, actions: &mut Vec<Actio
 }
 
 /// The interval is a number, or a text as some tools send it; it is repeated as it came.
-fn blink(payload: &[u8]) -> Response {
+fn blink(payload: &[u8]) -> CommandResponse {
     let interval = match serde_json::from_slice(payload) {
         Ok(Value::Number(seconds)) => seconds.to_string(),
         Ok(Value::String(seconds)) if seconds.trim().parse::<f64>().is_ok() => seconds,
-        _ => return Response::error(400, "blink wants a number of seconds".to_owned()),
+        _ => return CommandResponse::error(400, "blink wants a number of seconds".to_owned()),
     };
     let text = format!("Blinking LED every {interval} seconds");
-    Response { status: 200, body: Some(json!({ "description": text })) }
+    CommandResponse { status: 200, body: Some(json!({ "description": text })) }
 }
 
 fn seconds(utc: SystemTime) -> impl std::fmt::Display {

@@ -24,8 +24,8 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 use super::device::{Action, Device, Moment};
-use super::settings::{HUB_NAMES, PROVISIONING_NAMES, Settings};
-use super::twin::Twin;
+use super::settings::{HUB_NAMES, PROVISIONING_NAMES, SensorSettings};
+use super::twin::SensorTwin;
 use crate::azure::dps::{self, Assignment, Registration};
 use crate::azure::{Identity, Properties, sign_token, topics};
 use crate::host::logging::LineLimit;
@@ -35,7 +35,7 @@ use crate::host::utc::expiry_unix_s;
 use crate::mqtt::packet::Connect;
 use crate::mqtt::session::{self, Client, Connected, FailedAttempt, Leaving};
 use crate::mqtt::{Answer, Endpoint, Inflight, Names, Peers, Route, transport};
-use serve::Leave;
+use serve::DeviceLeave;
 
 /// Most telemetry messages that wait to be sent: half an hour of them at the default interval.
 pub const TELEMETRY_HELD_MAX: usize = 1024;
@@ -53,7 +53,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Everything counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct SensorCounters {
     /// Assignments by the provisioning service.
     pub registrations: u64,
     /// Connections that the hub accepted.
@@ -70,9 +70,9 @@ pub struct Counters {
 
 /// What the link did, when it has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
+pub struct SensorSummary {
     /// Everything counted.
-    pub counters: Counters,
+    pub counters: SensorCounters,
     /// Telemetry messages that the hub has not acknowledged.
     pub telemetry_waiting: usize,
     /// Why the last attempt to register or to connect failed; `None` after a connection.
@@ -81,13 +81,13 @@ pub struct Summary {
 
 /// The link, with everything that outlives a connection.
 pub struct DeviceLink {
-    settings: Settings,
+    settings: SensorSettings,
     /// Of the provisioning service and of the hubs.
     peers: Peers,
     wake: Arc<Notify>,
     stop: watch::Receiver<bool>,
     device: Device,
-    twin: Twin,
+    twin: SensorTwin,
     assignment: Option<Assignment>,
     /// Who it is on the connection, and how the log calls it.
     identity: Option<Identity>,
@@ -96,7 +96,7 @@ pub struct DeviceLink {
     /// When the token of the connection is to be replaced.
     renew_at: Instant,
     /// Why the connection is being left: nothing new is sent from then on.
-    leaving: Option<Leaving<Leave>>,
+    leaving: Option<Leaving<DeviceLeave>>,
     /// The assignment is new: what a device reports on start is to be reported.
     is_new: bool,
     /// Both since the hub last accepted a connection or the device last tried to register.
@@ -108,7 +108,7 @@ pub struct DeviceLink {
     inflight: Inflight<String>,
     /// Packet ids to send again before anything new.
     resend: VecDeque<u16>,
-    counters: Counters,
+    counters: SensorCounters,
     drop_lines: LineLimit,
     /// What registrations wait for.
     progress: Outage,
@@ -119,7 +119,7 @@ impl DeviceLink {
     /// A link that is not connected yet. `stop` turns true to quit, together with a notification on
     /// `wake`; `seed` decides what is measured.
     pub fn new(
-        settings: Settings,
+        settings: SensorSettings,
         wake: Arc<Notify>,
         stop: watch::Receiver<bool>,
         seed: u64,
@@ -131,7 +131,7 @@ impl DeviceLink {
             peers: Peers::default(),
             wake,
             stop,
-            twin: Twin::new(fastrand::u32(..)),
+            twin: SensorTwin::new(fastrand::u32(..)),
             assignment: None,
             identity: None,
             telemetry_topic: String::new(),
@@ -143,7 +143,7 @@ impl DeviceLink {
             telemetry: VecDeque::new(),
             inflight: Inflight::default(),
             resend: VecDeque::new(),
-            counters: Counters::default(),
+            counters: SensorCounters::default(),
             drop_lines: LineLimit::default(),
             progress: Outage::default(),
             failure: None,
@@ -151,9 +151,9 @@ impl DeviceLink {
     }
 
     /// Registers, connects, serves, and does so again until told to stop.
-    pub async fn run(mut self) -> Summary {
+    pub async fn run(mut self) -> SensorSummary {
         session::run(&mut self).await;
-        Summary {
+        SensorSummary {
             counters: self.counters,
             telemetry_waiting: self.telemetry.len() + self.inflight.waiting(),
             failure: self.failure,
@@ -165,7 +165,7 @@ impl DeviceLink {
     /// # Errors
     /// One of the files is of no use now. It may be half written, so it is looked at again soon.
     fn read_again(&mut self) -> Result<(), FailedAttempt> {
-        let Settings { key, tls, .. } = &mut self.settings;
+        let SensorSettings { key, tls, .. } = &mut self.settings;
         let read = key.again().map(drop).and_then(|()| tls.again().map(drop));
         read.map_err(|text| {
             self.failure = Some(text.clone());
@@ -175,7 +175,7 @@ impl DeviceLink {
 
     /// Registers once.
     async fn register(&mut self) -> Result<Assignment, FailedAttempt> {
-        let Settings { enrollment, model_id, provisioning_host, .. } = &self.settings;
+        let SensorSettings { enrollment, model_id, provisioning_host, .. } = &self.settings;
         let endpoint = self.endpoint(
             provisioning_host.clone(),
             self.settings.provisioning_port,

@@ -171,7 +171,7 @@ const MODEL_ID_LEN_MAX: usize = 128;
 
 /// Checked settings.
 #[derive(Clone)]
-pub struct Settings {
+pub struct SensorSettings {
     /// Who registers.
     pub enrollment: Enrollment,
     /// Key of the device; derived where a group's was given.
@@ -201,7 +201,7 @@ pub fn add_flags(command: Command) -> Command {
     layers::add_flags(command, &TABLE, &HEADINGS)
 }
 
-impl Settings {
+impl SensorSettings {
     /// Reads all layers: flags from `matches` (made by [`add_flags`]), variables by `env`.
     ///
     /// # Errors

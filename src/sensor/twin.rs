@@ -45,7 +45,7 @@ pub struct Wanted {
 
 /// The device's view of its twin.
 #[derive(Debug)]
-pub struct Twin {
+pub struct SensorTwin {
     /// Version of the desired properties that is known in full.
     version: Option<u64>,
     /// By [`Writable`]: the newest value acted on, and the version that it was known by last.
@@ -57,7 +57,7 @@ pub struct Twin {
     requests: Requests,
 }
 
-impl Twin {
+impl SensorTwin {
     /// `rid_prefix` tells this process's requests from those of an earlier one whose answers may
     /// still be stored in the session: give it a random number.
     pub fn new(rid_prefix: u32) -> Self {

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::azure::Key;
 use crate::azure::workload::{Call, parse_sign_request, sign_response, trust_bundle_response};
-use crate::hub::workload::{Address, Workload};
+use crate::hub::workload::{Workload, WorkloadAddress};
 
 pub(crate) const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
@@ -74,7 +74,7 @@ impl Daemon {
     /// A client of this daemon.
     pub(crate) fn client(&self) -> Workload {
         Workload {
-            address: Address::Unix(self.directory.path().join("w.sock")),
+            address: WorkloadAddress::Unix(self.directory.path().join("w.sock")),
             api_version: "2022-08-03".into(),
             module: "m 1".into(),
             generation: "637".into(),

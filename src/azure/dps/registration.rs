@@ -38,7 +38,7 @@ pub struct Request {
 
 /// What an answer meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum RegistrationProgress {
     /// The service is still at it; the next request is due after this time.
     Assigning(Duration),
     /// Too many requests (429) or the service is ill (5xx); the same request is due again after
@@ -179,11 +179,13 @@ impl Registration {
         topic: &str,
         body: &[u8],
         now: Instant,
-    ) -> Result<Progress, RegistrationError> {
-        let Some(response) = parse_response(topic) else { return Ok(Progress::Ignored) };
+    ) -> Result<RegistrationProgress, RegistrationError> {
+        let Some(response) = parse_response(topic) else {
+            return Ok(RegistrationProgress::Ignored);
+        };
         let number = self.ids.number(&response.rid);
         if !number.is_some_and(|number| self.outstanding.answered(number)) {
-            return Ok(Progress::Ignored);
+            return Ok(RegistrationProgress::Ignored);
         }
         self.outstanding.clear();
         let wait = response.retry_after.unwrap_or(RETRY_AFTER_DEFAULT);
@@ -191,7 +193,7 @@ impl Registration {
         match response.status {
             429 | 500.. => {
                 self.due = now + wait;
-                Ok(Progress::Busy(response.status, wait))
+                Ok(RegistrationProgress::Busy(response.status, wait))
             }
             200..=299 => self.answered(body, now, wait),
             status => {
@@ -207,7 +209,7 @@ impl Registration {
         body: &[u8],
         now: Instant,
         wait: Duration,
-    ) -> Result<Progress, RegistrationError> {
+    ) -> Result<RegistrationProgress, RegistrationError> {
         let malformed = |problem: &str| RegistrationError::Malformed(problem.to_owned());
         let body: Body = serde_json::from_slice(body)
             .map_err(|error| RegistrationError::Malformed(format!("it {}", problem(&error))))?;
@@ -215,7 +217,7 @@ impl Registration {
         match body.status.as_deref() {
             Some("assigned") => state
                 .assignment()
-                .map(Progress::Assigned)
+                .map(RegistrationProgress::Assigned)
                 .ok_or_else(|| malformed("assigned, but to no usable hub and device")),
             Some("assigning" | "unassigned") => {
                 let operation_id = body.operation_id.filter(|id| !id.is_empty());
@@ -225,7 +227,7 @@ impl Registration {
                     return Err(malformed("no operation id"));
                 }
                 self.due = now + wait;
-                Ok(Progress::Assigning(wait))
+                Ok(RegistrationProgress::Assigning(wait))
             }
             Some("failed") => Err(RegistrationError::Failed {
                 code: state.error_code.unwrap_or(0),

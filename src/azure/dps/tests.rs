@@ -93,7 +93,7 @@ impl Bench {
         rid: &str,
         retry_after_s: Option<u64>,
         body: &str,
-    ) -> Result<Progress, RegistrationError> {
+    ) -> Result<RegistrationProgress, RegistrationError> {
         let topic = response(status, rid, retry_after_s);
         self.registration.response(&topic, body.as_bytes(), self.now)
     }
@@ -118,18 +118,24 @@ fn registers_polls_after_the_time_asked_for_and_is_assigned() {
     let (topic, rid) = bench.request();
     assert!(topic.starts_with("$dps/registrations/PUT/iotdps-register/?$rid="), "{topic}");
     let wait = Duration::from_secs(3);
-    assert_eq!(bench.answer(202, &rid, Some(3), ASSIGNING), Ok(Progress::Assigning(wait)));
+    assert_eq!(
+        bench.answer(202, &rid, Some(3), ASSIGNING),
+        Ok(RegistrationProgress::Assigning(wait))
+    );
     bench.passes(wait);
     let (topic, rid) = bench.request();
     assert!(topic.ends_with("&operationId=4.x%2Fy"), "{topic}");
     let wait = RETRY_AFTER_DEFAULT;
     let again = r#"{"status":"assigning"}"#;
-    assert_eq!(bench.answer(202, &rid, None, again), Ok(Progress::Assigning(wait)));
+    assert_eq!(bench.answer(202, &rid, None, again), Ok(RegistrationProgress::Assigning(wait)));
     bench.passes(wait);
     let (topic, rid) = bench.request();
     assert!(topic.ends_with("&operationId=4.x%2Fy"), "{topic}");
     let assignment = Assignment { hub: "x.azure-devices.net".into(), device: "dev-1".into() };
-    assert_eq!(bench.answer(200, &rid, None, ASSIGNED), Ok(Progress::Assigned(assignment)));
+    assert_eq!(
+        bench.answer(200, &rid, None, ASSIGNED),
+        Ok(RegistrationProgress::Assigned(assignment))
+    );
 }
 
 /// 429 and 5xx repeat the request that they answer: the registration before, the poll after.
@@ -138,7 +144,7 @@ fn a_busy_service_is_asked_again() {
     let mut bench = bench();
     let (_, rid) = bench.request();
     let wait = Duration::from_secs(9);
-    assert_eq!(bench.answer(429, &rid, Some(9), ""), Ok(Progress::Busy(429, wait)));
+    assert_eq!(bench.answer(429, &rid, Some(9), ""), Ok(RegistrationProgress::Busy(429, wait)));
     bench.passes(wait);
     let (topic, rid) = bench.request();
     assert!(topic.contains("/PUT/"), "{topic}");
@@ -147,12 +153,12 @@ fn a_busy_service_is_asked_again() {
     let (topic, rid) = bench.request();
     assert!(topic.contains("/GET/"), "{topic}");
     let wait = RETRY_AFTER_DEFAULT;
-    assert_eq!(bench.answer(503, &rid, None, "<html>"), Ok(Progress::Busy(503, wait)));
+    assert_eq!(bench.answer(503, &rid, None, "<html>"), Ok(RegistrationProgress::Busy(503, wait)));
     bench.passes(wait);
     let (topic, rid) = bench.request();
     assert!(topic.contains("/GET/"), "{topic}");
     let busy = bench.answer(429, &rid, Some(86_400), "");
-    assert_eq!(busy, Ok(Progress::Busy(429, RETRY_AFTER_MAX)));
+    assert_eq!(busy, Ok(RegistrationProgress::Busy(429, RETRY_AFTER_MAX)));
 }
 
 #[test]
@@ -163,7 +169,10 @@ fn without_an_answer_the_request_is_sent_again() {
     let (topic, second) = bench.request();
     assert!(topic.contains("/PUT/"), "{topic}");
     assert_ne!(first, second);
-    assert!(matches!(bench.answer(200, &second, None, ASSIGNED), Ok(Progress::Assigned(_))));
+    assert!(matches!(
+        bench.answer(200, &second, None, ASSIGNED),
+        Ok(RegistrationProgress::Assigned(_))
+    ));
 }
 
 /// A service whose every answer takes longer than is waited for assigns all the same: each answer
@@ -176,14 +185,24 @@ fn an_answer_that_is_always_late_counts() {
     let (_, second) = bench.request();
     bench.now += Duration::from_secs(5);
     let wait = Duration::from_secs(3);
-    assert_eq!(bench.answer(202, &first, Some(3), ASSIGNING), Ok(Progress::Assigning(wait)));
-    assert_eq!(bench.answer(202, &second, Some(9), ASSIGNING), Ok(Progress::Ignored), "again");
+    assert_eq!(
+        bench.answer(202, &first, Some(3), ASSIGNING),
+        Ok(RegistrationProgress::Assigning(wait))
+    );
+    assert_eq!(
+        bench.answer(202, &second, Some(9), ASSIGNING),
+        Ok(RegistrationProgress::Ignored),
+        "again"
+    );
     bench.passes(wait);
     let (topic, first) = bench.request();
     assert!(topic.contains("/GET/"), "{topic}");
     bench.passes(ANSWER_WAIT);
     bench.request();
-    assert!(matches!(bench.answer(200, &first, None, ASSIGNED), Ok(Progress::Assigned(_))));
+    assert!(matches!(
+        bench.answer(200, &first, None, ASSIGNED),
+        Ok(RegistrationProgress::Assigned(_))
+    ));
 }
 
 #[test]
@@ -289,11 +308,11 @@ proptest! {
         let _ = bench.registration.response(&odd, &body, bench.now);
         let topic = response(status, &rid, retry_after_s);
         match bench.registration.response(&topic, &body, bench.now) {
-            Ok(Progress::Assigning(wait) | Progress::Busy(_, wait)) => {
+            Ok(RegistrationProgress::Assigning(wait) | RegistrationProgress::Busy(_, wait)) => {
                 prop_assert!((RETRY_AFTER_MIN..=RETRY_AFTER_MAX).contains(&wait));
                 prop_assert_eq!(bench.registration.deadline(), bench.now + wait);
             }
-            Ok(Progress::Assigned(_) | Progress::Ignored) | Err(_) => {}
+            Ok(RegistrationProgress::Assigned(_) | RegistrationProgress::Ignored) | Err(_) => {}
         }
         let _ = parse_request(&odd);
     }

@@ -66,17 +66,17 @@ pub struct Outage {
     /// The one that came last stands last.
     reasons: Vec<Reason>,
     /// Since it last worked, and since it last did so steadily.
-    away: Option<Series>,
-    series: Option<Series>,
+    away: Option<FailureSeries>,
+    series: Option<FailureSeries>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Series {
+struct FailureSeries {
     since: Instant,
     failures: u64,
 }
 
-impl Series {
+impl FailureSeries {
     fn failed(series: &mut Option<Self>, now: Instant) {
         series.get_or_insert(Self { since: now, failures: 0 }).failures += 1;
     }
@@ -98,8 +98,8 @@ impl Outage {
     }
 
     fn failed_for(&mut self, reason: &str, now: Instant, told_in_full: u64) -> Tell {
-        Series::failed(&mut self.away, now);
-        Series::failed(&mut self.series, now);
+        FailureSeries::failed(&mut self.away, now);
+        FailureSeries::failed(&mut self.series, now);
         let so_far = self.so_far(now);
         let reason = self.reason(key(reason), now);
         reason.times += 1;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::json;
 use tracing::{debug, info, warn};
 
-use super::serve::{Leave, waits_for_hub};
+use super::serve::{HubLeave, waits_for_hub};
 use super::{End, HUB, HubLink};
 use crate::azure::topics::{self, Received};
 use crate::host::logging::excerpt;
@@ -170,7 +170,7 @@ impl HubLink {
     }
 
     fn is_overrun(&self) -> bool {
-        self.leaving.as_ref().is_some_and(|leaving| matches!(leaving.why, Leave::Overrun))
+        self.leaving.as_ref().is_some_and(|leaving| matches!(leaving.why, HubLeave::Overrun))
     }
 
     fn patch(&mut self, version: Option<u64>, body: &[u8], pipeline: &mut Pipeline) {

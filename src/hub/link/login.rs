@@ -46,7 +46,7 @@ impl LoginError {
 }
 
 /// A token, and when it is to be replaced. Has no `Debug`: it is a secret.
-pub(crate) struct Password {
+pub(crate) struct TokenPassword {
     token: String,
     pub(super) renew_at: Instant,
 }
@@ -73,14 +73,14 @@ impl TokenSource {
         }
     }
 
-    async fn password(&self) -> Result<Password, WorkloadError> {
+    async fn password(&self) -> Result<TokenPassword, WorkloadError> {
         let renew_at = session::now() + use_time(self.lifetime, fastrand::f64());
         let token = self.credentials.password(&self.resource, self.lifetime).await?;
-        Ok(Password { token, renew_at })
+        Ok(TokenPassword { token, renew_at })
     }
 
     /// Tries until there is one. The old connection lives on meanwhile, until its own token ends.
-    async fn persist(&self) -> Password {
+    async fn persist(&self) -> TokenPassword {
         let (mut backoff, mut outage) = (Backoff::default(), Outage::default());
         loop {
             let error = match self.password().await {
@@ -112,7 +112,7 @@ impl TokenSource {
 
 /// Fetches the next token in the background; ends with the connection that it belongs to.
 pub(super) struct Renewal {
-    password: oneshot::Receiver<Password>,
+    password: oneshot::Receiver<TokenPassword>,
     task: JoinHandle<()>,
 }
 
@@ -131,7 +131,7 @@ impl Renewal {
     }
 
     /// The new token, once.
-    pub(super) fn ready(&mut self) -> Option<Password> {
+    pub(super) fn ready(&mut self) -> Option<TokenPassword> {
         self.password.try_recv().ok()
     }
 }
@@ -168,7 +168,7 @@ impl HubLink {
         Ok(Connected { connection, session_present, endpoint, names })
     }
 
-    fn hello(&self, password: Password) -> Connect {
+    fn hello(&self, password: TokenPassword) -> Connect {
         let LinkSettings { identity, keep_alive, .. } = &self.settings;
         let mut hello = Connect::new(identity.client_id());
         hello.clean_session = false;

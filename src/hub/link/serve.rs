@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-use super::login::{Password, Renewal};
+use super::login::{Renewal, TokenPassword};
 use super::{End, HUB, HubLink};
 use crate::azure::topics;
 use crate::hub::limits::{OVERRUN_DRAIN_MAX, RENEWAL_DRAIN_MAX};
@@ -22,11 +22,11 @@ use crate::pipeline::Pipeline;
 use crate::twin::limits::FIRST_TWIN_WAIT;
 
 /// Why a connection is left in good order.
-pub(crate) enum Leave {
+pub(crate) enum HubLeave {
     /// Told to stop.
     Stop,
     /// The token is renewed: connect again with this one, at once.
-    Renew(Password),
+    Renew(TokenPassword),
     /// The hub sent more than may be held: connect again for it to deliver the rest.
     Overrun,
 }
@@ -50,12 +50,12 @@ impl Client for HubLink {
         self.log_in().await.map_err(|error| error.failure())
     }
 
-    fn left(&mut self, why: Leave) -> bool {
+    fn left(&mut self, why: HubLeave) -> bool {
         self.renewal = None;
         match why {
-            Leave::Stop => return false,
-            Leave::Renew(fresh) => self.password = Some(fresh),
-            Leave::Overrun => {}
+            HubLeave::Stop => return false,
+            HubLeave::Renew(fresh) => self.password = Some(fresh),
+            HubLeave::Overrun => {}
         }
         true
     }
@@ -78,7 +78,7 @@ impl Client for HubLink {
 }
 
 impl Serve for HubLink {
-    type Leave = Leave;
+    type Leave = HubLeave;
 
     fn wake(&self) -> &Arc<Notify> {
         &self.wake
@@ -110,7 +110,7 @@ impl Serve for HubLink {
         &mut self,
         session: &mut Session<S>,
         now: Instant,
-    ) -> Result<Step<Leave>, End> {
+    ) -> Result<Step<HubLeave>, End> {
         let shared = self.pipeline.clone();
         let pipeline = &mut *shared.lock();
         let received = pipeline.counters.received;
@@ -183,10 +183,10 @@ impl HubLink {
     fn look_for_a_reason_to_leave(&mut self, pipeline: &mut Pipeline, now: Instant) {
         let held = pipeline.held(HUB).messages;
         let is_leaving_to_stop =
-            self.leaving.as_ref().is_some_and(|leaving| matches!(leaving.why, Leave::Stop));
+            self.leaving.as_ref().is_some_and(|leaving| matches!(leaving.why, HubLeave::Stop));
         if self.is_stopping() && !is_leaving_to_stop {
             info!("stopping: waiting for {held} messages in flight");
-            self.leaving = Some(Leaving::within(self.settings.drain_timeout, now, Leave::Stop));
+            self.leaving = Some(Leaving::within(self.settings.drain_timeout, now, HubLeave::Stop));
         }
         if self.leaving.is_some() {
             return;
@@ -194,7 +194,7 @@ impl HubLink {
         let Some(password) = self.renewal.as_mut().and_then(Renewal::ready) else { return };
         pipeline.counters.renewals += 1;
         info!("token renewed: {held} messages in flight");
-        self.leaving = Some(Leaving::within(RENEWAL_DRAIN_MAX, now, Leave::Renew(password)));
+        self.leaving = Some(Leaving::within(RENEWAL_DRAIN_MAX, now, HubLeave::Renew(password)));
     }
 
     /// The hub sent more than may be held, and goes on: nothing more is taken, what is held is
@@ -210,7 +210,7 @@ impl HubLink {
             held.messages, held.bytes
         );
         let now = session::now();
-        self.leaving = Some(Leaving::within(OVERRUN_DRAIN_MAX, now, Leave::Overrun));
+        self.leaving = Some(Leaving::within(OVERRUN_DRAIN_MAX, now, HubLeave::Overrun));
     }
 
     /// Moves everything that can move without waiting.
@@ -262,8 +262,8 @@ impl HubLink {
         // Messages that wait for the twin at a stop stay unacknowledged; a renewal is no reason.
         let given_up = self.is_stopping() && pipeline.is_holding();
         let judged = match leaving.why {
-            Leave::Stop => given_up || pipeline.is_drained(),
-            Leave::Renew(_) | Leave::Overrun => pipeline.is_drained_of(HUB),
+            HubLeave::Stop => given_up || pipeline.is_drained(),
+            HubLeave::Renew(_) | HubLeave::Overrun => pipeline.is_drained_of(HUB),
         };
         leaving.is_over(now, judged && self.outbound.is_drained())
     }

@@ -151,9 +151,9 @@ impl Hub {
     }
 }
 
-type Served = JoinHandle<(HubLink, Result<Leave, End>)>;
+type Served = JoinHandle<(HubLink, Result<HubLeave, End>)>;
 
-impl std::fmt::Debug for Leave {
+impl std::fmt::Debug for HubLeave {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Stop => "Stop",
@@ -179,7 +179,7 @@ fn serve_again(mut link: HubLink, session_present: bool, buffer: usize) -> (Serv
     (served, Hub { connection: Connection::new(theirs, Duration::ZERO), inbox: Vec::new() })
 }
 
-async fn end_of(served: Served) -> (HubLink, Result<Leave, End>) {
+async fn end_of(served: Served) -> (HubLink, Result<HubLeave, End>) {
     timeout(PATIENCE, served).await.expect("an end in time").expect("no panic")
 }
 
@@ -314,7 +314,7 @@ async fn held_messages_are_bounded_when_the_output_stalls_and_then_finished() {
         }
     }
     let (link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Overrun)), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Overrun)), "{end:?}");
     let counters = link.pipeline.lock().counters.clone();
     let taken = counters.received;
     assert_eq!((settled, counters.forwarded, counters.resent), (taken, taken, 0));
@@ -439,7 +439,7 @@ async fn stopping_drains_disconnects_and_leaves_new_inputs_to_the_next_instance(
     assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)));
     assert_eq!(hub.next().await, Packet::Disconnect);
     let (link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Stop)), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Stop)), "{end:?}");
     assert_eq!(link.pipeline.lock().counters.forwarded, 1);
 }
 

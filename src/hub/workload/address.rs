@@ -13,7 +13,7 @@ const WANTED: &str = "unix:///path/of.sock or http://host:port";
 
 /// The value of `IOTEDGE_WORKLOADURI`: a socket of this device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum WorkloadAddress {
     /// `unix:///path`, the usual form.
     Unix(PathBuf),
     /// `http://host[:port]`, where there are no such sockets.
@@ -25,7 +25,7 @@ pub enum Address {
     },
 }
 
-impl Address {
+impl WorkloadAddress {
     /// The `Host` of requests; a unix socket has none, and daemons expect this one.
     pub(super) fn authority(&self) -> String {
         match self {
@@ -40,7 +40,7 @@ fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-impl FromStr for Address {
+impl FromStr for WorkloadAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -66,7 +66,7 @@ impl FromStr for Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for WorkloadAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
@@ -89,14 +89,14 @@ mod tests {
             ("http://[::1]:81", "[::1]:81"),
         ];
         for (text, authority) in cases {
-            let address: Address = text.parse().unwrap();
+            let address: WorkloadAddress = text.parse().unwrap();
             assert_eq!(
                 (address.to_string().as_str(), address.authority().as_str()),
                 (text, authority)
             );
         }
-        let slash: Address = "http://edge/".parse().unwrap();
-        assert_eq!(slash, Address::Http { host: "edge".into(), port: 80 });
+        let slash: WorkloadAddress = "http://edge/".parse().unwrap();
+        assert_eq!(slash, WorkloadAddress::Http { host: "edge".into(), port: 80 });
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
             "npipe://a",
         ];
         for text in others {
-            let error = text.parse::<Address>().unwrap_err();
+            let error = text.parse::<WorkloadAddress>().unwrap_err();
             assert!(error.contains("unix:///path"), "{text}: {error}");
             assert!(!error.contains("u:p"), "{error}");
         }

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::Address;
+use super::WorkloadAddress;
 use crate::azure::workload::Call;
 use crate::mqtt::ByteStream;
 
@@ -37,18 +37,18 @@ pub(super) enum Fault {
 
 /// Sends `call` and returns the answer with its body, whatever its status.
 pub(super) async fn exchange(
-    address: &Address,
+    address: &WorkloadAddress,
     call: &Call,
     api_version: &str,
     body: String,
 ) -> Result<(StatusCode, Bytes), Fault> {
     let exchange = async {
         match address {
-            Address::Unix(path) => {
+            WorkloadAddress::Unix(path) => {
                 let socket = UnixStream::connect(path).await.map_err(Fault::Connect)?;
                 converse(socket, request(address, call, api_version, body)?).await
             }
-            Address::Http { host, port } => {
+            WorkloadAddress::Http { host, port } => {
                 let socket = TcpStream::connect((host.as_str(), *port)).await;
                 let socket = socket.map_err(Fault::Connect)?;
                 converse(socket, request(address, call, api_version, body)?).await
@@ -59,7 +59,7 @@ pub(super) async fn exchange(
 }
 
 fn request(
-    address: &Address,
+    address: &WorkloadAddress,
     call: &Call,
     api_version: &str,
     body: String,

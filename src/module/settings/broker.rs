@@ -11,7 +11,7 @@ use super::table::{
     BROKER_PASSWORD_FILE, CLIENT_ID, CONTROL_TOPIC, REPORTED_TOPIC, SUBSCRIBE,
 };
 use crate::broker::settings::{BrokerSettings, OUTLET_ENDING, random_client_id};
-use crate::broker::{Address, TopicFilter};
+use crate::broker::{BrokerAddress, TopicFilter};
 use crate::mqtt::Route;
 use crate::mqtt::text::is_refused;
 use crate::mqtt::topics::overlap;
@@ -42,7 +42,7 @@ pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
         refuse(layers, OF_BROKER.iter().chain(&OF_STANDALONE), &advice);
         return None;
     }
-    let address: Option<Address> =
+    let address: Option<BrokerAddress> =
         layers.optional(&BROKER, |text| text.parse().map_err(values::text));
     let password = password::resolve(layers, address.as_ref());
     let tls = tls::resolve(layers, address.as_ref());

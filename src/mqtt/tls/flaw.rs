@@ -164,8 +164,8 @@ pub(crate) fn expired(whose: &str, not_after: UnixTime, now: UnixTime) -> String
     format!(
         "{whose} certificate, or one that vouches for it, expired at {}, and the clock here says \
          {}: renew it, or set the clock",
-        At(not_after.as_secs()),
-        At(now.as_secs())
+        PointInTime(not_after.as_secs()),
+        PointInTime(now.as_secs())
     )
 }
 
@@ -174,8 +174,8 @@ pub(crate) fn too_new(whose: &str, not_before: UnixTime, now: UnixTime) -> Strin
     format!(
         "{whose} certificate, or one that vouches for it, is valid from {} on, and the clock here \
          says {}: set the clock",
-        At(not_before.as_secs()),
-        At(now.as_secs())
+        PointInTime(not_before.as_secs()),
+        PointInTime(now.as_secs())
     )
 }
 
@@ -183,9 +183,9 @@ pub(crate) fn too_new(whose: &str, not_before: UnixTime, now: UnixTime) -> Strin
 const YEAR_9999_S: u64 = 253_402_300_799;
 
 /// A time in seconds since 1970, as people write it.
-struct At(u64);
+struct PointInTime(u64);
 
-impl fmt::Display for At {
+impl fmt::Display for PointInTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Beyond the year 9999 the library has no text.
         let Some(time) = (self.0 <= YEAR_9999_S).then(|| UNIX_EPOCH + Duration::from_secs(self.0))
@@ -220,9 +220,9 @@ mod tests {
 
     #[test]
     fn times_are_told_as_people_write_them() {
-        assert_eq!(At(0).to_string(), "1970-01-01 00:00 UTC");
-        assert_eq!(At(1_767_225_600).to_string(), "2026-01-01 00:00 UTC");
-        assert_eq!(At(u64::MAX).to_string(), "the end of days");
+        assert_eq!(PointInTime(0).to_string(), "1970-01-01 00:00 UTC");
+        assert_eq!(PointInTime(1_767_225_600).to_string(), "2026-01-01 00:00 UTC");
+        assert_eq!(PointInTime(u64::MAX).to_string(), "the end of days");
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let is_encrypted = content::is_encrypted(&text);
     PrivateKeyDer::from_pem_slice(&text).ok().filter(|_| !is_encrypted).ok_or_else(|| {
         match content::of(&text) {
-            _ if is_encrypted => refused(content::Content::Encrypted.instead_of_key(path)),
+            _ if is_encrypted => refused(content::ForeignContent::Encrypted.instead_of_key(path)),
             Some(why) => refused(why.instead_of_key(path)),
             None if content::has_sections(&text) => refused(NO_PEM.to_owned()),
             None => {
@@ -130,11 +130,11 @@ pub fn system_roots(instead: &str) -> Result<Roots, String> {
     let file = std::env::var_os(ENV_SYSTEM_FILE).map(PathBuf::from);
     let folders = std::env::var_os(ENV_SYSTEM_FOLDERS);
     let folders: Vec<_> = folders.iter().flat_map(std::env::split_paths).collect();
-    let system = Found::named(file.as_deref(), &folders)?.unwrap_or_else(|| {
+    let system = RootsFound::named(file.as_deref(), &folders)?.unwrap_or_else(|| {
         let system = rustls_native_certs::load_native_certs();
         let problem = system.errors.first().map(ToString::to_string);
         let short = system.errors.iter().find_map(|error| short_of_descriptors(error));
-        Found { certificates: system.certs, problem, short, ..Found::default() }
+        RootsFound { certificates: system.certs, problem, short, ..RootsFound::default() }
     });
     let mut roots = RootCertStore::empty();
     // Stores carry a few that rustls cannot use; the others do.
@@ -154,7 +154,7 @@ pub fn system_roots(instead: &str) -> Result<Roots, String> {
 /// The certificates that the variables name. The library would read whatever they lead to, to its
 /// end.
 #[derive(Debug, Default)]
-struct Found {
+struct RootsFound {
     certificates: Vec<CertificateDer<'static>>,
     /// Device and inode of what was read: folders hold links to their own files.
     read: HashSet<(u64, u64)>,
@@ -171,7 +171,7 @@ fn short_of_descriptors(error: &(dyn Error + 'static)) -> Option<&'static str> {
     own.or_else(|| error.source().and_then(short_of_descriptors))
 }
 
-impl Found {
+impl RootsFound {
     /// `None` where neither variable names anything.
     fn named(file: Option<&Path>, folders: &[PathBuf]) -> Result<Option<Self>, String> {
         let mut folders = folders.iter().filter(|folder| !folder.as_os_str().is_empty()).peekable();

@@ -25,7 +25,7 @@ pub const LOOKUPS_MAX: usize = 4;
 pub(super) struct Lookups(Arc<Mutex<Vec<Lookup>>>);
 
 /// The addresses with port 0, or why there are none.
-type Found = Result<Vec<SocketAddr>, NotFound>;
+type Addresses = Result<Vec<SocketAddr>, NotFound>;
 
 /// An [`io::Error`] that can be told twice.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ fn cause(error: io::Error) -> io::Error {
 #[derive(Debug)]
 struct Lookup {
     host: String,
-    found: watch::Receiver<Option<Found>>,
+    found: watch::Receiver<Option<Addresses>>,
 }
 
 impl Lookup {
@@ -112,7 +112,7 @@ impl Lookups {
         &self,
         host: &str,
         resolve: impl FnOnce(&str) -> io::Result<Vec<SocketAddr>> + Send + 'static,
-    ) -> io::Result<watch::Receiver<Option<Found>>> {
+    ) -> io::Result<watch::Receiver<Option<Addresses>>> {
         let mut lookups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lookups.retain(|lookup| !lookup.has_failed());
         if let Some(lookup) = lookups.iter().find(|lookup| lookup.host == host) {

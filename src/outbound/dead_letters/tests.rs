@@ -3,7 +3,7 @@ use crate::testing::capture::capture;
 
 const BODY: &[u8] = b"{\"machine\":\n{\"temperature\":99}}\xff\n\n";
 
-fn park(letters: &mut DeadLetters) -> Result<Name, Problem> {
+fn park(letters: &mut DeadLetters) -> Result<FileName, Problem> {
     let properties = vec![("n".to_owned(), Some("1".to_owned())), ("bare".to_owned(), None)];
     letters.park("alerts/a b/\u{e4}", properties, "it hung up", BODY)
 }
@@ -30,7 +30,7 @@ fn a_parked_alert_is_on_disk_byte_for_byte() {
     let path = letters.refuse(&name, "for good").unwrap();
     let file = fs::read(path).unwrap();
     let line = file.split(|byte| *byte == b'\n').next().unwrap();
-    let head: Head = serde_json::from_slice(line).unwrap();
+    let head: Header = serde_json::from_slice(line).unwrap();
     assert_eq!((head.reason.as_str(), head.topic.as_str()), ("for good", "alerts/a b/ä"));
     assert!(head.time > parked_at, "{}: when it was given up", head.time);
     assert_eq!(&file[line.len() + 1..], BODY);
@@ -123,9 +123,9 @@ fn what_is_no_regular_file_is_passed_over() {
     assert_eq!(found.iter().map(|(name, ..)| name).collect::<Vec<_>>(), [&name]);
     let same = DeadLetters::new(folder.path(), "here");
     for odd in ["1-1", "1-2", "1-3", "1-5", "1-6"] {
-        let error = same.read(&Name(odd.to_owned())).unwrap_err().to_string();
+        let error = same.read(&FileName(odd.to_owned())).unwrap_err().to_string();
         assert!(error.contains("not a regular file") || error.contains("larger"), "{error}");
-        assert!(same.refuse(&Name(odd.to_owned()), "why").is_err());
+        assert!(same.refuse(&FileName(odd.to_owned()), "why").is_err());
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before);
 }
@@ -253,7 +253,7 @@ fn what_is_taken_up_is_bounded() {
         fs::copy(&large, folder.path().join(format!("0{n}.pending"))).unwrap();
     }
     // The copies come first by their names, then the two that were parked.
-    let bytes = |found: &[(Name, Head, Vec<u8>)]| -> u64 {
+    let bytes = |found: &[(FileName, Header, Vec<u8>)]| -> u64 {
         found.iter().map(|(_, _, body)| body.len() as u64).sum()
     };
     assert_eq!(bytes(&letters.pending()), BYTES_MAX + LARGE);
@@ -268,11 +268,11 @@ fn a_folder_that_is_none_is_told() {
     let mut letters = DeadLetters::new(file.path(), "here");
     assert!(letters.pending().is_empty());
     assert_eq!(log.lines("are not tried again").len(), 1);
-    letters.delivered(&Name("1-1".to_owned()));
+    letters.delivered(&FileName("1-1".to_owned()));
     assert_eq!(log.lines("has arrived and stays").len(), 1);
 
     let folder = tempfile::tempdir().unwrap();
-    DeadLetters::new(folder.path(), "here").delivered(&Name("1-1".to_owned()));
+    DeadLetters::new(folder.path(), "here").delivered(&FileName("1-1".to_owned()));
     assert_eq!(log.lines("has arrived and stays").len(), 1);
 }
 

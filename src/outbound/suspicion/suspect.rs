@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{
     CERTAIN_TIME, CERTAIN_TRIES, INTERVAL_MAX, LATE_INTERVAL_MAX, PARK_TRIES, TRIAL_INTERVAL,
 };
-use crate::outbound::dead_letters::Name;
+use crate::outbound::dead_letters::FileName;
 
 /// Equal for publishes of equal topic and body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(in crate::outbound) enum KeptIn {
     /// In the table, under this packet id: what it was made from is not settled.
     Table(u16),
     /// In a file: it is settled.
-    File(Name),
+    File(FileName),
 }
 
 /// Publishes of the same bytes, which share their fate.

@@ -68,7 +68,7 @@ fn trials_become_rare() {
     };
     let first = [0, 0, 0, 5, 10, 20, 30, 30, 30, 30, 30, 30, 30];
     let late = [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600];
-    assert_eq!(intervals(KeptIn::File(Name::default())), [&first[..], &late].concat());
+    assert_eq!(intervals(KeptIn::File(FileName::default())), [&first[..], &late].concat());
     assert_eq!(intervals(KeptIn::Table(1)), [&first[..], &[30; 9]].concat());
 }
 
@@ -92,7 +92,7 @@ fn nothing_is_to_blame_before_its_time() {
 /// rare, but for what holds up its source.
 #[test]
 fn without_others_nothing_is_to_blame() {
-    for place in [KeptIn::Table(1), KeptIn::File(Name::default())] {
+    for place in [KeptIn::Table(1), KeptIn::File(FileName::default())] {
         let (mut suspicion, times) =
             trials(place.clone(), NO_OTHERS, Duration::from_secs(48 * 3600));
         assert!(suspicion.get(0).is_to_be_parked());
@@ -188,7 +188,7 @@ fn parked_suspects_take_turns() {
 #[test]
 fn a_suspect_in_the_table_does_not_wait_for_all_older_ones() {
     let now = Instant::now();
-    for (place, is_due) in [(KeptIn::Table(1), true), (KeptIn::File(Name::default()), false)] {
+    for (place, is_due) in [(KeptIn::Table(1), true), (KeptIn::File(FileName::default()), false)] {
         for tries in [0, PARK_TRIES] {
             let mut suspicion = suspicious(place.clone(), now);
             suspicion.get(0).tries = tries;
@@ -206,7 +206,7 @@ fn what_is_given_up_bit_by_bit_is_not_tried() {
     let now = Instant::now();
     let mut suspicion = Suspicion::default();
     for n in 1..=2 {
-        suspicion.resume(mark(n), KeptIn::File(Name::default()), now);
+        suspicion.resume(mark(n), KeptIn::File(FileName::default()), now);
     }
     suspicion.get(0).work = Work::Refuse;
     assert_eq!((suspicion.find(mark(1)), suspicion.find(mark(2))), (None, Some(1)));
@@ -317,7 +317,7 @@ fn suspects_are_bounded() {
         let mut suspicion = alone(5, now);
         for n in 0..suspects {
             let mark = Mark::of("t", &n.to_be_bytes());
-            suspicion.suspect(mark, VecDeque::from([KeptIn::File(Name::default())]), now);
+            suspicion.suspect(mark, VecDeque::from([KeptIn::File(FileName::default())]), now);
         }
         suspicion.hung_up(now, 0, Some(5));
         send_alone(&mut suspicion, 5, now);

@@ -241,7 +241,7 @@ async fn a_parked_alert_leaves_an_id_for_subscribe() {
     outbound.answered();
     assert!(outbound.suspicion.to_try().is_some(), "it is its turn");
     while outbound.inflight.room() > 1 {
-        outbound.inflight.push(Sent::Parked).unwrap();
+        outbound.inflight.push(Unacknowledged::Parked).unwrap();
     }
     let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
     outbound.try_suspect(&mut connection, &mut pipeline).unwrap();

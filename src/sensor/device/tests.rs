@@ -47,7 +47,7 @@ impl Bench {
         self.device.desired(property, raw.as_deref(), version, self.now());
     }
 
-    fn command(&mut self, name: &str, payload: &str) -> Response {
+    fn command(&mut self, name: &str, payload: &str) -> CommandResponse {
         self.device.command(name, payload.as_bytes(), self.start + self.elapsed)
     }
 }
@@ -123,14 +123,14 @@ fn missed_telemetry_is_not_made_up_for() {
 #[test]
 fn commands_are_answered_as_the_tutorial_does() {
     let mut bench = bench();
-    let blink = |text: &str| Response {
+    let blink = |text: &str| CommandResponse {
         status: 200,
         body: Some(json!({ "description": format!("Blinking LED every {text} seconds") })),
     };
     assert_eq!(bench.command("blink", "10"), blink("10"));
     assert_eq!(bench.command("blink", " 2.5 "), blink("2.5"));
     assert_eq!(bench.command("blink", "\"7\""), blink("7"));
-    let done = Response { status: 200, body: None };
+    let done = CommandResponse { status: 200, body: None };
     assert_eq!(bench.command("turnon", ""), done);
     assert_eq!(bench.command("turnoff", "null"), done);
     for bad in ["", "null", "{}", "[1]", "\"often\"", "\u{1}"] {
@@ -154,7 +154,7 @@ fn an_unknown_command_is_404_and_json() {
 fn diagnostics_take_three_steps_of_two_seconds_and_then_report() {
     let mut bench = bench();
     bench.run(0.5);
-    assert_eq!(bench.command("rundiagnostics", ""), Response { status: 202, body: None });
+    assert_eq!(bench.command("rundiagnostics", ""), CommandResponse { status: 202, body: None });
     let actions = bench.run(20.0);
     let is_note = |(_, action): &&(f64, Action)| matches!(action, Action::Note(_));
     let steps: Vec<f64> = actions.iter().filter(is_note).map(|(time, _)| *time).collect();

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::azure::dps::{
-    Assignment, Progress, RESPONSES, Registration, RegistrationError, Request,
+    Assignment, RESPONSES, Registration, RegistrationError, RegistrationProgress, Request,
 };
 use crate::host::logging::outage::{Away, Lasting, Outage, Tell};
 use crate::mqtt::limits::PUBACK_TIMEOUT_DEFAULT;
@@ -150,21 +150,21 @@ impl Talk<'_> {
             connection.acknowledge(publish.pkid);
         }
         match self.registration.response(&publish.topic, &publish.payload, now)? {
-            Progress::Assigned(assignment) => return Ok(Some(assignment)),
-            Progress::Assigning(wait) => {
+            RegistrationProgress::Assigned(assignment) => return Ok(Some(assignment)),
+            RegistrationProgress::Assigning(wait) => {
                 // It is no failure: more of it is told.
                 const ASSIGNING: &str = "registration status: assigning";
                 if let Some(line) = folded(self.progress.cut(ASSIGNING, now), ASSIGNING) {
                     info!("{line}; asking again in {} ms", wait.as_millis());
                 }
             }
-            Progress::Busy(status, wait) => {
+            RegistrationProgress::Busy(status, wait) => {
                 let busy = format!("provisioning service busy ({status})");
                 if let Some(line) = folded(self.progress.failed(&busy, now), &busy) {
                     warn!("{line}; again in {} ms", wait.as_millis());
                 }
             }
-            Progress::Ignored => {}
+            RegistrationProgress::Ignored => {}
         }
         Ok(None)
     }

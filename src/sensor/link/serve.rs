@@ -20,7 +20,7 @@ use crate::mqtt::session::{
 };
 use crate::mqtt::wire::{Incoming, Outgoing};
 use crate::mqtt::{ByteStream, Connection, QoS, Stream};
-use crate::sensor::settings::Settings;
+use crate::sensor::settings::SensorSettings;
 use crate::sensor::template::Writable;
 use crate::sensor::twin::Wanted;
 use crate::twin::misplaced::{warn_of_document, warn_of_patch};
@@ -30,7 +30,7 @@ const FILTERS: [&str; 3] = [topics::TWIN_RESPONSES, topics::DESIRED_PATCHES, top
 
 /// Why the device left on its own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leave {
+pub(crate) enum DeviceLeave {
     /// It was told to stop.
     Stop,
     /// The token is to be renewed.
@@ -49,7 +49,7 @@ impl Client for DeviceLink {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        let Settings { key, tls, .. } = &self.settings;
+        let SensorSettings { key, tls, .. } = &self.settings;
         key.paths().iter().chain(tls.paths()).cloned().collect()
     }
 
@@ -82,11 +82,11 @@ impl Client for DeviceLink {
         }
     }
 
-    fn left(&mut self, why: Leave) -> bool {
-        if why == Leave::Renewal {
+    fn left(&mut self, why: DeviceLeave) -> bool {
+        if why == DeviceLeave::Renewal {
             info!("renewing the token");
         }
-        why == Leave::Renewal
+        why == DeviceLeave::Renewal
     }
 
     fn lost(&mut self, _end: &End) -> Cause {
@@ -95,7 +95,7 @@ impl Client for DeviceLink {
 }
 
 impl Serve for DeviceLink {
-    type Leave = Leave;
+    type Leave = DeviceLeave;
 
     fn wake(&self) -> &Arc<Notify> {
         &self.wake
@@ -117,12 +117,12 @@ impl Serve for DeviceLink {
         &mut self,
         session: &mut Session<S>,
         now: Instant,
-    ) -> Result<Step<Leave>, End> {
+    ) -> Result<Step<DeviceLeave>, End> {
         self.receive(session, now)?;
         self.tick();
         let is_due = self.is_stopping() || now >= self.renew_at;
         if self.leaving.is_none() && is_due {
-            let why = if self.is_stopping() { Leave::Stop } else { Leave::Renewal };
+            let why = if self.is_stopping() { DeviceLeave::Stop } else { DeviceLeave::Renewal };
             self.leaving = Some(Leaving::within(self.leave_wait(), now, why));
         }
         self.send_again(&mut session.connection)?;
@@ -132,7 +132,11 @@ impl Serve for DeviceLink {
         if let Some(leaving) = &self.leaving
             && leaving.is_over(now, self.is_settled())
         {
-            return Ok(Step::Leave(if self.is_stopping() { Leave::Stop } else { leaving.why }));
+            return Ok(Step::Leave(if self.is_stopping() {
+                DeviceLeave::Stop
+            } else {
+                leaving.why
+            }));
         }
         let limit = self.leaving.as_ref().map_or(self.renew_at, Leaving::until);
         let until = Some(self.device.deadline().map_or(limit, |due| due.min(limit)));

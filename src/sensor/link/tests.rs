@@ -40,7 +40,7 @@ struct World {
     acceptor: TlsAcceptor,
     stop: watch::Sender<bool>,
     wake: Arc<Notify>,
-    link: JoinHandle<Summary>,
+    link: JoinHandle<SensorSummary>,
 }
 
 /// The peer's end of one connection, behind its CONNACK.
@@ -50,8 +50,8 @@ struct Peer {
     hello: Connect,
 }
 
-fn settings(port: u16, token_lifetime: Duration, root: CertificateDer<'static>) -> Settings {
-    Settings {
+fn settings(port: u16, token_lifetime: Duration, root: CertificateDer<'static>) -> SensorSettings {
+    SensorSettings {
         enrollment: Enrollment { id_scope: "scope".into(), registration_id: "dev-1".into() },
         key: Key::from_base64(KEY).unwrap().into(),
         provisioning_host: "localhost".into(),
@@ -148,7 +148,7 @@ impl World {
     }
 
     /// Tells the sensor to quit, and takes its goodbye.
-    async fn quit(self, hub: Option<Peer>) -> Summary {
+    async fn quit(self, hub: Option<Peer>) -> SensorSummary {
         self.stop.send(true).unwrap();
         self.wake.notify_one();
         if let Some(hub) = hub {
@@ -340,7 +340,7 @@ fn the_whole_conversation() {
         let text = report["rundiagnostics"]["value"].as_str().expect("a text");
         assert!(text.starts_with("Diagnostics run complete at "), "{text}");
         let summary = world.quit(Some(hub)).await;
-        let Counters { registrations, connections, commands, changes, .. } = summary.counters;
+        let SensorCounters { registrations, connections, commands, changes, .. } = summary.counters;
         assert_eq!((registrations, connections, commands, changes), (1, 1, 5, 2));
         assert_eq!(summary.counters.telemetry_acknowledged, 1);
         assert!(summary.telemetry_waiting > 5, "one every 200 ms");

@@ -20,7 +20,7 @@ fn ca_file() -> NamedTempFile {
 }
 
 /// Resolves with an id scope, a registration id and a root in the environment, besides `env`.
-fn resolve(flags: &[&str], env: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+fn resolve(flags: &[&str], env: &[(&str, &str)]) -> Result<SensorSettings, SettingsError> {
     let ca = ca_file();
     let given = [
         ("SLUICEGATE_ID_SCOPE", "0ne00ABCDEF"),
@@ -35,7 +35,7 @@ fn resolve(flags: &[&str], env: &[(&str, &str)]) -> Result<Settings, SettingsErr
         .chain(env)
         .map(|(name, value)| ((*name).to_owned(), (*value).into()))
         .collect();
-    Settings::resolve(&matches, |name| env.get(name).cloned())
+    SensorSettings::resolve(&matches, |name| env.get(name).cloned())
 }
 
 fn problems(flags: &[&str], env: &[(&str, &str)]) -> String {

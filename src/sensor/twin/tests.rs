@@ -7,12 +7,12 @@ mod answers;
 mod courses;
 
 struct Bench {
-    twin: Twin,
+    twin: SensorTwin,
     now: Instant,
 }
 
 fn bench() -> Bench {
-    let mut twin = Twin::new(7);
+    let mut twin = SensorTwin::new(7);
     twin.connected();
     Bench { twin, now: Instant::now() }
 }

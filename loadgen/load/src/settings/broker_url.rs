@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use sluicegate::broker::Address;
+use sluicegate::broker::BrokerAddress;
 use sluicegate::mqtt::url::UrlProblem;
 
 /// `mqtt://[user@]host[:port]`, or `mqtts://` with TLS, as the module reads it. It never holds a
 /// password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct BrokerUrl(Address);
+pub struct BrokerUrl(BrokerAddress);
 
 /// Why a text is no [`BrokerUrl`]. The text itself is not repeated: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +54,7 @@ impl FromStr for BrokerUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        match text.parse::<Address>() {
+        match text.parse::<BrokerAddress>() {
             Err(problem @ UrlProblem::Scheme(_)) => Err(problem.into()),
             // Even where it is what cannot be read, it is what has to go.
             _ if has_password(text) => Err(UrlError::Password),
@@ -162,7 +162,7 @@ mod tests {
             "mqtts://a@b@h:7",
         ];
         for text in texts {
-            let expected = text.parse::<Address>().map(BrokerUrl).map_err(UrlError::Url);
+            let expected = text.parse::<BrokerAddress>().map(BrokerUrl).map_err(UrlError::Url);
             assert_eq!(read(text), expected, "{text}");
         }
         assert_eq!(read("mqtt://50%@h"), Err(UrlError::Url(UrlProblem::Percent)));

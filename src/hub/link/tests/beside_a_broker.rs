@@ -56,7 +56,7 @@ async fn an_overrun_ends_although_a_broker_goes_on() {
     let acknowledged = timeout(PATIENCE, leaving).await.expect("a DISCONNECT");
     assert!(acknowledged > 0);
     let (_, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Overrun)), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Overrun)), "{end:?}");
 }
 
 /// A renewal sends nothing new of the broker's, so nothing is in flight when it leaves.
@@ -73,7 +73,7 @@ async fn a_renewal_is_not_held_up_by_a_broker() {
     tokio::time::advance(Duration::from_secs(1)).await;
     until_disconnect(&mut hub, vec![alert.pkid], || from_broker(&shared, &wake)).await;
     let (link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Renew(_))), "{end:?}");
     assert_eq!(link.outbound.waiting(), 0);
 }
 

@@ -135,7 +135,7 @@ async fn a_renewal_begins_and_ends_in_time() {
         assert_waited(start, DUE + wait);
         drop(hub);
         let (_, end) = end_of(served).await;
-        assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+        assert!(matches!(end, Ok(HubLeave::Renew(_))), "{end:?}");
     }
 }
 
@@ -178,5 +178,5 @@ async fn an_overrun_is_waited_for_a_minute() {
     assert!(overrun.elapsed() <= OVERRUN_DRAIN_MAX + TICK, "{:?}", overrun.elapsed());
     drop(flooded);
     let (_, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Overrun)), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Overrun)), "{end:?}");
 }

@@ -47,7 +47,7 @@ async fn a_renewal_finishes_what_is_in_flight_and_takes_nothing_new() {
     assert_eq!(hub.next().await, Packet::Disconnect, "and neither an alert nor a PUBACK for 8");
     drop(hub);
     let (mut link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Renew(_))), "{end:?}");
     let counters = link.pipeline.lock().counters.clone();
     assert_eq!((counters.received, counters.forwarded), (1, 1));
 
@@ -103,7 +103,7 @@ async fn nothing_that_comes_while_leaving_is_acknowledged() {
     assert_eq!(acknowledged, [7]);
     drop(hub);
     let (link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Renew(_))), "{end:?}");
     assert_eq!(link.pipeline.lock().counters.received, 1);
 }
 
@@ -116,7 +116,7 @@ async fn a_withheld_puback_does_not_stop_the_renewal() {
     assert_eq!(hub.next().await, Packet::Disconnect);
     drop(hub);
     let (link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Renew(_))), "{end:?}");
 
     let (_served, mut hub) = serve(link, 1 << 16);
     hub.subscribe().await;
@@ -138,7 +138,7 @@ async fn a_failing_renewal_keeps_the_connection_and_is_retried() {
     assert_eq!(hub.next().await, Packet::Disconnect);
     drop(hub);
     let (_link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Renew(_))), "{end:?}");
     assert_eq!(daemon.requests().len(), 3);
 }
 
@@ -156,7 +156,7 @@ async fn a_stop_during_a_renewal_is_a_stop() {
     assert_eq!(hub.next().await, Packet::Disconnect);
     drop(hub);
     let (_link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Stop)), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Stop)), "{end:?}");
 }
 
 #[test]

@@ -67,5 +67,5 @@ async fn a_connection_that_is_lost_is_no_end_in_good_order() {
 #[tokio::test]
 async fn only_a_stop_is_the_end() {
     let (mut link, _stop, _wake) = link_with(0, 1 << 20);
-    assert!(link.left(Leave::Overrun) && !link.left(Leave::Stop));
+    assert!(link.left(HubLeave::Overrun) && !link.left(HubLeave::Stop));
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::table::{BROKER, BROKER_PASSWORD, BROKER_PASSWORD_FILE};
-use crate::broker::{Address, Password};
+use crate::broker::{BrokerAddress, Password};
 use crate::host::files::{self, reread::Reread};
 use crate::settings::layers::Layers;
 use crate::settings::values;
@@ -14,9 +14,9 @@ const FILE_BYTES_MAX: u64 = 65_537;
 /// The password from the one place that has it.
 pub(super) fn resolve(
     layers: &mut Layers,
-    address: Option<&Address>,
+    address: Option<&BrokerAddress>,
 ) -> Option<Option<Reread<Password>>> {
-    let in_url = address.and_then(Address::password).cloned();
+    let in_url = address.and_then(BrokerAddress::password).cloned();
     let url = in_url.is_some().then_some(&BROKER);
     let places: Vec<_> = url
         .into_iter()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::table::{BROKER_CA, BROKER_CERT, BROKER_KEY};
 use super::refuse;
-use crate::broker::Address;
+use crate::broker::BrokerAddress;
 use crate::host::files::reread::Reread;
 use crate::mqtt::tls::pem;
 use crate::mqtt::tls::{
@@ -20,7 +20,7 @@ const OF_TLS: [Spec; 3] = [BROKER_CA, BROKER_CERT, BROKER_KEY];
 /// checked even when the address could not be read.
 pub(super) fn resolve(
     layers: &mut Layers,
-    address: Option<&Address>,
+    address: Option<&BrokerAddress>,
 ) -> Option<Reread<TlsSettings>> {
     if address.is_some_and(|address| !address.is_tls()) {
         refuse(layers, OF_TLS.iter(), "mqtt:// has no TLS: write mqtts://, or leave it out");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// What is in a file that is not the PEM which is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum ForeignContent {
     Nothing,
     Utf16,
     /// Binary files, by what they hold.
@@ -23,27 +23,27 @@ pub(super) enum Content {
 }
 
 /// The labels of PEM, and what stands behind them; the first that a file has counts.
-const LABELS: [(&str, Content); 8] = [
-    ("ENCRYPTED PRIVATE KEY", Content::Encrypted),
-    ("PRIVATE KEY", Content::Key),
-    ("TRUSTED CERTIFICATE", Content::TrustedCertificate),
-    ("CERTIFICATE REQUEST", Content::Request),
-    ("PKCS7", Content::Pkcs7),
-    ("CMS", Content::Pkcs7),
-    ("PUBLIC KEY", Content::PublicKey),
-    ("CERTIFICATE", Content::Certificate),
+const LABELS: [(&str, ForeignContent); 8] = [
+    ("ENCRYPTED PRIVATE KEY", ForeignContent::Encrypted),
+    ("PRIVATE KEY", ForeignContent::Key),
+    ("TRUSTED CERTIFICATE", ForeignContent::TrustedCertificate),
+    ("CERTIFICATE REQUEST", ForeignContent::Request),
+    ("PKCS7", ForeignContent::Pkcs7),
+    ("CMS", ForeignContent::Pkcs7),
+    ("PUBLIC KEY", ForeignContent::PublicKey),
+    ("CERTIFICATE", ForeignContent::Certificate),
 ];
 
 /// What `bytes` are, if that can be told.
-pub(super) fn of(bytes: &[u8]) -> Option<Content> {
+pub(super) fn of(bytes: &[u8]) -> Option<ForeignContent> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Some(Content::Nothing);
+        return Some(ForeignContent::Nothing);
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Some(Content::Utf16);
+        return Some(ForeignContent::Utf16);
     }
     if bytes.starts_with(&[0xfe, 0xed, 0xfe, 0xed]) {
-        return Some(Content::JavaKeyStore);
+        return Some(ForeignContent::JavaKeyStore);
     }
     if bytes.first() == Some(&0x30) && !has_sections(bytes) {
         return binary(bytes);
@@ -67,18 +67,20 @@ pub(super) fn is_encrypted(bytes: &[u8]) -> bool {
 }
 
 /// DER: a certificate begins with a sequence, PKCS #12 with version 3, a key with version 0 or 1.
-fn binary(bytes: &[u8]) -> Option<Content> {
+fn binary(bytes: &[u8]) -> Option<ForeignContent> {
     // A long length says in how many bytes it stands.
     let length = bytes.get(1).map(|first| if *first < 0x80 { 0 } else { first & 0x7f })?;
     match bytes.get(2 + usize::from(length)..)? {
-        [0x02, 1, 3, ..] => Some(Content::Pkcs12),
-        [0x02, 1, 0 | 1, ..] => Some(Content::KeyDer),
-        [0x30, ..] if crate::mqtt::tls::is_certificate(bytes) => Some(Content::CertificateDer),
+        [0x02, 1, 3, ..] => Some(ForeignContent::Pkcs12),
+        [0x02, 1, 0 | 1, ..] => Some(ForeignContent::KeyDer),
+        [0x30, ..] if crate::mqtt::tls::is_certificate(bytes) => {
+            Some(ForeignContent::CertificateDer)
+        }
         _ => None,
     }
 }
 
-impl Content {
+impl ForeignContent {
     /// Why it is no PEM certificate, and how to make one of it.
     pub(super) fn instead_of_certificate(self, path: &Path) -> String {
         let file = path.display();

@@ -2,11 +2,11 @@ use super::*;
 use std::time::Duration;
 
 /// What the variables would give, in bounded time: whoever waits for an end may wait for ever.
-fn named(file: Option<&Path>, folders: &[&Path]) -> Result<Option<Found>, String> {
+fn named(file: Option<&Path>, folders: &[&Path]) -> Result<Option<RootsFound>, String> {
     let file = file.map(Path::to_owned);
     let folders: Vec<_> = folders.iter().map(|folder| (*folder).to_owned()).collect();
     let (told, hear) = crossbeam_channel::bounded(1);
-    std::thread::spawn(move || told.send(Found::named(file.as_deref(), &folders)));
+    std::thread::spawn(move || told.send(RootsFound::named(file.as_deref(), &folders)));
     hear.recv_timeout(Duration::from_secs(30)).expect("reading does not end")
 }
 

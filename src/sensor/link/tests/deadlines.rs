@@ -56,7 +56,7 @@ impl Hub {
 async fn served(
     link: &mut DeviceLink,
     then: impl FnOnce(),
-) -> (Result<serve::Leave, End>, Duration) {
+) -> (Result<serve::DeviceLeave, End>, Duration) {
     link.telemetry.push_back("{}".to_owned());
     let (ours, theirs) = duplex(1 << 16);
     let mut hub = Hub(Connection::new(theirs, Duration::ZERO));
@@ -93,7 +93,7 @@ async fn leaving_takes_a_second_or_a_tenth_of_the_tokens_life() {
             wake.notify_one();
         };
         let (end, waited) = served(&mut link, stop).await;
-        assert!(matches!(end, Ok(serve::Leave::Stop)), "{end:?}");
+        assert!(matches!(end, Ok(serve::DeviceLeave::Stop)), "{end:?}");
         let waited_ms = waited.as_millis();
         assert!((wait_ms..=wait_ms + 1).contains(&waited_ms), "{waited_ms} ms, {wait_ms}");
     }
@@ -112,7 +112,7 @@ async fn a_token_is_renewed_when_it_is_due() {
     const DUE: Duration = Duration::from_secs(40);
     link.renew_at = session::now() + DUE;
     let (end, waited) = served(&mut link, || {}).await;
-    assert!(matches!(end, Ok(serve::Leave::Renewal)), "{end:?}");
+    assert!(matches!(end, Ok(serve::DeviceLeave::Renewal)), "{end:?}");
     let latest = DUE + LEAVE_WAIT + Duration::from_millis(1);
     assert!((DUE + LEAVE_WAIT..=latest).contains(&waited), "{waited:?}");
 }
