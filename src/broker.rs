@@ -7,13 +7,11 @@
 //!   [`topics`](crate::mqtt::topics)) is pure.
 //! - Bounded: see the two connections; one report under way, and one behind it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::pipeline::SharedPipeline;
-use crate::pipeline::threshold::ThresholdCell;
 
 pub mod address;
 #[cfg(test)]
@@ -40,8 +38,6 @@ pub struct Context {
     pub pipeline: SharedPipeline,
     /// Turns true for shutdown, together with a notification on each connection's `wake`.
     pub stop: watch::Receiver<bool>,
-    /// The threshold in force.
-    pub cell: Arc<ThresholdCell>,
     /// Longest wait for the PUBACK of an alert, on a connection that is alive.
     pub puback_timeout: Duration,
     /// How long work under way may take at a stop.

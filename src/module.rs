@@ -107,7 +107,7 @@ impl Connections {
         // Alerts leave by the hub where there is one.
         let outlet = if settings.hub.is_some() { &wakes.hub } else { &wakes.outlet };
         let sources = [Arc::clone(&wakes.hub), Arc::clone(&wakes.source)];
-        let pipeline = Pipeline::start(&sources, outlet, *workers, path, *held_bytes)?;
+        let pipeline = Pipeline::start(&sources, outlet, *workers, path, *held_bytes, cell)?;
         let pipeline = SharedPipeline::new(pipeline);
         let mut connections = Self { pipeline, hub: None, source: None, outlet: None };
         let pipeline = || connections.pipeline.clone();
@@ -117,14 +117,14 @@ impl Connections {
             let destination = format!("hub as {}", hub.identity.client_id());
             let dead_letters = DeadLetters::new(&settings.refused_dir, destination);
             let settings = link_settings(hub.clone(), settings)?;
-            let link = HubLink::new(settings, pipeline(), wake, stop, Arc::clone(&cell));
+            let link = HubLink::new(settings, pipeline(), wake, stop);
             connections.hub = Some(link.with_peers(peers.clone()).parking_in(dead_letters));
         }
         let Some(broker) = &settings.broker else { return Ok(connections) };
         let login = Login::new(broker, settings.keep_alive).with_peers(peers);
         let (pipeline, stop) = (connections.pipeline.clone(), stop.clone());
         let Settings { puback_timeout, drain_timeout, .. } = *settings;
-        let context = Context { pipeline, stop, cell, puback_timeout, drain_timeout };
+        let context = Context { pipeline, stop, puback_timeout, drain_timeout };
         if let Some(topics) = &broker.standalone {
             let wake = Arc::clone(&wakes.outlet);
             let outlet = Outlet::new(&login, topics, context.clone(), wake);

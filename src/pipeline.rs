@@ -47,7 +47,7 @@ use crate::pipeline::origin::Origin;
 use crate::pipeline::parse::{JsonPath, Parser};
 use crate::pipeline::pool::{Pool, SourceWakes, judge};
 use crate::pipeline::source::SourceState;
-use crate::pipeline::threshold::Threshold;
+use crate::pipeline::threshold::{Threshold, ThresholdCell};
 use crate::pipeline::unsent::Unsent;
 
 pub use source::Held;
@@ -63,6 +63,10 @@ pub struct Pipeline {
     path: JsonPath,
     parser: Parser,
     pool: Pool,
+    /// Where the twin, or the control topic, puts the threshold.
+    cell: Arc<ThresholdCell>,
+    /// Judges what comes now: read from the cell once a turn.
+    threshold: Threshold,
     /// Until the threshold is known messages are gathered and not judged.
     holding: bool,
     /// Whose alert is next, where both have some.
@@ -95,7 +99,7 @@ impl SharedPipeline {
 
 impl Pipeline {
     /// A pipeline for sources whose connections are woken by `wakes`, and for alerts that leave by
-    /// the connection that `outlet` wakes. It begins with a hold, see
+    /// the connection that `outlet` wakes, judged by what `cell` holds. It begins with a hold, see
     /// [`release_hold`](Self::release_hold).
     ///
     /// # Errors
@@ -106,6 +110,7 @@ impl Pipeline {
         workers: usize,
         path: &JsonPath,
         held_bytes_max: usize,
+        cell: Arc<ThresholdCell>,
     ) -> std::io::Result<Self> {
         let source = |id: SourceId| SourceState {
             ledger: Ledger::default(),
@@ -127,6 +132,8 @@ impl Pipeline {
             path: path.clone(),
             parser: Parser::new(path.clone()),
             pool: Pool::start(workers, path, wakes)?,
+            threshold: cell.load().threshold,
+            cell,
             holding: true,
             turn: SourceId::Hub,
             held_bytes_max: [held_bytes_max - held_bytes_max / HELD_RESERVE_SHARE, held_bytes_max],
@@ -136,8 +143,19 @@ impl Pipeline {
         })
     }
 
-    /// Takes a message in that arrived while `threshold` was in force. `packet_id` is `None` for
-    /// one that needs no acknowledgement.
+    /// The cell that [`read_threshold`](Self::read_threshold) reads.
+    pub fn cell(&self) -> &Arc<ThresholdCell> {
+        &self.cell
+    }
+
+    /// What judges the messages that come from now on is what the cell holds now. Called once a
+    /// turn, and behind each change that came in it.
+    pub fn read_threshold(&mut self) {
+        self.threshold = self.cell.load().threshold;
+    }
+
+    /// Takes a message in, to be judged by the threshold that was read last. `packet_id` is `None`
+    /// for one that needs no acknowledgement.
     #[inline]
     pub fn receive(
         &mut self,
@@ -145,13 +163,12 @@ impl Pipeline {
         block: &Bytes,
         message: Message,
         packet_id: Option<u16>,
-        threshold: Threshold,
     ) {
         self.counters.received += 1;
         self.counters.received_bytes += message.body.len() as u64;
         let SourceState { ledger, ingest, .. } = &mut self.sources[source as usize];
         let receipt = ledger.receive(packet_id.unwrap_or(0));
-        ingest.push(block, message, receipt, threshold);
+        ingest.push(block, message, receipt, self.threshold);
     }
 
     /// Takes a publish in that is no message to be judged: it is acknowledged behind all that was
@@ -358,11 +375,11 @@ impl Pipeline {
         self.holding
     }
 
-    /// Ends the hold: what was gathered is judged by `threshold`.
-    pub fn release_hold(&mut self, threshold: Threshold) {
+    /// Ends the hold: what was gathered is judged by the threshold that was read last.
+    pub fn release_hold(&mut self) {
         if std::mem::take(&mut self.holding) {
             for source in &mut self.sources {
-                source.ingest.judge_by(threshold);
+                source.ingest.judge_by(self.threshold);
                 source.is_due = true;
             }
         }

@@ -39,6 +39,11 @@ impl Control {
         Self { cell, default, version, is_set, has_come, waiting: None, under_way: None }
     }
 
+    /// The threshold in force.
+    pub fn threshold(&self) -> Threshold {
+        self.cell.load().threshold
+    }
+
     /// A new connection: what the topic holds is going to be told again.
     pub fn connected(&mut self) {
         self.has_come = false;
@@ -68,7 +73,7 @@ impl Control {
             change = Change::Bad(problem);
         }
         if let (Some(known), Some(new)) = (self.version, version) {
-            let is_in_force = || change == Change::Set(self.cell.load().threshold);
+            let is_in_force = || change == Change::Set(self.threshold());
             if if is_retained { new == known && is_in_force() } else { new <= known } {
                 return Outcome::Stale;
             }

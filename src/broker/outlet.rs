@@ -62,13 +62,14 @@ pub struct Outlet {
 impl Outlet {
     /// The outlet of a pipeline, not connected yet. `wake` is the outlet's there.
     pub fn new(login: &Login, topics: &Standalone, context: Context, wake: Arc<Notify>) -> Self {
-        let default = context.cell.load().threshold;
+        let cell = Arc::clone(context.pipeline.lock().cell());
+        let default = cell.load().threshold;
         Self {
             login: login.clone(),
             client_id: login.outlet().client_id,
             control_topic: topics.control.clone(),
             reported_topic: topics.reported.clone(),
-            control: Control::new(Arc::clone(&context.cell), default),
+            control: Control::new(cell, default),
             outbound: Outbound::new(BrokerOutput::new(topics.alerts.clone())),
             context,
             wake,
@@ -127,7 +128,7 @@ impl Client for Outlet {
         }
         {
             let pipeline = &mut *self.context.pipeline.lock();
-            self.hold.end_when_due(pipeline, &self.context.cell, session::now());
+            self.hold.end_when_due(pipeline, session::now());
             pipeline.wake_others(&self.wake);
         }
         work.await
@@ -189,7 +190,7 @@ impl Serve for Outlet {
         if self.delivered_by.take_if(|delivered_by| now >= *delivered_by).is_some() {
             self.on_retained_delivered();
         }
-        self.hold.end_when_due(pipeline, &self.context.cell, now);
+        self.hold.end_when_due(pipeline, now);
         self.pump(&mut session.connection, pipeline, now)?;
         if self.context.is_stopping() && self.leaving.is_none() {
             self.leaving = Some(Leaving::within(self.context.drain_timeout, now, ()));

@@ -187,7 +187,7 @@ impl Source {
         pipeline: &mut Pipeline,
         now: Instant,
     ) -> Result<(), End> {
-        let threshold = self.context.cell.load().threshold;
+        pipeline.read_threshold();
         let Session { inbox, subscription, .. } = session;
         let (block, packets) = inbox.drain();
         for packet in packets {
@@ -211,7 +211,7 @@ impl Source {
                         excerpt(message.body.of(&block)),
                         excerpt(origin.of(&block)),
                     );
-                    pipeline.receive(BROKER, &block, message, publish.packet_id(), threshold);
+                    pipeline.receive(BROKER, &block, message, publish.packet_id());
                 }
                 Incoming::Other(packet) => match *packet {
                     Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {

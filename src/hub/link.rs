@@ -29,7 +29,6 @@ use crate::outbound::dead_letters::DeadLetters;
 use crate::outbound::naming::HubOutput;
 use crate::pipeline::SharedPipeline;
 use crate::pipeline::message::SourceId;
-use crate::pipeline::threshold::{Threshold, ThresholdCell};
 use crate::twin::Twin;
 use login::{Renewal, TokenPassword};
 use serve::HubLeave;
@@ -74,12 +73,9 @@ pub struct HubLink {
     pipeline: SharedPipeline,
     wake: Arc<Notify>,
     stop: watch::Receiver<bool>,
-    cell: Arc<ThresholdCell>,
     twin: Twin,
     outbound: Outbound<HubOutput>,
     inputs_prefix: String,
-    /// The threshold in force for what arrives now.
-    threshold: Threshold,
     /// The token for the next connection, where a renewal has left one.
     password: Option<TokenPassword>,
     /// When the token of the connection is to be replaced.
@@ -103,15 +99,15 @@ impl HubLink {
         pipeline: SharedPipeline,
         wake: Arc<Notify>,
         stop: watch::Receiver<bool>,
-        cell: Arc<ThresholdCell>,
     ) -> Self {
+        let cell = Arc::clone(pipeline.lock().cell());
         let default = cell.load().threshold;
         let now = session::now();
         let output = HubOutput::new(&settings.identity, OUTPUT);
         let output = output.judging_own_alerts(settings.judge_own_alerts);
         Self {
             client_id: settings.identity.client_id(),
-            twin: Twin::new(Arc::clone(&cell), default, fastrand::u32(..)),
+            twin: Twin::new(cell, default, fastrand::u32(..)),
             outbound: Outbound::new(output),
             inputs_prefix: topics::inputs_prefix(&settings.identity),
             password: None,
@@ -126,8 +122,6 @@ impl HubLink {
             pipeline,
             wake,
             stop,
-            cell,
-            threshold: default,
         }
     }
 

@@ -7,7 +7,6 @@ use crate::mqtt::packet::{Packet, Publish};
 use crate::outbound::naming::BrokerOutput;
 use crate::pipeline::message::{Message, SourceId, Span};
 use crate::pipeline::parse::JsonPath;
-use crate::pipeline::threshold::Threshold;
 use crate::testing::capture::capture;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -18,10 +17,16 @@ mod suspects;
 const HOT: &str = r#"{"machine":{"temperature":99}}"#;
 
 fn pipeline() -> Pipeline {
-    let mut pipeline =
-        Pipeline::start(&Default::default(), &Default::default(), 0, &JsonPath::default(), 1 << 30)
-            .unwrap();
-    pipeline.release_hold(Threshold::DEFAULT);
+    let mut pipeline = Pipeline::start(
+        &Default::default(),
+        &Default::default(),
+        0,
+        &JsonPath::default(),
+        1 << 30,
+        Default::default(),
+    )
+    .unwrap();
+    pipeline.release_hold();
     pipeline
 }
 
@@ -36,7 +41,7 @@ fn raise(pipeline: &mut Pipeline, topics: &[&str], pad: usize) {
         let block = Bytes::from(format!("{topic}{HOT}{}", " ".repeat(pad)));
         let (middle, end) = (topic.len(), block.len());
         let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
-        pipeline.receive(SourceId::Broker, &block, message, Some(1), Threshold::DEFAULT);
+        pipeline.receive(SourceId::Broker, &block, message, Some(1));
     }
     pipeline.advance(Instant::now());
 }

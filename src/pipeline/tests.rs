@@ -2,6 +2,7 @@ use super::*;
 use crate::mqtt::connection::CHUNK_BYTES_MAX;
 use crate::pipeline::message::ALERT_TABLES_BYTES;
 use crate::pipeline::message::Span;
+use crate::pipeline::threshold::Setting;
 use futures_util::FutureExt;
 
 mod interleaving;
@@ -16,7 +17,7 @@ struct Rig {
 /// A pipeline that does not hold, with an outlet beside its sources.
 fn rig(workers: usize, held_bytes_max: usize) -> Rig {
     let mut rig = holding(workers, held_bytes_max);
-    rig.pipeline.release_hold(Threshold::DEFAULT);
+    rig.pipeline.release_hold();
     rig.woken();
     rig.pipeline.release(SourceId::Hub, |_| {});
     rig.pipeline.release(SourceId::Broker, |_| {});
@@ -27,7 +28,8 @@ fn holding(workers: usize, held_bytes_max: usize) -> Rig {
     let [hub, broker, outlet]: [Arc<Notify>; 3] = Default::default();
     let wakes = [Arc::clone(&hub), Arc::clone(&broker)];
     let path = JsonPath::default();
-    let pipeline = Pipeline::start(&wakes, &outlet, workers, &path, held_bytes_max).unwrap();
+    let pipeline =
+        Pipeline::start(&wakes, &outlet, workers, &path, held_bytes_max, Arc::default()).unwrap();
     Rig { pipeline, hub, broker, outlet }
 }
 
@@ -49,8 +51,15 @@ impl Rig {
         let (block, places) = block(messages, pad);
         for ((id, _), message) in messages.iter().zip(places) {
             let id = (*id != 0).then_some(*id);
-            self.pipeline.receive(source, &block, message, id, Threshold::DEFAULT);
+            self.pipeline.receive(source, &block, message, id);
         }
+    }
+
+    /// What comes from now on is judged by `threshold`.
+    fn judge_by(&mut self, threshold: f64) {
+        let threshold = Threshold::new(threshold).unwrap();
+        self.pipeline.cell().store(Setting { threshold, version: None });
+        self.pipeline.read_threshold();
     }
 
     fn advance(&mut self) {
@@ -197,13 +206,13 @@ fn what_waits_is_counted_and_keeps_no_chunk() {
     let mut rig = holding(1, 1 << 20);
     let (chunk, places) = block(&[(1, 9), (2, 9)], 50_000);
     for message in places {
-        rig.pipeline.receive(SourceId::Hub, &chunk, message, Some(1), Threshold::DEFAULT);
+        rig.pipeline.receive(SourceId::Hub, &chunk, message, Some(1));
     }
     rig.advance();
     assert!(chunk.is_unique());
     let held = rig.pipeline.held(SourceId::Hub).bytes;
     assert!((100_000..105_000).contains(&held), "{held}");
-    rig.pipeline.release_hold(Threshold::DEFAULT);
+    rig.pipeline.release_hold();
     rig.receive(SourceId::Broker, &[(1, 9), (2, 9)], 50_000);
     rig.advance();
     // Judged already, or not yet.
@@ -227,12 +236,15 @@ fn a_hold_is_released_once() {
     assert!(rig.pipeline.is_holding() && !rig.pipeline.is_drained());
     assert!(SourceId::ALL.into_iter().all(|source| !rig.pipeline.is_idle(source)));
     assert_eq!(rig.pipeline.counters.alerts + rig.pipeline.counters.not_alerts, 0);
-    rig.pipeline.release_hold(Threshold::new(60.0).unwrap());
+    rig.judge_by(60.0);
+    rig.pipeline.release_hold();
+    rig.judge_by(25.0);
     assert!(!rig.pipeline.is_holding());
     let hub = Arc::clone(&rig.hub);
     assert_eq!(rig.wake_others(&hub), [false, true, false], "the broker's can be released");
     rig.receive(SourceId::Hub, &[(2, 50)], 0);
-    rig.pipeline.release_hold(Threshold::new(70.0).unwrap());
+    rig.judge_by(70.0);
+    rig.pipeline.release_hold();
     rig.advance();
     assert_eq!(rig.alert().origin(), "2", "the only one that 25 judged");
     assert!(rig.pipeline.is_drained());
@@ -350,7 +362,7 @@ fn each_message_is_counted_once_by_what_it_is() {
             let message =
                 Message { origin: Span::new(at..at), body: Span::new(at..at + body.len()) };
             at += body.len();
-            rig.pipeline.receive(SourceId::Hub, &block, message, None, Threshold::DEFAULT);
+            rig.pipeline.receive(SourceId::Hub, &block, message, None);
         }
         rig.advance();
     }

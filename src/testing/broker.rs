@@ -66,14 +66,15 @@ impl Rig {
         let [hub_wake, source_wake, outlet_wake]: [Arc<Notify>; 3] = Default::default();
         let wakes = [hub_wake, Arc::clone(&source_wake)];
         let path = JsonPath::default();
-        let pipeline = Pipeline::start(&wakes, &outlet_wake, 0, &path, held_bytes_max).unwrap();
+        let setting = Setting { threshold: Threshold::DEFAULT, version: None };
+        let cell = Arc::new(ThresholdCell::new(setting));
+        let pipeline =
+            Pipeline::start(&wakes, &outlet_wake, 0, &path, held_bytes_max, cell).unwrap();
         let pipeline = SharedPipeline::new(pipeline);
         let (stop, stopped) = watch::channel(false);
-        let setting = Setting { threshold: Threshold::DEFAULT, version: None };
         let context = Context {
             pipeline: pipeline.clone(),
             stop: stopped,
-            cell: Arc::new(ThresholdCell::new(setting)),
             puback_timeout: PUBACK_TIMEOUT,
             drain_timeout: DRAIN,
         };
@@ -100,7 +101,7 @@ impl Rig {
     /// The threshold is 25, and known.
     pub(crate) fn new(held_bytes_max: usize) -> Self {
         let rig = Self::holding(held_bytes_max);
-        rig.pipeline.lock().release_hold(Threshold::DEFAULT);
+        rig.pipeline.lock().release_hold();
         rig
     }
 
@@ -150,7 +151,7 @@ impl Rig {
 
     /// The threshold in force.
     pub(crate) fn threshold(&self) -> Threshold {
-        self.context.cell.load().threshold
+        self.pipeline.lock().cell().load().threshold
     }
 
     /// Takes a message in and judges it, in the source's place.
@@ -159,9 +160,9 @@ impl Rig {
         let block = bytes::Bytes::from(format!("{topic}{body}"));
         let (middle, end) = (topic.len(), block.len());
         let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
-        let threshold = self.threshold();
         let pipeline = &mut *self.pipeline.lock();
-        pipeline.receive(SourceId::Broker, &block, message, Some(1), threshold);
+        pipeline.read_threshold();
+        pipeline.receive(SourceId::Broker, &block, message, Some(1));
         pipeline.advance(std::time::Instant::now());
         pipeline.wake_others(&self.source_wake);
     }

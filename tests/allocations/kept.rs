@@ -19,7 +19,6 @@ use sluicegate::pipeline::limits::HELD_BYTES_MIN;
 use sluicegate::pipeline::message::{Alert, Message, SourceId, Span};
 use sluicegate::pipeline::origin::Origin;
 use sluicegate::pipeline::parse::JsonPath;
-use sluicegate::pipeline::threshold::Threshold;
 use tokio::io::{AsyncRead, ReadBuf, join, sink};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -125,7 +124,9 @@ impl Rig {
         let mut made = None;
         let used = measure(|| {
             let path = JsonPath::default();
-            let pipeline = Pipeline::start(&wakes, &wakes[1], 0, &path, HELD_BYTES_MIN).unwrap();
+            let pipeline =
+                Pipeline::start(&wakes, &wakes[1], 0, &path, HELD_BYTES_MIN, Arc::default())
+                    .unwrap();
             let stream = join(Pieces { bytes, at: 0 }, sink());
             made = Some((pipeline, Connection::new(stream, Duration::ZERO)));
         });
@@ -159,8 +160,7 @@ impl Rig {
                     Incoming::Publish(publish) => {
                         let origin = Span::new(publish.topic_at()..publish.topic_end());
                         let message = Message { origin, body: Span::new(publish.body()) };
-                        let (id, threshold) = (publish.packet_id(), Threshold::DEFAULT);
-                        pipeline.receive(BROKER, &block, message, id, threshold);
+                        pipeline.receive(BROKER, &block, message, publish.packet_id());
                     }
                     Incoming::TooLarge { packet_id, bytes, topic } => {
                         let (origin, now) = (Origin::Topic(&topic), Instant::now());
@@ -242,7 +242,7 @@ proptest! {
         let mut rig = Rig::new(bytes);
         for turn in 0.. {
             if turn == hold_turns {
-                rig.count(|rig| rig.pipeline.release_hold(Threshold::DEFAULT));
+                rig.count(|rig| rig.pipeline.release_hold());
             }
             let is_over = rig.pipeline.is_over_bound(BROKER, 1);
             let has_more = rig.turn() || turn <= hold_turns;

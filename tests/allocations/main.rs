@@ -24,7 +24,6 @@ use sluicegate::hub::trust::{Trust, trusting};
 use sluicegate::mqtt::tls::TlsSettings;
 use sluicegate::mqtt::{QoS, transport::Route};
 use sluicegate::pipeline::parse::JsonPath;
-use sluicegate::pipeline::threshold::ThresholdCell;
 use sluicegate::pipeline::{Pipeline, SharedPipeline};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
@@ -85,13 +84,13 @@ fn connect(way: Way, workers: usize, port: u16, runtime: &Runtime, stop: watch::
     let [hub, source, outlet]: [Arc<Notify>; 3] = Default::default();
     let to_hub = if matches!(way, Way::Broker) { &outlet } else { &hub };
     let wakes = [Arc::clone(&hub), Arc::clone(&source)];
+    let path = JsonPath::default();
     let pipeline =
-        Pipeline::start(&wakes, to_hub, workers, &JsonPath::default(), HELD_BYTES).unwrap();
+        Pipeline::start(&wakes, to_hub, workers, &path, HELD_BYTES, Arc::default()).unwrap();
     let pipeline = SharedPipeline::new(pipeline);
-    let cell = Arc::new(ThresholdCell::default());
     if matches!(way, Way::Hub | Way::BrokerToHub) {
         let settings = link_settings(port, way);
-        let link = HubLink::new(settings, pipeline.clone(), hub, stop.clone(), Arc::clone(&cell));
+        let link = HubLink::new(settings, pipeline.clone(), hub, stop.clone());
         runtime.spawn(link.run());
     }
     if matches!(way, Way::Hub) {
@@ -100,7 +99,7 @@ fn connect(way: Way, workers: usize, port: u16, runtime: &Runtime, stop: watch::
     let (settings, topics) = broker_settings(port);
     let login = Login::new(&settings, Duration::from_secs(60));
     let (puback_timeout, drain_timeout) = (Duration::from_secs(60), Duration::ZERO);
-    let context = Context { pipeline, stop, cell, puback_timeout, drain_timeout };
+    let context = Context { pipeline, stop, puback_timeout, drain_timeout };
     if matches!(way, Way::Broker) {
         let outlet = Outlet::new(&login, &topics, context.clone(), outlet);
         runtime.spawn(outlet.run());

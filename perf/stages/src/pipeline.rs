@@ -17,7 +17,6 @@ use sluicegate::hub::link::{HubLink, LinkSettings};
 use sluicegate::hub::trust::{Trust, trusting};
 use sluicegate::mqtt::{Connection, Route};
 use sluicegate::pipeline::parse::JsonPath;
-use sluicegate::pipeline::threshold::ThresholdCell;
 use sluicegate::pipeline::{Pipeline, SharedPipeline};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
@@ -70,7 +69,8 @@ impl Module {
         let runtime = Builder::new_current_thread().enable_time().build().map_err(text)?;
         let wake = Arc::new(Notify::new());
         let wakes = [Arc::clone(&wake), Arc::default()];
-        let pipeline = Pipeline::start(&wakes, &wake, 0, &JsonPath::default(), HELD_BYTES);
+        let pipeline =
+            Pipeline::start(&wakes, &wake, 0, &JsonPath::default(), HELD_BYTES, Arc::default());
         let pipeline = SharedPipeline::new(pipeline.map_err(text)?);
         let peer = Rc::new(RefCell::new(Peer::new(ring, pipeline.clone())));
         let (stop, stopped) = watch::channel(false);
@@ -79,8 +79,7 @@ impl Module {
         fastrand::seed(1);
         let entered = runtime.enter();
         let keep_alive = settings.keep_alive;
-        let mut link =
-            HubLink::new(settings, pipeline, wake, stopped, Arc::<ThresholdCell>::default());
+        let mut link = HubLink::new(settings, pipeline, wake, stopped);
         let connection = Connection::new(Wire(Rc::clone(&peer)), keep_alive);
         let link = Box::pin(async move {
             match link.serve_over(connection).await {

@@ -25,7 +25,7 @@ impl Outlet {
             Ok(false) => return Ok(false),
             Ok(true) => {}
             Err(End::SubscriptionRefused(topic)) => {
-                let threshold = self.context.cell.load().threshold;
+                let threshold = self.control.threshold();
                 error!(
                     "the broker refused the subscription to the control topic {topic}: {threshold} \
                      judges, and nothing can change it; let the access list allow it, or name \
@@ -85,7 +85,7 @@ impl Outlet {
         match outcome {
             Outcome::Applied(threshold) => info!("threshold in force: {threshold}"),
             Outcome::Refused(problem) => {
-                let kept = self.context.cell.load().threshold;
+                let kept = self.control.threshold();
                 warn!("control patch on {topic} refused: {problem}; the threshold stays {kept}");
             }
             Outcome::Stale => info!(

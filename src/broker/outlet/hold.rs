@@ -5,7 +5,6 @@ use std::time::Instant;
 use tracing::warn;
 
 use crate::pipeline::Pipeline;
-use crate::pipeline::threshold::ThresholdCell;
 use crate::twin::limits::FIRST_TWIN_WAIT;
 
 /// It outlives connections: a broker that ends each of them early does not prolong it.
@@ -33,15 +32,16 @@ impl Hold {
     }
 
     /// Ends the pipeline's hold when that is due.
-    pub(super) fn end_when_due(&self, pipeline: &mut Pipeline, cell: &ThresholdCell, now: Instant) {
+    pub(super) fn end_when_due(&self, pipeline: &mut Pipeline, now: Instant) {
         let is_over = self.until.is_some_and(|until| now >= until);
         if !pipeline.is_holding() || !(self.is_known || is_over) {
             return;
         }
-        let threshold = cell.load().threshold;
+        pipeline.read_threshold();
         if !self.is_known {
+            let threshold = pipeline.cell().load().threshold;
             warn!("no word from the control topic in {FIRST_TWIN_WAIT:?}: {threshold} judges");
         }
-        pipeline.release_hold(threshold);
+        pipeline.release_hold();
     }
 }

@@ -154,7 +154,7 @@ async fn what_waits_for_the_threshold_is_judged_once() {
         let (served, mut peer) = serve(source, true).await;
         deliver(&mut peer, QoS::AtLeastOnce, 1, again, true).await;
         until(|| rig.pipeline.lock().counters.redelivered == 1).await;
-        rig.pipeline.lock().release_hold(rig.threshold());
+        rig.pipeline.lock().release_hold();
         rig.source_wake.notify_one();
         let alert = rig.alert().await;
         assert_eq!(alert.body(), HOT.as_bytes());

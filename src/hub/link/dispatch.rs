@@ -83,7 +83,7 @@ impl HubLink {
             Received::TwinResponse { status, rid, .. } => {
                 let now = session::now();
                 let outcome = self.twin.response(status, &rid, &publish.payload, now);
-                self.threshold = self.cell.load().threshold;
+                pipeline.read_threshold();
                 self.log_twin(&outcome, &publish.payload, pipeline);
                 warn_of_document(status, &publish.payload, &[PROPERTY]);
                 self.end_hold_when_due(pipeline, now);
@@ -166,7 +166,7 @@ impl HubLink {
             excerpt(message.body.of(block)),
             origin.of(block).escape_ascii(),
         );
-        pipeline.receive(HUB, block, message, packet_id, self.threshold);
+        pipeline.receive(HUB, block, message, packet_id);
     }
 
     fn is_overrun(&self) -> bool {
@@ -175,14 +175,13 @@ impl HubLink {
 
     fn patch(&mut self, version: Option<u64>, body: &[u8], pipeline: &mut Pipeline) {
         pipeline.counters.twin_callbacks += 1;
-        let before = self.threshold;
         let outcome = self.twin.patch(version, body);
-        self.threshold = self.cell.load().threshold;
         if matches!(outcome, Outcome::Applied(_)) {
             // A patch that overtakes the first document ends the wait for it: what came before the
             // patch is judged by what was in force before it.
-            pipeline.release_hold(before);
+            pipeline.release_hold();
         }
+        pipeline.read_threshold();
         info!(
             "desired patch, twin callback {}: \"{}\"",
             pipeline.counters.twin_callbacks,
@@ -197,7 +196,7 @@ impl HubLink {
             Outcome::Applied(threshold) => info!("threshold in force: {threshold}"),
             Outcome::Refused(problem) => {
                 pipeline.counters.twin_refused += 1;
-                let kept = self.cell.load().threshold;
+                let kept = pipeline.cell().load().threshold;
                 warn!("desired properties refused: {problem}; the threshold stays {kept}");
             }
             Outcome::RequestFailed(problem) => warn!("{problem}: \"{}\"", excerpt(body)),
@@ -231,7 +230,7 @@ impl HubLink {
     }
 
     fn stats(&self, pipeline: &Pipeline) -> serde_json::Value {
-        let setting = self.cell.load();
+        let setting = pipeline.cell().load();
         let held = pipeline.held_in_all();
         json!({
             "threshold": setting.threshold.value(),

@@ -143,7 +143,7 @@ impl HubLink {
         // Both are looked at once a turn: the one is news to this thread alone, the other changes
         // by what is taken here.
         let is_stopping = self.is_stopping();
-        self.threshold = self.cell.load().threshold;
+        pipeline.read_threshold();
         let Session { connection, inbox, subscription, .. } = session;
         let mut has_worked = false;
         let (block, packets) = inbox.drain();
@@ -249,11 +249,11 @@ impl HubLink {
         if !known && now < self.hold_until {
             return;
         }
-        let threshold = self.cell.load().threshold;
         if !known {
+            let threshold = pipeline.cell().load().threshold;
             warn!("no twin after {FIRST_TWIN_WAIT:?}: the default threshold {threshold} judges");
         }
-        pipeline.release_hold(threshold);
+        pipeline.release_hold();
     }
 
     /// Whether the connection is being left and can go.

@@ -11,7 +11,7 @@ use crate::hub::trust::trusting;
 use crate::mqtt::packet::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode};
 use crate::mqtt::{Connection, QoS};
 use crate::pipeline::parse::JsonPath;
-use crate::pipeline::threshold::{Setting, Threshold};
+use crate::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 use crate::pipeline::{Pipeline, SharedPipeline};
 use crate::twin::limits::FIRST_TWIN_WAIT;
 
@@ -51,7 +51,8 @@ fn link_beside(
     let threshold = Threshold::new(25.0).expect("finite");
     let cell = Arc::new(ThresholdCell::new(Setting { threshold, version: None }));
     let wakes = [Arc::clone(&wake), Arc::clone(broker_wake)];
-    let pipeline = Pipeline::start(&wakes, &wake, parsers, &JsonPath::default(), held_bytes_max);
+    let pipeline =
+        Pipeline::start(&wakes, &wake, parsers, &JsonPath::default(), held_bytes_max, cell);
     let pipeline = SharedPipeline::new(pipeline.expect("threads"));
     let settings = LinkSettings {
         identity: Identity {
@@ -71,7 +72,7 @@ fn link_beside(
         linger: Duration::ZERO,
         judge_own_alerts: false,
     };
-    (HubLink::new(settings, pipeline, Arc::clone(&wake), stopped, cell), stop, wake)
+    (HubLink::new(settings, pipeline, Arc::clone(&wake), stopped), stop, wake)
 }
 
 /// The hub's end of a connection.

@@ -14,8 +14,7 @@ pub(super) fn from_broker_on(topic: &str, shared: &SharedPipeline, wake: &Notify
     let pipeline = &mut *shared.lock();
     let (middle, end) = (topic.len(), block.len());
     let message = Message { origin: Span::new(0..middle), body: Span::new(middle..end) };
-    let threshold = Threshold::new(25.0).expect("finite");
-    pipeline.receive(SourceId::Broker, &block, message, None, threshold);
+    pipeline.receive(SourceId::Broker, &block, message, None);
     pipeline.advance(Instant::now());
     pipeline.release(SourceId::Broker, |_| {});
     wake.notify_one();

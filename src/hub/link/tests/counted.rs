@@ -120,7 +120,7 @@ fn missing_pubacks_are_counted() {
 #[tokio::test]
 async fn a_connection_works_once_something_was_acknowledged() {
     let (mut link, _stop, _wake) = link_with(0, 1 << 20);
-    link.pipeline.lock().release_hold(Threshold::DEFAULT);
+    link.pipeline.lock().release_hold();
     for (input, has_worked) in [(None, false), (Some(COLD), true), (Some(HOT), true)] {
         let (ours, theirs) = duplex(1 << 16);
         let connection = Connection::new(ours, Duration::from_secs(60));

@@ -44,8 +44,8 @@ async fn an_own_alert_is_judged_where_it_is_to_be() {
     let log = capture();
     let (mut link, _stop, _wake) = link(1 << 20);
     link.settings.judge_own_alerts = true;
-    let HubLink { settings, pipeline, wake, stop, cell, .. } = link;
-    let link = HubLink::new(settings, pipeline.clone(), wake, stop, cell);
+    let HubLink { settings, pipeline, wake, stop, .. } = link;
+    let link = HubLink::new(settings, pipeline.clone(), wake, stop);
     let (_served, mut hub) = serve(link, 1 << 16);
     hub.start(25, 1).await;
     hub.answer_report().await;

@@ -67,7 +67,7 @@ async fn a_renewal_finishes_what_is_in_flight_and_takes_nothing_new() {
 #[tokio::test(start_paused = true)]
 async fn nothing_that_comes_while_leaving_is_acknowledged() {
     let (link, _stop, _wake) = renewed_link();
-    let cell = Arc::clone(&link.cell);
+    let cell = Arc::clone(link.pipeline.lock().cell());
     let (served, mut hub) = serve(link, 1 << 20);
     let alert = hub.start_with_an_alert(7).await;
     hub.wait_for_renewal().await;

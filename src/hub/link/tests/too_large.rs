@@ -20,7 +20,7 @@ impl Hub {
 async fn a_patch_and_a_document_that_are_too_large_hold_nothing_up() {
     let (link, _stop, _wake) = link(1 << 20);
     let pipeline = link.pipeline.clone();
-    let cell = Arc::clone(&link.cell);
+    let cell = Arc::clone(link.pipeline.lock().cell());
     let in_force = || cell.load().threshold.value();
     let (_served, mut hub) = serve(link, 1 << 20);
     hub.start(60, 4).await;

@@ -8,7 +8,8 @@ use super::*;
 /// A hub that has sent one message, an alert; and the alert as it is to come.
 fn peer() -> (Peer, Vec<u8>) {
     let (wakes, outlet) = (Default::default(), Arc::default());
-    let pipeline = Pipeline::start(&wakes, &outlet, 0, &JsonPath::default(), 1 << 20);
+    let pipeline =
+        Pipeline::start(&wakes, &outlet, 0, &JsonPath::default(), 1 << 20, Arc::default());
     let pipeline = SharedPipeline::new(pipeline.expect("no threads"));
     let mut peer = Peer::new(Ring::new(1, 1), pipeline);
     peer.is_started = true;
