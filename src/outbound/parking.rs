@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tracing::{error, info};
 
-use super::suspicion::{Blame, KeptIn, Mark, Work};
+use super::suspicion::{Blame, Fingerprint, KeptIn, Work};
 use super::{HungUp, Outbound, Unacknowledged, outgoing};
 use crate::host::logging::excerpt;
 use crate::mqtt::session;
@@ -34,7 +34,7 @@ impl<N: Naming> Outbound<N> {
     /// Parks in `dead_letters`, and takes up what an earlier run has parked there.
     pub fn park_in(&mut self, dead_letters: DeadLetters, now: Instant) {
         for (name, head, body) in dead_letters.pending() {
-            self.suspicion.resume(Mark::of(&head.topic, &body), KeptIn::File(name), now);
+            self.suspicion.resume(Fingerprint::of(&head.topic, &body), KeptIn::File(name), now);
         }
         self.dead_letters = Some(dead_letters);
     }
@@ -86,12 +86,12 @@ impl<N: Naming> Outbound<N> {
         self.aside = self.suspicion.in_table();
     }
 
-    fn mark(&mut self, id: u16) -> Option<Mark> {
+    fn mark(&mut self, id: u16) -> Option<Fingerprint> {
         match self.inflight.get(id)? {
             Unacknowledged::Alert(alert) => {
-                Some(Mark::of(self.naming.topic(alert).ok()?, alert.body()))
+                Some(Fingerprint::of(self.naming.topic(alert).ok()?, alert.body()))
             }
-            Unacknowledged::Report(report) => Some(Mark::of(&report.topic, &report.body)),
+            Unacknowledged::Report(report) => Some(Fingerprint::of(&report.topic, &report.body)),
             Unacknowledged::Parked => None,
         }
     }
@@ -151,7 +151,7 @@ impl<N: Naming> Outbound<N> {
             return None;
         }
         let topic = self.naming.topic(alert).ok()?;
-        self.suspicion.find(Mark::of(topic, alert.body()))
+        self.suspicion.find(Fingerprint::of(topic, alert.body()))
     }
 
     /// A new alert is like a suspect: it shares its fate, and is not sent. Where the suspect is

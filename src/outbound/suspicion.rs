@@ -48,7 +48,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::outbound::dead_letters::FileName;
-pub(super) use suspect::{KeptIn, Mark, Suspect, Work};
+pub(super) use suspect::{Fingerprint, KeptIn, Suspect, Work};
 
 mod suspect;
 
@@ -365,7 +365,7 @@ impl Suspicion {
     }
 
     /// Makes publishes suspects, to be tried at once.
-    pub(super) fn suspect(&mut self, mark: Mark, places: VecDeque<KeptIn>, now: Instant) {
+    pub(super) fn suspect(&mut self, mark: Fingerprint, places: VecDeque<KeptIn>, now: Instant) {
         let suspect = self.suspects.len();
         let none = VecDeque::with_capacity(places.len());
         let (tries, certain, work) = (0, None, Work::None);
@@ -374,7 +374,7 @@ impl Suspicion {
     }
 
     /// Takes in a suspect that was parked by an earlier run.
-    pub(super) fn resume(&mut self, mark: Mark, place: KeptIn, now: Instant) {
+    pub(super) fn resume(&mut self, mark: Fingerprint, place: KeptIn, now: Instant) {
         match self.find(mark) {
             Some(suspect) => self.add(suspect, place),
             None => {
@@ -416,7 +416,7 @@ impl Suspicion {
     }
 
     /// The number of the suspect that such a publish belongs to.
-    pub(super) fn find(&self, mark: Mark) -> Option<usize> {
+    pub(super) fn find(&self, mark: Fingerprint) -> Option<usize> {
         let is_it = |suspect: &Suspect| suspect.mark == mark && suspect.work != Work::Refuse;
         self.suspects.iter().position(is_it)
     }

@@ -11,12 +11,12 @@ use crate::outbound::dead_letters::FileName;
 
 /// Equal for publishes of equal topic and body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::outbound) struct Mark {
+pub(in crate::outbound) struct Fingerprint {
     pub(super) body_bytes: usize,
     hash: u64,
 }
 
-impl Mark {
+impl Fingerprint {
     pub(in crate::outbound) fn of(topic: &str, body: &[u8]) -> Self {
         let mut hasher = DefaultHasher::new();
         (topic, body).hash(&mut hasher);
@@ -36,7 +36,7 @@ pub(in crate::outbound) enum KeptIn {
 /// Publishes of the same bytes, which share their fate.
 #[derive(Debug)]
 pub(in crate::outbound) struct Suspect {
-    pub(super) mark: Mark,
+    pub(super) mark: Fingerprint,
     /// At least one; the first is the next to be tried.
     pub(super) places: VecDeque<KeptIn>,
     pub(in crate::outbound) tries: u32,

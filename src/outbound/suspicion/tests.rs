@@ -3,8 +3,8 @@ use super::*;
 const OTHERS: Use = Use { under_way: 0, acknowledged: 1, has_old: false, has_new: false };
 const NO_OTHERS: Use = Use { acknowledged: 0, ..OTHERS };
 
-fn mark(n: u8) -> Mark {
-    Mark::of("t", &[n])
+fn mark(n: u8) -> Fingerprint {
+    Fingerprint::of("t", &[n])
 }
 
 fn suspicious(place: KeptIn, now: Instant) -> Suspicion {
@@ -316,7 +316,7 @@ fn suspects_are_bounded() {
     {
         let mut suspicion = alone(5, now);
         for n in 0..suspects {
-            let mark = Mark::of("t", &n.to_be_bytes());
+            let mark = Fingerprint::of("t", &n.to_be_bytes());
             suspicion.suspect(mark, VecDeque::from([KeptIn::File(FileName::default())]), now);
         }
         suspicion.hung_up(now, 0, Some(5));

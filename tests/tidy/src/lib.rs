@@ -1,7 +1,7 @@
 //! What the whole tree keeps to, each rule a function from the `Tree` to its `Finding`s:
 //!
 //! ```text
-//! files ──► tree ──┬──► outline (Rust) ──┬──► sizes, circles
+//! files ──► tree ──┬──► outline (Rust) ──┬──► sizes, types, circles
 //!                  │                     ├──► constants, items
 //!                  ├──► markdown ────────┴──► links, paths, sentences
 //!                  └──────────────────────► lines, words
@@ -25,6 +25,7 @@ pub mod pattern;
 pub mod sentences;
 pub mod sizes;
 pub mod tree;
+pub mod types;
 pub mod words;
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct Outline {
     pub path: String,
     /// In order.
     pub functions: Vec<Function>,
+    /// Types at the top of the file, and where each begins, from 1.
+    pub types: Vec<(String, usize)>,
     /// What has a name, by the modules and types within the file that it is in.
     pub names: BTreeSet<Vec<String>>,
     /// Texts between quotation marks.
@@ -50,6 +52,7 @@ impl Outline {
         let empty = Self {
             path: path.to_owned(),
             functions: Vec::new(),
+            types: Vec::new(),
             names: BTreeSet::new(),
             literals: BTreeSet::new(),
             module: Module::default(),
@@ -68,8 +71,21 @@ impl Outline {
         names.visit_file(&file);
         let literals = tokens::literals(file.to_token_stream());
         let module = Module::of(&file.items);
-        Self { functions: functions.0, names: names.found, literals, module, ..empty }
+        let types = file.items.iter().filter_map(type_of).collect();
+        Self { functions: functions.0, types, names: names.found, literals, module, ..empty }
     }
+}
+
+fn type_of(item: &syn::Item) -> Option<(String, usize)> {
+    let name = match item {
+        syn::Item::Enum(item) => &item.ident,
+        syn::Item::Struct(item) => &item.ident,
+        syn::Item::Trait(item) => &item.ident,
+        syn::Item::Type(item) => &item.ident,
+        syn::Item::Union(item) => &item.ident,
+        _ => return None,
+    };
+    Some((name.to_string(), name.span().start().line))
 }
 
 #[derive(Default)]

@@ -36,6 +36,11 @@ fn files_are_short() {
 }
 
 #[test]
+fn types_have_their_own_names() {
+    assert_tidy(types::check);
+}
+
+#[test]
 fn modules_make_no_circles() {
     assert_tidy(circles::check);
 }

@@ -1,0 +1,62 @@
+//! No two types of the product have one name, so that a reader who looks for a name finds one
+//! thing.
+//!
+//! What is meant: structs, enums, unions, traits and aliases at the top of a file of `src`. Tests
+//! may name what they need; what a trait makes its users name is the trait's.
+
+use std::collections::BTreeMap;
+
+use crate::finding::Finding;
+use crate::tree::Tree;
+
+/// Types whose name an earlier file has.
+pub fn check(tree: &Tree) -> Vec<Finding> {
+    let mut first: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for outline in tree.outlines().iter().filter(|outline| is_product(&outline.path)) {
+        for (name, line) in &outline.types {
+            if let Some((path, line_there)) = first.get(name.as_str()) {
+                let what = format!(
+                    "`{name}` is at {path}:{line_there} too: name each by what it is in MQTT or \
+                     Azure"
+                );
+                findings.push(Finding::new(&outline.path, *line, what));
+            } else {
+                first.insert(name, (&outline.path, *line));
+            }
+        }
+    }
+    findings
+}
+
+fn is_product(path: &str) -> bool {
+    let is_of_tests = |part: &str| {
+        let name = part.trim_end_matches(".rs");
+        name == "testing" || name == "tests" || name.ends_with("_tests")
+    };
+    path.starts_with("src/") && !path.split('/').any(is_of_tests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_type_of_a_name_is_found() {
+        let tree = Tree::of(&[
+            ("src/a.rs", "struct Link; impl T for Link { type Stream = u8; }\nenum Stream {}"),
+            ("src/b.rs", "\nmod tests { struct Stream; }\npub type Link = u8;"),
+            ("src/b/tests.rs", "struct Link;"),
+            ("src/b/more_tests.rs", "struct Link;"),
+            ("src/testing/link.rs", "struct Link;"),
+            ("perf/src/a.rs", "struct Link;"),
+        ]);
+        let shown: Vec<_> = check(&tree).iter().map(Finding::to_string).collect();
+        let expected = "src/b.rs:3: `Link` is at src/a.rs:1 too: name each by what it is in MQTT \
+                        or Azure";
+        assert_eq!(shown, [expected]);
+        let kinds = "enum A {}\nunion B { b: u8 }\ntrait C {}\ntype D = u8;\nstruct E;";
+        let tree = Tree::of(&[("src/a.rs", kinds), ("src/b.rs", kinds)]);
+        assert_eq!(check(&tree).len(), 5);
+    }
+}
