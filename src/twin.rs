@@ -179,9 +179,11 @@ impl Twin {
     /// by what it has taken.
     fn is_acknowledged(&self, reported: Option<&str>, report: &Value) -> bool {
         let Some(reported) = reported else { return self.requests.is_taken(PROPERTY, report) };
-        let told = members(reported.as_bytes(), [PROPERTY]).ok().and_then(|[told]| told);
-        told.and_then(|told| serde_json::from_str(told).ok())
-            .is_some_and(|told: Value| told == *report)
+        let reported_text =
+            members(reported.as_bytes(), [PROPERTY]).ok().and_then(|[reported_text]| reported_text);
+        reported_text
+            .and_then(|reported_text| serde_json::from_str(reported_text).ok())
+            .is_some_and(|reported_text: Value| reported_text == *report)
     }
 }
 

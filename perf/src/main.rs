@@ -78,12 +78,12 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Core => core(),
         Command::Bare => bare(),
-        Command::Gate(args) => return told("gate", gate::run(&args)),
+        Command::Gate(args) => return exit_code("gate", gate::run(&args)),
         Command::Budgets(args) => budgets(&args),
-        Command::Record(args) => return told("record", record::run(&args)),
-        Command::Ab(args) => return told("ab", ab::run(&args)),
-        Command::Verify(args) => return told("verify", verify::run(&args)),
-        Command::Trend(args) => return told("trend", trend::run(&args)),
+        Command::Record(args) => return exit_code("record", record::run(&args)),
+        Command::Ab(args) => return exit_code("ab", ab::run(&args)),
+        Command::Verify(args) => return exit_code("verify", verify::run(&args)),
+        Command::Trend(args) => return exit_code("trend", trend::run(&args)),
     };
     match result {
         Ok(code) => code,
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
 }
 
 /// The exit code of a command, which has said everything else, unless it failed.
-fn told(command: &str, ended: Result<u8, Failure>) -> ExitCode {
+fn exit_code(command: &str, ended: Result<u8, Failure>) -> ExitCode {
     match ended {
         Ok(code) => code.into(),
         Err(failure) => {

@@ -93,8 +93,8 @@ impl Sources {
                 "{} does not tell what it was built from ('{said}')",
                 program.display()
             )),
-            Some(told) if told != expected => refuse(format!(
-                "{} was not built from {} as it is now: it has sources {told}, they are {expected}",
+            Some(known) if known != expected => refuse(format!(
+                "{} was not built from {} as it is now: it has sources {known}, they are {expected}",
                 program.display(),
                 self.root.display()
             )),

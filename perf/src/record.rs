@@ -148,7 +148,7 @@ fn measure_all(
                 if stop.is_asked() {
                     return Err(Failure::internal("stopped: nothing is recorded".to_owned()));
                 }
-                eprintln!("{round}/{} {}", args.times, told(*run, &attempt, scenarios));
+                eprintln!("{round}/{} {}", args.times, attempt_line(*run, &attempt, scenarios));
                 tries.push(attempt);
             }
             rounds.entry(*run).or_default().push(tries);
@@ -158,7 +158,7 @@ fn measure_all(
 }
 
 /// A try in one line: the figures that are asked of it.
-fn told(run: Run, attempt: &Attempt, scenarios: &[Scenario]) -> String {
+fn attempt_line(run: Run, attempt: &Attempt, scenarios: &[Scenario]) -> String {
     let rows = scenarios.iter().filter(|scenario| scenario.run == run);
     let cells: Vec<String> = match &attempt.reading {
         Ok(reading) => rows

@@ -56,8 +56,8 @@ pub fn run(args: &TrendArgs) -> Result<u8, Failure> {
     }
     let html = page::html(&found).map_err(Failure::internal)?;
     if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        let told = |error| Failure::internal(format!("{}: {error}", folder.display()));
-        fs::create_dir_all(folder).map_err(told)?;
+        let failure = |error| Failure::internal(format!("{}: {error}", folder.display()));
+        fs::create_dir_all(folder).map_err(failure)?;
     }
     loadgen_report::write(&args.out, &html).map_err(Failure::internal)?;
     println!("wrote {}", args.out.display());

@@ -154,8 +154,8 @@ mod tests {
             let written = acknowledgement(form, &json!(10), verdict, 2);
             assert_eq!(written, wanted);
             let is_rejected = *verdict != Acceptance::Completed;
-            let told = PropertyAcknowledgement { version: 2, value: Some("10"), is_rejected };
-            assert_eq!(acknowledged(&written.to_string()), Some(told), "read back");
+            let shown = PropertyAcknowledgement { version: 2, value: Some("10"), is_rejected };
+            assert_eq!(acknowledged(&written.to_string()), Some(shown), "read back");
         }
     }
 
@@ -170,8 +170,8 @@ mod tests {
             (r#"{"value":7,"desiredVersion":4}"#, 4, false),
         ];
         for (report, version, is_rejected) in cases {
-            let told = PropertyAcknowledgement { version, value: Some("7"), is_rejected };
-            assert_eq!(acknowledged(report), Some(told), "{report}");
+            let shown = PropertyAcknowledgement { version, value: Some("7"), is_rejected };
+            assert_eq!(acknowledged(report), Some(shown), "{report}");
         }
     }
 

@@ -185,13 +185,13 @@ mod tests {
             ("x", "is not JSON: expected value"),
             ("", "is not JSON: EOF"),
         ] {
-            let told = problem(&serde_json::from_str::<Value>(text).unwrap_err());
-            assert!(told.starts_with(start), "{text:.20}: {told}");
+            let output = problem(&serde_json::from_str::<Value>(text).unwrap_err());
+            assert!(output.starts_with(start), "{text:.20}: {output}");
         }
         for text in ["{\"secret\":1}", "[7]", "\"secret\"", "null", "true", "1.5", "1e9"] {
-            let told = problem(&serde_json::from_str::<[u8; 2]>(text).unwrap_err());
-            assert!(told.starts_with("has not the members"), "{text}: {told}");
-            assert!(!told.contains("secret"), "{told}");
+            let output = problem(&serde_json::from_str::<[u8; 2]>(text).unwrap_err());
+            assert!(output.starts_with("has not the members"), "{text}: {output}");
+            assert!(!output.contains("secret"), "{output}");
         }
     }
 

@@ -82,8 +82,11 @@ async fn what_a_broker_hangs_up_on_is_kept_and_told() {
         assert_eq!(held, 1, "the reading is settled");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let escaped = format!("alerts/sensors/{}", odd.to_string().as_bytes().escape_ascii());
-        let told = log.lines("the receiver hung up");
-        assert!(told.iter().all(|line| line.contains(&*escaped)) && !told.is_empty(), "{told:?}");
+        let shown = log.lines("the receiver hung up");
+        assert!(
+            shown.iter().all(|line| line.contains(&*escaped)) && !shown.is_empty(),
+            "{shown:?}"
+        );
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Source {
     /// Not read, as too much is held.
     is_paused: bool,
     /// The log has what is subscribed to.
-    is_told: bool,
+    has_logged_filters: bool,
 }
 
 impl Source {
@@ -79,7 +79,7 @@ impl Source {
             linger: Linger::new(linger),
             leaving: None,
             is_paused: false,
-            is_told: false,
+            has_logged_filters: false,
         }
     }
 
@@ -217,7 +217,7 @@ impl Source {
                     Packet::SubAck(ack) if subscription.acknowledged(&ack)? => {
                         let filters = self.filters.texts().join(", ");
                         // The same on each connection: once is enough.
-                        if std::mem::replace(&mut self.is_told, true) {
+                        if std::mem::replace(&mut self.has_logged_filters, true) {
                             debug!("subscribed to {filters}");
                         } else {
                             info!("subscribed to {filters}");

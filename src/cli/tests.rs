@@ -39,13 +39,13 @@ fn a_broker_is_shown_without_its_login() {
 /// An overlap of filters is told at the start and by `check`, by one line that names both.
 #[test]
 fn an_overlap_of_filters_is_told_once() {
-    let told = |filters: &str| {
+    let output = |filters: &str| {
         let variables = [("SLUICEGATE_BROKER", "mqtt://h"), ("SLUICEGATE_SUBSCRIBE", filters)];
         warnings(&resolved(&variables))
     };
-    assert_eq!(told("a/#,b/#,$SYS/#,a/#"), [""; 0]);
+    assert_eq!(output("a/#,b/#,$SYS/#,a/#"), [""; 0]);
     for filters in ["a/#,b/1,a/+", "$share/g/a/+,x,a/1", "$share/g/a,$share/h/a"] {
-        let lines = told(filters);
+        let lines = output(filters);
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
         let ends = [filters.split(',').next(), filters.rsplit(',').next()];
         for filter in ends.into_iter().flatten() {
@@ -56,7 +56,7 @@ fn an_overlap_of_filters_is_told_once() {
         }
     }
     let many: Vec<_> = (0..8).map(|n| format!("a/{}#", "+/".repeat(n))).collect();
-    let lines = told(&many.join(","));
+    let lines = output(&many.join(","));
     assert_eq!(lines.len(), 11);
     assert!(lines[10].contains("18 more pairs"), "{}", lines[10]);
 }

@@ -194,10 +194,10 @@ mod tests {
 
     /// What is said of `path`, in bounded time: whoever waits for a FIFO or an end waits for ever.
     fn problem(path: &Path, bytes_max: u64) -> String {
-        let (told, hear) = crossbeam_channel::bounded(1);
+        let (done, ended) = crossbeam_channel::bounded(1);
         let path = path.to_owned();
-        std::thread::spawn(move || told.send(read(&path, bytes_max).map(|_| ())));
-        let outcome = hear.recv_timeout(Duration::from_secs(30)).expect("reading does not end");
+        std::thread::spawn(move || done.send(read(&path, bytes_max).map(|_| ())));
+        let outcome = ended.recv_timeout(Duration::from_secs(30)).expect("reading does not end");
         outcome.expect_err("no regular file of that size").to_string()
     }
 
@@ -231,9 +231,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        let (told, hear) = crossbeam_channel::bounded(1);
-        std::thread::spawn(move || told.send(open(&fifo)));
-        let opened = hear.recv_timeout(Duration::from_secs(30)).expect("opening does not end");
+        let (done, ended) = crossbeam_channel::bounded(1);
+        std::thread::spawn(move || done.send(open(&fifo)));
+        let opened = ended.recv_timeout(Duration::from_secs(30)).expect("opening does not end");
         let kind = opened.unwrap().metadata().unwrap().file_type();
         assert_eq!(Kind::of(kind), Some(Kind::Fifo));
     }

@@ -34,7 +34,7 @@ pub enum Trust {
         /// The last one, with the time of its fetch.
         fetched: Option<(Arc<ClientConfig>, Instant)>,
         /// What the log has of the last one: it tells nothing twice.
-        told: String,
+        last_line: String,
     },
 }
 
@@ -58,7 +58,7 @@ pub enum TrustError {
 impl Trust {
     /// Trusts what the bundle of `workload` holds; nothing is fetched yet.
     pub fn bundle(workload: Workload) -> Self {
-        Self::Bundle { workload, fetched: None, told: String::new() }
+        Self::Bundle { workload, fetched: None, last_line: String::new() }
     }
 
     /// Trusts what `file` holds, which was `certificates` when it was last read.
@@ -78,13 +78,13 @@ impl Trust {
     /// # Errors
     /// When a file or a bundle is wanted and cannot be had; worth another attempt later.
     pub async fn tls(&mut self) -> Result<Arc<ClientConfig>, TrustError> {
-        let (workload, fetched, told) = match self {
+        let (workload, fetched, last_line) = match self {
             Self::Fixed(tls) => return Ok(Arc::clone(tls)),
             Self::File(file) => {
                 return file.again().map(TlsSettings::config).map_err(TrustError::File);
             }
             Self::Bundle { fetched: Some((tls, _)), .. } => return Ok(Arc::clone(tls)),
-            Self::Bundle { workload, fetched, told } => (workload, fetched, told),
+            Self::Bundle { workload, fetched, last_line } => (workload, fetched, last_line),
         };
         let certificates = workload.trust_bundle().await?;
         let (count, mut roots) = (certificates.len(), Roots::none());
@@ -98,11 +98,11 @@ impl Trust {
             workload.address,
             roots.len()
         );
-        if *told == line {
+        if *last_line == line {
             debug!("{line}");
         } else {
             info!("{line}");
-            *told = line;
+            *last_line = line;
         }
         let tls = client_config(roots)?;
         *fetched = Some((Arc::clone(&tls), Instant::now()));

@@ -459,8 +459,8 @@ impl<S: ByteStream> Connection<S> {
             fault @ mqttbytes::Error::PayloadSizeLimitExceeded(_) => {
                 match wire::oversized(&self.read_buffer) {
                     wire::Oversized::Publish { qos, packet_id, bytes, topic } => {
-                        let told = Incoming::TooLarge { packet_id, bytes, topic };
-                        self.oversized = Some((bytes, qos, told));
+                        let too_large = Incoming::TooLarge { packet_id, bytes, topic };
+                        self.oversized = Some((bytes, qos, too_large));
                         self.undecoded = true;
                     }
                     wire::Oversized::Incomplete => {}
@@ -475,22 +475,22 @@ impl<S: ByteStream> Connection<S> {
     /// it first on every connection, and nothing behind it would ever come. False while more of it
     /// is to come.
     fn skip_oversized(&mut self, inbox: &mut Inbox) -> bool {
-        let Some((bytes, qos, told)) = self.oversized.take() else { return true };
+        let Some((bytes, qos, too_large)) = self.oversized.take() else { return true };
         let skipped = bytes.min(self.read_buffer.len());
         self.read_buffer.advance(skipped);
         if skipped < bytes {
-            self.oversized = Some((bytes - skipped, qos, told));
+            self.oversized = Some((bytes - skipped, qos, too_large));
             self.undecoded = false;
             return false;
         }
-        let is_new = match told {
+        let is_new = match too_large {
             Incoming::TooLarge { packet_id: Some(id), .. } => {
                 self.exactly_once.received(id, qos, &mut self.write_buffer)
             }
             _ => true,
         };
         if is_new {
-            inbox.incoming.push(told);
+            inbox.incoming.push(too_large);
         }
         true
     }

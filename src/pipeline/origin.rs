@@ -66,8 +66,8 @@ mod tests {
             ("%24.cdid=&%24.cmid", nameless),
             ("%24.CDID=d", nameless),
         ];
-        for (bag, told) in hub {
-            assert_eq!(Origin::of(SourceId::Hub, bag.as_bytes()).to_string(), told, "{bag}");
+        for (bag, shown) in hub {
+            assert_eq!(Origin::of(SourceId::Hub, bag.as_bytes()).to_string(), shown, "{bag}");
         }
         let broker = [
             ("sensors/hall/1", "on topic \"sensors/hall/1\""),
@@ -76,8 +76,8 @@ mod tests {
             ("", "on topic \"\""),
             ("%24.cdid=d", "on topic \"%24.cdid=d\""),
         ];
-        for (topic, told) in broker {
-            assert_eq!(Origin::of(SourceId::Broker, topic.as_bytes()).to_string(), told);
+        for (topic, shown) in broker {
+            assert_eq!(Origin::of(SourceId::Broker, topic.as_bytes()).to_string(), shown);
         }
         let bad = Origin::of(SourceId::Hub, b"\xff");
         assert_eq!(bad.to_string(), "on topic \"\\xff\"");
@@ -89,9 +89,9 @@ mod tests {
         let long = "\u{7}".repeat(60_000);
         let bag = format!("%24.cdid={long}&%24.cmid={long}");
         for (source, origin) in [(SourceId::Hub, &bag), (SourceId::Broker, &long)] {
-            let told = Origin::of(source, origin.as_bytes()).to_string();
-            assert!(told.len() < 400 && told.ends_with(['.', '"']), "{}", told.len());
-            assert!(!told.contains('\u{7}'));
+            let shown = Origin::of(source, origin.as_bytes()).to_string();
+            assert!(shown.len() < 400 && shown.ends_with(['.', '"']), "{}", shown.len());
+            assert!(!shown.contains('\u{7}'));
         }
     }
 }

@@ -202,8 +202,9 @@ impl SensorTwin {
         for ((property, known), report) in
             Writable::ALL.into_iter().zip(&mut self.reported).zip(document.reported)
         {
-            let told = report.and_then(|report| members(report.as_bytes(), ["value"]).ok());
-            *known = told.and_then(|[value]| property.check(value?).ok());
+            let acknowledgement =
+                report.and_then(|report| members(report.as_bytes(), ["value"]).ok());
+            *known = acknowledgement.and_then(|[value]| property.check(value?).ok());
         }
         self.mend_reports(&document.reported);
         let mut wanted = Vec::new();
@@ -250,13 +251,16 @@ impl SensorTwin {
 /// Whether a reported property says that this value of this version was settled. A version alone
 /// proves nothing where the report is of another twin's value.
 fn is_acknowledged(property: Writable, report: Option<&str>, raw: &str, version: u64) -> bool {
-    let Some(told) = report.and_then(conventions::acknowledged) else { return false };
+    let Some(acknowledgement) = report.and_then(conventions::acknowledged) else { return false };
     let (_, wanted) = conventions::desired(raw);
     let is_settled = match property.check(wanted) {
-        Ok(_) => !told.is_rejected && told.value.is_none_or(|value| is_same(value, wanted)),
-        Err(_) => told.is_rejected,
+        Ok(_) => {
+            !acknowledgement.is_rejected
+                && acknowledgement.value.is_none_or(|value| is_same(value, wanted))
+        }
+        Err(_) => acknowledgement.is_rejected,
     };
-    told.version == version && is_settled
+    acknowledgement.version == version && is_settled
 }
 
 /// The desired properties, or a patch of them.

@@ -8,7 +8,7 @@ use crate::host::text::{nearest, shown};
 /// The same of whole variables, where even what they begin with may be misspelt.
 const SLIP_MIN: f64 = 0.95;
 /// Most names that are told one by one.
-const TOLD_MAX: usize = 10;
+const SHOWN_MAX: usize = 10;
 
 /// The variables that a program reads.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl KnownNames {
             if value.is_empty() || !self.is_stray(&name, &value.to_string_lossy()) {
                 continue;
             }
-            if lines.len() == TOLD_MAX {
+            if lines.len() == SHOWN_MAX {
                 untold += 1;
                 continue;
             }

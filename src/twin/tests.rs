@@ -374,8 +374,8 @@ fn what_is_too_large_is_refused_and_the_document_asked_for() {
         let rid = bench.get_rid();
         if wait == TWIN_ANSWER_WAIT {
             let report = bench.report();
-            let told = (&report["value"], &report["ac"], &report["av"]);
-            assert_eq!(told, (&json!(31), &json!(400), &json!(5)));
+            let shown = (&report["value"], &report["ac"], &report["av"]);
+            assert_eq!(shown, (&json!(31), &json!(400), &json!(5)));
         }
         let answer = Received::TwinResponse { status: 200, rid: rid.into(), version: None };
         let outcome = bench.twin.too_large(&answer, 400_000, bench.now);

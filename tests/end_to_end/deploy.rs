@@ -106,8 +106,8 @@ fn the_template_filters_the_simulated_sensor() {
 fn the_template_is_the_built_in_deployment() {
     let template = Manifest::from_file(&template_path()).unwrap();
     let built_in = Manifest::built_in();
-    let told: Vec<&str> = template.warnings.iter().map(|warning| &*warning.text).collect();
-    assert_eq!(told, ["not applied here: the local hub keeps messages until they are delivered"]);
+    let shown: Vec<&str> = template.warnings.iter().map(|warning| &*warning.text).collect();
+    assert_eq!(shown, ["not applied here: the local hub keeps messages until they are delivered"]);
     assert_eq!(template.routes, built_in.routes);
     let twins = |manifest: &Manifest| -> BTreeMap<String, Value> {
         manifest.modules.iter().map(|(name, m)| (name.clone(), m.desired.clone())).collect()

@@ -304,10 +304,10 @@ impl HubHandle {
         let (reply, answer) = bounded(1);
         self.command(Command::Ask(Box::new(move |hub| {
             // What it changes and tells of has been kept by now, or is undone and told so.
-            let told = question(hub);
+            let answer = question(hub);
             hub.save();
             // The buffer holds the one answer; whether it is still wanted does not matter here.
-            let _ = reply.try_send(told);
+            let _ = reply.try_send(answer);
         })))?;
         answer.recv_timeout(ANSWER_WAIT).map_err(|_| HubError::Stopped)
     }

@@ -178,8 +178,8 @@ mod tests {
         recorder.alert(2 * SECOND_NS, 3 * SECOND_NS);
         let (latency, _, series) = recorder.finish();
         assert_eq!(latency.unwrap().count, 1);
-        let told: Vec<_> = series.iter().map(|s| (s.at_s, s.sent, s.alerts)).collect();
-        assert_eq!(told, [(-1.0, 3, 1), (0.0, 4, 1), (1.0, 0, 1)]);
+        let shown: Vec<_> = series.iter().map(|s| (s.at_s, s.sent, s.alerts)).collect();
+        assert_eq!(shown, [(-1.0, 3, 1), (0.0, 4, 1), (1.0, 0, 1)]);
     }
 
     #[test]

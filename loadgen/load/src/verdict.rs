@@ -120,7 +120,7 @@ fn time(us: f64) -> String {
 }
 
 fn failures(counts: &Counts) -> Vec<String> {
-    let told = [
+    let counts_named = [
         (counts.missing, "alerts are missing"),
         (counts.duplicated, "alerts came back twice"),
         (counts.false_alerts, "messages came back that are no alerts"),
@@ -129,8 +129,8 @@ fn failures(counts: &Counts) -> Vec<String> {
         (counts.wrong_properties, "alerts came back with wrong properties or on a wrong topic"),
         (counts.unacknowledged, "messages were never acknowledged"),
     ];
-    let told = told.iter().filter(|(count, _)| *count > 0);
-    told.map(|(count, what)| format!("{count} {what}")).collect()
+    let counts_named = counts_named.iter().filter(|(count, _)| *count > 0);
+    counts_named.map(|(count, what)| format!("{count} {what}")).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use loadgen_load::outcome::Distribution;
 
 /// Where the quarter of the smallest values ends, which the latency axis need not have room for:
 /// there the line lies at the edge.
-const X_TOLD: f64 = 1.0 / (1.0 - 0.25);
+const X_PLOTTED_MIN: f64 = 1.0 / (1.0 - 0.25);
 
 /// The plot of all these distributions, each with its look, of what `title` says.
 pub(super) fn plot(distributions: &[(usize, &Distribution)], title: &'static str) -> Plot {
@@ -16,8 +16,8 @@ pub(super) fn plot(distributions: &[(usize, &Distribution)], title: &'static str
     let points = || lines.iter().flat_map(|line| line.pieces.iter().flatten());
     let x_max = points().map(|point| point.0).fold(0.0, f64::max);
     // A few lucky values may be a hundredth of the rest; the plot is about the others.
-    let told = points().filter(|point| point.0 >= X_TOLD).map(|point| point.1);
-    let ys: Vec<f64> = told.collect();
+    let plotted = points().filter(|point| point.0 >= X_PLOTTED_MIN).map(|point| point.1);
+    let ys: Vec<f64> = plotted.collect();
     Plot {
         x: Axis::quantiles(x_max),
         y: Axis::fitting(title, Unit::Micros, &ys),

@@ -112,9 +112,9 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), CommandError> {
     let module = start_module(&hub, folder, start)?;
     let stage = Stage::open(hub, &plan).map_err(internal)?;
     let outcome = Show::new(plan, stage, module, stop).run()?;
-    let told = print(format_args!("\n{}", outcome.summary()));
+    let printed = print(format_args!("\n{}", outcome.summary()));
     if outcome.holds() {
-        told
+        printed
     } else {
         Err(CommandError::refused("the demo's own checks failed".to_owned()))
     }

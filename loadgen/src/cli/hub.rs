@@ -159,14 +159,14 @@ pub(crate) fn run(args: HubArgs) -> Result<(), CommandError> {
     stop_pump.store(true, Ordering::Relaxed);
     // A panic in the thread was already printed by the panic hook.
     let _ = pump.join();
-    let told = greeting::farewell(&hub);
+    let farewell = greeting::farewell(&hub);
     // A method call that still waits for its module holds the hub too; then it ends with us.
     drop(server);
     let saved = match Arc::into_inner(hub) {
         Some(hub) => hub.finish().map_err(|error| CommandError::unavailable(error.to_string())),
         None => Ok(()),
     };
-    served.and(told).and(saved)
+    served.and(farewell).and(saved)
 }
 
 /// What hears of a signal to stop, from a thread of its own: this one may wait for whoever reads

@@ -34,8 +34,8 @@ fn a_busy_machine_is_told() {
     let others = outcome.others.unwrap();
     assert!(others.cores == cores as u64 && others.taken > 0.25, "{others:?}");
     assert!(out.contains(&format!("other programs    {}", others.share())), "{out}");
-    let told = out.contains(&format!("  {others}: end them, or measure when they have ended"));
-    assert_eq!(told, code == 2 || code == 3, "{out}");
+    let shown = out.contains(&format!("  {others}: end them, or measure when they have ended"));
+    assert_eq!(shown, code == 2 || code == 3, "{out}");
 }
 
 /// Where nothing else is said a result goes below the checkout's `target/`, from any folder of it.

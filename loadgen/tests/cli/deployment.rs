@@ -66,7 +66,7 @@ fn the_environment_of_the_manifest_reaches_the_shell() {
         let device = through_sh(&out, "IOTEDGE_DEVICEID");
         assert_eq!(device, if runtime.is_empty() { "" } else { "edge1" });
         assert_eq!(out.contains("HostName="), runtime.is_empty(), "{out}");
-        let told: Vec<&str> = err.lines().collect();
+        let shown: Vec<&str> = err.lines().collect();
         let left_out =
             |name: &str, why: &str| format!("loadgen: left out: `{name}` of the manifest: {why}");
         let launcher = "no name for a shell; set it in the program's own launcher";
@@ -77,7 +77,7 @@ fn the_environment_of_the_manifest_reaches_the_shell() {
             left_out("PATH", "this shell needs its own; set it for the program alone"),
             left_out("my-var", launcher),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
         assert!(!out.contains("secret") && !err.contains("secret"));
     }
 }

@@ -207,7 +207,7 @@ fn addresses_that_no_name_leads_to_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("hub");
     let state = state.to_str().unwrap();
-    for (listen, websocket, told) in [
+    for (listen, websocket, shown) in [
         ("127.0.0.1:0", "127.0.0.2:0", "none leads to both 127.0.0.1:0 and 127.0.0.2:0"),
         ("127.0.0.2:0", "[::1]:0", "give both listeners one address"),
         ("[fe80::1%1]:0", "127.0.0.1:0", "of one link alone"),
@@ -216,7 +216,7 @@ fn addresses_that_no_name_leads_to_are_refused() {
         let args = ["hub", "--state", state, "--listen", listen, "--listen-websocket", websocket];
         let (code, _, err) = run(&args);
         assert_eq!(code, 64, "{err}");
-        assert!(err.contains(told), "{err}");
+        assert!(err.contains(shown), "{err}");
     }
     assert!(!folder.path().join("hub").exists(), "nothing was begun");
 }
@@ -248,9 +248,9 @@ fn the_greeting_tells_routes_twins_and_what_is_not_here() {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let again: Vec<_> = lines.take_while(|line| !line.ends_with(" stops")).collect();
     let expected = "  filter: {\"TemperatureThreshold\":60}, version 2, kept in ";
-    let told = again.iter().find(|line| line.starts_with(expected));
-    let told = told.unwrap_or_else(|| panic!("{again:#?}"));
-    assert!(told.ends_with("; the manifest has {\"TemperatureThreshold\":25}"), "{told}");
+    let shown = again.iter().find(|line| line.starts_with(expected));
+    let shown = shown.unwrap_or_else(|| panic!("{again:#?}"));
+    assert!(shown.ends_with("; the manifest has {\"TemperatureThreshold\":25}"), "{shown}");
     signal(&child, Signal::TERM);
     child.wait().unwrap();
 }

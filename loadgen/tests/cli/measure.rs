@@ -153,8 +153,8 @@ fn a_program_that_ends_or_is_none_is_unavailable() {
     for (program, part) in [("false", "ended"), ("/no/such/program", "cannot start")] {
         let (code, out, err) = run(&["run", "--plain", "--rate", "1k", "--", program]);
         assert_eq!((code, out.as_str()), (69, ""), "{err}");
-        let told = err.lines().any(|line| line.starts_with("loadgen: ") && line.contains(part));
-        assert!(told, "{err}");
+        let shown = err.lines().any(|line| line.starts_with("loadgen: ") && line.contains(part));
+        assert!(shown, "{err}");
     }
 }
 

@@ -96,21 +96,21 @@ fn a_refused_subscription() {
     // The sensors' connection gets the second packet as well, and must not take it for its own.
     let ran = run_against(&BOTH, "mqtt");
     assert_eq!(ran.code, 69, "{ran:?}");
-    let told = ["refuses the subscription to alerts/#", "unexpected packet (0x90)"];
-    assert!(told.iter().any(|part| ran.stderr.contains(part)), "{ran:?}");
+    let shown = ["refuses the subscription to alerts/#", "unexpected packet (0x90)"];
+    assert!(shown.iter().any(|part| ran.stderr.contains(part)), "{ran:?}");
 }
 
 /// What is wrong with the command line is said without the password that stands in it.
 #[test]
 fn a_password_in_the_url() {
-    for (url, told) in [
+    for (url, shown) in [
         ("mqtt://me:hush@127.0.0.1", "mqtt://"),
         ("http://me:hush@127.0.0.1", "mqtt://"),
         ("mqtt://me:hush", "the port is none of 1 to 65535"),
     ] {
         let ran = run(url, &["--rate", "1k"], None);
         assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{ran:?}");
-        assert!(!ran.stderr.contains("hush") && ran.stderr.contains(told), "{ran:?}");
+        assert!(!ran.stderr.contains("hush") && ran.stderr.contains(shown), "{ran:?}");
     }
 }
 

@@ -51,9 +51,9 @@ impl Workshop {
             fs::create_dir_all(&folder)?;
             File::create(folder.join("lock"))
         };
-        let told =
+        let failure =
             |error: io::Error| Failure::unavailable(format!("{}: {error}", folder.display()));
-        let lock = opened().map_err(told)?;
+        let lock = opened().map_err(failure)?;
         let until = Instant::now() + LOCK_WAIT;
         loop {
             match lock.try_lock() {
@@ -63,7 +63,7 @@ impl Workshop {
                 Err(TryLockError::WouldBlock) => {
                     return Err(Failure::unavailable("another 'perf ab' is at work here"));
                 }
-                Err(TryLockError::Error(error)) => return Err(told(error)),
+                Err(TryLockError::Error(error)) => return Err(failure(error)),
             }
         }
         Ok(Self { root: root.to_owned(), cargo, folder, stop, _lock: lock })
@@ -209,9 +209,9 @@ mod tests {
     fn programs_that_differ_in_their_commit_alone_are_alike() {
         let bytes =
             |text: &str| format!("code {text:TEXT_BYTES$}{text:TEXT_BYTES$} data").into_bytes();
-        let told =
+        let failure =
             ["0.1.0 (sources 0123456789abcdef)", "0.1.0 (ab, dirty, sources 0123456789abcdef)"];
-        let [a, b] = told.map(|text| without_build(bytes(text), &format!("sluicegate {text}")));
+        let [a, b] = failure.map(|text| without_build(bytes(text), &format!("sluicegate {text}")));
         assert_eq!(a, b);
         assert!(a.starts_with(b"code  ") && a.ends_with(b"  data"));
         assert_eq!(without_build(bytes("else"), "sluicegate 0.1.0"), bytes("else"));

@@ -126,13 +126,13 @@ pub fn markdown() -> String {
         };
         let Budget { stage, unit, condition, proof, .. } = budget;
         let (amd64, arm32) = (on(Arch::Amd64), on(Arch::Arm32));
-        let (unit, proof) = (unit.title(), told(*proof));
+        let (unit, proof) = (unit.title(), proof_text(*proof));
         text += &format!("| `{stage}` | {condition} | {unit} | {amd64} | {arm32} | {proof} |\n");
     }
     text
 }
 
-fn told(proof: Proof) -> String {
+fn proof_text(proof: Proof) -> String {
     match proof {
         Proof::Gate => "gate".to_owned(),
         Proof::Record(scenario) => format!("record: `{scenario}`"),

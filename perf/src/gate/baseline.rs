@@ -127,7 +127,7 @@ impl Baseline {
     /// The file cannot be read or is no baseline.
     pub fn read(folder: &Path, arch: Arch) -> Result<Self, String> {
         read(&file(folder, arch))
-            .and_then(|text| Self::parse(&text).map_err(told(&file(folder, arch))))
+            .and_then(|text| Self::parse(&text).map_err(naming(&file(folder, arch))))
     }
 
     /// Writes its file.
@@ -137,7 +137,7 @@ impl Baseline {
     pub fn write(&self, folder: &Path, arch: Arch) -> Result<(), String> {
         let (file, text) = (file(folder, arch), self.text()?);
         let written = fs::create_dir_all(folder).and_then(|()| fs::write(&file, text));
-        written.map_err(|error| told(&file)(error.to_string()))
+        written.map_err(|error| naming(&file)(error.to_string()))
     }
 
     /// The row of this stage and unit.
@@ -172,7 +172,7 @@ impl Baseline {
 /// The file cannot be read or holds something else.
 pub fn read_history(folder: &Path) -> Result<Vec<Entry>, String> {
     let file = folder.join("history.csv");
-    read(&file).and_then(|text| parse(&text).map_err(told(&file)))
+    read(&file).and_then(|text| parse(&text).map_err(naming(&file)))
 }
 
 /// Adds `entries` behind those that are there.
@@ -188,14 +188,14 @@ pub fn append_history(folder: &Path, entries: &[Entry]) -> Result<(), String> {
         .append(true)
         .open(&file)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| told(&file)(error.to_string()))
+    written.map_err(|error| naming(&file)(error.to_string()))
 }
 
 fn file(folder: &Path, arch: Arch) -> PathBuf {
     folder.join(format!("{}.csv", arch.name()))
 }
 
-fn told(file: &Path) -> impl Fn(String) -> String {
+fn naming(file: &Path) -> impl Fn(String) -> String {
     move |error| format!("{}: {error}", file.display())
 }
 
@@ -203,7 +203,7 @@ fn read(file: &Path) -> Result<String, String> {
     match fs::read_to_string(file) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(told(file)(error.to_string())),
+        Err(error) => Err(naming(file)(error.to_string())),
     }
 }
 

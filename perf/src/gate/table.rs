@@ -83,9 +83,9 @@ pub(super) fn summary(rows: &[Judged]) -> String {
         ("better", count(Verdict::Better)),
         ("same", count(Verdict::Same)),
     ];
-    let told = counts.iter().filter(|(_, count)| *count > 0);
-    let told: Vec<String> = told.map(|(word, count)| format!("{count} {word}")).collect();
-    format!("{} rows: {}", rows.len(), told.join(", "))
+    let counted = counts.iter().filter(|(_, count)| *count > 0);
+    let counted: Vec<String> = counted.map(|(word, count)| format!("{count} {word}")).collect();
+    format!("{} rows: {}", rows.len(), counted.join(", "))
 }
 
 /// What to do about these verdicts, in a line for each kind.

@@ -36,9 +36,9 @@ impl Workspace {
 
     fn bless(&mut self, reason: &str) -> (u8, String) {
         self.args.bless = Some(reason.to_owned());
-        let told = self.gate();
+        let shown = self.gate();
         self.args.bless = None;
-        told
+        shown
     }
 
     fn places(&self) -> Places {
@@ -153,8 +153,8 @@ fn what_cannot_be_counted_is_not_compared() {
     workspace.put("counter", &format!("[ $2 = core ] && echo wrong answer >&2 && exit 1; {COUNT}"));
     let (code, text) = workspace.gate();
     assert_eq!(code, 2, "{text}");
-    let told = "core: could not be counted: ended with exit code 1: wrong answer";
-    assert!(text.contains(told) && !text.contains("GONE"), "{text}");
+    let shown = "core: could not be counted: ended with exit code 1: wrong answer";
+    assert!(text.contains(shown) && !text.contains("GONE"), "{text}");
     let (code, text) = workspace.bless("it is needed");
     assert!(code == 2 && text.contains("NOT blessed"), "{text}");
     assert_eq!(workspace.baseline(), before);

@@ -49,7 +49,7 @@ impl History {
         let mut machines: Vec<String> = Vec::new();
         let mut by_name: BTreeMap<(usize, &str), Vec<Entry>> = BTreeMap::new();
         for line in sorted {
-            let name = told(&line.machine);
+            let name = name_of(&line.machine);
             let known = machines.iter().position(|machine| *machine == name);
             let machine = known.unwrap_or_else(|| {
                 if machines.len() < MACHINES_MAX {
@@ -108,7 +108,7 @@ fn rank(scenario: &str) -> usize {
 
 /// What tells machines apart: not the release of a system, which changes under them, nor their
 /// load.
-fn told(machine: &Machine) -> String {
+fn name_of(machine: &Machine) -> String {
     let gibibytes = machine.memory_kib.div_ceil(1 << 20);
     let processor = if machine.processor.is_empty() { "unknown" } else { &machine.processor };
     format!("{processor}, {} cores, {gibibytes} GiB, {}", machine.cores, machine.architecture)

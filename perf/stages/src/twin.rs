@@ -103,10 +103,10 @@ impl Module {
 
     fn take(&mut self, patch: &Patch, version: u64) -> Result<(), String> {
         let topic = std::str::from_utf8(&patch.topic.text).map_err(|error| error.to_string())?;
-        let Received::DesiredPatch { version: told } = parse_received(&self.identity, topic) else {
+        let Received::DesiredPatch { version: sent } = parse_received(&self.identity, topic) else {
             return Err(format!("{topic} is no patch"));
         };
-        let outcome = self.twin.patch(told, &patch.body.text);
+        let outcome = self.twin.patch(sent, &patch.body.text);
         let wanted = Threshold::new(patch.threshold).ok_or("a threshold that is not finite")?;
         let expected = Setting { threshold: wanted, version: Some(version) };
         let in_force = self.cell.load();

@@ -301,12 +301,12 @@ async fn the_log_says_what_came_of_each_patch() {
     let rig = Rig::holding(1 << 20);
     let (_served, mut peer) = serve(rig.outlet());
     open(&mut peer).await;
-    let told = [
+    let shown = [
         (r#"{"TemperatureThreshold":60,"$version":5}"#, "threshold in force: 60"),
         (r#"{"TemperatureThreshold":"hot"}"#, "refused: "),
         (r#"{"TemperatureThreshold":61,"$version":4}"#, "patch passed over"),
     ];
-    for (id, (patch, line)) in (1..).zip(told) {
+    for (id, (patch, line)) in (1..).zip(shown) {
         assert_eq!(log.lines(line).len(), 0, "{line}");
         peer.publish(CONTROL, id, patch, false).await;
         while peer.next().await != Packet::PubAck(PubAck::new(id)) {}

@@ -125,8 +125,8 @@ mod tests {
             silence.heard(topics.iter().map(|topic| topic.as_bytes()));
             assert_eq!(silence.warning(now + SHARED_SILENCE - Duration::from_millis(1)), None);
             assert_eq!(silence.until().is_some(), *is_told, "{filters:?} {topics:?}");
-            let told = silence.warning(now + SHARED_SILENCE);
-            assert_eq!(told.is_some(), *is_told, "{filters:?} {topics:?}");
+            let shown = silence.warning(now + SHARED_SILENCE);
+            assert_eq!(shown.is_some(), *is_told, "{filters:?} {topics:?}");
             silence.connected();
             silence.subscribed(now);
             assert_eq!(silence.until(), None, "once");
@@ -143,9 +143,9 @@ mod tests {
         assert_eq!(silence.warning(now + 2 * SHARED_SILENCE), None, "no subscription yet");
         silence.subscribed(now + SHARED_SILENCE);
         assert_eq!(silence.warning(now + SHARED_SILENCE), None);
-        let told = silence.warning(now + 2 * SHARED_SILENCE).expect("a warning");
+        let shown = silence.warning(now + 2 * SHARED_SILENCE).expect("a warning");
         for part in ["$share/g/a/#", "(and 1 more", "30 s", "RabbitMQ", "subscribe to a/#"] {
-            assert!(told.contains(part), "{told}");
+            assert!(shown.contains(part), "{shown}");
         }
     }
 }

@@ -32,8 +32,8 @@ async fn a_shared_subscription_that_brings_nothing_is_told_of_once() {
     let rig = Rig::new(1 << 20);
     let source = rig.source_of(&["$share/g/sensors/#"]);
     let source = serve(source, &[]).await;
-    let told = log.lines(WORDS);
-    assert!(matches!(&*told, [line] if line.contains("$share/g/sensors/#")), "{told:?}");
+    let shown = log.lines(WORDS);
+    assert!(matches!(&*shown, [line] if line.contains("$share/g/sensors/#")), "{shown:?}");
     serve(source, &[]).await;
     assert_eq!(log.lines(WORDS).len(), 1);
 }

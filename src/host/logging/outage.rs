@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 /// Most reasons that are known at a time.
 pub const REASONS_MAX: usize = 8;
 /// A reason that lasts is told once in this time at least.
-pub const TELL_INTERVAL: Duration = Duration::from_secs(600);
+pub const NOTICE_INTERVAL: Duration = Duration::from_secs(600);
 /// So many cuts of what had worked are told in full.
-pub const CUTS_TOLD: u64 = 10;
+pub const CUTS_IN_FULL: u64 = 10;
 /// What has worked for so long is well again: what fails then is told anew.
 pub const STEADY_AFTER: Duration = Duration::from_secs(60);
 
 /// What is to be told of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tell {
+pub enum Notice {
     /// The whole of it.
     Full,
     /// That it goes on.
@@ -57,7 +57,7 @@ struct Reason {
     times: u64,
     /// At which it is told next.
     next: u64,
-    told: Instant,
+    logged_at: Instant,
 }
 
 /// Failures of one thing that is tried again and again.
@@ -88,34 +88,34 @@ impl FailureSeries {
 
 impl Outage {
     /// It failed because of `reason`.
-    pub fn failed(&mut self, reason: &str, now: Instant) -> Tell {
+    pub fn failed(&mut self, reason: &str, now: Instant) -> Notice {
         self.failed_for(reason, now, 1)
     }
 
     /// It had worked before it failed: that is worth more lines.
-    pub fn cut(&mut self, reason: &str, now: Instant) -> Tell {
-        self.failed_for(reason, now, CUTS_TOLD)
+    pub fn cut(&mut self, reason: &str, now: Instant) -> Notice {
+        self.failed_for(reason, now, CUTS_IN_FULL)
     }
 
-    fn failed_for(&mut self, reason: &str, now: Instant, told_in_full: u64) -> Tell {
+    fn failed_for(&mut self, reason: &str, now: Instant, lines_in_full: u64) -> Notice {
         FailureSeries::failed(&mut self.away, now);
         FailureSeries::failed(&mut self.series, now);
         let so_far = self.so_far(now);
         let reason = self.reason(key(reason), now);
         reason.times += 1;
-        let is_due = now.saturating_duration_since(reason.told) >= TELL_INTERVAL;
-        let is_full = reason.times <= told_in_full;
-        let is_told = is_full || reason.times >= reason.next || is_due;
+        let is_due = now.saturating_duration_since(reason.logged_at) >= NOTICE_INTERVAL;
+        let is_full = reason.times <= lines_in_full;
+        let is_logged = is_full || reason.times >= reason.next || is_due;
         while reason.next <= reason.times {
             reason.next *= 2;
         }
-        if !is_told {
-            return Tell::Nothing;
+        if !is_logged {
+            return Notice::Nothing;
         }
-        reason.told = now;
+        reason.logged_at = now;
         match so_far {
-            Some(away) if !is_full => Tell::Still(away),
-            _ => Tell::Full,
+            Some(away) if !is_full => Notice::Still(away),
+            _ => Notice::Full,
         }
     }
 
@@ -139,7 +139,7 @@ impl Outage {
         let known = self.reasons.iter().position(|reason| reason.key == key);
         let reason = match known {
             Some(at) => self.reasons.remove(at),
-            None => Reason { key, times: 0, next: FIRST_FOLD, told: now },
+            None => Reason { key, times: 0, next: FIRST_FOLD, logged_at: now },
         };
         if self.reasons.len() == REASONS_MAX {
             self.reasons.remove(0);

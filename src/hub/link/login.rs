@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::{HubLink, LinkSettings};
-use crate::host::logging::outage::{Outage, Tell};
+use crate::host::logging::outage::{Notice, Outage};
 use crate::hub::credentials::Credentials;
 use crate::hub::limits::{RENEWAL_JITTER, RENEWAL_SHARE};
 use crate::hub::trust::TrustError;
@@ -94,9 +94,9 @@ impl TokenSource {
             };
             let wait = backoff.next(TRANSIENT, fastrand::f64());
             let still = match outage.failed(&error, session::now()) {
-                Tell::Full => Some(String::new()),
-                Tell::Still(away) => Some(format!("still, after {away}: ")),
-                Tell::Nothing => None,
+                Notice::Full => Some(String::new()),
+                Notice::Still(away) => Some(format!("still, after {away}: ")),
+                Notice::Nothing => None,
             };
             if let Some(still) = still {
                 warn!(

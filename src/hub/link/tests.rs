@@ -18,12 +18,12 @@ use crate::twin::limits::FIRST_TWIN_WAIT;
 mod beside_a_broker;
 mod counted;
 mod deadlines;
+mod logged;
 mod login;
 mod methods;
 mod own_alerts;
 mod parking;
 mod renewal;
-mod told;
 mod too_large;
 mod worked;
 

@@ -33,7 +33,7 @@ const OF_STANDALONE: [Spec; 3] = [ALERTS_TOPIC, CONTROL_TOPIC, REPORTED_TOPIC];
 /// Longest client id: with the outlet's ending it still fits into MQTT (3.1.1 §1.5.3).
 const CLIENT_ID_BYTES_MAX: usize = 65_535 - OUTLET_ENDING.len();
 /// Most pairs of overlapping filters that are told one by one.
-const OVERLAPS_TOLD_MAX: usize = 10;
+const OVERLAPS_SHOWN_MAX: usize = 10;
 
 /// `None` when there is no broker, or a problem, which is noted.
 pub(super) fn resolve(layers: &mut Layers) -> Option<BrokerSettings> {
@@ -86,7 +86,7 @@ pub(crate) fn warnings(broker: &BrokerSettings) -> Vec<String> {
     lines
 }
 
-/// A line for each two of `filters` that overlap, up to [`OVERLAPS_TOLD_MAX`].
+/// A line for each two of `filters` that overlap, up to [`OVERLAPS_SHOWN_MAX`].
 fn overlaps(filters: &[TopicFilter]) -> Vec<String> {
     let pairs = filters.iter().enumerate().flat_map(|(index, one)| {
         let overlapping = filters[index + 1..].iter().filter(|other| overlap(one, other));
@@ -95,7 +95,7 @@ fn overlaps(filters: &[TopicFilter]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut untold = 0;
     for (one, other) in pairs {
-        if lines.len() == OVERLAPS_TOLD_MAX {
+        if lines.len() == OVERLAPS_SHOWN_MAX {
             untold += 1;
             continue;
         }

@@ -87,7 +87,7 @@ mod tests {
         ..Names::NONE
     };
 
-    fn told(end: impl Into<ConnectionError>, lived_s: u64, silence_s: u64) -> String {
+    fn text_of(end: impl Into<ConnectionError>, lived_s: u64, silence_s: u64) -> String {
         let end = End::Connection(end.into());
         let (lived, silence) = (Duration::from_secs(lived_s), Duration::from_secs(silence_s));
         let course = Course { lived, silence, keep_alive: Duration::from_secs(60) };
@@ -111,7 +111,7 @@ mod tests {
     /// What could not be sent is no fault of the peer, and without a keep-alive none is too long.
     #[test]
     fn nothing_is_told_that_cannot_be() {
-        let fault = told(mqttbytes::Error::PayloadTooLong, 0, 0);
+        let fault = text_of(mqttbytes::Error::PayloadTooLong, 0, 0);
         assert!(!fault.contains("another version"), "{fault}");
         let end = End::Connection(ConnectionError::Closed);
         let (lived, silence) = (Duration::from_secs(100), Duration::from_secs(45));
@@ -130,30 +130,33 @@ mod tests {
         let eof = || Error::new(ErrorKind::UnexpectedEof, "no close_notify");
         let reset = || Error::from(ErrorKind::ConnectionReset);
         let closed = "lost: the peer closed the connection";
-        assert_eq!(told(ConnectionError::Closed, 0, 0), format!("{closed}{SOON}"));
-        assert_eq!(told(eof(), 1, 1), format!("{closed}{SOON}"));
-        assert_eq!(told(reset(), 1, 0), format!("lost: the peer reset the connection{SOON}"));
-        assert_eq!(told(ConnectionError::Closed, 100, 45), format!("{closed}{SILENT}"));
-        assert_eq!(told(reset(), 50, 45), format!("lost: the peer reset the connection{SILENT}"));
-        assert_eq!(told(ConnectionError::Closed, 2, 4), closed, "neither soon nor silent");
-        let after_5_s = format!("{closed}{}", SILENT.replace("45", "5"));
-        assert_eq!(told(ConnectionError::Closed, 2, 5), after_5_s);
+        assert_eq!(text_of(ConnectionError::Closed, 0, 0), format!("{closed}{SOON}"));
+        assert_eq!(text_of(eof(), 1, 1), format!("{closed}{SOON}"));
+        assert_eq!(text_of(reset(), 1, 0), format!("lost: the peer reset the connection{SOON}"));
+        assert_eq!(text_of(ConnectionError::Closed, 100, 45), format!("{closed}{SILENT}"));
         assert_eq!(
-            told(mqttbytes::Error::MalformedPacket, 0, 0),
+            text_of(reset(), 50, 45),
+            format!("lost: the peer reset the connection{SILENT}")
+        );
+        assert_eq!(text_of(ConnectionError::Closed, 2, 4), closed, "neither soon nor silent");
+        let after_5_s = format!("{closed}{}", SILENT.replace("45", "5"));
+        assert_eq!(text_of(ConnectionError::Closed, 2, 5), after_5_s);
+        assert_eq!(
+            text_of(mqttbytes::Error::MalformedPacket, 0, 0),
             "lost: not valid MQTT 3.1.1 from the peer (Malformed packet); it may speak another \
              version of MQTT, or something in between changes what it says; see PORT, WAY"
         );
         assert_eq!(
-            told(ConnectionError::KeepAlive(Duration::from_secs(30)), 100, 30),
+            text_of(ConnectionError::KeepAlive(Duration::from_secs(30)), 100, 30),
             "lost: no answer to PINGREQ within 30s"
         );
         assert_eq!(
-            told(Error::from(ErrorKind::TimedOut), 1, 0),
+            text_of(Error::from(ErrorKind::TimedOut), 1, 0),
             "lost: the connection failed (timed out)"
         );
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::InternalError);
         assert_eq!(
-            told(Error::other(alert), 1, 0),
+            text_of(Error::other(alert), 1, 0),
             "lost: the connection failed (TLS alert: internal error)"
         );
     }

@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 use super::reconnect::{self, Loss, Reconnect};
 use super::{FailedAttempt, now};
 use crate::host::files::reread::Watch;
-use crate::host::logging::outage::{Away, Lasting, Outage, STEADY_AFTER, Tell};
+use crate::host::logging::outage::{Away, Lasting, Notice, Outage, STEADY_AFTER};
 
 /// What outlives the connections of a client.
 #[derive(Default)]
@@ -30,10 +30,10 @@ impl Life {
     #[cold]
     pub(super) fn failed(&mut self, client_id: &str, failed: &FailedAttempt) {
         self.reconnect.failed(failed.answer);
-        let tell = self.outage.failed(&failed.text, now());
-        let (line, next) = (line(tell, client_id, &failed.text), self.next_attempt());
-        match tell {
-            Tell::Nothing => debug!("{line}{next}"),
+        let notice = self.outage.failed(&failed.text, now());
+        let (line, next) = (line(notice, client_id, &failed.text), self.next_attempt());
+        match notice {
+            Notice::Nothing => debug!("{line}{next}"),
             _ => error!("{line}{next}"),
         }
     }
@@ -65,12 +65,12 @@ impl Life {
     pub(super) fn lost(&mut self, client_id: &str, loss: &Loss, text: &str) {
         let is_shared = self.reconnect.lost(loss);
         let outage = &mut self.outage;
-        let tell =
+        let notice =
             if loss.has_worked { outage.cut(text, now()) } else { outage.failed(text, now()) };
-        self.is_quiet = tell == Tell::Nothing;
-        let (line, next) = (line(tell, client_id, text), self.next_attempt());
-        match tell {
-            Tell::Nothing => debug!("{line}{next}"),
+        self.is_quiet = notice == Notice::Nothing;
+        let (line, next) = (line(notice, client_id, text), self.next_attempt());
+        match notice {
+            Notice::Nothing => debug!("{line}{next}"),
             _ => warn!("{line}{next}"),
         }
         if is_shared {
@@ -92,8 +92,8 @@ impl Life {
     /// Draws the wait before the next attempt, for the end of a line.
     fn next_attempt(&mut self) -> String {
         self.wait = self.reconnect.wait(fastrand::f64());
-        let told = |wait: Duration| format!("; next attempt in {} ms", wait.as_millis());
-        self.wait.map(told).unwrap_or_default()
+        let next_attempt = |wait: Duration| format!("; next attempt in {} ms", wait.as_millis());
+        self.wait.map(next_attempt).unwrap_or_default()
     }
 }
 
@@ -119,10 +119,10 @@ pub(super) async fn pause(time: Duration, files: &Watch) {
 }
 
 /// What `client_id` could not do, or that it still cannot.
-fn line(tell: Tell, client_id: &str, text: &str) -> String {
-    match tell {
-        Tell::Full | Tell::Nothing => format!("as {client_id}: {text}"),
-        Tell::Still(away) => format!("as {client_id}: still, after {away}: {text}"),
+fn line(notice: Notice, client_id: &str, text: &str) -> String {
+    match notice {
+        Notice::Full | Notice::Nothing => format!("as {client_id}: {text}"),
+        Notice::Still(away) => format!("as {client_id}: still, after {away}: {text}"),
     }
 }
 

@@ -9,7 +9,7 @@ use rustls::pki_types::UnixTime;
 use super::certificate::KeyKind;
 
 /// Most names of a certificate that are told, and most characters of each.
-const NAMES_TOLD_MAX: usize = 10;
+const NAMES_SHOWN_MAX: usize = 10;
 const NAME_CHARS_MAX: usize = 100;
 
 /// Keys that TLS here can work with.
@@ -141,15 +141,15 @@ fn wrong_name(expected: &str, presented: &[String]) -> String {
              its names (subjectAltName)"
         );
     }
-    let told: Vec<_> = presented.iter().take(NAMES_TOLD_MAX).map(|name| shown(name)).collect();
-    let more = match presented.len() - told.len() {
+    let listed: Vec<_> = presented.iter().take(NAMES_SHOWN_MAX).map(|name| shown(name)).collect();
+    let more = match presented.len() - listed.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     format!(
         "its certificate does not carry the host name {expected}, but {}{more}: connect by a name \
          that it carries, or have it issued for this one",
-        told.join(", ")
+        listed.join(", ")
     )
 }
 
@@ -228,8 +228,8 @@ mod tests {
     #[test]
     fn names_of_a_peer_are_few_short_and_printable() {
         let names: Vec<_> = (0..13).map(|n| format!("h{n}\n{}", "x".repeat(200))).collect();
-        let told = wrong_name("here", &names);
-        assert!(told.contains(" and 3 more: "), "{told}");
-        assert!(!told.contains('\n') && told.len() < 1500, "{told}");
+        let listed = wrong_name("here", &names);
+        assert!(listed.contains(" and 3 more: "), "{listed}");
+        assert!(!listed.contains('\n') && listed.len() < 1500, "{listed}");
     }
 }

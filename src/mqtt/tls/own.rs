@@ -26,11 +26,11 @@ pub(super) fn resolver(
 /// The key's own text may hold a piece of it, so it is the certificate's that tells its kind.
 fn unusable(chain: &[CertificateDer<'_>]) -> String {
     let kind = chain.first().and_then(|first| Certificate::read(first)).map(|read| read.key.kind);
-    let told = match kind.filter(|kind| !kind.is_taken()) {
+    let of_kind = match kind.filter(|kind| !kind.is_taken()) {
         Some(kind) => format!(" (by its certificate it is {kind})"),
         None => String::new(),
     };
-    format!("the key cannot be used{told}: give one of {KEYS_TAKEN}")
+    format!("the key cannot be used{of_kind}: give one of {KEYS_TAKEN}")
 }
 
 /// The certificate of `public` in front, then each one's issuer, then what is left. Files that

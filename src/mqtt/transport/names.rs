@@ -90,13 +90,13 @@ pub(crate) struct See(pub(crate) &'static Names, pub(crate) &'static [NamedSetti
 
 impl fmt::Display for See {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told: Vec<&str> = Vec::new();
+        let mut listed: Vec<&str> = Vec::new();
         // One setting may come from several, and several settings from one.
         for name in self.1.iter().flat_map(|setting| self.0.of(*setting).split(", ")) {
-            if !name.is_empty() && !told.contains(&name) {
-                f.write_str(if told.is_empty() { "; see " } else { ", " })?;
+            if !name.is_empty() && !listed.contains(&name) {
+                f.write_str(if listed.is_empty() { "; see " } else { ", " })?;
                 f.write_str(name)?;
-                told.push(name);
+                listed.push(name);
             }
         }
         Ok(())
@@ -111,14 +111,14 @@ impl Names {
         use NamedSetting::{
             Certificate, ClientId, Host, Identity, KeepAlive, Port, Proxy, Roots, Way,
         };
-        let told =
+        let listed =
             See(self, &[Host, Port, Way, Identity, ClientId, KeepAlive, Roots, Certificate, Proxy]);
-        let told = told.to_string();
-        let mut names: Vec<_> = told.trim_start_matches("; see ").split(", ").collect();
+        let listed = listed.to_string();
+        let mut names: Vec<_> = listed.trim_start_matches("; see ").split(", ").collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), count, "{told}");
+        assert_eq!(names.len(), count, "{listed}");
     }
 }
 

@@ -92,8 +92,8 @@ fn what_is_wrong_is_told() {
         ("MQTT://[::1", "write mqtt://[::1] or mqtt://[::1]:port"),
         ("mqtts://::1", "write mqtts://[::1] or mqtts://[::1]:port"),
     ] {
-        let told = read(text).unwrap_err().to_string();
-        assert!(told.ends_with(advice), "{text}: {told}");
+        let output = read(text).unwrap_err().to_string();
+        assert!(output.ends_with(advice), "{text}: {output}");
     }
 }
 

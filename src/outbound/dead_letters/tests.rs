@@ -94,9 +94,9 @@ fn a_broken_file_is_left() {
 
 /// Runs `work`; that it ends is part of what is tested.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (told, hear) = crossbeam_channel::bounded(1);
-    std::thread::spawn(move || told.send(work()));
-    hear.recv_timeout(Duration::from_secs(30)).expect("it does not end")
+    let (done, ended) = crossbeam_channel::bounded(1);
+    std::thread::spawn(move || done.send(work()));
+    ended.recv_timeout(Duration::from_secs(30)).expect("it does not end")
 }
 
 /// A FIFO, a device without an end, a folder, a socket, what leads nowhere and what is too large

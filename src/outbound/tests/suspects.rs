@@ -133,14 +133,14 @@ async fn each_end_on_a_bad_alert_is_explained_and_told() {
     let (unexplained, explained) = ((false, false), (true, false));
     let expected = [&[unexplained; 2][..], &[explained; 4], &[(true, true)]].concat();
     assert_eq!(outcomes, expected);
-    let told = |part: &str| log.lines(part).len();
+    let shown = |part: &str| log.lines(part).len();
     let of_it = format!("on an alert (topic \"alerts/bad\", body of {} bytes)", HOT.len());
-    assert_eq!(told(&of_it), 3);
-    assert_eq!(told("hung up 1 time(s) on an alert"), 1);
-    assert_eq!(told("sent alone: it is tried again behind all others; "), 2);
+    assert_eq!(shown(&of_it), 3);
+    assert_eq!(shown("hung up 1 time(s) on an alert"), 1);
+    assert_eq!(shown("sent alone: it is tried again behind all others; "), 2);
     let path = folder.path().display().to_string();
-    assert_eq!(told(&format!("sent alone: it is kept in {path}")), 1);
-    assert_eq!(told("and is tried again in 5s; "), 1);
+    assert_eq!(shown(&format!("sent alone: it is kept in {path}")), 1);
+    assert_eq!(shown("and is tried again in 5s; "), 1);
 }
 
 /// A suspect is acknowledged only on a connection that it was sent on.
@@ -206,8 +206,8 @@ async fn a_parked_alert_without_its_file_is_forgotten() {
         let later = now + Duration::from_secs(3600);
         (0..2).for_each(|_| turn(&mut outbound, &mut pipeline, later));
         assert!(outbound.parked() == 0 && outbound.suspicion.is_quiet(), "{is_removed}");
-        let told = log.lines("is not tried again before a restart");
-        assert_eq!(told.len(), usize::from(!is_removed), "{told:?}");
+        let shown = log.lines("is not tried again before a restart");
+        assert_eq!(shown.len(), usize::from(!is_removed), "{shown:?}");
     }
 }
 

@@ -274,12 +274,12 @@ fn a_value_that_the_template_forbids_is_refused_at_once_with_what_is_in_force() 
                 assert_eq!(report["value"], in_force, "{raw:.40}");
                 let why = &report[if is_wrapped { "message" } else { "ad" }];
                 assert!(why.as_str().is_some_and(|why| why.contains(" must ")), "{report}");
-                let told = match is_wrapped {
+                let shown = match is_wrapped {
                     true => (&report["status"], &report["desiredVersion"]),
                     false => (&report["ac"], &report["av"]),
                 };
                 let expected = if is_wrapped { json!("failed") } else { json!(400) };
-                assert_eq!(told, (&expected, &json!(3)), "{raw:.40}");
+                assert_eq!(shown, (&expected, &json!(3)), "{raw:.40}");
             }
         }
     }
@@ -297,9 +297,12 @@ fn a_refusal_lets_the_change_under_way_go_on() {
     let values = |reports: Vec<(f64, &str, Value)>| -> Vec<(f64, Value)> {
         reports.into_iter().map(|(time, _, report)| (time, report["value"].clone())).collect()
     };
-    let told = reports(bench.run(20.0));
-    assert_eq!((&told[1].2["status"], &told[1].2["desiredVersion"]), (&json!("failed"), &json!(4)));
-    assert_eq!(values(told), [(5.0, json!(7)), (5.0, json!(7))]);
+    let shown = reports(bench.run(20.0));
+    assert_eq!(
+        (&shown[1].2["status"], &shown[1].2["desiredVersion"]),
+        (&json!("failed"), &json!(4))
+    );
+    assert_eq!(values(shown), [(5.0, json!(7)), (5.0, json!(7))]);
     bench.desired(Writable::Brightness, json!(8), 5);
     bench.desired(Writable::Brightness, json!("x"), 6);
     bench.desired(Writable::Brightness, json!(9), 7);

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::azure::dps::{
     Assignment, RESPONSES, Registration, RegistrationError, RegistrationProgress, Request,
 };
-use crate::host::logging::outage::{Away, Lasting, Outage, Tell};
+use crate::host::logging::outage::{Away, Lasting, Notice, Outage};
 use crate::mqtt::limits::PUBACK_TIMEOUT_DEFAULT;
 use crate::mqtt::packet::{Connect, Packet, Publish};
 use crate::mqtt::session::{self, Ask, End, Serve, Session, Step, Wait};
@@ -118,13 +118,13 @@ impl Serve for Talk<'_> {
 }
 
 /// The line to tell, if there is one.
-fn folded(tell: Tell, text: &str) -> Option<String> {
-    match tell {
-        Tell::Full => Some(text.to_owned()),
-        Tell::Still(Away { failures, time }) => {
+fn folded(notice: Notice, text: &str) -> Option<String> {
+    match notice {
+        Notice::Full => Some(text.to_owned()),
+        Notice::Still(Away { failures, time }) => {
             Some(format!("{text}, after {failures} answers in {}", Lasting(time)))
         }
-        Tell::Nothing => None,
+        Notice::Nothing => None,
     }
 }
 

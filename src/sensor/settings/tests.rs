@@ -232,16 +232,16 @@ fn values_are_read_as_people_write_them() {
 #[test]
 fn misspelt_variables_are_told() {
     let known = KnownNames::of(PREFIX, &TABLE).beside(["SLUICEGATE_BROKER"]);
-    let told = |name: &str| known.strays([(name.into(), "hunter2".into())].into_iter());
+    let output = |name: &str| known.strays([(name.into(), "hunter2".into())].into_iter());
     for (name, meant) in [
         ("SLUICEGATE_REGISTRATION", "SLUICEGATE_REGISTRATION_ID"),
         ("SLUICEGATE_IDSCOPE", "SLUICEGATE_ID_SCOPE"),
         ("SLUICEGATE_GROUPKEY", "SLUICEGATE_GROUP_KEY"),
         ("SLUICEGATE_INTERVALL", "SLUICEGATE_INTERVAL"),
     ] {
-        let lines = told(name);
+        let lines = output(name);
         let [line] = lines.as_slice() else { panic!("{name}: {lines:?}") };
         assert!(line.ends_with(&format!("did you mean {meant}?")), "{line}");
     }
-    assert_eq!(told("SLUICEGATE_BROKER"), [""; 0]);
+    assert_eq!(output("SLUICEGATE_BROKER"), [""; 0]);
 }

@@ -367,11 +367,11 @@ fn a_refusal_settles_what_cannot_be_and_nothing_else() {
             };
             let mut bench = bench();
             assert_eq!(bench.document(&document(3)), [], "{report} {refused}");
-            let told: Vec<_> = bench.twin.reported().collect();
+            let shown: Vec<_> = bench.twin.reported().collect();
             let expected = json!(7);
             let is_told = [plain, wrapped].contains(&report);
             let in_force = (Writable::Brightness, &expected);
-            assert_eq!(told, if is_told { vec![in_force] } else { vec![] }, "{report}");
+            assert_eq!(shown, if is_told { vec![in_force] } else { vec![] }, "{report}");
             bench.twin.connected();
             let raw = Some(refused.to_owned());
             let again = Wanted { property: Writable::Brightness, raw, version: 4 };

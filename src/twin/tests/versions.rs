@@ -36,8 +36,8 @@ fn a_twin_made_anew_counts_whatever_its_version() {
             let code = if value == "\"bad\"" { 400 } else { code };
             assert_eq!(bench.in_force(), f64::from(in_force), "{version} {value}");
             let report = bench.report();
-            let told = (&report["value"], &report["ac"], &report["av"]);
-            assert_eq!(told, (&json!(in_force), &json!(code), &json!(version)), "{value}");
+            let shown = (&report["value"], &report["ac"], &report["av"]);
+            assert_eq!(shown, (&json!(in_force), &json!(code), &json!(version)), "{value}");
             // The next version follows on it.
             let next = format!(r#"{{"TemperatureThreshold":13,"$version":{}}}"#, version + 1);
             assert_eq!(bench.patch(&next), Outcome::Applied(threshold(13.0)), "{version}");

@@ -34,10 +34,10 @@ impl Terminal {
         let process = Process::spawn_with_keyboard("terminal", &mut command);
         process.type_in("stty -echo; PS1= PS2=\n");
         process.type_in("echo \"shell=$$=\"\n");
-        let told = |line: &String| line.split_once("shell=")?.1.trim_end_matches('=').parse().ok();
+        let shown = |line: &String| line.split_once("shell=")?.1.trim_end_matches('=').parse().ok();
         let mut shell = None;
         wait_until("the shell tells its number", || {
-            shell = process.lines().iter().find_map(told);
+            shell = process.lines().iter().find_map(shown);
             shell.is_some()
         });
         let shell = shell.expect("the loop ends with one");

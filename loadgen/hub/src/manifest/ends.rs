@@ -109,14 +109,14 @@ pub(super) fn check_rings(
     }
     let links = &links[..links.len().min(RING_ROUTES_MAX)];
     let next: Vec<Vec<usize>> = links.iter().map(|link| link.followers(links)).collect();
-    let mut told = BTreeSet::new();
+    let mut in_a_ring = BTreeSet::new();
     for start in 0..links.len() {
-        if told.contains(&start) {
+        if in_a_ring.contains(&start) {
             continue;
         }
         if let Some(ring) = ring_through(start, &next) {
             reading.warn(links[start].path, &ring_words(&ring, links));
-            told.extend(ring);
+            in_a_ring.extend(ring);
         }
     }
 }

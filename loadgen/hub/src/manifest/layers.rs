@@ -29,7 +29,7 @@ pub(super) struct Deployment {
     whole: BTreeSet<String>,
     /// Sections that are there, and whose problems are told already.
     seen: BTreeSet<String>,
-    told: BTreeSet<String>,
+    with_problems: BTreeSet<String>,
     /// The first place that only a layer names, and its file.
     layered: Option<(usize, String)>,
 }
@@ -187,7 +187,7 @@ impl Deployment {
             self.set_place(name, &place, value, index, path, reading);
         }
         if reading.errors.len() > errors_before {
-            self.told.insert(name.to_owned());
+            self.with_problems.insert(name.to_owned());
         }
     }
 
@@ -255,7 +255,7 @@ fn check_complete(deployment: &Deployment, reading: &mut Reading<'_>) -> bool {
         reading.current = None;
         return false;
     }
-    for name in missing.into_iter().filter(|name| !deployment.told.contains(*name)) {
+    for name in missing.into_iter().filter(|name| !deployment.with_problems.contains(*name)) {
         let path = format!("{}.{name}", reading.prefix());
         if deployment.seen.contains(name) {
             let text = "missing: the settings of this module belong there";

@@ -212,7 +212,7 @@ mod tests {
     fn what_is_unset_is_named_with_path_and_line() {
         let text = "{\"a\": {\r\n \"b\": [1, ${X}],\n \"c\": $Y}, $Z: 1, \"t\": $TTL}";
         let Read::Unset(problems) = read(text, &variables()) else { panic!("three are unset") };
-        let told: Vec<(&str, &str)> = problems
+        let shown: Vec<(&str, &str)> = problems
             .iter()
             .map(|(path, text)| (path.as_str(), text.split_once(':').unwrap().0))
             .collect();
@@ -221,7 +221,7 @@ mod tests {
             ("a.c", "variable Y is not set (line 3)"),
             ("", "variable Z is not set (line 3)"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
     }
 
     #[test]
@@ -236,9 +236,9 @@ mod tests {
             ("", "not JSON: EOF while parsing a value at line 1 column 1"),
         ];
         for (text, expected) in table {
-            let Read::NotJson(told) = read(text, &variables()) else { panic!("{text}") };
-            assert!(told.contains(expected), "{text}: {told}");
-            assert!(!told.contains("word"), "no value is shown: {told}");
+            let Read::NotJson(shown) = read(text, &variables()) else { panic!("{text}") };
+            assert!(shown.contains(expected), "{text}: {shown}");
+            assert!(!shown.contains("word"), "no value is shown: {shown}");
         }
     }
 
@@ -246,10 +246,10 @@ mod tests {
         /// No text makes it panic, and without `$` it is JSON's own meaning.
         #[test]
         fn every_text_is_read(text in "[$\\{\\}\"\\\\TLWé:,\n 1]{0,24}") {
-            let told = read(&text, &variables());
+            let shown = read(&text, &variables());
             if !text.contains('$') {
                 let usual = serde_json::from_str::<Value>(&text).ok();
-                let ours = match told { Read::Value(value, _) => Some(value), _ => None };
+                let ours = match shown { Read::Value(value, _) => Some(value), _ => None };
                 prop_assert_eq!(ours, usual);
             }
         }

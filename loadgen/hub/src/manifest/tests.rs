@@ -15,7 +15,7 @@ fn parse(value: &Value) -> Result<Manifest, ManifestError> {
 /// Why no time to live is applied.
 const KEPT: &str = "the local hub keeps messages until they are delivered";
 
-fn told(problems: &[Problem]) -> Vec<String> {
+fn shown(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
@@ -81,7 +81,7 @@ fn template_is_read_whole() {
         format!("{hub}.storeAndForwardConfiguration.timeToLiveSecs: not applied here: {KEPT}"),
         filter.to_owned(),
     ];
-    assert_eq!(told(&manifest.warnings), expected);
+    assert_eq!(shown(&manifest.warnings), expected);
     assert!(!format!("{manifest:?}").contains("00:00:01"), "env values stay out of Debug");
 }
 
@@ -223,7 +223,7 @@ fn probable_slips_are_warnings() {
     value["modulesContent"]["$edgeHub"]["properties.desired"]["routes"]["x"] =
         json!("FROM /messages/modules/nobody/* INTO $upstream");
     let manifest = parse(&value).unwrap();
-    let warnings = told(&manifest.warnings);
+    let warnings = shown(&manifest.warnings);
     assert_eq!(warnings.len(), 6, "{warnings:?}");
     assert!(warnings[4].contains("comes from module `nobody`, which is not declared"));
     assert!(warnings[5].contains("typo: a twin for a module that is not declared"));

@@ -457,18 +457,18 @@ proptest! {
 #[test]
 fn packets_have_their_articles() {
     let bodies: [&[u8]; 6] = [&[], &[0], &[0, 0], &[0, 1], &[0, 1, 0], &[0, 0, 0, 0, 0]];
-    let mut told = Vec::new();
+    let mut shown = Vec::new();
     for (start, body) in (0..=u8::MAX).flat_map(|start| bodies.map(|body| (start, body))) {
         if let Err(violation) = next(&mut BytesMut::from(&packet(start, body)[..])) {
-            told.push(violation.to_string());
+            shown.push(violation.to_string());
         }
     }
     for kind in 1..15 {
         // Longer than a hub takes.
         let huge = [kind << 4 | 0b0010, 0xff, 0xff, 0xff, 0x7f];
-        told.extend(next(&mut BytesMut::from(&huge[..])).err().map(|error| error.to_string()));
+        shown.extend(next(&mut BytesMut::from(&huge[..])).err().map(|error| error.to_string()));
     }
-    for text in &told {
+    for text in &shown {
         let words: Vec<&str> = text.split([' ', ',']).collect();
         for pair in words.windows(2).filter(|pair| ["a", "an"].contains(&pair[0])) {
             let expected = if pair[1].starts_with(['U', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
@@ -485,6 +485,6 @@ fn packets_have_their_articles() {
         "a PUBACK of",
         "a CONNACK, which",
     ] {
-        assert!(told.iter().any(|text| text.contains(name)), "{name}");
+        assert!(shown.iter().any(|text| text.contains(name)), "{name}");
     }
 }

@@ -46,8 +46,8 @@ pub(crate) fn expect(parts: &[&str]) {
 }
 
 fn wait_for(parts: &[&str], condition: impl Fn(&[String]) -> bool) {
-    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         wait(|| condition(&lines(parts)));
     }));
-    assert!(told.is_ok(), "no line with {parts:?}; with the first: {:#?}", lines(&parts[..1]));
+    assert!(shown.is_ok(), "no line with {parts:?}; with the first: {:#?}", lines(&parts[..1]));
 }

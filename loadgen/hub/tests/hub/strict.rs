@@ -155,19 +155,19 @@ fn refusals_say_what_to_do() {
         (query("?DeviceClientType=x"), None, ServiceUnavailable, "names no api-version"),
         (query("?apiversion=2021-04-12"), None, ServiceUnavailable, "names no api-version"),
     ];
-    for (username, password, code, told) in rows {
+    for (username, password, code, shown) in rows {
         let mut credentials = Credentials::of(&hub, "filter");
         credentials.username = username;
         if let Some(password) = password {
             credentials.password = password.to_owned();
         }
         let mut client = Client::open(&hub);
-        assert_eq!(client.login(&credentials).code, code, "{told}");
+        assert_eq!(client.login(&credentials).code, code, "{shown}");
         client.assert_closed();
-        log::expect(&[&format!("client={device}/filter"), told]);
+        log::expect(&[&format!("client={device}/filter"), shown]);
     }
     // And so for registrations, whoever is enrolled.
-    for (id, version, told) in [
+    for (id, version, shown) in [
         ("x509-1", "2019-03-31", "no password: X.509 is not supported here"),
         ("x509-2", "2", "\"2\" is none of IoT Hub's"),
     ] {
@@ -176,7 +176,7 @@ fn refusals_say_what_to_do() {
         credentials.username = credentials.username.replace("2019-03-31", version);
         let mut client = Client::open(&hub);
         assert_ne!(client.login(&credentials).code, ConnectReturnCode::Success);
-        log::expect(&[&format!("client={id}"), told]);
+        log::expect(&[&format!("client={id}"), shown]);
     }
 }
 

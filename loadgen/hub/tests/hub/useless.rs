@@ -22,7 +22,7 @@ fn a_filter_that_nothing_comes_by_is_granted_and_told_once() {
         ("$iothub/methods/+/#".to_owned(), "$iothub/methods/POST/#".to_owned()),
     ];
     let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
-    let told = |filter: &str| lines(&[NOTHING, &device, &format!("filter={filter:?} ")]);
+    let shown = |filter: &str| lines(&[NOTHING, &device, &format!("filter={filter:?} ")]);
     for _ in 0..2 {
         let mut client = Client::connect(&hub, "filter");
         for (filter, _) in &rows {
@@ -31,7 +31,7 @@ fn a_filter_that_nothing_comes_by_is_granted_and_told_once() {
         client.disconnect();
     }
     for (filter, nearest) in &rows {
-        let [line] = &told(filter)[..] else { panic!("{filter}: {:#?}", told(filter)) };
+        let [line] = &shown(filter)[..] else { panic!("{filter}: {:#?}", shown(filter)) };
         assert!(line.contains(&format!("client=\"{device}/filter\"")), "{line}");
         assert!(line.contains(&format!("nearest={nearest:?}")), "{line}");
     }
@@ -39,7 +39,7 @@ fn a_filter_that_nothing_comes_by_is_granted_and_told_once() {
     let mut client = Client::connect(&hub, "filter");
     for filter in [&format!("{own}/#"), "$iothub/twin/res/#", "$iothub/methods/POST/#"] {
         client.subscribe(filter, QoS::AtLeastOnce);
-        assert!(told(filter).is_empty(), "{filter}");
+        assert!(shown(filter).is_empty(), "{filter}");
     }
 }
 
@@ -91,7 +91,7 @@ fn an_output_without_a_route_is_told_once_and_counted() {
     assert_eq!(hub.unrouted().unwrap(), expected);
     assert_eq!(hub.counters().dropped_no_route, 6);
     for output in ["lost-a", "lost-b", "lost-c"] {
-        let told = lines(&["no route", &format!("/messages/modules/source/outputs/{output}\"")]);
-        assert_eq!(told.len(), 1, "{told:#?}");
+        let shown = lines(&["no route", &format!("/messages/modules/source/outputs/{output}\"")]);
+        assert_eq!(shown.len(), 1, "{shown:#?}");
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Run;
-use super::verdict::told;
+use super::verdict::badge;
 use crate::text;
 use loadgen_load::outcome::{Cost, Counts, Distribution, Outcome};
 use loadgen_load::settings::Pace;
@@ -45,7 +45,7 @@ pub(super) fn side_by_side(runs: &[Run<'_>]) -> Markup {
 
 fn row_of_run(run: &Run<'_>) -> Markup {
     let outcome = run.outcome;
-    let (mood, mark, word) = told(outcome.verdict.standing);
+    let (mood, mark, word) = badge(outcome.verdict.standing);
     let or_none = |text: Option<String>| text.unwrap_or_else(|| text::NONE.to_owned());
     let latency = |of: fn(&Distribution) -> f64| {
         or_none(outcome.latency.as_ref().map(|latency| text::micros(of(latency))))

@@ -76,7 +76,7 @@ fn of(input: &Input) -> Block {
 }
 
 /// Class, mark and word of a standing.
-pub(super) fn told(standing: Standing) -> (&'static str, &'static str, &'static str) {
+pub(super) fn badge(standing: Standing) -> (&'static str, &'static str, &'static str) {
     match standing {
         Standing::Passed => ("good", "✓", "passed"),
         Standing::Failed => ("bad", "✕", "failed"),
@@ -86,7 +86,7 @@ pub(super) fn told(standing: Standing) -> (&'static str, &'static str, &'static 
 }
 
 fn of_run(outcome: &Outcome) -> Block {
-    let (mood, mark, word) = told(outcome.verdict.standing);
+    let (mood, mark, word) = badge(outcome.verdict.standing);
     let asked = outcome.rates.asked.map(|asked| format!(" of {} asked", text::rate(asked)));
     let mut figures =
         vec![format!("{}{}", text::rate(outcome.rates.achieved), asked.unwrap_or_default())];
@@ -134,7 +134,7 @@ fn of_comparison(comparison: &Comparison) -> Block {
             if times == 0 {
                 continue;
             }
-            let (mood, mark, word) = told(standing);
+            let (mood, mark, word) = badge(standing);
             if worst.0 != "bad" {
                 worst = (mood, mark);
             }

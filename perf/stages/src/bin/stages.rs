@@ -10,7 +10,7 @@ use stages::STAGES;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, messages] = &arguments[..] else { return told(&arguments) };
+    let [name, messages] = &arguments[..] else { return explain_usage(&arguments) };
     let stage = STAGES.iter().find(|stage| stage.name == *name);
     let (Some(stage), Ok(messages)) = (stage, messages.parse()) else { return ExitCode::from(64) };
     match (stage.prepare)()(messages) {
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 }
 
 /// Apart from the version, for which the gate asks, nothing can be told.
-fn told(arguments: &[String]) -> ExitCode {
+fn explain_usage(arguments: &[String]) -> ExitCode {
     if arguments != ["--version"] {
         return ExitCode::from(64);
     }

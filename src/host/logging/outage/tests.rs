@@ -3,14 +3,14 @@ use super::*;
 const REFUSED: &str = "cannot connect to hub:8883: Connection refused (os error 111)";
 
 /// What is told at each of the times, in seconds.
-fn told(outage: &mut Outage, start: Instant, at: &[(u64, &str)]) -> Vec<&'static str> {
-    let tell =
+fn shown(outage: &mut Outage, start: Instant, at: &[(u64, &str)]) -> Vec<&'static str> {
+    let notice =
         |(s, reason): &(u64, &str)| match outage.failed(reason, start + Duration::from_secs(*s)) {
-            Tell::Full => "full",
-            Tell::Still(_) => "still",
-            Tell::Nothing => "",
+            Notice::Full => "full",
+            Notice::Still(_) => "still",
+            Notice::Nothing => "",
         };
-    at.iter().map(tell).collect()
+    at.iter().map(notice).collect()
 }
 
 #[test]
@@ -20,9 +20,9 @@ fn one_reason_is_told_in_growing_intervals() {
     for attempt in 1..=50_u32 {
         let now = start + Duration::from_secs(u64::from(attempt - 1));
         match outage.failed(REFUSED, now) {
-            Tell::Full => lines.push((attempt, None)),
-            Tell::Still(away) => lines.push((attempt, Some(away))),
-            Tell::Nothing => {}
+            Notice::Full => lines.push((attempt, None)),
+            Notice::Still(away) => lines.push((attempt, Some(away))),
+            Notice::Nothing => {}
         }
     }
     let attempts: Vec<_> = lines.iter().map(|(attempt, _)| *attempt).collect();
@@ -39,11 +39,11 @@ fn one_reason_is_told_in_growing_intervals() {
 fn a_long_outage_is_told_once_in_ten_minutes() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     let attempts: Vec<_> = (0..24 * 60).map(|minute| (minute * 60, REFUSED)).collect();
-    let lines = told(&mut outage, start, &attempts);
-    let told = |lines: &[&str]| lines.iter().filter(|line| !line.is_empty()).count();
-    assert!((5..=7).contains(&told(&lines[..24])), "{lines:?}");
+    let lines = shown(&mut outage, start, &attempts);
+    let shown = |lines: &[&str]| lines.iter().filter(|line| !line.is_empty()).count();
+    assert!((5..=7).contains(&shown(&lines[..24])), "{lines:?}");
     for hour in lines[60..].chunks(60) {
-        assert!((5..=7).contains(&told(hour)), "{}", told(hour));
+        assert!((5..=7).contains(&shown(hour)), "{}", shown(hour));
     }
 }
 
@@ -52,14 +52,14 @@ fn another_reason_is_told_in_full_and_two_in_turns_are_not() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     let other = "d refused: CONNACK 4 (bad user name or password)";
     let third = "d refused: CONNACK 5 (not authorized)";
-    let lines = told(
+    let lines = shown(
         &mut outage,
         start,
         &[(0, REFUSED), (1, REFUSED), (2, other), (3, REFUSED), (4, other), (5, third), (6, other)],
     );
     assert_eq!(lines, ["full", "", "full", "still", "", "full", "still"]);
     let turns: Vec<_> = (7..107).flat_map(|s| [(s, REFUSED), (s, other)]).collect();
-    let lines = told(&mut outage, start, &turns);
+    let lines = shown(&mut outage, start, &turns);
     let count = lines.iter().filter(|line| !line.is_empty()).count();
     assert!(count <= 12, "{count}");
 }
@@ -99,14 +99,14 @@ fn cuts_of_what_works_are_told_longer() {
     let lines: Vec<_> = (0..30)
         .map(|s| {
             let now = start + Duration::from_secs(s);
-            let tell = outage.cut("lost", now);
+            let notice = outage.cut("lost", now);
             assert_eq!(outage.works(now).map(|away| away.failures), Some(1));
-            tell
+            notice
         })
         .collect();
-    assert!(lines[..10].iter().all(|tell| *tell == Tell::Full), "{lines:?}");
+    assert!(lines[..10].iter().all(|notice| *notice == Notice::Full), "{lines:?}");
     let later: Vec<_> =
-        (10..30).filter(|at| lines[*at] != Tell::Nothing).map(|at| at + 1).collect();
+        (10..30).filter(|at| lines[*at] != Notice::Nothing).map(|at| at + 1).collect();
     assert_eq!(later, [12, 24]);
     assert_eq!(
         outage.so_far(start + Duration::from_secs(300)).unwrap().to_string(),
@@ -117,10 +117,10 @@ fn cuts_of_what_works_are_told_longer() {
 #[test]
 fn what_is_over_is_told_anew() {
     let (mut outage, start) = (Outage::default(), Instant::now());
-    assert_eq!(told(&mut outage, start, &[(0, REFUSED), (1, REFUSED)]), ["full", ""]);
+    assert_eq!(shown(&mut outage, start, &[(0, REFUSED), (1, REFUSED)]), ["full", ""]);
     outage.is_over();
     assert_eq!(outage.so_far(start), None);
-    assert_eq!(told(&mut outage, start, &[(2, REFUSED)]), ["full"]);
+    assert_eq!(shown(&mut outage, start, &[(2, REFUSED)]), ["full"]);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn reasons_are_bounded() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     for number in 0..100 {
         let reason = format!("reason{number}");
-        assert_eq!(outage.failed(&reason, start), Tell::Full);
+        assert_eq!(outage.failed(&reason, start), Notice::Full);
         assert!(outage.reasons.len() <= REASONS_MAX);
     }
 }

@@ -34,8 +34,8 @@ async fn an_own_alert_is_acknowledged_and_not_sent_again() {
     let counters = pipeline.lock().counters.clone();
     let counted = (counters.received, counters.own_alerts, counters.alerts, counters.forwarded);
     assert_eq!(counted, (21, 20, 1, 1));
-    let told = log.lines("own alert ignored: a route");
-    assert!(matches!(&*told, [line] if line.contains("SLUICEGATE_JUDGE_OWN_ALERTS")), "{told:?}");
+    let shown = log.lines("own alert ignored: a route");
+    assert!(matches!(&*shown, [line] if line.contains("SLUICEGATE_JUDGE_OWN_ALERTS")), "{shown:?}");
 }
 
 /// Where the setting says so an own alert is an alert.

@@ -22,8 +22,8 @@ fn quotation_marks_are_named_for_every_setting() {
         for value in quoted("hunter2") {
             let error = resolve(&[], &[(spec.env, &value)]).err().expect("quotation marks");
             let expected = format!("variable {}: the value is in quotation marks", spec.env);
-            let told = error.0.iter().filter(|line| line.starts_with(&expected)).count();
-            assert_eq!(told, 1, "{value}: {error}");
+            let output = error.0.iter().filter(|line| line.starts_with(&expected)).count();
+            assert_eq!(output, 1, "{value}: {error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
             if spec.is_env_only {
                 continue;

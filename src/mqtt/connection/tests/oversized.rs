@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn told(sent: &[u8]) -> Result<Vec<String>, ConnectionError> {
+async fn shown(sent: &[u8]) -> Result<Vec<String>, ConnectionError> {
     let (mut connection, mut peer) = pair(1 << 16);
     let sent = sent.to_vec();
     let writer = tokio::spawn(async move {
@@ -10,12 +10,12 @@ async fn told(sent: &[u8]) -> Result<Vec<String>, ConnectionError> {
         peer
     });
     let mut inbox = Inbox::default();
-    let mut told = Vec::new();
+    let mut shown = Vec::new();
     let start = Instant::now();
-    while told.last().map(String::as_str) != Some("end") {
+    while shown.last().map(String::as_str) != Some("end") {
         connection.turn(&mut inbox, &Notify::new(), true).await?;
         let (block, packets) = inbox.drain();
-        told.extend(packets.map(|packet| match packet {
+        shown.extend(packets.map(|packet| match packet {
             Incoming::Publish(publish) => {
                 String::from_utf8_lossy(publish.topic(&block)).into_owned()
             }
@@ -27,7 +27,7 @@ async fn told(sent: &[u8]) -> Result<Vec<String>, ConnectionError> {
     }
     assert_eq!(start.elapsed(), Duration::ZERO, "by a stopped clock");
     drop(writer.await.unwrap());
-    Ok(told)
+    Ok(shown)
 }
 
 /// A publish that is too large is passed over and told of, in its place among the others.
@@ -39,9 +39,9 @@ async fn an_oversized_publish_is_passed_over() {
             packet.write(&mut sent).unwrap();
         }
         let wire_bytes = publish("large", 2, size).size();
-        let told = told(&sent).await.unwrap();
+        let shown = shown(&sent).await.unwrap();
         assert_eq!(
-            told,
+            shown,
             [
                 "one".to_owned(),
                 format!("Some(2) of {wire_bytes} on 5 bytes of topic"),
@@ -61,16 +61,19 @@ async fn an_oversized_publish_with_a_long_topic_is_passed_over() {
     at_most_once.pkid = 0;
     at_most_once.write(&mut sent).unwrap();
     publish("end", 3, 9).write(&mut sent).unwrap();
-    let told = told(&sent).await.unwrap();
-    assert!(told[0].starts_with("Some(9) of ") && told[1].starts_with("None of "), "{told:?}");
-    assert!(told[..2].iter().all(|told| told.ends_with(" on 65535 bytes of topic")), "{told:?}");
+    let shown = shown(&sent).await.unwrap();
+    assert!(shown[0].starts_with("Some(9) of ") && shown[1].starts_with("None of "), "{shown:?}");
+    assert!(
+        shown[..2].iter().all(|shown| shown.ends_with(" on 65535 bytes of topic")),
+        "{shown:?}"
+    );
 }
 
 /// Any other packet of such a length is an attack, and ends the connection before it is read.
 #[tokio::test(start_paused = true)]
 async fn other_oversized_packets_end_the_connection() {
     for first in [0x90, 0x40, 0x36] {
-        let end = told(&[first, 0xff, 0xff, 0xff, 0x7f, 0, 1, b't', 0, 1]).await;
+        let end = shown(&[first, 0xff, 0xff, 0xff, 0x7f, 0, 1, b't', 0, 1]).await;
         assert!(matches!(end, Err(ConnectionError::Protocol(_))), "{first:#x}: {end:?}");
     }
 }

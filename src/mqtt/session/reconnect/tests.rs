@@ -108,15 +108,15 @@ fn a_link_that_does_not_work_waits_longer() {
 /// the count anew.
 #[test]
 fn a_name_that_is_in_use_twice_is_told_once() {
-    let told = |losses: &[Loss]| -> Vec<bool> {
+    let shown = |losses: &[Loss]| -> Vec<bool> {
         let mut reconnect = Reconnect::default();
         losses.iter().map(|loss| reconnect.lost(loss)).collect()
     };
     let short = Loss { lived: SHORT - INSTANT, ..CUT_BEFORE_WORK };
-    let with_work = told(&[short, CUT_AFTER_WORK, short, short, short]);
+    let with_work = shown(&[short, CUT_AFTER_WORK, short, short, short]);
     assert_eq!(with_work, [false, false, true, false, false]);
     for other in [Loss { lived: SHORT, ..short }, Loss { is_hang_up: false, ..short }] {
-        let counts = told(&[short, short, other, short, short, short, short]);
+        let counts = shown(&[short, short, other, short, short, short, short]);
         assert_eq!(counts, [false, false, false, false, false, true, false], "{other:?}");
     }
 }

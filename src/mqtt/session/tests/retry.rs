@@ -232,18 +232,18 @@ async fn a_long_outage_takes_few_lines() {
     let (lines, _guard) = Lines::start();
     let running = Running::start(Answer::Nothing, None);
     sleep(Duration::from_secs(3600)).await;
-    let told = lines.take();
-    assert!((5..=16).contains(&told.len()), "{told:#?}");
-    assert!(told[0].contains("as reader: ") && told[0].contains("is no good; next attempt in "));
-    assert!(told[1].contains("as reader: still, after 3 failures in "), "{}", told[1]);
-    assert!(told[1].contains("is no good; next attempt in "), "{}", told[1]);
+    let shown = lines.take();
+    assert!((5..=16).contains(&shown.len()), "{shown:#?}");
+    assert!(shown[0].contains("as reader: ") && shown[0].contains("is no good; next attempt in "));
+    assert!(shown[1].contains("as reader: still, after 3 failures in "), "{}", shown[1]);
+    assert!(shown[1].contains("is no good; next attempt in "), "{}", shown[1]);
     running.write("good");
     sleep(Duration::from_secs(10)).await;
-    let told = lines.take();
+    let shown = lines.take();
     // The next attempt may have been due anyway.
-    let (connected, before) = told.split_last().expect("a line");
+    let (connected, before) = shown.split_last().expect("a line");
     assert!(before.iter().all(|line| line.contains("file has changed: next attempt now")));
-    assert!(before.len() <= 1, "{told:#?}");
+    assert!(before.len() <= 1, "{shown:#?}");
     let parts = ["connected to memory as reader", "session present: false", " failures in 60 min"];
     assert!(parts.iter().all(|part| connected.contains(part)), "{connected}");
     running.end().await;
@@ -256,10 +256,10 @@ async fn connections_that_end_at_once_take_few_lines() {
     let running = Running::start(Answer::Nothing, Some(Duration::from_millis(500)));
     running.write("good");
     sleep(Duration::from_secs(3600)).await;
-    let told = lines.take();
+    let shown = lines.take();
     assert!(running.attempts.lock().unwrap().len() > 200);
-    assert!(told.len() <= 30, "{told:#?}");
-    let is_of = |part: &str| told.iter().filter(|line| line.contains(part)).count();
-    assert!(is_of("connected to memory") >= 1 && is_of("still, after ") >= 4, "{told:#?}");
+    assert!(shown.len() <= 30, "{shown:#?}");
+    let is_of = |part: &str| shown.iter().filter(|line| line.contains(part)).count();
+    assert!(is_of("connected to memory") >= 1 && is_of("still, after ") >= 4, "{shown:#?}");
     running.end().await;
 }

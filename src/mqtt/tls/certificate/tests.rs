@@ -47,7 +47,7 @@ fn old_versions_and_keys_are_read() {
     let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
     let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     let info = |key: &KeyPair| rcgen::PublicKeyData::subject_public_key_info(key);
-    for (key, kind, told, is_taken) in [
+    for (key, kind, shown, is_taken) in [
         (rsa(128), KeyKind::Rsa(1024), "RSA with 1024 bits", false),
         (rsa(256), KeyKind::Rsa(2048), "RSA with 2048 bits", true),
         (rsa(2048), KeyKind::Rsa(16_384), "RSA with 16384 bits", false),
@@ -56,7 +56,7 @@ fn old_versions_and_keys_are_read() {
         (info(&ed25519), KeyKind::Ed25519, "Ed25519", true),
     ] {
         assert_eq!(of(key), kind);
-        assert_eq!((kind.to_string().as_str(), kind.is_taken()), (told, is_taken));
+        assert_eq!((kind.to_string().as_str(), kind.is_taken()), (shown, is_taken));
     }
 }
 

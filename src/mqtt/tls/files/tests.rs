@@ -67,8 +67,8 @@ fn half_a_file_is_told_and_waited_for() {
             (&whole[..20], "cut off"),
         ] {
             fs::write(&path, part).unwrap();
-            let told = scene.problem();
-            assert!(told.contains(&path.display().to_string()) && told.contains(why), "{told}");
+            let shown = scene.problem();
+            assert!(shown.contains(&path.display().to_string()) && shown.contains(why), "{shown}");
         }
         fs::remove_file(&path).unwrap();
         assert!(scene.problem().contains("No such file"));
@@ -77,8 +77,8 @@ fn half_a_file_is_told_and_waited_for() {
     }
     // A new certificate, and the old key as yet.
     scene.write("cert", &self_signed("two", |_| {}).pem());
-    let told = scene.problem();
-    assert!(told.contains("cert and ") && told.contains("does not belong"), "{told}");
+    let shown = scene.problem();
+    assert!(shown.contains("cert and ") && shown.contains("does not belong"), "{shown}");
 }
 
 /// The system's roots are looked at where they are.

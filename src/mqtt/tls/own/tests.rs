@@ -35,15 +35,15 @@ fn a_chain_in_any_order_is_put_right() {
 #[test]
 fn what_does_not_fit_is_told() {
     let (one, two) = (self_signed("one", |_| {}), self_signed("two", |_| {}));
-    let told = |chain, key| client_config_as(Roots::none(), chain, key).map(drop).unwrap_err();
-    let problem = told(chain_of(&[&one]), two.key());
+    let shown = |chain, key| client_config_as(Roots::none(), chain, key).map(drop).unwrap_err();
+    let problem = shown(chain_of(&[&one]), two.key());
     assert!(problem.contains("does not belong to the certificate"), "{problem}");
-    let problem = told(vec![CertificateDer::from(b"0".to_vec())], two.key());
+    let problem = shown(vec![CertificateDer::from(b"0".to_vec())], two.key());
     assert_eq!(problem, "certificate 1 cannot be used: it is damaged");
     let signer = KeyPair::generate().unwrap();
     let weak = ByHand { key: rsa(128), ..ByHand::v1("weak", &signer) }.signed("x", &signer);
     let no_key = PrivateKeyDer::Pkcs8(b"secret".to_vec().into());
-    let problem = told(vec![weak], no_key);
+    let problem = shown(vec![weak], no_key);
     assert!(
         problem.contains("the key cannot be used (by its certificate it is RSA with 1024 bits)")
     );
@@ -75,8 +75,8 @@ fn what_a_peer_may_not_like_is_told() {
         (authority("c").der, "certification authority"),
         (ByHand::v1("c", &key).signed("c", &key), "X.509 v1"),
     ] {
-        let told = doubt_of(&der).expect("a doubt");
-        assert!(told.contains(part) && told.contains("our client certificate"), "{told}");
+        let shown = doubt_of(&der).expect("a doubt");
+        assert!(shown.contains(part) && shown.contains("our client certificate"), "{shown}");
     }
     assert_eq!(doubt_of(&self_signed("c", |_| {}).der), None);
     assert_eq!(doubt_of(&self_signed("c", for_clients).der), None);

@@ -5,9 +5,9 @@ use std::time::Duration;
 fn named(file: Option<&Path>, folders: &[&Path]) -> Result<Option<RootsFound>, String> {
     let file = file.map(Path::to_owned);
     let folders: Vec<_> = folders.iter().map(|folder| (*folder).to_owned()).collect();
-    let (told, hear) = crossbeam_channel::bounded(1);
-    std::thread::spawn(move || told.send(RootsFound::named(file.as_deref(), &folders)));
-    hear.recv_timeout(Duration::from_secs(30)).expect("reading does not end")
+    let (done, ended) = crossbeam_channel::bounded(1);
+    std::thread::spawn(move || done.send(RootsFound::named(file.as_deref(), &folders)));
+    ended.recv_timeout(Duration::from_secs(30)).expect("reading does not end")
 }
 
 fn certificate() -> String {
@@ -105,19 +105,19 @@ fn what_is_no_pem_of_the_kind_is_told_with_its_remedy() {
     let shown = path.display().to_string();
     for (content, of_certificate, of_key) in rows {
         fs::write(&path, content).unwrap();
-        let told = [
+        let refusal = [
             (certificate_chain(&path).map(drop), of_certificate),
             (private_key(&path).map(drop), of_key),
         ];
-        for (told, expected) in told {
+        for (refusal, expected) in refusal {
             // It is what was wanted.
             if expected.is_empty() {
-                assert_eq!(told, Ok(()));
+                assert_eq!(refusal, Ok(()));
                 continue;
             }
-            let told = told.expect_err(expected);
-            assert!(told.replace(&shown, "FILE").contains(expected), "{expected}: {told}");
-            assert!(told.contains(&shown) && !told.contains(&secret[20..40]), "{told}");
+            let refusal = refusal.expect_err(expected);
+            assert!(refusal.replace(&shown, "FILE").contains(expected), "{expected}: {refusal}");
+            assert!(refusal.contains(&shown) && !refusal.contains(&secret[20..40]), "{refusal}");
         }
     }
 }

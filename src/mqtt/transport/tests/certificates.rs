@@ -124,20 +124,20 @@ fn trusting(roots: &[&Der]) -> Arc<rustls::ClientConfig> {
 
 /// No sentence is a library's, none is two, and none shows how a program writes its cases.
 #[track_caller]
-fn check_words(told: &dyn fmt::Display) {
-    let told = told.to_string();
+fn check_words(shown: &dyn fmt::Display) {
+    let shown = shown.to_string();
     for alien in ["Other", "Error(", "://", "Context", "{", "Unknown", "invalid peer", "_"] {
-        assert!(!told.contains(alien), "{alien}: {told}");
+        assert!(!shown.contains(alien), "{alien}: {shown}");
     }
 }
 
 /// A server with `chain`, whom the client trusts by `roots`: what comes of it, in both versions.
 async fn check(row: &str, server: Server, roots: &[&Der], parts: &[&str]) {
     for version in BOTH {
-        let told = meet(&server, version, trusting(roots), None).await;
-        check_words(&told);
+        let shown = meet(&server, version, trusting(roots), None).await;
+        check_words(&shown);
         for part in parts {
-            assert!(told.contains(part), "{row}, {version:?}: {part}: {told}");
+            assert!(shown.contains(part), "{row}, {version:?}: {part}: {shown}");
         }
     }
 }
@@ -301,9 +301,9 @@ async fn of_client_certificates() {
             None => client_config(roots).unwrap(),
             Some(own) => client_config_as(roots, vec![own.der.clone()], own.key()).unwrap(),
         };
-        let told = meet(&Server::of(&server), &rustls::version::TLS13, tls, Some(&root)).await;
-        check_words(&told);
-        assert!(told.contains(expected), "{expected}: {told}");
-        assert!(told.ends_with("see CERTIFICATE") || expected == "accepted", "{told}");
+        let shown = meet(&Server::of(&server), &rustls::version::TLS13, tls, Some(&root)).await;
+        check_words(&shown);
+        assert!(shown.contains(expected), "{expected}: {shown}");
+        assert!(shown.ends_with("see CERTIFICATE") || expected == "accepted", "{shown}");
     }
 }

@@ -317,14 +317,14 @@ async fn of_refusals_fit_the_peer() {
     ];
     for (names, rejected, foreign) in rows {
         for bytes in answers {
-            let told = sentence_named(Answers::With(bytes), Route::Tcp, names).await;
+            let shown = sentence_named(Answers::With(bytes), Route::Tcp, names).await;
             // But for "as a hub does".
-            let alien = foreign.iter().find(|word| told.to_lowercase().contains(**word));
-            assert!(alien.is_none(), "{:?} is told {alien:?}: {told}", names.peer);
-            let is_rejected = told.contains("identifier rejected");
-            assert_eq!(is_rejected, told.contains(rejected), "{:?}: {told}", names.peer);
-            let is_told = told.contains("a keep-alive of 60 s");
-            assert!(!is_told || names.has_keep_alive(), "{told}");
+            let alien = foreign.iter().find(|word| shown.to_lowercase().contains(**word));
+            assert!(alien.is_none(), "{:?} is told {alien:?}: {shown}", names.peer);
+            let is_rejected = shown.contains("identifier rejected");
+            assert_eq!(is_rejected, shown.contains(rejected), "{:?}: {shown}", names.peer);
+            let is_told = shown.contains("a keep-alive of 60 s");
+            assert!(!is_told || names.has_keep_alive(), "{shown}");
         }
     }
 }
@@ -340,8 +340,8 @@ async fn of_ends_name_no_library() {
             gateway.endpoint.names = &NAMES;
             let connected = connect(&gateway.endpoint, hello()).await;
             let Err(error) = connected else { continue };
-            let told = error.to_string();
-            assert!(!told.contains("://") && !told.contains("?;"), "{told}");
+            let shown = error.to_string();
+            assert!(!shown.contains("://") && !shown.contains("?;"), "{shown}");
         }
     }
 }
@@ -366,9 +366,9 @@ fn of_closed_connections_hold_no_address() {
         Failure::WebSocket { at: at(), problem: other().to_string() },
     ];
     for failure in failures {
-        let told = ConnectError { failure, names: &NAMES }.to_string();
-        assert!(!told.contains("https:"), "{told}");
-        assert!(!told.contains("?;"), "{told}");
+        let shown = ConnectError { failure, names: &NAMES }.to_string();
+        assert!(!shown.contains("https:"), "{shown}");
+        assert!(!shown.contains("?;"), "{shown}");
     }
 }
 
@@ -388,10 +388,10 @@ fn of_too_few_descriptors_tell_how_to_raise_the_limit() {
         ];
         for failure in failures {
             let error = ConnectError { failure, names: &NAMES };
-            let told = error.to_string();
-            assert!(told.contains("too few file descriptors"), "{told}");
-            assert!(told.contains(expected) && !told.contains("running"), "{told}");
-            assert!(!told.contains("see ") && !told.contains("DNS"), "{told}");
+            let shown = error.to_string();
+            assert!(shown.contains("too few file descriptors"), "{shown}");
+            assert!(shown.contains(expected) && !shown.contains("running"), "{shown}");
+            assert!(!shown.contains("see ") && !shown.contains("DNS"), "{shown}");
             assert_eq!(error.answer(), Answer::Nothing);
         }
     }

@@ -145,8 +145,8 @@ fn a_brokers_alert_is_named_by_the_template() {
     assert!(output.topic(&alert(SourceId::Broker, &long, 3)).is_ok());
     let refused = output.topic(&alert(SourceId::Broker, &format!("{long}x"), 3)).unwrap_err();
     assert_eq!(refused, Unsent::TopicTooLong(TOPIC_BYTES_MAX + 1));
-    let told = refused.to_string();
-    assert!(told.contains("--alerts-topic") && !told.contains("hub"), "{told}");
+    let shown = refused.to_string();
+    assert!(shown.contains("--alerts-topic") && !shown.contains("hub"), "{shown}");
     assert_eq!(output.properties(named_topic), [], "a broker's topic carries none");
 }
 
@@ -154,8 +154,8 @@ fn a_brokers_alert_is_named_by_the_template() {
 fn a_topic_that_outgrows_mqtt_is_refused_not_truncated() {
     let bag = format!("k={}", "%".repeat(30_000));
     let refused = output().topic(&alert(SourceId::Hub, &bag, 3)).map(str::len).unwrap_err();
-    let told = refused.to_string();
-    assert!(told.contains("of the 65535 that MQTT has room for"), "{told}");
+    let shown = refused.to_string();
+    assert!(shown.contains("of the 65535 that MQTT has room for"), "{shown}");
     // The longest one that MQTT can tell.
     let rest = TOPIC_BYTES_MAX - PREFIX.len() - "&k=&MessageType=Alert".len();
     for (bytes, is_sent) in [(rest, true), (rest + 1, false)] {
@@ -176,9 +176,9 @@ fn the_largest_packet_is_sent_and_one_byte_more_is_not() {
         let named = output.topic(&alert(SourceId::Hub, &bag, size)).map(str::len);
         assert_eq!(named.is_ok(), is_sent, "{size}");
         if let Err(refused) = named {
-            let told = refused.to_string();
+            let shown = refused.to_string();
             let lengths = format!("topic with properties {topic_bytes} bytes, body {size} bytes");
-            assert!(told.contains(&lengths) && told.contains("262144"), "{told}");
+            assert!(shown.contains(&lengths) && shown.contains("262144"), "{shown}");
         }
     }
 }

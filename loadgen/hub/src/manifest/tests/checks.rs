@@ -62,9 +62,9 @@ fn rings_are_told_and_nothing_else_is() {
         for (name, route) in &routes {
             value.pointer_mut(&format!("{HUB}/routes")).unwrap()[name] = json!(route);
         }
-        let mut told = outcome(&value.to_string(), &Variables::default());
-        told.retain(|text| !text.contains("no message has this source"));
-        assert_eq!(told, expected, "{routes:?}");
+        let mut shown = outcome(&value.to_string(), &Variables::default());
+        shown.retain(|text| !text.contains("no message has this source"));
+        assert_eq!(shown, expected, "{routes:?}");
     }
 }
 
@@ -95,8 +95,8 @@ fn members_given_twice_are_told() {
         ),
     ];
     for (text, path) in table {
-        let told = outcome(&text, &Variables::default());
-        assert_eq!(told, [format!("{path}: given twice: the last one counts; remove the other")]);
+        let shown = outcome(&text, &Variables::default());
+        assert_eq!(shown, [format!("{path}: given twice: the last one counts; remove the other")]);
     }
     let options = json!("{\"Env\": [], \"Env\": [\"A=1\"]}");
     check(&[(
@@ -280,10 +280,11 @@ fn check_layers(table: Vec<(String, Vec<String>)>) {
     for (text, expected) in table {
         let source =
             |name: &str, text| Source { name: Some(name.to_owned()), text, variables: &nobody };
-        let told = match Manifest::parse_sources(&[source("base", &base), source("layer", &text)]) {
-            Ok(manifest) => told(&manifest.warnings),
-            Err(error) => told(&error.problems).iter().map(|e| format!("error: {e}")).collect(),
+        let shown = match Manifest::parse_sources(&[source("base", &base), source("layer", &text)])
+        {
+            Ok(manifest) => shown(&manifest.warnings),
+            Err(error) => shown(&error.problems).iter().map(|e| format!("error: {e}")).collect(),
         };
-        assert_eq!(told, expected, "{text}");
+        assert_eq!(shown, expected, "{text}");
     }
 }

@@ -28,7 +28,7 @@ fn read(names: &[&str], env: &str) -> Result<Manifest, Vec<String>> {
     std::fs::write(folder.path().join(".env"), env).unwrap();
     let place = format!("{}/", folder.path().display());
     let short = |problems: &[Problem]| -> Vec<String> {
-        told(problems).iter().map(|text| text.replace(&place, "")).collect()
+        shown(problems).iter().map(|text| text.replace(&place, "")).collect()
     };
     match Manifest::from_files(&paths) {
         Ok(mut manifest) => {
@@ -187,7 +187,7 @@ fn every_manifest_is_read_and_told_of() {
     for (names, expected) in taken() {
         let manifest =
             read(&names, "").unwrap_or_else(|problems| panic!("{names:?}: {problems:?}"));
-        assert_eq!(told(&manifest.warnings), expected.warnings, "{names:?}");
+        assert_eq!(shown(&manifest.warnings), expected.warnings, "{names:?}");
         assert_eq!(manifest.modules.keys().collect::<Vec<_>>(), expected.modules, "{names:?}");
         assert_eq!(manifest.routes.len(), expected.routes, "{names:?}");
     }

@@ -30,9 +30,9 @@ fn dropped(layer: &Value) -> Vec<String> {
     let source =
         |name: &str, text| Source { name: Some(name.to_owned()), text, variables: &nobody };
     let manifest = Manifest::parse_sources(&[source("base", &base), source("layer", &layer)]);
-    let mut told = told(&manifest.unwrap_or_else(|error| panic!("{error}")).warnings);
-    told.retain(|text| text.contains("takes the place"));
-    told
+    let mut shown = shown(&manifest.unwrap_or_else(|error| panic!("{error}")).warnings);
+    shown.retain(|text| text.contains("takes the place"));
+    shown
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn what_a_layer_drops_is_told() {
 
 #[test]
 fn wholes_and_devices_that_drop_are_told() {
-    let told = dropped(&json!({"modulesContent": {"m": {"properties.desired": {"n": 2}}}}));
-    let [line] = &told[..] else { panic!("{told:#?}") };
+    let shown = dropped(&json!({"modulesContent": {"m": {"properties.desired": {"n": 2}}}}));
+    let [line] = &shown[..] else { panic!("{shown:#?}") };
     assert!(line.contains("modulesContent.m.properties.desired: takes"), "{line}");
     assert!(line.contains("`limits`") && line.contains("`many`"), "{line}");
     let devices = json!({"devices": {"d": {"properties.desired": {"one": 2, "two": {}}}},
@@ -103,9 +103,9 @@ fn wholes_and_devices_that_drop_are_told() {
     let within = json!({"devices": {"new": {"properties.desired": {"a": {"b": 1, "c": 2}},
         "properties.desired.a": {"b": 2}}}, "modulesContent": {
         "new": {"properties.desired": {"a": {"b": 1, "c": 2}}, "properties.desired.a": {"b": 2}}}});
-    let told = dropped(&within);
-    assert_eq!(told.len(), 2, "{told:#?}");
-    assert!(told.iter().all(|line| line.contains("drops `c`")), "{told:#?}");
+    let shown = dropped(&within);
+    assert_eq!(shown.len(), 2, "{shown:#?}");
+    assert!(shown.iter().all(|line| line.contains("drops `c`")), "{shown:#?}");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_warning_is_bounded() {
     let source = |text| Source { name: None, text, variables: &nobody };
     let manifest =
         Manifest::parse_sources(&[source(&base), source(&first), source(&second)]).unwrap();
-    let lines = told(&manifest.warnings);
+    let lines = shown(&manifest.warnings);
     let line = lines.iter().find(|line| line.contains("takes the place")).unwrap();
     assert!(line.contains(" and 995 more") && line.chars().count() < 800, "{line}");
 }

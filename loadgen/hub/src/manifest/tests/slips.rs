@@ -29,16 +29,16 @@ pub(super) fn changed(pointer: &str, replacement: Value) -> Value {
 /// Each warning, and `error: ` before each error.
 pub(super) fn outcome(text: &str, variables: &Variables) -> Vec<String> {
     match Manifest::parse(text, variables) {
-        Ok(manifest) => told(&manifest.warnings),
-        Err(error) => told(&error.problems).iter().map(|text| format!("error: {text}")).collect(),
+        Ok(manifest) => shown(&manifest.warnings),
+        Err(error) => shown(&error.problems).iter().map(|text| format!("error: {text}")).collect(),
     }
 }
 
 pub(super) fn check(table: &[(&str, Value, &[&str])]) {
     for (pointer, replacement, expected) in table {
-        let told =
+        let shown =
             outcome(&changed(pointer, replacement.clone()).to_string(), &Variables::default());
-        assert_eq!(told, *expected, "{pointer} {replacement}");
+        assert_eq!(shown, *expected, "{pointer} {replacement}");
     }
 }
 
@@ -352,9 +352,9 @@ fn unset_variables_of_routes_are_named() {
     ];
     for (route, expected) in table {
         let value = changed(&format!("{HUB}/routes/b"), json!(route));
-        let told = outcome(&value.to_string(), &Variables::default());
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with(&format!("{path}{expected}")), "{told:?}");
+        let shown = outcome(&value.to_string(), &Variables::default());
+        assert_eq!(shown.len(), 1, "{shown:?}");
+        assert!(shown[0].starts_with(&format!("{path}{expected}")), "{shown:?}");
     }
     let text = changed(&format!("{HUB}/routes/b"), json!("$ROUTE")).to_string();
     let variables = [("ROUTE", "FROM /messages/modules/filter/* INTO $upstream")];

@@ -37,10 +37,10 @@ async fn bad_messages_are_told_with_their_sender() {
         ("%24.cdid=d&%24.cmid=camera", &large, "are taken, from d/camera; have the sensor"),
         (&long, hot, "alert lost, from d/long: as an alert"),
     ];
-    for (id, (bag, body, told)) in (1..).zip(cases) {
+    for (id, (bag, body, shown)) in (1..).zip(cases) {
         send(&mut hub, id, &format!("{PREFIX}{bag}"), body).await;
-        assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(id)), "{told}");
-        assert_eq!(log.lines(told).len(), 1, "{told}: {:?}", log.lines(""));
+        assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(id)), "{shown}");
+        assert_eq!(log.lines(shown).len(), 1, "{shown}: {:?}", log.lines(""));
     }
     send(&mut hub, 7, "devices/d/modules/m/inputs/other/%24.cdid=e", large.clone()).await;
     assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(7)));
