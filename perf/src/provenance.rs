@@ -94,7 +94,7 @@ impl Sources {
                 program.display()
             )),
             Some(known) if known != expected => refuse(format!(
-                "{} was not built from {} as it is now: it has sources {known}, they are {expected}",
+                "{} was not built from {} as it is now: its sources are {known}, not {expected}",
                 program.display(),
                 self.root.display()
             )),
