@@ -17,6 +17,7 @@
 pub mod alert;
 pub mod connection_string;
 pub mod conventions;
+mod digits;
 pub mod dps;
 pub mod identity;
 pub mod members;

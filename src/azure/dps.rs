@@ -19,6 +19,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::digits::number;
 use super::{percent_decode, percent_encode};
 
 pub use registration::{Registration, RegistrationError, RegistrationProgress, Request};
@@ -121,11 +122,11 @@ pub fn parse_response(topic: &str) -> Option<Response<'_>> {
     for (name, value) in pairs(query)? {
         match name {
             "$rid" => rid = Some(percent_decode(value)),
-            "retry-after" => retry_after = value.parse().ok().map(Duration::from_secs),
+            "retry-after" => retry_after = number(value).map(Duration::from_secs),
             _ => {}
         }
     }
-    Some(Response { status: status.parse().ok()?, rid: rid?, retry_after })
+    Some(Response { status: number(status)?, rid: rid?, retry_after })
 }
 
 /// What the service is asked for.

@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use super::digits::number;
+
 /// Most requests for one thing whose answers count; of more, the oldest is forgotten.
 pub const OUTSTANDING_MAX: usize = 8;
 
@@ -34,7 +36,10 @@ impl RequestIds {
 
     /// The number of an id; none when it was not made here.
     pub fn number(&self, rid: &str) -> Option<u64> {
-        rid.strip_prefix(&self.prefix)?.parse().ok()
+        let text = rid.strip_prefix(&self.prefix)?;
+        let number = number(text).filter(|number| (1..=self.count).contains(number))?;
+        // Each number is written in one way.
+        (!text.starts_with('0')).then_some(number)
     }
 }
 
@@ -82,7 +87,17 @@ mod tests {
             ("000000ab-1".into(), "000000ab-2".into(), 2)
         );
         assert_eq!(ids.number("000000ab-2"), Some(2));
-        for foreign in ["", "000000ab-", "000000ac-1", "000000ab-x", "ab-1"] {
+        for foreign in [
+            "",
+            "000000ab-",
+            "000000ac-1",
+            "000000ab-x",
+            "ab-1",
+            "000000ab-0",
+            "000000ab-3",
+            "000000ab-+2",
+            "000000ab-02",
+        ] {
             assert_eq!(ids.number(foreign), None, "{foreign:?}");
         }
     }

@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use ring::hmac;
 
+use super::digits::number;
 use super::{percent_decode, percent_encode};
 
 const SCHEME: &str = "SharedAccessSignature";
@@ -228,7 +229,7 @@ impl Token {
             signature: BASE64_STANDARD
                 .decode(percent_decode(sig).as_bytes())
                 .map_err(|_| SasError::Signature)?,
-            expiry_unix_s: seconds(se).ok_or(SasError::Expiry)?,
+            expiry_unix_s: number(se).ok_or(SasError::Expiry)?,
             policy: skn.map(|skn| percent_decode(skn).into_owned()),
         })
     }
@@ -261,11 +262,6 @@ impl Token {
     pub fn policy(&self) -> Option<&str> {
         self.policy.as_deref()
     }
-}
-
-/// Digits alone: `u64::from_str` would take a leading `+`, which is not what was signed for.
-fn seconds(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 impl fmt::Debug for Token {

@@ -158,7 +158,7 @@ async fn first_packet(stream: &mut Stream) -> Result<Option<(BytesMut, First)>, 
 
 impl HubState {
     /// Checks credentials and identity, and seats the connection.
-    fn admit(&mut self, connect: &Connect) -> Result<Admission, Refusal> {
+    pub(super) fn admit(&mut self, connect: &Connect) -> Result<Admission, Refusal> {
         let login = connect.login.as_ref().ok_or(Refusal::NotAuthorized(NO_USERNAME.into()))?;
         let clock = self.clock();
         let username = Username::parse(&login.username, clock)?;

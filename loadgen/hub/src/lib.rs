@@ -76,6 +76,9 @@ mod dispatch;
 mod durable;
 mod fault;
 mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod host_name;
 mod inputs;

@@ -27,6 +27,9 @@ pub mod error;
 #[cfg(any(test, feature = "example"))]
 pub mod example;
 mod feeder;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod inflight;
 mod lane;

@@ -40,7 +40,7 @@ mod answers;
 mod blocking;
 mod buffer;
 mod faults;
-mod filter;
+pub(crate) mod filter;
 mod handshake;
 mod route;
 mod timed;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::azure::digits::number;
 use crate::azure::{Identity, percent_decode};
 
 /// A topic on which the hub sent something to a module. Names and request ids are decoded, bags
@@ -169,9 +170,4 @@ impl<'a> Query<'a> {
         }
         Some(query)
     }
-}
-
-/// Digits alone: `from_str` would take a leading `+`.
-fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

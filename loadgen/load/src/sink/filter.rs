@@ -23,7 +23,7 @@ const AT_MOST_ONCE: u8 = 0;
 
 /// Decides about inputs and answers them. Nothing is allocated for a message once the buffers have
 /// their sizes.
-pub(super) struct Filter {
+pub(crate) struct Filter {
     route: Route,
     threshold: f64,
     faults: Faults,
@@ -63,7 +63,7 @@ struct Held {
 }
 
 impl Filter {
-    pub(super) fn new(settings: &SinkSettings) -> Self {
+    pub(crate) fn new(settings: &SinkSettings) -> Self {
         Self {
             route: Route::new(&settings.subscribe, &settings.publish),
             threshold: settings.threshold,
@@ -105,7 +105,7 @@ impl Filter {
     ///
     /// # Errors
     /// The peer breaks the protocol, refuses the subscription, or acknowledges no alerts.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         bytes: &[u8],
         inputs_max: u64,
