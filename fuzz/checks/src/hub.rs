@@ -8,7 +8,7 @@ use sluicegate::mqtt::connection::PACKET_BYTES_MAX;
 use sluicegate::mqtt::wire::decode;
 use tempfile::TempDir;
 
-use crate::input::first;
+use crate::input::{self, first};
 
 /// Bytes of one piece: a byte with client and size stands before each.
 const PIECE_BYTES_MAX: usize = 127;
@@ -20,7 +20,7 @@ thread_local! {
 /// A state folder with keys that seeds can be signed with.
 fn folder() -> TempDir {
     const KEYS: &str = r#"{"edge1/SimulatedTemperatureSensor":"a2V5","edge1/filter":"a2V5"}"#;
-    let folder = tempfile::tempdir().expect("a folder can be made");
+    let folder = input::folder();
     std::fs::write(folder.path().join("keys.json"), KEYS).expect("a file can be written");
     folder
 }

@@ -45,7 +45,10 @@ fn check_frame(bytes: &[u8]) {
                 assert_eq!(theirs.qos, QoS::ExactlyOnce);
             }
         },
-        Ok(Packet::PubAck(theirs)) => assert_eq!(frame.puback(), Ok(theirs.pkid)),
+        // It reads over what stands behind the id.
+        Ok(Packet::PubAck(theirs)) if frame.rest.len() == 2 => {
+            assert_eq!(frame.puback(), Ok(theirs.pkid));
+        }
         Ok(_) => assert!(!frame.is_publish()),
         // It refuses more: names that are no UTF-8, an id of 0.
         Err(_) => {}

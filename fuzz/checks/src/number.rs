@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
+use serde::de::IgnoredAny;
 use sluicegate::pipeline::parse::{JsonPath, LONG_DIGITS, Number, Parser, Verdict, Ways};
 use sluicegate::pipeline::threshold::Threshold;
 
@@ -16,7 +17,7 @@ pub fn check(data: &[u8]) {
     let Some((bits, text)) = data.split_first_chunk::<8>() else { return };
     let Some(threshold) = Threshold::new(f64::from_bits(u64::from_be_bytes(*bits))) else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
-    if serde_json::from_str::<serde_json::Number>(text).is_err() && !is_beyond(text) {
+    if !is_number(text) {
         return;
     }
     let expected = exceeds(text, threshold.value());
@@ -31,11 +32,10 @@ pub fn check(data: &[u8]) {
     assert_eq!(sluicegate::pipeline::threshold::exceeds(number, threshold), expected, "{text}");
 }
 
-/// Whether it is a number that serde_json refuses for its size alone.
-fn is_beyond(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
-        && text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-        && !text.ends_with(char::is_whitespace)
+/// Whether it is a number of JSON and nothing else, of any size.
+fn is_number(text: &str) -> bool {
+    let is_of_numbers = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
+    text.bytes().all(is_of_numbers) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// The number as the pipeline has it.

@@ -11,6 +11,8 @@ use sluicegate::module::settings::{Settings, TABLE, add_flags};
 use sluicegate::pipeline::limits::{HELD_BYTES_MAX, HELD_BYTES_MIN};
 use tempfile::TempDir;
 
+use crate::input;
+
 /// What is the same for every file.
 struct Place {
     /// Removed at the end.
@@ -24,7 +26,7 @@ thread_local! {
 }
 
 fn place() -> Place {
-    let folder = tempfile::tempdir().expect("a folder can be made");
+    let folder = input::folder();
     let file = folder.path().join("settings.toml");
     let matches = add_flags(Command::new("run")).get_matches_from(["run"]);
     Place { file, matches, _folder: folder }
