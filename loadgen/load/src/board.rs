@@ -12,6 +12,7 @@ pub(super) struct Board {
     elapsed_ns: AtomicU64,
     /// In nanoseconds; 0 for none.
     p99_ns: AtomicU64,
+    recovered: AtomicU64,
     stop: AtomicBool,
     abandoned: AtomicBool,
 }
@@ -29,6 +30,8 @@ pub(super) struct Numbers {
     pub(super) elapsed_ns: u64,
     /// Latency lately, in nanoseconds; 0 for none.
     pub p99_ns: u64,
+    /// Faults that the program under test has recovered from.
+    pub(super) recovered: u64,
 }
 
 impl Board {
@@ -39,6 +42,7 @@ impl Board {
         self.failures.store(numbers.failures, Relaxed);
         self.elapsed_ns.store(numbers.elapsed_ns, Relaxed);
         self.p99_ns.store(numbers.p99_ns, Relaxed);
+        self.recovered.store(numbers.recovered, Relaxed);
     }
 
     /// Reads them.
@@ -49,6 +53,7 @@ impl Board {
             failures: self.failures.load(Relaxed),
             elapsed_ns: self.elapsed_ns.load(Relaxed),
             p99_ns: self.p99_ns.load(Relaxed),
+            recovered: self.recovered.load(Relaxed),
         }
     }
 

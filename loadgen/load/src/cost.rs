@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::machine::value_of;
-use super::outcome::Cost;
+use super::outcome::{Cost, Sample};
 
 /// Processes of one tree that are added up.
 const PROCESSES_MAX: usize = 64;
@@ -23,13 +23,8 @@ impl Usage {
     /// with its parent, once that has noticed.
     pub(super) fn of(id: u32) -> Self {
         let mut sum = Self::default();
-        let parents = parents();
-        let mut tree = vec![id];
-        let mut index = 0;
-        while let Some(&id) = tree.get(index).filter(|_| index < PROCESSES_MAX) {
-            index += 1;
+        for id in tree(id) {
             sum.add(id);
-            tree.extend(parents.iter().filter(|(_, parent)| *parent == id).map(|(child, _)| child));
         }
         sum
     }
@@ -58,13 +53,8 @@ impl Usage {
 
     fn add(&mut self, id: u32) {
         self.cpu_s += cpu_s(id).unwrap_or(0.0);
-        let status = format!("/proc/{id}/status");
-        let number = |name| {
-            let text = value_of(&status, name)?;
-            text.trim_end_matches(" kB").parse::<u64>().ok()
-        };
-        self.rss_peak_kib += number("VmHWM").unwrap_or(0);
-        self.threads += number("Threads").unwrap_or(0);
+        self.rss_peak_kib += status(id, "VmHWM");
+        self.threads += status(id, "Threads");
         for task in tasks(id) {
             let status = format!("/proc/{id}/task/{task}/status");
             let number = |name| value_of(&status, name).and_then(|text| text.parse::<u64>().ok());
@@ -72,6 +62,36 @@ impl Usage {
             self.involuntary += number("nonvoluntary_ctxt_switches").unwrap_or(0);
         }
     }
+}
+
+/// What a process and its children hold now, at this instant of a run.
+pub(super) fn sample(id: u32, at_s: f64) -> Sample {
+    let mut sum = Sample { at_s, ..Sample::default() };
+    for id in tree(id) {
+        sum.rss_kib += status(id, "VmRSS");
+        sum.threads += status(id, "Threads");
+        sum.descriptors += entries(&format!("/proc/{id}/fd")).count() as u64;
+    }
+    sum
+}
+
+/// A process and its children, and theirs.
+fn tree(id: u32) -> Vec<u32> {
+    let parents = parents();
+    let mut tree = vec![id];
+    let mut index = 0;
+    while let Some(&id) = tree.get(index).filter(|_| index < PROCESSES_MAX) {
+        index += 1;
+        tree.extend(parents.iter().filter(|(_, parent)| *parent == id).map(|(child, _)| child));
+    }
+    tree.truncate(PROCESSES_MAX);
+    tree
+}
+
+/// A number of a process's status; 0 where there is none.
+fn status(id: u32, name: &str) -> u64 {
+    let text = value_of(&format!("/proc/{id}/status"), name);
+    text.and_then(|text| text.trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
 /// User and system time of a process and of its children that have ended. Of the threads that
@@ -110,8 +130,12 @@ fn parents() -> Vec<(u32, u32)> {
 }
 
 fn tasks(id: u32) -> impl Iterator<Item = String> {
-    let folder = fs::read_dir(format!("/proc/{id}/task"));
-    let entries = folder.into_iter().flatten().flatten();
+    entries(&format!("/proc/{id}/task"))
+}
+
+/// Names of what is in a folder; none where it cannot be read.
+fn entries(folder: &str) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok())
 }
 
@@ -135,8 +159,24 @@ mod tests {
         assert!(cost.rss_peak_kib > 1000 && cost.threads >= 1, "{cost:?}");
     }
 
+    /// What is opened is counted, of this process and of its children.
+    #[test]
+    fn a_sample_has_what_is_held_now() {
+        let before = sample(std::process::id(), 1.5);
+        assert!(before.rss_kib > 1000 && before.threads >= 1 && before.descriptors >= 3);
+        let files: Vec<_> = (0..100).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let after = sample(std::process::id(), 2.5);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(after.descriptors >= before.descriptors + 60, "{before:?} {after:?}");
+        assert_eq!(after.at_s.to_bits(), 2.5f64.to_bits());
+        drop(files);
+    }
+
     #[test]
     fn a_process_that_is_not_there_uses_nothing() {
         assert_eq!(Usage::of(u32::MAX), Usage::default());
+        assert_eq!(sample(u32::MAX, 0.0), Sample::default());
     }
 }

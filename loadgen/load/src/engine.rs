@@ -57,8 +57,11 @@ const LATE_SILENCE_NS: u64 = 1_000_000_000;
 /// How long after the drain even that ends.
 const LATE_NS_MAX: u64 = 60_000_000_000;
 
+mod disturb;
 mod receive;
 mod send;
+
+pub(super) use disturb::{Disturbance, Found};
 
 /// What one run found, before anything is made of it.
 #[derive(Debug)]
@@ -69,6 +72,8 @@ pub(super) struct Report {
     /// When the inputs were subscribed to.
     pub(super) ready: Instant,
     pub(super) feeder: Feeder,
+    /// Of a run that was disturbed.
+    pub(super) found: Found,
 }
 
 /// The loop and everything it holds.
@@ -105,6 +110,7 @@ pub(super) struct Engine {
     /// When an alert was last given up.
     passed_over_at: u64,
     ended_early: bool,
+    disturbance: Option<Disturbance>,
 }
 
 impl Engine {
@@ -114,6 +120,7 @@ impl Engine {
         feeder: Feeder,
         board: Arc<Board>,
         phases: Sender<Phase>,
+        disturbance: Option<Disturbance>,
     ) -> Self {
         let begin = nanoseconds(settings.warm_up);
         let cut_every_ns = settings.cut_every.map(nanoseconds);
@@ -146,6 +153,7 @@ impl Engine {
             heard_at: 0,
             passed_over_at: 0,
             ended_early: false,
+            disturbance,
         }
     }
 
@@ -168,6 +176,10 @@ impl Engine {
                 if self.is_over(now) {
                     break;
                 }
+            }
+            if self.is_stalled() {
+                self.stand_still(now);
+                continue;
             }
             let heard = self.read()?;
             // Reading took time, and what is sent now is that much later.
@@ -218,8 +230,9 @@ impl Engine {
             ..self.ledger.close()
         };
         let (meter, ended_early) = (self.meter, self.ended_early);
+        let found = self.disturbance.map(|disturbance| disturbance.found).unwrap_or_default();
         // The messages' time begins when the inputs are subscribed to.
-        Report { counts, meter, ended_early, ready: self.start, feeder: self.feeder }
+        Report { counts, meter, ended_early, ready: self.start, feeder: self.feeder, found }
     }
 
     fn now(&self) -> u64 {
@@ -248,8 +261,11 @@ impl Engine {
     fn tick(&mut self, now: u64) -> Result<(), LoadError> {
         self.next_tick_ns = now + TICK_NS;
         self.meter.recorder.tick(now);
-        self.lanes.accept()?;
-        self.lanes.keep_alive(now)?;
+        self.disturb(now)?;
+        if !self.is_stalled() {
+            self.lanes.accept()?;
+            self.lanes.keep_alive(now)?;
+        }
         if self.board.is_stopped() && !self.ended_early {
             self.ended_early = true;
             self.feeder.stop(now);
@@ -296,6 +312,7 @@ impl Engine {
             failures: self.ledger.failures(),
             elapsed_ns: now,
             p99_ns: self.p99_ns,
+            recovered: self.disturbance.as_ref().map_or(0, |it| it.found.recovered),
         });
         Ok(())
     }
@@ -366,8 +383,10 @@ impl Engine {
             }
             fds.push(PollFd::from_borrowed_fd(lane.socket.as_fd(), flags));
         }
-        if let Side::Hub(gateway) = &self.lanes.side {
-            fds.push(PollFd::from_borrowed_fd(gateway.listener().as_fd(), PollFlags::IN));
+        if let Side::Hub(gateway) = &self.lanes.side
+            && let Some(listener) = gateway.listener()
+        {
+            fds.push(PollFd::from_borrowed_fd(listener.as_fd(), PollFlags::IN));
         }
         let time = Timespec { tv_sec: 0, tv_nsec: i64::try_from(time_ns).unwrap_or(1_000_000) };
         match poll(&mut fds, Some(&time)) {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::fault::FaultKind;
 use super::outcome::{
     Cost, Counts, Distribution, Others, Outcome, Rates, Standing, TrafficFacts, Verdict,
 };
 use super::settings::{
-    Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
+    Arrivals, Disturbances, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings,
+    WINDOW_DEFAULT,
 };
 
 /// Five seconds in open loop against a program called `command`.
@@ -26,6 +28,16 @@ pub fn settings(rate: f64, command: &str) -> RunSettings {
         verify_properties: true,
         cut_every: None,
         start_wait: START_WAIT_DEFAULT,
+    }
+}
+
+/// What disturbs a soak unless told otherwise.
+pub fn disturbances() -> Disturbances {
+    Disturbances {
+        fault_every: Duration::from_secs(20),
+        faults: FaultKind::ALL.to_vec(),
+        patch_every: Some(Duration::from_secs(30)),
+        renew_every: Some(Duration::from_secs(30)),
     }
 }
 

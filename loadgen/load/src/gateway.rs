@@ -4,7 +4,8 @@
 //! Packets that are not messages at rate go in, answers are appended to the connection's buffer.
 //! One identity is served. Several connections may share it under different client ids (a bridge
 //! has two); inputs go to the one that subscribed to them last. A session outlives its connection
-//! when the program asks for that, as SDKs do, which subscribe only once. Bounded:
+//! when the program asks for that, as SDKs do, which subscribe only once. The threshold in the twin
+//! may change; each connection remembers which version its client was told. Bounded:
 //! [`SESSIONS_MAX`].
 
 use std::borrow::Cow;
@@ -49,7 +50,8 @@ const SESSIONS_MAX: usize = 16;
 /// The hub's side.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    listener: TcpListener,
+    /// `None` while nobody is let in.
+    listener: Option<TcpListener>,
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
     ca_file: PathBuf,
@@ -60,6 +62,7 @@ pub(super) struct Gateway {
     /// What the topic of every alert begins with.
     alerts_prefix: Vec<u8>,
     sessions: Vec<Session>,
+    desired_version: u64,
     reported_version: u64,
     /// The CA and its key; gone with the gateway.
     _folder: TempDir,
@@ -71,6 +74,8 @@ struct Session {
     client_id: String,
     /// QoS at which inputs were subscribed.
     inputs: Option<u8>,
+    /// Whether it is told of changes of the twin.
+    patches: bool,
 }
 
 /// What one connection's client said of itself.
@@ -80,6 +85,8 @@ pub(super) struct Guest {
     pub(super) client_id: Option<String>,
     /// Clean session 0 keeps its subscriptions.
     persistent: bool,
+    /// Version of the desired properties that it was told on this connection; 0 for none.
+    told_version: u64,
 }
 
 /// What a control packet leads to.
@@ -119,19 +126,21 @@ impl Gateway {
     ///
     /// # Errors
     /// The address is taken or cannot be had, or is not of loopback though `plain`.
-    pub(super) fn open(listen: SocketAddr, plain: bool, threshold: f64) -> Result<Self, LoadError> {
-        if plain && !listen.ip().is_loopback() {
+    pub(super) fn open(
+        address: SocketAddr,
+        plain: bool,
+        threshold: f64,
+    ) -> Result<Self, LoadError> {
+        if plain && !address.ip().is_loopback() {
             return Err(LoadError::Setting(format!(
-                "--plain on {listen}: without TLS the hub listens on loopback only, as 127.0.0.1:0"
+                "--plain on {address}: without TLS the hub listens on loopback only, as 127.0.0.1:0"
             )));
         }
         let internal = |error: &dyn std::fmt::Display| LoadError::Internal(error.to_string());
         let folder = tempfile::tempdir().map_err(|error| internal(&error))?;
-        let listener = TcpListener::bind(listen)
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map_err(|error| {
-                LoadError::Unavailable(format!("cannot listen on {listen}: {error}"))
-            })?;
+        let listener = listen(address).map_err(|error| {
+            LoadError::Unavailable(format!("cannot listen on {address}: {error}"))
+        })?;
         let address = listener.local_addr().map_err(|error| internal(&error))?;
         let host = address.ip().to_string();
         let certificates = Certificates::open(folder.path(), &host, &[])
@@ -146,7 +155,7 @@ impl Gateway {
         Ok(Self {
             inputs_filter: topics::inputs_filter(&identity),
             alerts_prefix: format!("devices/{DEVICE}/modules/{MODULE}/messages/events/").into(),
-            listener,
+            listener: Some(listener),
             address,
             tls: (!plain).then_some(certificates.server),
             ca_file: certificates.ca_file,
@@ -154,6 +163,7 @@ impl Gateway {
             identity,
             threshold,
             sessions: Vec::new(),
+            desired_version: 1,
             reported_version: 1,
             _folder: folder,
         })
@@ -169,9 +179,44 @@ impl Gateway {
         &self.alerts_prefix
     }
 
-    /// The listening socket, to wait on.
-    pub(super) fn listener(&self) -> &TcpListener {
-        &self.listener
+    /// The listening socket, to wait on, while there is one.
+    pub(super) fn listener(&self) -> Option<&TcpListener> {
+        self.listener.as_ref()
+    }
+
+    /// From now on connections are refused.
+    pub(super) fn close(&mut self) {
+        self.listener = None;
+    }
+
+    /// Listens again, at the address as before.
+    ///
+    /// # Errors
+    /// The address is taken, or the system has no socket to give.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        self.listener = Some(listen(self.address)?);
+        Ok(())
+    }
+
+    /// Changes the threshold in the twin, and tells the client of a connection, if there is one
+    /// that wants to know.
+    pub(super) fn patch(&mut self, threshold: f64, to: Option<(&mut Guest, &mut Vec<u8>)>) {
+        self.threshold = threshold;
+        self.desired_version += 1;
+        let Some((guest, out)) = to else { return };
+        if self.session(guest).is_some_and(|session| session.patches) {
+            let version = self.desired_version;
+            let body = json!({ "TemperatureThreshold": threshold, "$version": version });
+            let topic = topics::desired_patch(version);
+            wire::write_publish(out, topic.as_bytes(), None, body.to_string().as_bytes());
+            guest.told_version = version;
+        }
+    }
+
+    /// Whether everything that is sent to this client from now on is judged by the threshold in
+    /// the twin: it was told on the same connection, before.
+    pub(super) fn is_told(&self, guest: &Guest) -> bool {
+        guest.told_version == self.desired_version
     }
 
     /// The variables that the program under test is started with; they hold its key.
@@ -213,7 +258,8 @@ impl Gateway {
     /// # Errors
     /// The system has no socket to give.
     pub(super) fn accept(&self) -> io::Result<Option<Socket>> {
-        match self.listener.accept() {
+        let Some(listener) = &self.listener else { return Ok(None) };
+        match listener.accept() {
             Ok((tcp, _)) => match &self.tls {
                 Some(tls) => Socket::server(tcp, tls).map(Some),
                 None => Socket::plain(tcp).map(Some),
@@ -249,7 +295,7 @@ impl Gateway {
                 Ok(if inputs { Event::NoInputs } else { Event::None })
             }
             (Packet::Publish(publish), true) => {
-                self.publish(&publish, out);
+                self.publish(&publish, guest, out);
                 Ok(Event::None)
             }
             (Packet::PingReq, true) => {
@@ -296,7 +342,8 @@ impl Gateway {
             if self.sessions.len() == SESSIONS_MAX {
                 self.sessions.remove(0);
             }
-            self.sessions.push(Session { client_id: connect.client_id.clone(), inputs: None });
+            let client_id = connect.client_id.clone();
+            self.sessions.push(Session { client_id, inputs: None, patches: false });
         }
         guest.client_id = Some(connect.client_id);
         let accepted = ConnAck::new(ConnectReturnCode::Success, known.is_some());
@@ -329,6 +376,11 @@ impl Gateway {
             let qos = if filter.qos == QoS::AtMostOnce { 0 } else { 1 };
             let granted = if qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
             codes.push(SubscribeReasonCode::Success(granted));
+            if filter.path == topics::DESIRED_PATCHES
+                && let Some(session) = self.session(guest)
+            {
+                session.patches = true;
+            }
             if self.is_of_inputs(&filter.path) {
                 event = Event::Inputs(qos);
                 if let Some(session) = self.session(guest) {
@@ -352,14 +404,18 @@ impl Gateway {
     }
 
     /// The twin; anything else is acknowledged and forgotten.
-    fn publish(&mut self, publish: &Publish, out: &mut Vec<u8>) {
+    fn publish(&mut self, publish: &Publish, guest: &mut Guest, out: &mut Vec<u8>) {
         if publish.qos != QoS::AtMostOnce {
             append(out, |buffer| PubAck::new(publish.pkid).write(buffer));
         }
         let (topic, body) = match topics::parse_sent(&publish.topic) {
             Sent::TwinGet { rid } => {
+                guest.told_version = self.desired_version;
                 let document = json!({
-                    "desired": { "TemperatureThreshold": self.threshold, "$version": 1 },
+                    "desired": {
+                        "TemperatureThreshold": self.threshold,
+                        "$version": self.desired_version,
+                    },
                     "reported": { "$version": self.reported_version },
                 });
                 (topics::twin_response(200, &rid, None), document.to_string())
@@ -388,4 +444,10 @@ impl Gateway {
             self.sessions.retain(|session| guest.client_id.as_ref() != Some(&session.client_id));
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }

@@ -21,6 +21,8 @@ pub(super) struct Lanes {
     pub(super) all: Vec<Lane>,
     /// The lane that inputs go to, when this is the hub.
     pub(super) inputs: Option<usize>,
+    /// Times that inputs were given to a lane.
+    pub(super) handed: u64,
     /// What was in flight when that lane was lost.
     orphans: Option<Inflight>,
     window: u32,
@@ -31,7 +33,15 @@ pub(super) struct Lanes {
 impl Lanes {
     /// None yet, each to have this window.
     pub(super) fn new(side: Side, window: u32) -> Self {
-        Self { side, all: Vec::new(), inputs: None, orphans: None, window, last_loss: None }
+        Self {
+            side,
+            all: Vec::new(),
+            inputs: None,
+            handed: 0,
+            orphans: None,
+            window,
+            last_loss: None,
+        }
     }
 
     /// Makes those that are ours to make.
@@ -148,6 +158,7 @@ impl Lanes {
             self.all[index].inflight = left;
         }
         self.inputs = Some(index);
+        self.handed += 1;
     }
 
     /// A connection is over. Whether it had been one, to the program under test.

@@ -4,6 +4,10 @@
 //! place is a number that grows by one with each message sent; its body tells the place (see
 //! [`identify`]), so nothing is searched. Bounded: [`ALERTS_OPEN_MAX`] alerts are remembered; an
 //! older one that is still out counts as missing from then on.
+//!
+//! Where the threshold changes while messages flow, the alerts of the traffic exceed the lower of
+//! two thresholds, and some the higher one as well. Of those between the two, [`Between`] says what
+//! must become of them when they are sent.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -16,6 +20,23 @@ pub(super) const ALERTS_OPEN_MAX: usize = 1 << 20;
 
 /// The bit of an entry that says that the alert came back.
 const RECEIVED: u64 = 1 << 63;
+/// It may come back or not: nobody can know which threshold it was judged by.
+const EITHER: u64 = 1 << 62;
+/// It must not come back: the threshold in force was the higher one.
+const SILENT: u64 = 1 << 61;
+/// The rest is its intended instant, up to 73 years.
+const INSTANT: u64 = SILENT - 1;
+
+/// What a message between the two thresholds is when it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Between {
+    /// The lower threshold is in force.
+    Alert,
+    /// The higher one is.
+    Silence,
+    /// One of them is.
+    Either,
+}
 
 /// What came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +81,12 @@ pub(super) struct Ledger {
     front: u64,
     /// Its place, if it was sent.
     front_place: Option<u64>,
+    /// What alerts between two thresholds are now.
+    between: Between,
+    /// Whether an alert of a lap, by its rank, lies between them; empty where there is one.
+    is_between: Vec<bool>,
+    /// Alerts that must not come back.
+    silent: u64,
 }
 
 impl Ledger {
@@ -85,7 +112,16 @@ impl Ledger {
             counts: Counts::default(),
             front: 0,
             front_place: None,
+            between: Between::Alert,
+            is_between: traffic.alerts_between(),
+            silent: 0,
         }
+    }
+
+    /// From now on messages between the two thresholds are this when they are sent.
+    #[inline]
+    pub(super) fn set_between(&mut self, between: Between) {
+        self.between = between;
     }
 
     /// Books the next message: one that was due at this instant.
@@ -107,11 +143,26 @@ impl Ledger {
             self.front_place = Some(place);
         }
         self.next += 1;
+        if self.between != Between::Alert {
+            self.mark_between(self.next - 1);
+        }
     }
 
-    /// A connection was lost: what was sent since this place may come back twice.
+    /// A connection was lost: what was sent since this place may come back twice, and be judged
+    /// again by another threshold.
     pub(super) fn fault(&mut self, since: u64) {
         self.may_repeat = since..self.sent;
+        if self.is_between.is_empty() {
+            return;
+        }
+        for number in self.number_from(since).max(self.remembered())..self.next {
+            if self.lies_between(number) && self.entry(number) & (RECEIVED | EITHER) == 0 {
+                self.silent -= u64::from(self.entry(number) & SILENT != 0);
+                self.counts.undecided += 1;
+                *self.entry_mut(number) = self.entry(number) & INSTANT | EITHER;
+            }
+        }
+        self.skip_received();
     }
 
     /// The alert that is waited for does not come: waits for those behind all that are out.
@@ -132,16 +183,23 @@ impl Ledger {
         }
         let lap = place / u64::from(traffic.slots());
         let number = lap * u64::from(traffic.alerts()) + u64::from(traffic.alert_rank(slot));
-        if number < self.oldest || self.entry(number) & RECEIVED != 0 {
+        let entry = if number < self.remembered() { RECEIVED } else { self.entry(number) };
+        let is_over = number < self.oldest && entry & (EITHER | SILENT) == 0;
+        if is_over || entry & RECEIVED != 0 {
             return self.again(place);
         }
-        let intended_ns = self.entry(number);
+        if entry & SILENT != 0 {
+            self.counts.false_alerts += 1;
+            return Returned::Other;
+        }
+        let intended_ns = entry & INSTANT;
         self.receive(number);
         let last = &mut self.last_of_sensor[(slot % traffic.sensors()) as usize];
-        self.last_in_order = place >= *last;
-        if self.last_in_order {
+        let in_order = place >= *last;
+        self.last_in_order = in_order && entry & EITHER == 0;
+        if in_order {
             *last = place + 1;
-            self.counts.alerts_correct += 1;
+            self.counts.alerts_correct += u64::from(self.last_in_order);
         } else {
             self.counts.disordered += 1;
         }
@@ -180,10 +238,10 @@ impl Ledger {
     /// Closes the books: what is still out is missing.
     pub(super) fn close(mut self) -> Counts {
         for number in self.oldest..self.next {
-            self.counts.missing += u64::from(self.entry(number) & RECEIVED == 0);
+            self.counts.missing += u64::from(self.is_out(number));
         }
         self.counts.sent = self.sent;
-        self.counts.alerts_expected = self.next;
+        self.counts.alerts_expected = self.next - self.silent - self.counts.undecided;
         self.counts
     }
 
@@ -256,9 +314,53 @@ impl Ledger {
     /// The oldest alert remembered is one that is out.
     #[inline]
     fn skip_received(&mut self) {
-        while self.oldest < self.next && self.entry(self.oldest) & RECEIVED != 0 {
+        while self.oldest < self.next && !self.is_out(self.oldest) {
             self.oldest += 1;
         }
+    }
+
+    /// Whether an alert must come back and has not.
+    #[inline]
+    fn is_out(&self, number: u64) -> bool {
+        self.entry(number) & (RECEIVED | EITHER | SILENT) == 0
+    }
+
+    /// The alert that was sent last is what the thresholds make of it.
+    fn mark_between(&mut self, number: u64) {
+        if !self.lies_between(number) {
+            return;
+        }
+        match self.between {
+            Between::Alert => return,
+            Between::Silence => {
+                self.silent += 1;
+                *self.entry_mut(number) |= SILENT;
+            }
+            Between::Either => {
+                self.counts.undecided += 1;
+                *self.entry_mut(number) |= EITHER;
+            }
+        }
+        self.skip_received();
+    }
+
+    fn lies_between(&self, number: u64) -> bool {
+        let per_lap = self.alert_slots.len() as u64;
+        let rank = usize::try_from(number % per_lap.max(1)).unwrap_or(0);
+        self.is_between.get(rank).copied().unwrap_or(false)
+    }
+
+    /// Number of the oldest alert whose entry is not that of a newer one.
+    #[inline]
+    fn remembered(&self) -> u64 {
+        self.next.saturating_sub(ALERTS_OPEN_MAX as u64)
+    }
+
+    /// Number of the first alert at this place or behind it.
+    fn number_from(&self, place: u64) -> u64 {
+        let slot = place % self.slots;
+        let before = self.alert_slots.partition_point(|alert| u64::from(*alert) < slot);
+        place / self.slots * self.alert_slots.len() as u64 + before as u64
     }
 
     /// The place of an alert in the order of all messages.

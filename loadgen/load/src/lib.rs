@@ -21,11 +21,13 @@ mod broker;
 mod calibrate;
 pub mod capacity;
 pub mod compare;
+mod conductor;
 mod cost;
 mod engine;
 pub mod error;
 #[cfg(any(test, feature = "example"))]
 pub mod example;
+pub mod fault;
 mod feeder;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -40,6 +42,7 @@ pub mod machine;
 mod meter;
 pub mod others;
 pub mod outcome;
+mod plan;
 pub mod process;
 pub mod progress;
 mod properties;
@@ -49,6 +52,7 @@ pub mod schedule;
 pub mod settings;
 mod side;
 pub mod sink;
+pub mod soak;
 mod socket;
 pub mod traffic;
 mod verdict;

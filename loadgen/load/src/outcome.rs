@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use super::settings::RunSettings;
 
+mod soak;
+
+pub use soak::{Fault, Figure, Sample, Soak, Steadiness};
+
 /// Version of the shape; a file of another one is refused.
 pub const FORMAT: u32 = 1;
 
@@ -37,6 +41,8 @@ pub enum Finding {
     Compare(Box<Comparison>),
     /// `loadgen calibrate`.
     Calibrate(Box<Calibration>),
+    /// `loadgen soak`.
+    Soak(Box<Soak>),
 }
 
 /// One run.
@@ -140,6 +146,10 @@ pub struct Counts {
     pub wrong_properties: u64,
     /// Connections of the program under test that were lost or cut while it ran.
     pub faults: u64,
+    /// Messages between two thresholds for which both verdicts are right: sent, or in flight, when
+    /// nobody can know which of the two was in force. Not among the alerts expected.
+    #[serde(default)]
+    pub undecided: u64,
 }
 
 impl Counts {

@@ -123,6 +123,31 @@ impl Process {
         None
     }
 
+    /// Stops it and everything in its group, until [`Process::resume`].
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn stop(&self) -> io::Result<()> {
+        Ok(kill_process_group(Pid::from_child(&self.child), Signal::STOP)?)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn resume(&self) -> io::Result<()> {
+        Ok(kill_process_group(Pid::from_child(&self.child), Signal::CONT)?)
+    }
+
+    /// Kills it with everything in its group, without a word.
+    ///
+    /// # Errors
+    /// The system cannot tell about the process.
+    pub fn kill(&mut self) -> io::Result<ExitStatus> {
+        self.kill_group();
+        self.child.wait()
+    }
+
     /// Asks it to end, waits, and kills it if it does not.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ pub struct Progress {
     /// Messages found wrong so far: duplicated, false, disordered, corrupted or with other
     /// properties.
     pub failures: u64,
+    /// Faults made so far, in a soak.
+    pub faults: u64,
 }
 
 /// The parts of a run, in their order.

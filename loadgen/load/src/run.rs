@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,16 +15,17 @@ use rustix::process::Signal;
 
 use super::board::Board;
 use super::broker::{Broker, Login};
+use super::conductor::{Conductor, Launcher};
 use super::cost::Usage;
-use super::engine::{Engine, Report, nanoseconds};
+use super::engine::{Disturbance, Engine, Found, Report, nanoseconds};
 use super::error::LoadError;
 use super::feeder::Feeder;
 use super::gateway::Gateway;
 use super::others::{Reading, own_cpu_s};
-use super::outcome::{Cost, Others, Outcome, Rates};
+use super::outcome::{Cost, Others, Outcome, Rates, Sample};
 use super::progress::{Phase, Progress};
 use super::schedule::Schedule;
-use super::settings::{Pace, RunSettings, Target};
+use super::settings::{Disturbances, Pace, RunSettings, Target};
 use super::side::Side;
 use super::traffic::{Topics, Traffic};
 use super::verdict::{Evidence, judge};
@@ -34,6 +35,8 @@ use crate::process::{Ended, Process};
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
 /// Phases of a run: the channel for them never fills.
 const PHASES: usize = 8;
+/// The part of a token's life after which the module renews it.
+const TOKEN_PART: f64 = 0.8;
 
 /// Runs once. `watch` is told how it goes, about ten times a second, and may end it early: then the
 /// result is that of the part until then.
@@ -45,32 +48,67 @@ pub fn run(
     settings: &RunSettings,
     watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Outcome, LoadError> {
-    let mut stage = Stage::build(settings)?;
+    Ok(disturbed(settings, None, watch)?.outcome)
+}
+
+/// What came of a run that may have been disturbed.
+pub(super) struct Disturbed {
+    pub(super) outcome: Outcome,
+    pub(super) found: Found,
+    pub(super) samples: Vec<Sample>,
+    pub(super) thresholds: Option<[f64; 2]>,
+    /// How the program under test ended by itself.
+    pub(super) ended: Option<String>,
+}
+
+/// As [`run`], with these disturbances of a program that is started here.
+///
+/// # Errors
+/// As [`run`]. A program that is disturbed and ends by itself while it is measured is a result.
+pub(super) fn disturbed(
+    settings: &RunSettings,
+    asked: Option<&Disturbances>,
+    watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Disturbed, LoadError> {
+    let patched = asked.is_some_and(|asked| asked.patch_every.is_some());
+    let mut stage = Stage::build(settings, patched)?;
+    let thresholds = stage.ceiling.map(|ceiling| [settings.traffic.threshold, ceiling]);
     let board = Arc::new(Board::default());
     let (phases_tx, phases) = bounded(PHASES);
     let started = Instant::now();
-    let (process, side) = stage.open(settings)?;
-    let is_ours = process.is_some();
-    let engine = Engine::new(settings, side, stage.feeder, Arc::clone(&board), phases_tx);
+    let (program, side) = stage.open(settings, asked)?;
+    let is_ours = program.is_some();
+    let (process, launcher) = program.unzip();
+    let (conductor, orders) = asked
+        .zip(launcher)
+        .map(|(asked, launcher)| Conductor::new(settings, asked, launcher))
+        .unzip();
+    let disturbance = orders.map(|orders| Disturbance::new(orders, thresholds));
+    let board_of_engine = Arc::clone(&board);
+    let engine = Engine::new(settings, side, stage.feeder, board_of_engine, phases_tx, disturbance);
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
         .spawn(move || engine.run())
         .map_err(internal)?;
     let total = settings.warm_up + settings.duration;
-    let watcher = Watcher { board, phases, process, total };
-    let (report, seen) = watcher.run(thread, watch)?;
+    let watcher = Watcher { board, phases, process, total, conductor };
+    let (mut report, seen) = watcher.run(thread, watch)?;
     let startup = is_ours.then(|| report.ready.duration_since(started));
-    Ok(outcome(settings, report, &seen, startup))
+    let found = std::mem::take(&mut report.found);
+    let outcome = outcome(settings, report, &seen, startup);
+    Ok(Disturbed { outcome, found, samples: seen.samples, thresholds, ended: seen.ended })
 }
 
 /// What is ready before anything is started.
 struct Stage {
     feeder: Feeder,
     gateway: Option<Gateway>,
+    /// A second threshold, where the first is to be changed.
+    ceiling: Option<f64>,
 }
 
 impl Stage {
-    fn build(settings: &RunSettings) -> Result<Self, LoadError> {
+    fn build(settings: &RunSettings, patched: bool) -> Result<Self, LoadError> {
         let setting = |error: &dyn std::fmt::Display| LoadError::Setting(error.to_string());
         let gateway = match &settings.target {
             Target::Hub { listen, plain, .. } => {
@@ -85,7 +123,10 @@ impl Stage {
                 return Err(LoadError::Internal("a hub without a gateway".to_owned()));
             }
         };
-        let traffic = Traffic::build(&settings.traffic, topics).map_err(|error| setting(&error))?;
+        let mut traffic =
+            Traffic::build(&settings.traffic, topics).map_err(|error| setting(&error))?;
+        let ceiling =
+            patched.then(|| traffic.split_alerts()).transpose().map_err(|error| setting(&error))?;
         let schedule = match settings.pace {
             Pace::Open { rate, arrivals, burst } => Some(
                 Schedule::new(rate, arrivals, burst, settings.traffic.seed)
@@ -94,11 +135,15 @@ impl Stage {
             Pace::Closed => None,
         };
         let end_ns = nanoseconds(settings.warm_up + settings.duration);
-        Ok(Self { feeder: Feeder::new(traffic, schedule, end_ns), gateway })
+        Ok(Self { feeder: Feeder::new(traffic, schedule, end_ns), gateway, ceiling })
     }
 
     /// Starts the program under test, or gets ready for the broker.
-    fn open(&mut self, settings: &RunSettings) -> Result<(Option<Process>, Side), LoadError> {
+    fn open(
+        &mut self,
+        settings: &RunSettings,
+        asked: Option<&Disturbances>,
+    ) -> Result<(Option<(Process, Launcher)>, Side), LoadError> {
         match &settings.target {
             Target::Hub { command, .. } => {
                 let gateway = self
@@ -110,13 +155,12 @@ impl Stage {
                         "no program under test: write it behind --".to_owned(),
                     ));
                 };
-                let mut process = Command::new(program);
-                process.args(arguments);
-                let process =
-                    Process::start_quietly(process, gateway.environment()).map_err(|error| {
-                        LoadError::Unavailable(format!("cannot start {program}: {error}"))
-                    })?;
-                Ok((Some(process), Side::Hub(Box::new(gateway))))
+                let launcher = Launcher::new(program, arguments, gateway.environment())
+                    .with(asked.and_then(token_lifetime));
+                let process = launcher.start().map_err(|error| {
+                    LoadError::Unavailable(format!("cannot start {program}: {error}"))
+                })?;
+                Ok((Some((process, launcher)), Side::Hub(Box::new(gateway))))
             }
             Target::Broker { url, ca_file, password, connections, topic, alerts_topic } => {
                 let login = Login { url: url.clone(), password: password.clone() };
@@ -128,17 +172,25 @@ impl Stage {
     }
 }
 
+/// The variable by which the program is told how long its tokens live.
+fn token_lifetime(asked: &Disturbances) -> Option<(&'static str, String)> {
+    let ms = (asked.renew_every?.as_secs_f64() / TOKEN_PART * 1e3).round();
+    Some(("SLUICEGATE_TOKEN_LIFETIME", format!("{ms}ms")))
+}
+
 /// The calling thread's part.
 struct Watcher {
     board: Arc<Board>,
     phases: Receiver<Phase>,
     process: Option<Process>,
     total: Duration,
+    /// Where the run is disturbed.
+    conductor: Option<Conductor>,
 }
 
 /// What the program under test and the machine had used when the measured part began or ended.
 #[derive(Debug, Clone, Copy)]
-struct Sample {
+struct Mark {
     /// `None` when the program runs elsewhere.
     usage: Option<Usage>,
     machine: Option<Reading>,
@@ -153,9 +205,12 @@ struct Seen {
     others: Option<Others>,
     /// How it ended, when not as it should.
     odd_end: Option<String>,
+    /// How it ended by itself, in a run that is disturbed.
+    ended: Option<String>,
+    samples: Vec<Sample>,
 }
 
-impl Sample {
+impl Mark {
     /// What the program under test used since an earlier one.
     fn cost(&self, begin: &Self) -> Option<Cost> {
         let wall_s = self.at.duration_since(begin.at).as_secs_f64();
@@ -179,8 +234,8 @@ impl Watcher {
                 Ok(entered) => {
                     phase = entered;
                     match phase {
-                        Phase::Measuring => begin = Some(self.sample()),
-                        Phase::Draining => end = Some(self.sample()),
+                        Phase::Measuring => begin = Some(self.mark()),
+                        Phase::Draining => end = Some(self.mark()),
                         Phase::Ending => seen.odd_end = self.end_process(gone)?,
                         _ => {}
                     }
@@ -199,6 +254,10 @@ impl Watcher {
                 self.board.abandon();
                 self.board.stop();
             }
+            if gone.is_none() && self.conduct(phase)? && begin.is_some() {
+                // What the new process uses counts from here on.
+                begin = Some(self.mark());
+            }
             if watch(&self.progress(phase, &mut last)).is_break() {
                 self.board.stop();
             }
@@ -209,7 +268,10 @@ impl Watcher {
         let tail = || self.process.as_ref().map(Process::log_tail).unwrap_or_default();
         if let Some(status) = gone {
             let text = format!("the program under test ended: {status}{}", tail());
-            return Err(LoadError::Unavailable(text));
+            if self.conductor.is_none() || begin.is_none() {
+                return Err(LoadError::Unavailable(text));
+            }
+            seen.ended = Some(text);
         }
         let report = report.map_err(|error| match error {
             LoadError::Unavailable(text) => LoadError::Unavailable(format!("{text}{}", tail())),
@@ -219,7 +281,19 @@ impl Watcher {
             seen.cost = end.cost(&begin);
             seen.others = end.machine.zip(begin.machine).and_then(|(end, begin)| end.since(&begin));
         }
+        seen.samples = self.conductor.map(Conductor::into_samples).unwrap_or_default();
         Ok((report, seen))
+    }
+
+    /// Disturbs the program, if that is asked; `true` when it is a new process.
+    fn conduct(&mut self, phase: Phase) -> Result<bool, LoadError> {
+        let (Some(conductor), Some(process)) = (&mut self.conductor, &mut self.process) else {
+            return Ok(false);
+        };
+        if phase == Phase::Ending {
+            return Ok(false);
+        }
+        conductor.turn(self.board.read(), process).map_err(internal)
     }
 
     /// Ends the program under test, which the engine serves meanwhile, and says what was odd about
@@ -228,6 +302,9 @@ impl Watcher {
         let Some(process) = self.process.as_mut().filter(|_| gone.is_none()) else {
             return Ok(None);
         };
+        if let Some(conductor) = &mut self.conductor {
+            conductor.resume(process).map_err(internal)?;
+        }
         let ended = process.terminate();
         self.board.abandon();
         let ended = ended.map_err(internal)?;
@@ -246,12 +323,12 @@ impl Watcher {
         })
     }
 
-    fn sample(&self) -> Sample {
+    fn mark(&self) -> Mark {
         // Counted first: reading /proc takes a while.
         let (sent, at) = (self.board.read().sent, Instant::now());
         let usage = self.process.as_ref().map(|process| Usage::of(process.id()));
         let machine = Reading::now(own_cpu_s() + usage.map_or(0.0, |usage| usage.cpu_s()));
-        Sample { usage, machine, at, sent }
+        Mark { usage, machine, at, sent }
     }
 
     fn progress(&self, phase: Phase, last: &mut (Instant, u64)) -> Progress {
@@ -269,6 +346,7 @@ impl Watcher {
             alerts: numbers.alerts,
             p99_us: (numbers.p99_ns > 0).then_some(p99_ns / 1e3),
             failures: numbers.failures,
+            faults: self.conductor.as_ref().map_or(0, Conductor::made),
         }
     }
 }

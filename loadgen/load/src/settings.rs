@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fault::FaultKind;
+
 mod broker_url;
 
 pub use broker_url::{BrokerUrl, UrlError};
@@ -58,6 +60,22 @@ pub struct RunSettings {
     /// How long the program under test may take to subscribe, and a broker to answer.
     #[serde(rename = "start_wait_s", with = "seconds", default = "start_wait_default")]
     pub start_wait: Duration,
+}
+
+/// What a soak does to the program under test and its hub, besides the traffic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disturbances {
+    /// From the begin of one fault to that of the next, once the first is recovered from.
+    #[serde(rename = "fault_every_s", with = "seconds")]
+    pub fault_every: Duration,
+    /// Which kinds are made, in an order that the traffic's seed decides; empty: none.
+    pub faults: Vec<FaultKind>,
+    /// Changes the threshold in the twin each time this has passed.
+    #[serde(rename = "patch_every_s", with = "optional_seconds")]
+    pub patch_every: Option<Duration>,
+    /// The program is told a token lifetime of which it renews its token so often.
+    #[serde(rename = "renew_every_s", with = "optional_seconds")]
+    pub renew_every: Option<Duration>,
 }
 
 /// What is driven.

@@ -69,6 +69,8 @@ pub struct Traffic {
     sequences: String,
     gaps: u64,
     fingerprint: u32,
+    /// A threshold that some of the alerts exceed, where one was asked for.
+    ceiling: Option<f64>,
 }
 
 /// Where the parts of a message are, all but `lap_at` from the start of `packets`.
@@ -124,6 +126,7 @@ impl Traffic {
             sequences: String::with_capacity(slots * SLOT_DIGITS),
             gaps: 0,
             fingerprint: 0,
+            ceiling: None,
         }
     }
 
@@ -243,6 +246,42 @@ impl Traffic {
     #[inline]
     pub fn alerts(&self) -> u32 {
         self.alerts_so_far()
+    }
+
+    /// Chooses a higher threshold, one that about half of the alerts exceed, and gives it. From now
+    /// on [`alerts_between`](Self::alerts_between) tells the others.
+    ///
+    /// # Errors
+    /// Their temperatures are too few, or too close to each other, for one in between.
+    pub fn split_alerts(&mut self) -> Result<f64, TrafficError> {
+        let mut all: Vec<f64> = self.alert_slots().filter_map(|slot| self.reading(slot)).collect();
+        all.sort_by(f64::total_cmp);
+        all.dedup();
+        let ceiling = match all.len() {
+            0 | 1 => None,
+            count => Some((all[count / 2 - 1] + all[count / 2]) / 2.0)
+                .filter(|middle| all[count / 2 - 1] < *middle && *middle < all[count / 2]),
+        };
+        self.ceiling = ceiling;
+        ceiling.ok_or(TrafficError::NoSplit)
+    }
+
+    /// Of each alert of a lap, by its rank, whether it does not exceed the higher threshold; empty
+    /// where there is none.
+    pub fn alerts_between(&self) -> Vec<bool> {
+        let Some(ceiling) = self.ceiling else { return Vec::new() };
+        let is_below = |slot| self.reading(slot).is_some_and(|reading| reading <= ceiling);
+        self.alert_slots().map(is_below).collect()
+    }
+
+    fn alert_slots(&self) -> impl Iterator<Item = u32> {
+        (0..self.slots()).filter(|slot| self.is_alert(*slot))
+    }
+
+    /// The temperature in a body, as programs read it.
+    fn reading(&self, slot: u32) -> Option<f64> {
+        let body: serde_json::Value = serde_json::from_slice(self.body(slot)).ok()?;
+        body.pointer("/machine/temperature")?.as_f64()
     }
 
     /// What is written into the result.

@@ -8,7 +8,7 @@ use super::super::lanes::Lanes;
 use super::super::ledger::Returned;
 use super::super::progress::Phase;
 use super::super::wire;
-use super::{Engine, nanoseconds};
+use super::{Disturbance, Engine, nanoseconds};
 
 impl Engine {
     /// Reads each socket once; `true` when anything came.
@@ -79,7 +79,10 @@ impl Engine {
         })?;
         match event {
             Event::None => {}
-            Event::Disconnected => return Err(LaneError::Goodbye),
+            Event::Disconnected => {
+                self.goodbye();
+                return Err(LaneError::Goodbye);
+            }
             Event::Connected => {
                 self.evict_older(index)?;
             }
@@ -117,6 +120,9 @@ impl Engine {
             // Alerts of the last second may be sent again too: for all the program under test
             // knows, we have not got them. At QoS 0 nothing may.
             let recent = if self.qos == 0 { self.feeder.sent() } else { self.sent_before };
+            // What a fault held up for longer than that as well.
+            let held_up = self.disturbance.as_ref().and_then(Disturbance::repeats_since);
+            let recent = held_up.map_or(recent, |since| since.min(recent));
             self.ledger.fault(oldest.map_or(recent, |oldest| oldest.min(recent)));
         }
         Ok(())

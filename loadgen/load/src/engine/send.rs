@@ -13,6 +13,7 @@ impl Engine {
         for lane in self.lanes.all.iter_mut().filter(|lane| lane.inflight.is_resending()) {
             self.counts.resent += lane.resend(&self.feeder);
         }
+        self.look_at_threshold();
         let mut blocked = false;
         while let Some(due) = self.feeder.due(now).filter(|due| *due <= now) {
             let Some(index) = self.lanes.side.lane_of(self.feeder.sensor(), self.lanes.inputs)

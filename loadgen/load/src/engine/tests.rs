@@ -14,7 +14,7 @@ fn engine(pace: Pace) -> (Engine, Arc<Board>) {
     let (phases, _) = crossbeam_channel::bounded(8);
     let board = Arc::new(Board::default());
     let side = Side::Hub(Box::new(gateway));
-    let mut engine = Engine::new(&settings, side, feeder, Arc::clone(&board), phases);
+    let mut engine = Engine::new(&settings, side, feeder, Arc::clone(&board), phases, None);
     engine.enter(Phase::WarmUp);
     engine.ledger.sent(true, 0);
     (engine, board)

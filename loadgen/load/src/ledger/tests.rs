@@ -117,6 +117,92 @@ fn twice_is_duplicated_unless_it_was_in_flight_when_a_connection_was_lost() {
     assert_eq!(counts.alerts_correct, alerts.len() as u64);
 }
 
+/// Books of alerts of which some lie between two thresholds: their places, and those of the others.
+fn split() -> (Traffic, Ledger, Vec<u64>, Vec<u64>) {
+    let mut traffic = traffic(10);
+    traffic.split_alerts().unwrap();
+    let is_between = traffic.alerts_between();
+    let alerts = (0..u64::from(traffic.slots())).filter(|place| is_alert(&traffic, *place));
+    let (between, above): (Vec<_>, Vec<_>) =
+        alerts.zip(is_between).partition(|(_, is_between)| *is_between);
+    let places = |pairs: Vec<(u64, bool)>| pairs.into_iter().map(|(place, _)| place).collect();
+    let ledger = Ledger::new(&traffic);
+    (traffic, ledger, places(between), places(above))
+}
+
+fn send_lap(ledger: &mut Ledger, traffic: &Traffic) {
+    for place in ledger.sent..ledger.sent + u64::from(traffic.slots()) {
+        ledger.sent(is_alert(traffic, place), place);
+    }
+}
+
+/// By the higher threshold what lies between the two must not come back, by the lower it must.
+#[test]
+fn the_threshold_in_force_decides_what_must_come_back() {
+    let (traffic, mut ledger, between, above) = split();
+    let slots = u64::from(traffic.slots());
+    send_lap(&mut ledger, &traffic);
+    ledger.set_between(Between::Silence);
+    send_lap(&mut ledger, &traffic);
+    for place in above.iter().chain(&between[1..]) {
+        give(&mut ledger, &traffic, *place);
+    }
+    for place in above.iter().chain(&between[..2]) {
+        give(&mut ledger, &traffic, slots + place);
+    }
+    let counts = ledger.close();
+    assert_eq!((counts.missing, counts.false_alerts), (1, 2), "{counts:?}");
+    let expected = 2 * above.len() + between.len();
+    assert_eq!(counts.alerts_expected, expected as u64);
+    assert_eq!((counts.undecided, counts.duplicated), (0, 0));
+}
+
+/// Where nobody knows the threshold both verdicts are right, but twice is once too often.
+#[test]
+fn undecided_alerts_may_come_back_once_or_never() {
+    let (traffic, mut ledger, between, above) = split();
+    ledger.set_between(Between::Either);
+    send_lap(&mut ledger, &traffic);
+    assert!(!ledger.is_settled());
+    for place in &above {
+        give(&mut ledger, &traffic, *place);
+    }
+    assert!(ledger.is_settled());
+    let returned = give(&mut ledger, &traffic, between[5]);
+    assert!(matches!(returned, Returned::Alert { intended_ns, .. } if intended_ns == between[5]));
+    assert_eq!(give(&mut ledger, &traffic, between[5]), Returned::Other);
+    let counts = ledger.close();
+    assert_eq!((counts.duplicated, counts.missing, counts.false_alerts), (1, 0, 0), "{counts:?}");
+    assert_eq!(counts.undecided, between.len() as u64);
+    assert_eq!(counts.alerts_expected, above.len() as u64);
+}
+
+/// What was in flight when a connection was lost is judged again, by whatever is in force then;
+/// what was not stays decided.
+#[test]
+fn a_fault_makes_what_was_in_flight_undecided() {
+    for verdict in [Between::Alert, Between::Silence] {
+        let (traffic, mut ledger, between, above) = split();
+        ledger.set_between(verdict);
+        send_lap(&mut ledger, &traffic);
+        let since = between[between.len() / 2];
+        ledger.fault(since);
+        for place in &above {
+            give(&mut ledger, &traffic, *place);
+        }
+        let (before, after) = between.split_at(between.len() / 2);
+        give(&mut ledger, &traffic, after[0]);
+        give(&mut ledger, &traffic, before[0]);
+        let counts = ledger.close();
+        assert_eq!(counts.undecided, after.len() as u64);
+        let (missing, made_up) = match verdict {
+            Between::Alert => (before.len() as u64 - 1, 0),
+            _ => (0, 1),
+        };
+        assert_eq!((counts.missing, counts.false_alerts), (missing, made_up), "{verdict:?}");
+    }
+}
+
 #[test]
 fn swapped_is_disordered_for_one_sensor_and_not_for_two() {
     for (sensors, expected) in [(1, 1), (64, 0)] {

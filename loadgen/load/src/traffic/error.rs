@@ -36,6 +36,11 @@ pub enum TrafficError {
     /// No temperatures fit above or below the threshold.
     #[error("a threshold of {0} leaves no room for temperatures beside it: choose one nearer to 0")]
     NoRoom(f64),
+    /// No second threshold fits between the alerts.
+    #[error(
+        "too few different temperatures exceed the threshold for a second one among them: give          more alerts, or let the threshold be"
+    )]
+    NoSplit,
     /// A body of a size that cannot be made.
     #[error("bodies of {asked} bytes: choose from {minimum} to {BODY_BYTES_MAX}")]
     Size {

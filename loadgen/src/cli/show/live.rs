@@ -98,6 +98,9 @@ fn line(label: &str, progress: &Progress) -> String {
         text.push_str(&format!("  p99 {:>7}", latency(us)));
     }
     text.push_str(&format!("  {} alerts", grouped(progress.alerts as f64)));
+    if progress.faults > 0 {
+        text.push_str(&format!("  {} faults", progress.faults));
+    }
     if progress.failures > 0 {
         text.push_str(&format!("  {} WRONG", grouped(progress.failures as f64)));
     }
@@ -119,9 +122,12 @@ mod tests {
             alerts: 50_000,
             p99_us: Some(312.0),
             failures: 0,
+            faults: 0,
         };
         assert_eq!(line("", &progress), "measuring    199,998/s  p99  312 µs  50,000 alerts");
-        progress.failures = 3;
+        progress.faults = 7;
+        assert!(line("", &progress).ends_with("  50,000 alerts  7 faults"));
+        (progress.failures, progress.faults) = (3, 0);
         (progress.phase, progress.p99_us) = (Phase::WarmUp, None);
         let text = line("a", &progress);
         assert_eq!(text, "a  warm-up      199,998/s  50,000 alerts  3 WRONG");

@@ -1,0 +1,188 @@
+//! What to make of a soak: pure, from what was seen second by second.
+//!
+//! Two thirds of the measured part are compared, the second and the last: the first is for caches,
+//! pools and tables to fill. Seconds of a fault, of the recovery from it, and the one behind that
+//! do not count: what a fault costs has a bound of its own, the time to recover.
+//!
+//! | figure | of a third | the last third may have |
+//! |---|---|---|
+//! | resident memory | mean | 5 % more or less than the second |
+//! | descriptors, threads | median | 10 % more |
+//! | p50 | median of the seconds' medians | 50 % more |
+//!
+//! Memory is a mean, so that a leak of a page a second is seen in half an hour. Descriptors and
+//! threads of the module are about ten, so that 10 % is one: a program may open a file for a while,
+//! and one descriptor for each fault is past the bound in any run of ten faults. The bound for p50
+//! is wide because a virtual machine's neighbours move the median by a third within minutes, with
+//! nothing wrong. What it is for is work that grows with time, which doubles.
+
+use std::ops::Range;
+
+use crate::fault::FaultKind;
+use crate::outcome::{Fault, Figure, Soak, Standing, Steadiness, Verdict};
+
+/// Longest time from the end of a fault to full rate, in seconds.
+pub const RECOVERY_S_MAX: f64 = 10.0;
+/// By so much of it resident memory may change.
+pub const RSS_CHANGE_MAX: f64 = 0.05;
+/// Descriptors and threads of the last third are at most this times those of the second.
+pub const COUNT_RATIO_MAX: f64 = 1.1;
+/// The median latency of the last third is at most this times that of the second.
+pub const P50_RATIO_MAX: f64 = 1.5;
+/// Fewest undisturbed seconds of a third that say anything.
+pub const SECONDS_MIN: usize = 3;
+/// Most faults that are named in a reason.
+const NAMED_MAX: usize = 3;
+
+/// Completes a result: what stayed flat, and the verdict. `ended` says how the program ended by
+/// itself, if it did.
+pub fn judge(soak: &mut Soak, ended: Option<String>) {
+    soak.steadiness = steadiness(soak);
+    let mut failures: Vec<String> =
+        ended.map(|text| format!("it did not stay: {text}")).into_iter().collect();
+    failures.extend(slow_recoveries(&soak.faults));
+    let bad = soak.steadiness.iter().filter(|it| it.held == Some(false));
+    failures.extend(bad.map(moved));
+    let run = &soak.run.verdict;
+    let unknown = soak.steadiness.iter().find(|it| it.held.is_none());
+    let (standing, reasons) = match (failures.is_empty(), run.standing, unknown) {
+        (false, ..) => (Standing::Failed, [failures, run.reasons.clone()].concat()),
+        (true, Standing::Passed, Some(figure)) => {
+            (Standing::Invalid, [vec![too_few(figure)], run.reasons.clone()].concat())
+        }
+        (true, standing, _) => (standing, run.reasons.clone()),
+    };
+    soak.verdict = Verdict { standing, reasons };
+}
+
+fn slow_recoveries(faults: &[Fault]) -> Option<String> {
+    let slow: Vec<&Fault> = faults
+        .iter()
+        .filter(|fault| fault.recovery_s.is_none_or(|seconds| seconds > RECOVERY_S_MAX))
+        .collect();
+    let named = slow.iter().take(NAMED_MAX).map(|fault| {
+        let took = fault.recovery_s.map_or("never back".to_owned(), |s| format!("{s:.1} s"));
+        format!("{} at {:.0} s: {took}", fault.kind.text(), fault.at_s)
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let count = match slow.len() {
+        0 => return None,
+        1 => "1 fault was".to_owned(),
+        count => format!("{count} faults were"),
+    };
+    Some(format!("{count} not recovered from within {RECOVERY_S_MAX:.0} s ({named})"))
+}
+
+/// Why a figure is not flat.
+fn moved(it: &Steadiness) -> String {
+    let change = (it.last / it.second - 1.0) * 100.0;
+    let way = if change < 0.0 { "fell" } else { "grew" };
+    let change = change.abs();
+    let (name, from, to) = (name(it.figure), told(it.figure, it.second), told(it.figure, it.last));
+    let bound = match it.figure {
+        Figure::Rss => RSS_CHANGE_MAX,
+        Figure::Descriptors | Figure::Threads => COUNT_RATIO_MAX - 1.0,
+        Figure::P50 => P50_RATIO_MAX - 1.0,
+    };
+    format!(
+        "{name} {way} by {change:.0} % from the second third to the last, from {from} to {to}; \
+         {:.0} % are allowed",
+        bound * 100.0
+    )
+}
+
+fn too_few(it: &Steadiness) -> String {
+    format!(
+        "only {} and {} undisturbed seconds are left of the last two thirds, too few to say \
+         whether {} stayed flat: soak for longer, or with fewer faults",
+        it.seconds[0],
+        it.seconds[1],
+        name(it.figure)
+    )
+}
+
+fn name(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Rss => "resident memory",
+        Figure::Descriptors => "the number of open descriptors",
+        Figure::Threads => "the number of threads",
+        Figure::P50 => "the median latency",
+    }
+}
+
+fn told(figure: Figure, value: f64) -> String {
+    match figure {
+        Figure::Rss => format!("{:.1} MiB", value / 1024.0),
+        Figure::Descriptors | Figure::Threads => format!("{value:.0}"),
+        Figure::P50 => format!("{value:.0} µs"),
+    }
+}
+
+/// Each figure in the last two thirds.
+fn steadiness(soak: &Soak) -> Vec<Steadiness> {
+    let duration = soak.run.settings.duration.as_secs_f64();
+    let thirds = [duration / 3.0..duration * 2.0 / 3.0, duration * 2.0 / 3.0..duration];
+    let calm = |from: f64, to: f64| !soak.faults.iter().any(|fault| disturbs(fault, from, to));
+    #[expect(clippy::cast_precision_loss, reason = "KiB and counts are far below 2^53")]
+    let samples = |third: &Range<f64>, figure: Figure| -> Vec<f64> {
+        let within = soak.samples.iter().filter(|it| third.contains(&it.at_s));
+        let calm = within.filter(|it| calm(it.at_s, it.at_s));
+        calm.map(|it| match figure {
+            Figure::Rss => it.rss_kib as f64,
+            Figure::Descriptors => it.descriptors as f64,
+            Figure::Threads | Figure::P50 => it.threads as f64,
+        })
+        .collect()
+    };
+    let latencies = |third: &Range<f64>| -> Vec<f64> {
+        let series = soak.run.series.iter();
+        let within = series.filter(|it| it.at_s >= third.start && it.at_s + 1.0 <= third.end);
+        let calm = within.filter(|it| it.alerts > 0 && calm(it.at_s, it.at_s + 1.0));
+        calm.map(|it| it.p50_us).collect()
+    };
+    [Figure::Rss, Figure::Descriptors, Figure::Threads, Figure::P50]
+        .map(|figure| {
+            let of = |third| match figure {
+                Figure::P50 => latencies(third),
+                _ => samples(third, figure),
+            };
+            compare(figure, [of(&thirds[0]), of(&thirds[1])])
+        })
+        .into()
+}
+
+/// Whether a fault, the recovery from it or the second behind that touches this time.
+fn disturbs(fault: &Fault, from: f64, to: f64) -> bool {
+    let end = fault.recovery_s.map_or(f64::INFINITY, |s| fault.at_s + fault.length_s + s + 1.0);
+    // A program that was killed is another one, whose memory grows until it has served a while.
+    let end = if fault.kind == FaultKind::Kill { end + 1.0 } else { end };
+    fault.at_s <= to && from <= end
+}
+
+fn compare(figure: Figure, [second, last]: [Vec<f64>; 2]) -> Steadiness {
+    let seconds = [second.len() as u64, last.len() as u64];
+    let enough = second.len().min(last.len()) >= SECONDS_MIN;
+    let of = |values: Vec<f64>| if figure == Figure::Rss { mean(&values) } else { median(values) };
+    let (second, last) = (of(second), of(last));
+    let ratio = last / second;
+    let held = match figure {
+        Figure::Rss => (ratio - 1.0).abs() <= RSS_CHANGE_MAX,
+        Figure::Descriptors | Figure::Threads => ratio <= COUNT_RATIO_MAX,
+        Figure::P50 => ratio <= P50_RATIO_MAX,
+    };
+    Steadiness { figure, second, last, seconds, held: enough.then_some(held) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a day's seconds are far below 2^53")]
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / (values.len() as f64).max(1.0)
+}
+
+/// The one in the middle; of two, the lower.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests;
