@@ -31,6 +31,7 @@ mod shell;
 mod show;
 mod signals;
 mod sink;
+mod soak;
 mod text;
 
 use control::client::ClientError;
@@ -79,6 +80,8 @@ enum Command {
     Capacity(Box<capacity::CapacityArgs>),
     /// Compare programs: the same traffic to each, in turns
     Compare(Box<compare::CompareArgs>),
+    /// Run for long with faults: nothing lost, each recovered from, memory and latency flat
+    Soak(Box<soak::SoakArgs>),
     /// Run the development hub with its simulated sensors until Ctrl-C
     Hub(hub::HubArgs),
     /// Read or change the twin of a module of the running hub
@@ -128,6 +131,7 @@ pub fn main_from(version: &'static str, args: impl IntoIterator<Item = OsString>
         Command::Calibrate(args) => calibrate::run(args),
         Command::Capacity(args) => capacity::run(*args),
         Command::Compare(args) => compare::run(*args),
+        Command::Soak(args) => soak::run(*args),
         Command::Hub(args) => hub::run(args),
         Command::Twin(command) => requests::twin(command),
         Command::Method(args) => requests::method(args),

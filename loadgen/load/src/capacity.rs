@@ -108,9 +108,7 @@ impl CapacityPlan {
     /// The settings of a probe.
     fn at(&self, rate: f64) -> RunSettings {
         let mut settings = self.settings.clone();
-        if let Pace::Open { rate: asked, .. } = &mut settings.pace {
-            *asked = rate;
-        }
+        settings.set_rate(rate);
         settings
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::fault::FaultKind;
 use super::outcome::{
-    Cost, Counts, Distribution, Others, Outcome, Rates, Standing, TrafficFacts, Verdict,
+    Cost, Counts, Distribution, Fault, Figure, Others, Outcome, Rates, Soak, Standing, Steadiness,
+    TrafficFacts, Verdict,
 };
 use super::settings::{
     Arrivals, Disturbances, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings,
@@ -38,6 +39,41 @@ pub fn disturbances() -> Disturbances {
         faults: FaultKind::ALL.to_vec(),
         patch_every: Some(Duration::from_secs(30)),
         renew_every: Some(Duration::from_secs(30)),
+    }
+}
+
+/// A clean soak of half an hour, with three faults.
+pub fn soak(rate: f64, command: &str) -> Soak {
+    let settings = RunSettings { duration: Duration::from_secs(1800), ..settings(rate, command) };
+    let run = outcome(&settings, rate - 2.0, 312.0);
+    let fault = |kind, at_s, recovery_s| Fault { kind, at_s, length_s: 0.0, recovery_s };
+    let flat = |figure, second, last| Steadiness {
+        figure,
+        second,
+        last,
+        seconds: [500, 500],
+        held: Some(true),
+    };
+    Soak {
+        disturbances: disturbances(),
+        capacity: Some(2.0 * rate),
+        samples: Vec::new(),
+        faults: vec![
+            fault(FaultKind::Cut, 20.0, Some(0.2)),
+            fault(FaultKind::Kill, 40.0, Some(0.5)),
+            fault(FaultKind::Cut, 60.0, Some(0.3)),
+        ],
+        thresholds: Some([25.0, 30.5]),
+        patches: 59,
+        renewals: 59,
+        steadiness: vec![
+            flat(Figure::Rss, 7000.0, 7100.0),
+            flat(Figure::Descriptors, 10.0, 10.0),
+            flat(Figure::Threads, 4.0, 4.0),
+            flat(Figure::P50, 80.0, 84.0),
+        ],
+        verdict: run.verdict.clone(),
+        run,
     }
 }
 

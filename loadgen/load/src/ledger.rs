@@ -148,14 +148,12 @@ impl Ledger {
         }
     }
 
-    /// A connection was lost: what was sent since this place may come back twice, and be judged
-    /// again by another threshold.
-    pub(super) fn fault(&mut self, since: u64) {
+    /// A connection was lost: what was sent since this place may come back twice. What was in
+    /// flight, from its own place on, is judged again, by another threshold perhaps.
+    pub(super) fn fault(&mut self, since: u64, in_flight: Option<u64>) {
         self.may_repeat = since..self.sent;
-        if self.is_between.is_empty() {
-            return;
-        }
-        for number in self.number_from(since).max(self.remembered())..self.next {
+        let Some(in_flight) = in_flight.filter(|_| !self.is_between.is_empty()) else { return };
+        for number in self.number_from(in_flight).max(self.remembered())..self.next {
             if self.lies_between(number) && self.entry(number) & (RECEIVED | EITHER) == 0 {
                 self.silent -= u64::from(self.entry(number) & SILENT != 0);
                 self.counts.undecided += 1;

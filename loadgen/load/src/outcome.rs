@@ -9,7 +9,7 @@ use super::settings::RunSettings;
 
 mod soak;
 
-pub use soak::{Fault, Figure, Sample, Soak, Steadiness};
+pub use soak::{Fault, Figure, OfKind, Sample, Soak, Steadiness};
 
 /// Version of the shape; a file of another one is refused.
 pub const FORMAT: u32 = 1;

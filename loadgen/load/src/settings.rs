@@ -62,6 +62,15 @@ pub struct RunSettings {
     pub start_wait: Duration,
 }
 
+impl RunSettings {
+    /// Asks for another rate, in an open loop.
+    pub fn set_rate(&mut self, per_second: f64) {
+        if let Pace::Open { rate, .. } = &mut self.pace {
+            *rate = per_second;
+        }
+    }
+}
+
 /// What a soak does to the program under test and its hub, besides the traffic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Disturbances {

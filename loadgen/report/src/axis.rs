@@ -139,6 +139,11 @@ impl Axis {
         self.scale == Scale::Log
     }
 
+    /// How far it reaches.
+    pub(super) fn span(&self) -> f64 {
+        self.max - self.min
+    }
+
     /// Where a value lies, 0 to 1; what is outside lies at the edge.
     pub(super) fn position(&self, value: f64) -> f64 {
         let place = match self.scale {

@@ -1,7 +1,7 @@
 //! The report: JSON files of the instrument in, one HTML file out that needs nothing else.
 //!
 //! ```text
-//! files -> read (bounded) -> Input -> percentiles, timeline, knee, bars: what is to be seen
+//! files -> read (bounded) -> Input -> percentiles, timeline, endurance, knee, bars
 //!                                       -> plot: SVG   \
 //!                                          page: HTML --+-> one string -> written whole or not
 //! ```
@@ -17,6 +17,7 @@ use loadgen_load::outcome::Document;
 
 mod axis;
 mod bars;
+mod endurance;
 mod knee;
 mod page;
 mod palette;

@@ -13,6 +13,7 @@ mod capacity;
 mod compare;
 mod run;
 mod settings;
+mod soak;
 mod verdict;
 
 /// The whole document.
@@ -176,6 +177,7 @@ fn article(index: usize, input: &Input) -> Result<Markup, DrawError> {
         Finding::Capacity(found) => capacity::details(found)?,
         Finding::Compare(found) => compare::details(found)?,
         Finding::Calibrate(found) => calibrate::details(found)?,
+        Finding::Soak(found) => soak::details(found)?,
     };
     Ok(html! {
         article id={ "file-" (index + 1) } {

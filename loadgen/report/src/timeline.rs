@@ -28,7 +28,7 @@ pub(super) fn plots(runs: &[(usize, &Outcome)]) -> [Plot; 2] {
 }
 
 /// The axis of time, and its parts that are not measured.
-fn time(runs: &[(usize, &Outcome)]) -> (Axis, Vec<(f64, f64, &'static str)>) {
+pub(super) fn time(runs: &[(usize, &Outcome)]) -> (Axis, Vec<(f64, f64, &'static str)>) {
     let seconds = || runs.iter().flat_map(|(_, run)| &run.series).map(|second| second.at_s);
     let measured = runs.iter().map(|(_, run)| run.settings.duration.as_secs_f64());
     let from = seconds().fold(0.0, f64::min);
@@ -57,7 +57,10 @@ fn lines(runs: &[(usize, &Outcome)], reading: Reading) -> Vec<Line> {
 const PIECES_MAX: usize = 200;
 
 /// Steps, one for each second; the line breaks where there is no reading.
-fn pieces(series: &[Second], reading: Reading) -> Vec<Vec<(f64, f64)>> {
+pub(super) fn pieces(
+    series: &[Second],
+    reading: impl Fn(&Second) -> Option<f64>,
+) -> Vec<Vec<(f64, f64)>> {
     let readings: Vec<_> = series
         .iter()
         .map(|second| (second.at_s, reading(second).filter(|value| value.is_finite())))
@@ -73,7 +76,7 @@ fn pieces(series: &[Second], reading: Reading) -> Vec<Vec<(f64, f64)>> {
     if pieces.len() > PIECES_MAX { vec![pieces.concat()] } else { pieces }
 }
 
-fn values(lines: &[Line]) -> impl Iterator<Item = f64> {
+pub(super) fn values(lines: &[Line]) -> impl Iterator<Item = f64> {
     lines.iter().flat_map(|line| line.pieces.iter().flatten()).map(|point| point.1)
 }
 

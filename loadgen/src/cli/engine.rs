@@ -13,6 +13,7 @@ use super::signals::stop_channel;
 use loadgen_load::LoadError;
 use loadgen_load::outcome::Outcome;
 use loadgen_load::process::check_program;
+use loadgen_load::progress::Progress;
 use loadgen_load::settings::RunSettings;
 
 /// Refuses programs that cannot be started, before anything is measured or waited for.
@@ -32,6 +33,9 @@ pub(super) fn check_programs<'a>(
     }
     Ok(())
 }
+
+/// Who is told how a measurement goes, and may end it.
+pub(super) type Watch<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
 /// Runs on behalf of a command that can be interrupted.
 #[derive(Debug)]
@@ -59,8 +63,20 @@ impl Engine {
     ///
     /// # Errors
     /// There is no result.
-    pub(super) fn run(&self, settings: &RunSettings, mut live: Live) -> Result<Outcome, LoadError> {
-        let outcome = loadgen_load::run(settings, &mut |progress| {
+    pub(super) fn run(&self, settings: &RunSettings, live: Live) -> Result<Outcome, LoadError> {
+        self.watch(live, &mut |watch| loadgen_load::run(settings, watch))
+    }
+
+    /// Measures once in any way, shown while it lasts. A signal ends it early.
+    ///
+    /// # Errors
+    /// There is no result.
+    pub(super) fn watch<T>(
+        &self,
+        mut live: Live,
+        measure: &mut dyn FnMut(&mut Watch<'_>) -> Result<T, LoadError>,
+    ) -> Result<T, LoadError> {
+        let result = measure(&mut |progress| {
             if self.stop.try_recv().is_ok() {
                 self.interrupted.set(true);
             }
@@ -68,7 +84,7 @@ impl Engine {
             if self.is_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         live.clear();
-        outcome
+        result
     }
 
     /// Runs once more in a series.

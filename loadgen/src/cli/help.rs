@@ -8,13 +8,14 @@ use super::{Cli, EXIT_CODES};
 const WIDTH_MAX: usize = 80;
 
 /// An example of each command, by the words that lead to it.
-const EXAMPLES: [(&[&str], &str); 16] = [
+const EXAMPLES: [(&[&str], &str); 17] = [
     (&[], "loadgen demo"),
     (&["demo"], "loadgen demo --for 10 --rate 500"),
     (&["run"], "loadgen run --rate 10k --for 8 -- sluicegate run"),
     (&["calibrate"], "loadgen calibrate --for 1"),
     (&["capacity"], "loadgen capacity --p99 2ms --for 3 -- sluicegate run"),
     (&["compare"], "loadgen compare --rate 10k -- sluicegate run -- loadgen sink"),
+    (&["soak"], "loadgen soak --rate 100k --for 3min -- sluicegate run"),
     (&["hub"], "loadgen hub --manifest deployment.template.json"),
     (&["twin"], "loadgen twin get filter"),
     (&["twin", "get"], "loadgen twin get filter"),
@@ -37,6 +38,7 @@ const MEASUREMENT: Headings = &[
         &["rate", "time", "p99", "loss", "start", "max", "pairs", "names", "warm_up", "drain"],
     ),
     ("Messages in time", &["window", "arrivals", "burst", "cut_every"]),
+    ("Disturbances", &["fault_every", "faults", "patch_every", "renew_every"]),
     ("Hub, around a command", &["listen", "plain", "start_wait", "no_verify_properties"]),
     ("Result", &["json"]),
 ];
@@ -71,6 +73,7 @@ pub(super) fn command() -> Command {
         ("run", MEASUREMENT),
         ("capacity", MEASUREMENT),
         ("compare", MEASUREMENT),
+        ("soak", MEASUREMENT),
         ("hub", HUB),
         ("sink", SINK),
     ];
@@ -159,6 +162,7 @@ mod tests {
             ("run", &["Measurement:", "Messages in time:", "Traffic:", "Broker, instead"][..]),
             ("capacity", &["Measurement:", "Hub, around a command:", "Traffic:", "Result:"]),
             ("compare", &["Measurement:", "Messages in time:", "Traffic:", "Result:"]),
+            ("soak", &["Measurement:", "Disturbances:", "Traffic:", "Result:"]),
             ("hub", &["Deployment:", "Listeners:", "Delivery and tokens:", "Simulated sensors:"]),
             ("sink", &["Answers:", "Faults:"]),
         ];

@@ -52,7 +52,9 @@ impl Attempt {
                 (runs.map(|run| run.standing).collect(), compare(comparison))
             }
             Finding::Capacity(capacity) => (Vec::new(), search(capacity)),
-            Finding::Calibrate(_) => (Vec::new(), Err("a result of another kind".to_owned())),
+            Finding::Calibrate(_) | Finding::Soak(_) => {
+                (Vec::new(), Err("a result of another kind".to_owned()))
+            }
         };
         Self { exit_codes: vec![exit_code], standings, reading }
     }

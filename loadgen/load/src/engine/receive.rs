@@ -123,7 +123,7 @@ impl Engine {
             // What a fault held up for longer than that as well.
             let held_up = self.disturbance.as_ref().and_then(Disturbance::repeats_since);
             let recent = held_up.map_or(recent, |since| since.min(recent));
-            self.ledger.fault(oldest.map_or(recent, |oldest| oldest.min(recent)));
+            self.ledger.fault(oldest.map_or(recent, |oldest| oldest.min(recent)), oldest);
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ fn twice_is_duplicated_unless_it_was_in_flight_when_a_connection_was_lost() {
         give(&mut ledger, &traffic, *place);
     }
     give(&mut ledger, &traffic, alerts[3]);
-    ledger.fault(alerts[4]);
+    ledger.fault(alerts[4], None);
     give(&mut ledger, &traffic, alerts[4]);
     give(&mut ledger, &traffic, alerts[2]);
     let counts = ledger.close();
@@ -186,7 +186,7 @@ fn a_fault_makes_what_was_in_flight_undecided() {
         ledger.set_between(verdict);
         send_lap(&mut ledger, &traffic);
         let since = between[between.len() / 2];
-        ledger.fault(since);
+        ledger.fault(0, Some(since));
         for place in &above {
             give(&mut ledger, &traffic, *place);
         }

@@ -38,6 +38,41 @@ impl Soak {
         let all = self.faults.iter().map(|fault| fault.recovery_s).collect::<Option<Vec<_>>>()?;
         all.into_iter().reduce(f64::max)
     }
+
+    /// The faults of each kind that was made.
+    pub fn by_kind(&self) -> Vec<OfKind> {
+        let of_kind = |kind: FaultKind| {
+            let faults: Vec<_> = self.faults.iter().filter(|fault| fault.kind == kind).collect();
+            let mut recoveries: Vec<f64> =
+                faults.iter().filter_map(|fault| fault.recovery_s).collect();
+            recoveries.sort_by(f64::total_cmp);
+            let middle = recoveries.len().saturating_sub(1) / 2;
+            let never_back = faults.len() - recoveries.len();
+            (!faults.is_empty()).then(|| OfKind {
+                kind,
+                count: faults.len(),
+                never_back,
+                median_s: recoveries.get(middle).copied(),
+                worst_s: recoveries.last().copied(),
+            })
+        };
+        FaultKind::ALL.into_iter().filter_map(of_kind).collect()
+    }
+}
+
+/// Faults of one kind, and the times to recover from them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OfKind {
+    /// Which.
+    pub kind: FaultKind,
+    /// How many.
+    pub count: usize,
+    /// Those never recovered from.
+    pub never_back: usize,
+    /// Of those recovered from, the time of one in the middle.
+    pub median_s: Option<f64>,
+    /// The longest.
+    pub worst_s: Option<f64>,
 }
 
 /// What the program under test held at one instant, with its children.

@@ -1,8 +1,8 @@
 //! What to make of a soak: pure, from what was seen second by second.
 //!
 //! Two thirds of the measured part are compared, the second and the last: the first is for caches,
-//! pools and tables to fill. Seconds of a fault, of the recovery from it, and the one behind that
-//! do not count: what a fault costs has a bound of its own, the time to recover.
+//! pools and tables to fill. Seconds of a fault, of the recovery from it, and of the moment behind
+//! that do not count: what a fault costs has a bound of its own, the time to recover.
 //!
 //! | figure | of a third | the last third may have |
 //! |---|---|---|
@@ -31,6 +31,10 @@ pub const COUNT_RATIO_MAX: f64 = 1.1;
 pub const P50_RATIO_MAX: f64 = 1.5;
 /// Fewest undisturbed seconds of a third that say anything.
 pub const SECONDS_MIN: usize = 3;
+/// Behind a recovery, until what piled up is given back, in seconds.
+const SETTLE_S: f64 = 0.5;
+/// Behind the start of another process besides, whose memory grows until it has served a while.
+const WARM_S: f64 = 1.0;
 /// Most faults that are named in a reason.
 const NAMED_MAX: usize = 3;
 
@@ -151,11 +155,11 @@ fn steadiness(soak: &Soak) -> Vec<Steadiness> {
         .into()
 }
 
-/// Whether a fault, the recovery from it or the second behind that touches this time.
+/// Whether a fault, the recovery from it or the moment behind that touches this time.
 fn disturbs(fault: &Fault, from: f64, to: f64) -> bool {
-    let end = fault.recovery_s.map_or(f64::INFINITY, |s| fault.at_s + fault.length_s + s + 1.0);
-    // A program that was killed is another one, whose memory grows until it has served a while.
-    let end = if fault.kind == FaultKind::Kill { end + 1.0 } else { end };
+    let over = fault.at_s + fault.length_s;
+    let settle = if fault.kind == FaultKind::Kill { SETTLE_S + WARM_S } else { SETTLE_S };
+    let end = fault.recovery_s.map_or(f64::INFINITY, |recovery| over + recovery + settle);
     fault.at_s <= to && from <= end
 }
 

@@ -134,6 +134,7 @@ fn rows(counts: &Counts) -> Vec<Row> {
         ("disordered", counts.disordered, "behind a later one of the same sensor", true),
         ("corrupted", counts.corrupted, "another body, or one never sent", true),
         ("wrong properties", counts.wrong_properties, "or another topic, or a lower QoS", true),
+        ("undecided", counts.undecided, "between two thresholds; told", false),
         ("faults", counts.faults, "connections lost or cut", false),
     ]
 }

@@ -7,7 +7,9 @@ use maud::{Markup, html};
 use crate::text;
 use loadgen_load::machine::Machine;
 use loadgen_load::outcome::{Document, Finding};
-use loadgen_load::settings::{Arrivals, Pace, Profile, RunSettings, Target, TrafficSettings};
+use loadgen_load::settings::{
+    Arrivals, Disturbances, Pace, Profile, RunSettings, Target, TrafficSettings,
+};
 
 /// Settings and machine of a file.
 pub(super) fn table(document: &Document) -> Markup {
@@ -29,10 +31,12 @@ fn rows(result: &Finding) -> Option<Markup> {
         Finding::Capacity(of) => (&of.settings, true, pace(&of.settings.pace, false)),
         // The programs are told with their figures.
         Finding::Compare(of) => (&of.settings, false, pace(&of.settings.pace, true)),
+        Finding::Soak(of) => (&of.run.settings, true, pace(&of.run.settings.pace, true)),
         Finding::Calibrate(_) => return None,
     };
     let built = match result {
         Finding::Run(outcome) => Some(&outcome.traffic),
+        Finding::Soak(soak) => Some(&soak.run.traffic),
         _ => None,
     };
     Some(html! {
@@ -50,7 +54,26 @@ fn rows(result: &Finding) -> Option<Markup> {
         dt { "threshold" } dd { (text::short(settings.traffic.threshold)) }
         dt { "pace" } dd { (pace) }
         (times(settings))
+        @if let Finding::Soak(soak) = result { (disturbances(&soak.disturbances)) }
     })
+}
+
+fn disturbances(asked: &Disturbances) -> Markup {
+    let seconds = |time: Duration| text::seconds(time.as_secs_f64());
+    let kinds: Vec<&str> = asked.faults.iter().map(|kind| kind.name()).collect();
+    html! {
+        dt { "faults" }
+        dd {
+            @if kinds.is_empty() { "none" }
+            @else { "every " (seconds(asked.fault_every)) ": " (kinds.join(", ")) }
+        }
+        @if let Some(every) = asked.patch_every {
+            dt { "threshold changed" } dd { "every " (seconds(every)) }
+        }
+        @if let Some(every) = asked.renew_every {
+            dt { "token renewed" } dd { "every " (seconds(every)) }
+        }
+    }
 }
 
 fn times(settings: &RunSettings) -> Markup {

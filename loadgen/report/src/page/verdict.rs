@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::{Input, text};
-use loadgen_load::outcome::{Calibration, Capacity, Comparison, Finding, Outcome, Standing};
+use loadgen_load::outcome::{Calibration, Capacity, Comparison, Finding, Outcome, Soak, Standing};
 
 /// Most reasons in a block; the others follow with the file's details.
 const REASONS_SHOWN: usize = 4;
@@ -72,6 +72,7 @@ fn of(input: &Input) -> Block {
         Finding::Capacity(capacity) => of_capacity(capacity),
         Finding::Compare(comparison) => of_comparison(comparison),
         Finding::Calibrate(calibration) => of_calibration(calibration),
+        Finding::Soak(soak) => of_soak(soak),
     }
 }
 
@@ -100,6 +101,28 @@ fn of_run(outcome: &Outcome) -> Block {
     }
     let reasons = outcome.verdict.reasons.clone();
     Block { mood, mark, word: word.to_owned(), figures, reasons }
+}
+
+fn of_soak(soak: &Soak) -> Block {
+    let (mood, mark, word) = told(soak.verdict.standing);
+    let run = &soak.run;
+    let mut figures = vec![
+        format!("{} for {}", text::rate(run.rates.achieved), text::seconds(seconds_of(run))),
+        format!("{} lost", text::count(run.counts.missing)),
+        text::many(soak.faults.len(), "fault"),
+    ];
+    if let Some(worst) = soak.recovery_max_s() {
+        figures.push(format!("recovery at most {}", text::seconds(worst)));
+    }
+    if let Some(latency) = &run.latency {
+        figures.push(format!("p50 {}", text::micros(latency.p50_us)));
+    }
+    let reasons = soak.verdict.reasons.clone();
+    Block { mood, mark, word: word.to_owned(), figures, reasons }
+}
+
+fn seconds_of(run: &Outcome) -> f64 {
+    run.settings.duration.as_secs_f64()
 }
 
 fn of_capacity(capacity: &Capacity) -> Block {

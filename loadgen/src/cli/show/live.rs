@@ -98,8 +98,10 @@ fn line(label: &str, progress: &Progress) -> String {
         text.push_str(&format!("  p99 {:>7}", latency(us)));
     }
     text.push_str(&format!("  {} alerts", grouped(progress.alerts as f64)));
-    if progress.faults > 0 {
-        text.push_str(&format!("  {} faults", progress.faults));
+    match progress.faults {
+        0 => {}
+        1 => text.push_str("  1 fault"),
+        faults => text.push_str(&format!("  {faults} faults")),
     }
     if progress.failures > 0 {
         text.push_str(&format!("  {} WRONG", grouped(progress.failures as f64)));

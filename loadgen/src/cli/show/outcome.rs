@@ -4,13 +4,19 @@ use comfy_table::Table;
 
 use super::figures::{self, NONE, grouped, latency, mebibytes, percent, rate};
 use crate::cli::look::{Look, style_of};
-use loadgen_load::outcome::{Cost, Counts, Distribution, Outcome, Standing};
+use loadgen_load::outcome::{Cost, Counts, Distribution, Outcome, Standing, Verdict};
 
 /// Tables and the verdict, over several lines.
 pub(crate) fn outcome_text(outcome: &Outcome, look: Look) -> String {
+    let verdict = verdict(&outcome.verdict, &sentence(outcome), look);
+    format!("{}\n\n{verdict}", tables(outcome, look))
+}
+
+/// The tables alone.
+pub(super) fn tables(outcome: &Outcome, look: Look) -> String {
     let latencies = latencies(outcome, look.width).trim_fmt();
     let facts = figures::list(look.width, facts(outcome)).trim_fmt();
-    format!("{latencies}\n\n{facts}\n\n{}", verdict(outcome, look))
+    format!("{latencies}\n\n{facts}")
 }
 
 /// Of the answers, and of the instrument itself.
@@ -44,6 +50,9 @@ fn facts(outcome: &Outcome) -> Vec<(&'static str, String)> {
     }
     let wrong = wrong(counts);
     row("wrong", if wrong.is_empty() { "none".to_owned() } else { wrong });
+    if counts.undecided > 0 {
+        row("undecided", format!("{} alerts, by a threshold unknown", number(counts.undecided)));
+    }
     if counts.faults > 0 {
         row("connections", format!("{} lost or cut; {}", counts.faults, after_faults(counts)));
     }
@@ -113,10 +122,9 @@ fn cpu_text(cost: &Cost) -> String {
 }
 
 /// One sentence, and its reasons below.
-fn verdict(outcome: &Outcome, look: Look) -> String {
-    let verdict = &outcome.verdict;
+pub(super) fn verdict(verdict: &Verdict, sentence: &str, look: Look) -> String {
     let word = look.paint(style_of(verdict.standing), standing(verdict.standing));
-    let mut text = format!("{word}: {}", sentence(outcome));
+    let mut text = format!("{word}: {sentence}");
     for reason in &verdict.reasons {
         text.push_str("\n  ");
         text.push_str(reason);
