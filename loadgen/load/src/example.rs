@@ -65,6 +65,7 @@ pub fn soak(rate: f64, command: &str) -> Soak {
         ],
         thresholds: Some([25.0, 30.5]),
         patches: 59,
+        patches_told: 58,
         renewals: 59,
         steadiness: vec![
             flat(Figure::Rss, 7000.0, 7100.0),

@@ -199,18 +199,20 @@ impl Gateway {
     }
 
     /// Changes the threshold in the twin, and tells the client of a connection, if there is one
-    /// that wants to know.
-    pub(super) fn patch(&mut self, threshold: f64, to: Option<(&mut Guest, &mut Vec<u8>)>) {
+    /// that wants to know; gives whether there was.
+    pub(super) fn patch(&mut self, threshold: f64, to: Option<(&mut Guest, &mut Vec<u8>)>) -> bool {
         self.threshold = threshold;
         self.desired_version += 1;
-        let Some((guest, out)) = to else { return };
-        if self.session(guest).is_some_and(|session| session.patches) {
-            let version = self.desired_version;
-            let body = json!({ "TemperatureThreshold": threshold, "$version": version });
-            let topic = topics::desired_patch(version);
-            wire::write_publish(out, topic.as_bytes(), None, body.to_string().as_bytes());
-            guest.told_version = version;
+        let Some((guest, out)) = to else { return false };
+        if !self.session(guest).is_some_and(|session| session.patches) {
+            return false;
         }
+        let version = self.desired_version;
+        let body = json!({ "TemperatureThreshold": threshold, "$version": version });
+        let topic = topics::desired_patch(version);
+        wire::write_publish(out, topic.as_bytes(), None, body.to_string().as_bytes());
+        guest.told_version = version;
+        true
     }
 
     /// Whether everything that is sent to this client from now on is judged by the threshold in

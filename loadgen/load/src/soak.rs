@@ -50,6 +50,7 @@ pub fn soak(
         faults: found.faults,
         thresholds,
         patches: found.patches,
+        patches_told: found.patches_told,
         renewals: found.renewals,
         steadiness: Vec::new(),
         verdict: outcome.verdict.clone(),

@@ -14,4 +14,5 @@ mod limits;
 mod programs;
 mod rates;
 mod sensors;
+mod soak;
 mod support;

@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use loadgen_load::outcome::{Counts, Document, Finding, Outcome};
+use loadgen_load::outcome::{Counts, Document, Finding, Outcome, Soak};
 use loadgen_load::settings::{
     Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
 };
@@ -98,6 +98,13 @@ pub(crate) fn assert_clean(counts: &Counts) {
     assert_eq!(counts.alerts_correct, counts.alerts_expected, "{counts:?}");
 }
 
+/// As [`assert_clean`], of a run whose connections were cut.
+#[track_caller]
+pub(crate) fn assert_clean_but_for_faults(counts: &Counts) {
+    assert!(counts.faults > 0, "{counts:?}");
+    assert_clean(&Counts { faults: 0, ..*counts });
+}
+
 /// What `loadgen run` left behind.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -121,15 +128,29 @@ impl Ran {
             _ => panic!("no outcome: {self:?}"),
         }
     }
+
+    #[track_caller]
+    pub(crate) fn soak(&self) -> &Soak {
+        match self.document.as_ref().map(|document| &document.result) {
+            Some(Finding::Soak(soak)) => soak,
+            _ => panic!("no soak: {self:?}"),
+        }
+    }
 }
 
 /// `loadgen run` with these flags and `--json`, as a user starts it.
 #[track_caller]
 pub(crate) fn loadgen_run(flags: &[&str], command: &[String]) -> Ran {
+    loadgen("run", flags, command)
+}
+
+/// As [`loadgen_run`], another measurement.
+#[track_caller]
+pub(crate) fn loadgen(measurement: &str, flags: &[&str], command: &[String]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
-    let json: PathBuf = folder.path().join("run.json");
+    let json: PathBuf = folder.path().join("result.json");
     let output = Command::new(LOADGEN)
-        .arg("run")
+        .arg(measurement)
         .args(flags)
         .arg("--json")
         .arg(&json)

@@ -47,6 +47,8 @@ pub(in super::super) struct Disturbance {
 pub(in super::super) struct Found {
     pub(in super::super) faults: Vec<Fault>,
     pub(in super::super) patches: u64,
+    /// Those that the program was told at once.
+    pub(in super::super) patches_told: u64,
     /// Connections that the program itself ended.
     pub(in super::super) renewals: u64,
     /// Faults that were recovered from.
@@ -235,10 +237,10 @@ impl Engine {
         it.is_high = !it.is_high;
         it.found.patches += 1;
         let threshold = if it.is_high { high } else { low };
-        if let Side::Hub(gateway) = &mut self.lanes.side {
-            let lane = self.lanes.inputs.map(|index| &mut self.lanes.all[index]);
-            gateway.patch(threshold, lane.map(|lane| (&mut lane.guest, lane.socket.out())));
-        }
+        let Side::Hub(gateway) = &mut self.lanes.side else { return };
+        let lane = self.lanes.inputs.map(|index| &mut self.lanes.all[index]);
+        let told = gateway.patch(threshold, lane.map(|it| (&mut it.guest, it.socket.out())));
+        self.set(|it| it.found.patches_told += u64::from(told));
     }
 
     fn look_at_recovery(&mut self, now: u64) {

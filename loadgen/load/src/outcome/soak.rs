@@ -23,6 +23,8 @@ pub struct Soak {
     pub thresholds: Option<[f64; 2]>,
     /// Changes of the threshold.
     pub patches: u64,
+    /// Those that the program was told at once: it was connected, and had subscribed to them.
+    pub patches_told: u64,
     /// Connections that the program itself ended by DISCONNECT, as it does for a new token.
     pub renewals: u64,
     /// What had to stay flat.

@@ -48,14 +48,13 @@ pub fn judge(soak: &mut Soak, ended: Option<String>) {
     let bad = soak.steadiness.iter().filter(|it| it.held == Some(false));
     failures.extend(bad.map(moved));
     let run = &soak.run.verdict;
-    let unknown = soak.steadiness.iter().find(|it| it.held.is_none());
-    let (standing, reasons) = match (failures.is_empty(), run.standing, unknown) {
-        (false, ..) => (Standing::Failed, [failures, run.reasons.clone()].concat()),
-        (true, Standing::Passed, Some(figure)) => {
-            (Standing::Invalid, [vec![too_few(figure)], run.reasons.clone()].concat())
-        }
-        (true, standing, _) => (standing, run.reasons.clone()),
+    let unknown = unknown(soak);
+    let (standing, first) = match (failures.is_empty(), run.standing) {
+        (false, _) => (Standing::Failed, failures),
+        (true, Standing::Passed) if !unknown.is_empty() => (Standing::Invalid, unknown),
+        (true, standing) => (standing, Vec::new()),
     };
+    let reasons = [first, run.reasons.clone()].concat();
     soak.verdict = Verdict { standing, reasons };
 }
 
@@ -93,6 +92,18 @@ fn moved(it: &Steadiness) -> String {
          {:.0} % are allowed",
         bound * 100.0
     )
+}
+
+/// What cannot be said of a run in which nothing is wrong.
+fn unknown(soak: &Soak) -> Vec<String> {
+    let untold = soak.patches > 0 && soak.patches_told == 0;
+    let untold = untold.then(|| {
+        "the program was told no change of the threshold, for it subscribes to none: give \
+         --patch-every 0"
+            .to_owned()
+    });
+    let few = soak.steadiness.iter().find(|it| it.held.is_none()).map(too_few);
+    untold.into_iter().chain(few).collect()
 }
 
 fn too_few(it: &Steadiness) -> String {

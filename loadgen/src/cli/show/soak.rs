@@ -100,7 +100,8 @@ fn sentence(soak: &Soak) -> String {
         Some(seconds) => format!(", each recovered from within {seconds:.2} s"),
         None => String::new(),
     };
-    format!("{lost} alerts lost of {sent} messages, {faults} faults{worst}")
+    let plural = if soak.faults.len() == 1 { "" } else { "s" };
+    format!("{lost} alerts lost of {sent} messages, {faults} fault{plural}{worst}")
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ fn soak(change: impl Fn(f64, &mut Sample, &mut Second)) -> Soak {
         faults: (1..30).map(|minute| fault(f64::from(minute * 60), Some(2.0))).collect(),
         thresholds: Some([25.0, 30.0]),
         patches: 59,
+        patches_told: 58,
         renewals: 59,
         steadiness: Vec::new(),
         verdict: run.verdict.clone(),
@@ -196,6 +197,21 @@ fn the_verdict_of_the_run_stays_unless_something_is_worse() {
         assert_eq!((verdict.standing, verdict.reasons.len()), (Standing::Failed, 2));
         assert_eq!(verdict.reasons[1], "late");
     }
+}
+
+/// A program that wants to know nothing of the twin was not verified by it.
+#[test]
+fn a_threshold_that_nobody_was_told_says_nothing() {
+    let mut untold = soak(|_, _, _| ());
+    untold.patches_told = 0;
+    let untold = verdict(untold);
+    assert_eq!(untold.standing, Standing::Invalid);
+    let reason = "the program was told no change of the threshold, for it subscribes to none: \
+                  give --patch-every 0";
+    assert_eq!(untold.reasons, [reason]);
+    let mut unpatched = soak(|_, _, _| ());
+    (unpatched.patches, unpatched.patches_told) = (0, 0);
+    assert_eq!(verdict(unpatched).standing, Standing::Passed);
 }
 
 #[test]
