@@ -63,11 +63,14 @@ fn pages() -> Vec<(&'static str, Vec<Input>, usize)> {
         input("peers", Finding::Compare(fixtures::comparison().into())),
         input("calibration", Finding::Calibrate(fixtures::calibration().into())),
     ];
+    let soak = vec![input("soak", Finding::Soak(fixtures::soak().into()))];
     vec![
         ("one-run", vec![runs[1].clone()], 3),
         ("runs", runs, 3),
         // Percentiles, rate and p99; latency and CPU by rate; bars; noise.
         ("mixed", mixed, 7),
+        // Rate, latency, memory, descriptors and threads.
+        ("soak", soak, 4),
         ("hostile", hostile::inputs(), hostile::PLOTS),
     ]
 }

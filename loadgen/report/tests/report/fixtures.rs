@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use loadgen_load::example;
+use loadgen_load::fault::FaultKind;
 use loadgen_load::machine::Machine;
 use loadgen_load::outcome::{
     Brief, Calibration, Capacity, Comparison, Contender, Cost, Counts, CurvePoint, Distribution,
-    Document, Drive, FORMAT, Finding, Objective, Others, Outcome, Probe, ProbeStep, Rates, Ratio,
-    Second, Standing, TrafficFacts, Verdict,
+    Document, Drive, FORMAT, Fault, Finding, Objective, Others, Outcome, Probe, ProbeStep, Rates,
+    Ratio, Sample, Second, Soak, Standing, TrafficFacts, Verdict,
 };
 use loadgen_load::settings::{
     Arrivals, Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings,
@@ -275,4 +277,37 @@ pub(crate) fn calibration() -> Calibration {
         qos1: drive(3_310_000.0, 251.0),
         others: None,
     }
+}
+
+/// Half an hour with a fault each 20 s, which memory and latency survive.
+pub(crate) fn soak() -> Soak {
+    let run = run(50_000.0, 120.0, 0.35);
+    let mut soak = Soak { run, ..example::soak(50_000.0, "sluicegate") };
+    soak.run.settings.duration = Duration::from_secs(1800);
+    let seconds = series(50_000.0, 400.0);
+    let wavering = seconds[2..32].iter().cycle();
+    let second = |(at, of): (u32, &Second)| Second { at_s: f64::from(at), ..*of };
+    soak.run.series = (0..1800).zip(wavering).map(second).collect();
+    soak.samples = (0..1800u32)
+        .map(|at| Sample {
+            at_s: f64::from(at),
+            rss_kib: 7000 + u64::from(at % 50),
+            descriptors: 10 + u64::from(at % 600 == 0),
+            threads: 4,
+        })
+        .collect();
+    let kinds = FaultKind::ALL.into_iter().cycle();
+    let fault = |(number, kind): (u32, FaultKind)| Fault {
+        kind,
+        at_s: f64::from(20 * number),
+        length_s: f64::from(number % 3),
+        recovery_s: (number != 80).then_some(f64::from(number % 5) / 2.0),
+    };
+    soak.faults = (1..90).zip(kinds).map(fault).collect();
+    soak.steadiness[3].held = Some(false);
+    soak.verdict = Verdict {
+        standing: Standing::Failed,
+        reasons: vec!["the median latency grew by 60 %".to_owned()],
+    };
+    soak
 }

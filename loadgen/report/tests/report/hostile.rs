@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use loadgen_load::outcome::{
     Brief, Calibration, Capacity, Comparison, Contender, CurvePoint, Distribution, Document,
-    Finding, Outcome, Second, Standing,
+    Finding, Outcome, Second, Soak, Standing,
 };
 use loadgen_load::settings::{Pace, Profile, Target};
 use loadgen_report::{FILE_BYTES_MAX, FILES_MAX, Input, ReportError, html, read};
@@ -17,8 +17,9 @@ use crate::fixtures::{self, document};
 const ALIVE: &str = "</style></title></svg>'\"><script>console.log('alive')</script>\
                      <img src=x onerror=console.log('alive')>&amp;\u{202e}";
 
-/// Plots that [`inputs`] show: all runs in three; a capacity in two; bars; noise.
-pub(crate) const PLOTS: usize = 7;
+/// Plots that [`inputs`] show: all runs in three; a capacity in two; bars; noise; a soak in four,
+/// and one without samples in two.
+pub(crate) const PLOTS: usize = 13;
 
 /// One file of each kind of oddness.
 pub(crate) fn inputs() -> Vec<Input> {
@@ -31,6 +32,8 @@ pub(crate) fn inputs() -> Vec<Input> {
         Finding::Compare(Comparison { programs: Vec::new(), ..odd_comparison() }.into()),
         Finding::Calibrate(empty_calibration().into()),
         Finding::Calibrate(fixtures::calibration().into()),
+        Finding::Soak(odd_soak().into()),
+        Finding::Soak(Soak { run: empty_run(), samples: Vec::new(), ..odd_soak() }.into()),
     ];
     let inputs = runs.chain(others).enumerate().map(|(index, result)| {
         let mut document = document(result);
@@ -108,6 +111,25 @@ fn alive_run() -> Outcome {
         alerts_topic: "a".repeat(2000),
     };
     run
+}
+
+fn odd_soak() -> Soak {
+    let mut soak = Soak { run: huge_run(), ..fixtures::soak() };
+    let odd = [0.0, -1.0, f64::MAX, f64::MIN, f64::MIN_POSITIVE];
+    for ((fault, sample), value) in
+        soak.faults.iter_mut().zip(&mut soak.samples).zip(odd.iter().cycle())
+    {
+        (fault.at_s, fault.length_s, fault.recovery_s) = (*value, -value, Some(*value));
+        (sample.at_s, sample.rss_kib, sample.descriptors) = (*value, u64::MAX, 0);
+    }
+    let count = soak.faults.len() * 100;
+    soak.faults = soak.faults.into_iter().cycle().take(count).collect();
+    for figure in &mut soak.steadiness {
+        (figure.second, figure.last, figure.held) = (0.0, f64::MAX, None);
+    }
+    soak.thresholds = Some([f64::MAX, f64::MIN]);
+    soak.verdict.reasons = vec![ALIVE.to_owned()];
+    soak
 }
 
 fn odd_capacity() -> Capacity {
@@ -243,13 +265,14 @@ proptest! {
             Finding::Capacity(fixtures::capacity().into()),
             Finding::Compare(fixtures::comparison().into()),
             Finding::Calibrate(fixtures::calibration().into()),
+            Finding::Soak(fixtures::soak().into()),
         ];
         let disturbed = findings.map(|finding| {
             let mut value = serde_json::to_value(document(finding)).unwrap();
             let kind = value["result"].as_object_mut().unwrap().values_mut().next().unwrap();
             for (name, part) in kind.as_object_mut().unwrap() {
                 // Settings have limits of their own, which reading checks.
-                if name != "settings" && name != "pairs" {
+                if !["settings", "pairs", "run", "disturbances"].contains(&name.as_str()) {
                     disturb(part, &mut choice);
                 }
             }
