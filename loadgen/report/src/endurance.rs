@@ -4,7 +4,8 @@ use super::axis::{Axis, Unit};
 use super::plot::{Dots, Line, Plot, Point, Rule};
 use super::text::{self, float};
 use super::timeline;
-use loadgen_load::outcome::{Sample, Soak};
+use loadgen_load::fault::FaultKind;
+use loadgen_load::outcome::{Fault, Sample, Soak};
 
 /// Names of the lines of the plot of latencies, and of that of counts.
 pub(super) const LATENCIES: [&str; 2] = ["p50", "p99"];
@@ -12,6 +13,8 @@ pub(super) const COUNTS: [&str; 2] = ["descriptors", "threads"];
 
 /// Most faults that are shaded: more leave nothing between them.
 pub(super) const FAULTS_MAX: usize = 1000;
+/// Most faults that have a marker each: more would hide each other.
+const MARKED_MAX: usize = 120;
 /// A fault is shaded at least so wide, as a share of the axis: what is over at once is seen.
 const WIDTH_MIN: f64 = 1.0 / 400.0;
 
@@ -40,10 +43,28 @@ fn rate(soak: &Soak, plot: &Make<'_>) -> Plot {
     let rates = timeline::pieces(&soak.run.series, |second| Some(float(second.sent)));
     let asked = soak.run.rates.asked;
     let rule = asked.map(|rate| Rule::Across(rate, format!("asked {}", text::rate(rate))));
-    let lines = vec![line(0, rates)];
+    let mut lines = vec![line(0, rates)];
+    lines.extend(kinds(soak).into_iter().map(|(kind, look)| marks(soak, kind, look)));
     let values = timeline::values(&lines).chain(asked);
     let axis = Axis::from_zero("messages per second", Unit::Plain, values);
     plot(axis, lines, rule.into_iter().collect())
+}
+
+/// The kinds that have markers, with their looks: none where there are too many faults.
+pub(super) fn kinds(soak: &Soak) -> Vec<(FaultKind, usize)> {
+    if soak.faults.len() > MARKED_MAX {
+        return Vec::new();
+    }
+    // Behind that of the line.
+    let looks = FaultKind::ALL.into_iter().zip(1..);
+    looks.filter(|(kind, _)| soak.faults.iter().any(|fault| fault.kind == *kind)).collect()
+}
+
+/// The faults of a kind on the axis of time, hollow where they were never recovered from.
+fn marks(soak: &Soak, kind: FaultKind, look: usize) -> Line {
+    let of_kind = soak.faults.iter().filter(|fault| fault.kind == kind && fault.at_s.is_finite());
+    let dot = |fault: &Fault| ((fault.at_s, 0.0), fault.recovery_s.is_none());
+    Line { look, pieces: Vec::new(), dots: Dots::At(of_kind.map(dot).collect()) }
 }
 
 fn latency(soak: &Soak, plot: &Make<'_>) -> Plot {

@@ -26,9 +26,14 @@ pub(super) fn details(soak: &Soak) -> Result<Markup, DrawError> {
             }
         })
     };
+    let mut marks = Vec::new();
+    for (kind, look) in endurance::kinds(soak) {
+        marks.push((sample(look, false, false)?, kind.text()));
+    }
     let (latencies, counts) = (legend(endurance::LATENCIES)?, legend(endurance::COUNTS)?);
     Ok(html! {
         figure {
+            ul.legend { @for (mark, name) in &marks { li { (mark) span { (name) } } } }
             @for (index, (_, plot)) in plots.iter().enumerate() {
                 @if index == 1 { (latencies) }
                 @if index == 3 { (counts) }
@@ -36,7 +41,8 @@ pub(super) fn details(soak: &Soak) -> Result<Markup, DrawError> {
             }
             figcaption {
                 "Second by second. What is shaded within the measured part is a fault with the "
-                "recovery from it."
+                "recovery from it; its marker is on the axis of the first plot, and hollow where "
+                "there was no recovery."
                 @if soak.faults.len() > endurance::FAULTS_MAX {
                     " Only the first " (endurance::FAULTS_MAX) " faults are shaded."
                 }
