@@ -32,9 +32,9 @@ const AFTER_HELP: &str = "Without --rate the capacity is searched first, as by `
     may change by 5 %, descriptors and threads may grow by 10 %, and the median latency by 50 %; \
     seconds of faults do not count. Kills come in the first third alone, so that one process is \
     compared with itself.\n\n\
-    Exit codes: 0 passed; 1 something was lost, did not recover or did not stay flat; 2 invalid: \
-    the instrument was the bottleneck, or too few seconds were undisturbed; 3 saturated: the \
-    program did not take the rate; ";
+    Exit codes: 0 passed; 1 something was lost, did not recover or did not stay flat, or there \
+    is no capacity; 2 invalid: the instrument was the bottleneck, or too few seconds were \
+    undisturbed; 3 saturated: the program did not take the rate; ";
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{AFTER_HELP}{EXIT_CODES_LOAD}"))]

@@ -150,6 +150,7 @@ const LOAD_TESTING: Plans = &[
     ("printf", Run(0, &[("loadgen run", VERDICT)])),
     ("target/release/loadgen calibrate", Not(FIGURES)),
     ("target/release/loadgen capacity", Not(FIGURES)),
+    ("target/release/loadgen soak", Not(FIGURES)),
     ("target/release/loadgen compare", Not(FIGURES)),
 ];
 

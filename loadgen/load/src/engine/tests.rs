@@ -1,7 +1,9 @@
 //! How long a run waits, told the time: nothing runs, and an alert is out that does not come back.
 
 use super::super::example;
+use super::super::fault::{FaultKind, Order};
 use super::super::gateway::Gateway;
+use super::super::outcome::Fault;
 use super::super::traffic::{Topics, Traffic};
 use super::*;
 
@@ -90,4 +92,52 @@ fn nobody_is_waited_for_longer_than_the_start_wait() {
     assert_eq!(engine.lanes.are_ready(end, wait), Ok(false));
     let error = engine.lanes.are_ready(end + 1, wait).unwrap_err().to_string();
     assert!(error.contains("nobody subscribed to the inputs within 60s"), "{error}");
+}
+
+/// As [`engine`], in a soak whose orders come from here.
+fn soaked() -> (Engine, crossbeam_channel::Sender<Order>) {
+    let (mut engine, _board) = engine(Pace::Closed);
+    let (orders, receiver) = crossbeam_channel::bounded(8);
+    engine.disturbance = Some(Disturbance::new(receiver, None));
+    engine.enter(Phase::Measuring);
+    (engine, orders)
+}
+
+fn faults(engine: &Engine) -> &[Fault] {
+    &engine.disturbance.as_ref().unwrap().found.faults
+}
+
+/// The hub does nothing for as long as it was ordered, and no longer.
+#[test]
+fn a_stall_lasts_its_time() {
+    let (mut engine, orders) = soaked();
+    orders.send(Order::Fault(FaultKind::Stall, Duration::from_secs(2))).unwrap();
+    engine.tick(3 * SECOND_NS).unwrap();
+    assert!(engine.is_stalled());
+    engine.tick(5 * SECOND_NS - 1).unwrap();
+    assert!(engine.is_stalled());
+    engine.tick(5 * SECOND_NS).unwrap();
+    assert!(!engine.is_stalled());
+    let expected = Fault { kind: FaultKind::Stall, at_s: 2.0, length_s: 2.0, recovery_s: None };
+    assert_eq!(faults(&engine), [expected], "nobody takes inputs, so nobody has recovered");
+}
+
+/// While somebody else has its address the hub tries again, for 10 s.
+#[test]
+fn a_hub_that_cannot_listen_again_ends_the_run() {
+    let (mut engine, orders) = soaked();
+    let Side::Hub(gateway) = &engine.lanes.side else { panic!("it is a hub") };
+    let address = gateway.listener().unwrap().local_addr().unwrap();
+    orders.send(Order::Fault(FaultKind::Restart, Duration::from_secs(1))).unwrap();
+    engine.tick(SECOND_NS).unwrap();
+    let other = std::net::TcpListener::bind(address).unwrap();
+    engine.tick(2 * SECOND_NS).unwrap();
+    engine.tick(12 * SECOND_NS - 1).unwrap();
+    let error = engine.tick(12 * SECOND_NS).unwrap_err().to_string();
+    assert!(error.starts_with("cannot listen again where the hub did"), "{error}");
+    drop(other);
+    engine.tick(12 * SECOND_NS).unwrap();
+    let Side::Hub(gateway) = &engine.lanes.side else { panic!("it is a hub") };
+    assert_eq!(gateway.listener().unwrap().local_addr().unwrap(), address);
+    assert_eq!(faults(&engine)[0].length_s.to_bits(), 11f64.to_bits());
 }
