@@ -2,8 +2,8 @@
 //! takes to recover, and whether it stays as it was.
 //!
 //! ```text
-//!  plan (which fault when) --> conductor --orders--> engine --> what came back, recoveries --\
-//!                                   \--signals--> program --samples--------------------------+-> judge
+//!  plan (which fault when) --> conductor --orders---> engine --> recoveries --\
+//!                                   \------signals--> program --> samples -----+-> judge
 //! ```
 //! All that is kept of a run is a second's figures for each of its seconds, at most a day.
 

@@ -50,7 +50,11 @@ fn the_module_survives_every_fault_and_stays_as_it_was() {
             ensure(passed && ran.exit_code() == 0, || format!("{:?}", soak.verdict))
         },
     );
-    assert!(ran.stdout.contains("PASSED: 0 alerts lost of"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("PASSED: 0 alerts lost in 3 faults, full rate back"),
+        "{}",
+        ran.stdout
+    );
 }
 
 /// Of the kinds' first order a kill is the first.
@@ -70,7 +74,7 @@ fn a_leak_fails() {
     assert_eq!(soak.verdict.standing, Standing::Failed, "{:?}", soak.verdict);
     let is_told = soak.verdict.reasons.iter().any(|why| why.starts_with("resident memory grew by"));
     assert!(is_told, "{:?}", soak.verdict);
-    assert!(ran.stdout.contains("FAILED: 0 alerts lost"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("FAILED: 0 alerts lost in 2 faults"), "{}", ran.stdout);
     assert_eq!(ran.exit_code(), 1);
 }
 

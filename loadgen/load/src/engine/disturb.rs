@@ -135,12 +135,11 @@ impl Engine {
     }
 
     /// The program ended its connection itself.
-    pub(super) fn goodbye(&mut self) {
-        if self.phase == Phase::Measuring
-            && let Some(disturbance) = &mut self.disturbance
-        {
-            disturbance.found.renewals += 1;
+    pub(super) fn goodbye(&mut self) -> LaneError {
+        if self.phase == Phase::Measuring {
+            self.set(|it| it.found.renewals += 1);
         }
+        LaneError::Goodbye
     }
 
     fn make(&mut self, kind: FaultKind, length: u64, now: u64) -> Result<(), LoadError> {

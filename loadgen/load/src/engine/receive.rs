@@ -79,10 +79,7 @@ impl Engine {
         })?;
         match event {
             Event::None => {}
-            Event::Disconnected => {
-                self.goodbye();
-                return Err(LaneError::Goodbye);
-            }
+            Event::Disconnected => return Err(self.goodbye()),
             Event::Connected => {
                 self.evict_older(index)?;
             }

@@ -38,7 +38,8 @@ pub enum TrafficError {
     NoRoom(f64),
     /// No second threshold fits between the alerts.
     #[error(
-        "too few different temperatures exceed the threshold for a second one among them: give          more alerts, or let the threshold be"
+        "too few temperatures exceed the threshold for a second one among them: give more alerts, \
+         or let the threshold be"
     )]
     NoSplit,
     /// A body of a size that cannot be made.

@@ -94,14 +94,17 @@ fn sentence(soak: &Soak) -> String {
     if soak.verdict.standing == Standing::Invalid {
         return "the figures say nothing of the program".to_owned();
     }
-    let [lost, sent, faults] =
-        [counts.missing, counts.sent, soak.faults.len() as u64].map(thousands);
+    let lost = thousands(counts.missing);
+    let faults = match soak.faults.len() {
+        0 => return format!("{lost} alerts lost, without any fault"),
+        1 => "1 fault".to_owned(),
+        count => format!("{} faults", thousands(count as u64)),
+    };
     let worst = match soak.recovery_max_s() {
-        Some(seconds) => format!(", each recovered from within {seconds:.2} s"),
+        Some(seconds) => format!(", full rate back within {seconds:.2} s"),
         None => String::new(),
     };
-    let plural = if soak.faults.len() == 1 { "" } else { "s" };
-    format!("{lost} alerts lost of {sent} messages, {faults} fault{plural}{worst}")
+    format!("{lost} alerts lost in {faults}{worst}")
 }
 
 #[cfg(test)]
@@ -119,9 +122,11 @@ mod tests {
         soak_text(&soak, PLAIN)
     }
 
+    /// Whatever its columns are apart.
     #[track_caller]
     fn assert_has(text: &str, part: &str) {
-        assert!(text.contains(part), "no `{part}` in\n{text}");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(part), "no `{part}` in\n{text}");
     }
 
     #[test]
@@ -129,18 +134,17 @@ mod tests {
         let text = text(|_| {});
         for part in [
             "199,998/s",
-            "connection cut       2            0.20 s  0.30 s      0",
-            "program killed       1            0.50 s  0.50 s      0",
-            "resident memory       6.8 MiB     6.9 MiB  +1.4 %   yes",
-            "p50                     80 µs       84 µs  +5.0 %   yes",
+            "connection cut 2 0.20 s 0.30 s 0",
+            "program killed 1 0.50 s 0.50 s 0",
+            "resident memory 6.8 MiB 6.9 MiB +1.4 % yes",
+            "p50 80 µs 84 µs +5.0 % yes",
             "changed 59 times between 25 and 30.5",
             "59 by the program",
             "400,000/s; half of it was asked",
         ] {
             assert_has(&text, part);
         }
-        let last = "\n\nPASSED: 0 alerts lost of 10,000 messages, 3 faults, each recovered from \
-                    within 0.50 s";
+        let last = "\n\nPASSED: 0 alerts lost in 3 faults, full rate back within 0.50 s";
         assert!(text.ends_with(last), "{text}");
     }
 
@@ -158,10 +162,10 @@ mod tests {
             soak.verdict =
                 Verdict { standing: Standing::Failed, reasons: vec!["it grew".to_owned()] };
         });
-        assert_has(&text, "program killed       2            0.50 s  0.50 s      1");
-        assert_has(&text, "+1.4 %               NO");
+        assert_has(&text, "program killed 2 0.50 s 0.50 s 1");
+        assert_has(&text, "+1.4 % NO");
         assert_has(&text, "too few seconds");
-        let last = "FAILED: 0 alerts lost of 10,000 messages, 4 faults\n  it grew";
+        let last = "FAILED: 0 alerts lost in 4 faults\n  it grew";
         assert!(text.ends_with(last), "{text}");
     }
 
