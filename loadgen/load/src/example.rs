@@ -57,6 +57,7 @@ pub fn soak(rate: f64, command: &str) -> Soak {
     Soak {
         disturbances: disturbances(),
         capacity: Some(2.0 * rate),
+        measured_s: 1800.0,
         samples: Vec::new(),
         faults: vec![
             fault(FaultKind::Cut, 20.0, Some(0.2)),

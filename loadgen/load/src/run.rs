@@ -54,6 +54,7 @@ pub fn run(
 /// What came of a run that may have been disturbed.
 pub(super) struct Disturbed {
     pub(super) outcome: Outcome,
+    pub(super) measured_s: f64,
     pub(super) found: Found,
     pub(super) samples: Vec<Sample>,
     pub(super) thresholds: Option<[f64; 2]>,
@@ -95,8 +96,11 @@ pub(super) fn disturbed(
     let (mut report, seen) = watcher.run(thread, watch)?;
     let startup = is_ours.then(|| report.ready.duration_since(started));
     let found = std::mem::take(&mut report.found);
+    let measured = report.meter.measured_ns.clone();
+    let measured_s = Duration::from_nanos(measured.end - measured.start).as_secs_f64();
     let outcome = outcome(settings, report, &seen, startup);
-    Ok(Disturbed { outcome, found, samples: seen.samples, thresholds, ended: seen.ended })
+    let (samples, ended) = (seen.samples, seen.ended);
+    Ok(Disturbed { outcome, measured_s, found, samples, thresholds, ended })
 }
 
 /// What is ready before anything is started.

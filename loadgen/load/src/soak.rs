@@ -41,11 +41,12 @@ pub fn soak(
     watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Soak, LoadError> {
     check(settings, asked)?;
-    let Disturbed { outcome, found, samples, thresholds, ended } =
+    let Disturbed { outcome, measured_s, found, samples, thresholds, ended } =
         disturbed(settings, Some(asked), watch)?;
     let mut soak = Soak {
         disturbances: asked.clone(),
         capacity,
+        measured_s,
         samples,
         faults: found.faults,
         thresholds,

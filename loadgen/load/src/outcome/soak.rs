@@ -13,6 +13,8 @@ pub struct Soak {
     pub disturbances: Disturbances,
     /// The program's capacity in messages per second, where it was searched before.
     pub capacity: Option<f64>,
+    /// Length of the measured part, shorter than asked when ended early.
+    pub measured_s: f64,
     /// The run with everything that was sent and came back.
     pub run: Outcome,
     /// What the program held, second by second.

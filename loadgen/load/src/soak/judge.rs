@@ -15,11 +15,14 @@
 //! and one descriptor for each fault is past the bound in any run of ten faults. The bound for p50
 //! is wide because a virtual machine's neighbours move the median by a third within minutes, with
 //! nothing wrong. What it is for is work that grows with time, which doubles.
+//!
+//! What is late may be late because somebody else had the cores. Where the run itself says so, a
+//! slow recovery and a slow median make it invalid, not failed. What is lost or piles up fails.
 
 use std::ops::Range;
 
 use crate::fault::FaultKind;
-use crate::outcome::{Fault, Figure, Soak, Standing, Steadiness, Verdict};
+use crate::outcome::{Fault, Figure, Outcome, Soak, Standing, Steadiness, Verdict};
 
 /// Longest time from the end of a fault to full rate, in seconds.
 pub const RECOVERY_S_MAX: f64 = 10.0;
@@ -42,20 +45,39 @@ const NAMED_MAX: usize = 3;
 /// itself, if it did.
 pub fn judge(soak: &mut Soak, ended: Option<String>) {
     soak.steadiness = steadiness(soak);
-    let mut failures: Vec<String> =
-        ended.map(|text| format!("it did not stay: {text}")).into_iter().collect();
-    failures.extend(slow_recoveries(&soak.faults));
     let bad = soak.steadiness.iter().filter(|it| it.held == Some(false));
-    failures.extend(bad.map(moved));
+    let (slower, piled_up): (Vec<_>, Vec<_>) = bad.partition(|it| it.figure == Figure::P50);
+    let late = slow_recoveries(&soak.faults).into_iter().chain(slower.into_iter().map(moved));
+    let mut late: Vec<String> = late.collect();
+    let wrong = ended.map(|text| format!("it did not stay: {text}")).into_iter();
+    let wrong: Vec<String> = wrong.chain(piled_up.into_iter().map(moved)).collect();
     let run = &soak.run.verdict;
-    let unknown = unknown(soak);
-    let (standing, first) = match (failures.is_empty(), run.standing) {
-        (false, _) => (Standing::Failed, failures),
-        (true, Standing::Passed) if !unknown.is_empty() => (Standing::Invalid, unknown),
-        (true, standing) => (standing, Vec::new()),
+    let crowd = crowd(&soak.run);
+    let excused = run.standing == Standing::Invalid || crowd.is_some();
+    let mut unknown = unknown(soak);
+    let standing = match run.standing {
+        _ if !wrong.is_empty() || !(late.is_empty() || excused) => Standing::Failed,
+        Standing::Failed => Standing::Failed,
+        _ if !late.is_empty() => Standing::Invalid,
+        Standing::Passed if !unknown.is_empty() => Standing::Invalid,
+        standing => standing,
     };
-    let reasons = [first, run.reasons.clone()].concat();
+    if standing != Standing::Invalid {
+        unknown.clear();
+    } else if !late.is_empty() {
+        late.extend(crowd.filter(|text| !run.reasons.contains(text)));
+    }
+    let reasons = [wrong, late, unknown, run.reasons.clone()].concat();
     soak.verdict = Verdict { standing, reasons };
+}
+
+/// Who had the cores, where that may be why something was late.
+fn crowd(run: &Outcome) -> Option<String> {
+    let others = run.others?;
+    #[expect(clippy::cast_precision_loss, reason = "the cores of a machine")]
+    let program = run.cost.map_or(0.0, |cost| cost.cpu_share * others.cores as f64);
+    let text = || format!("{others}: end them, or measure when they have ended");
+    others.is_crowd(run.own_cpu_share + program).then(text)
 }
 
 fn slow_recoveries(faults: &[Fault]) -> Option<String> {
@@ -135,7 +157,7 @@ fn told(figure: Figure, value: f64) -> String {
 
 /// Each figure in the last two thirds.
 fn steadiness(soak: &Soak) -> Vec<Steadiness> {
-    let duration = soak.run.settings.duration.as_secs_f64();
+    let duration = soak.measured_s;
     let thirds = [duration / 3.0..duration * 2.0 / 3.0, duration * 2.0 / 3.0..duration];
     let calm = |from: f64, to: f64| !soak.faults.iter().any(|fault| disturbs(fault, from, to));
     #[expect(clippy::cast_precision_loss, reason = "KiB and counts are far below 2^53")]

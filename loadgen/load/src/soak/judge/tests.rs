@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::example;
-use crate::outcome::{Counts, Sample, Second};
+use crate::outcome::{Counts, Others, Sample, Second};
 
 /// Half an hour with a fault in each minute, recovered from in 2 s, and figures that a function of
 /// the second makes of a flat one.
@@ -12,6 +12,7 @@ fn soak(change: impl Fn(f64, &mut Sample, &mut Second)) -> Soak {
     let mut settings = example::settings(1000.0, "program");
     settings.duration = Duration::from_secs(1800);
     let mut run = example::outcome(&settings, 1000.0, 300.0);
+    run.others = None;
     let mut samples = Vec::new();
     for number in 0..1800u32 {
         let at_s = f64::from(number);
@@ -25,6 +26,7 @@ fn soak(change: impl Fn(f64, &mut Sample, &mut Second)) -> Soak {
     Soak {
         disturbances: example::disturbances(),
         capacity: None,
+        measured_s: 1800.0,
         samples,
         faults: (1..30).map(|minute| fault(f64::from(minute * 60), Some(2.0))).collect(),
         thresholds: Some([25.0, 30.0]),
@@ -131,7 +133,7 @@ fn a_growing_latency_fails() {
 #[test]
 fn seconds_of_faults_do_not_count() {
     let costly = soak(|at, sample, second| {
-        if at >= 1200.0 && at % 60.0 <= 4.0 {
+        if at >= 1200.0 && at % 60.0 <= 3.0 {
             sample.rss_kib = 1_000_000;
             sample.descriptors = 500;
             second.p50_us = 1e6;
@@ -181,22 +183,58 @@ fn a_program_that_did_not_stay_fails() {
     assert_eq!(soak.verdict.reasons, [reason]);
 }
 
-/// An instrument that was the bottleneck says nothing, unless something is wrong for certain.
+/// An instrument that was the bottleneck says nothing of what is late; what piles up fails.
 #[test]
 fn the_verdict_of_the_run_stays_unless_something_is_worse() {
-    for standing in [Standing::Invalid, Standing::Saturated] {
-        let late = || {
+    for (standing, when_late) in
+        [(Standing::Invalid, Standing::Invalid), (Standing::Saturated, Standing::Failed)]
+    {
+        let odd = || {
             let mut soak = soak(|_, _, _| ());
-            soak.run.verdict = Verdict { standing, reasons: vec!["late".to_owned()] };
+            soak.run.verdict = Verdict { standing, reasons: vec!["odd".to_owned()] };
             soak
         };
-        assert_eq!(verdict(late()), late().run.verdict);
-        let mut slow = late();
+        assert_eq!(verdict(odd()), odd().run.verdict);
+        let mut slow = odd();
         slow.faults[0].recovery_s = Some(11.0);
-        let verdict = verdict(slow);
-        assert_eq!((verdict.standing, verdict.reasons.len()), (Standing::Failed, 2));
-        assert_eq!(verdict.reasons[1], "late");
+        let slow = verdict(slow);
+        assert_eq!((slow.standing, slow.reasons.len()), (when_late, 2));
+        assert_eq!(slow.reasons[1], "odd");
+        let mut leaking = odd();
+        leaking.samples.iter_mut().skip(1200).for_each(|it| it.threads = 9);
+        assert_eq!(verdict(leaking).standing, Standing::Failed);
     }
+}
+
+/// Where others had the cores, who is slow is not known; who loses something is.
+#[test]
+fn a_crowd_excuses_what_is_late_and_nothing_else() {
+    let crowded = |recovery_s, threads| {
+        let mut soak = soak(|_, _, _| ());
+        soak.run.others = Some(Others { taken: 1.8, stolen: 0.0, cores: 2 });
+        soak.faults[0].recovery_s = Some(recovery_s);
+        soak.samples.iter_mut().skip(1200).for_each(|it| it.threads = threads);
+        verdict(soak)
+    };
+    assert_eq!(crowded(2.0, 4).standing, Standing::Passed);
+    let late = crowded(11.0, 4);
+    assert_eq!((late.standing, late.reasons.len()), (Standing::Invalid, 2));
+    assert!(late.reasons[1].starts_with("other programs took 1.8 of 2 cores"), "{late:?}");
+    assert_eq!(crowded(2.0, 9).standing, Standing::Failed);
+    assert_eq!(crowded(11.0, 9).standing, Standing::Failed);
+}
+
+/// The thirds are those of what was measured.
+#[test]
+fn what_was_ended_early_is_judged_by_what_there_is() {
+    let mut early = soak(|at, sample, _| sample.threads += u64::from(at >= 400.0));
+    early.measured_s = 600.0;
+    early.samples.truncate(600);
+    early.run.series.truncate(600);
+    early.faults.truncate(9);
+    let reason = "the number of threads grew by 25 % from the second third to the last, from 4 \
+                  to 5; 10 % are allowed";
+    assert_fails(early, reason);
 }
 
 /// A program that wants to know nothing of the twin was not verified by it.
