@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use sluicegate::azure::conventions::{acknowledged, desired};
 use sluicegate::azure::dps::{
-    Asked, Progress, Registration, parse_request, parse_response, poll, register, response,
+    Asked, Registration, RegistrationProgress, parse_request, parse_response, poll, register,
+    response,
 };
 use sluicegate::azure::members::{all_members, described, is_same};
 use sluicegate::azure::request_ids::RequestIds;
@@ -114,9 +115,11 @@ fn check_registration(topic: &str, bodies: &[&str]) {
         };
         let answer = response(status, &rid, wait.map(|wait| wait.as_secs()));
         match registration.response(&answer, body.as_bytes(), now) {
-            Ok(Progress::Assigning(wait) | Progress::Busy(_, wait)) => assert!(wait <= WAIT_MAX),
-            Ok(Progress::Ignored) => panic!("it answers what was asked"),
-            Ok(Progress::Assigned(assignment)) => {
+            Ok(RegistrationProgress::Assigning(wait) | RegistrationProgress::Busy(_, wait)) => {
+                assert!(wait <= WAIT_MAX)
+            }
+            Ok(RegistrationProgress::Ignored) => panic!("it answers what was asked"),
+            Ok(RegistrationProgress::Assigned(assignment)) => {
                 let is_name = |byte: u8| byte.is_ascii_graphic() && !b"/+#".contains(&byte);
                 assert!(assignment.hub.bytes().all(is_name) && !assignment.hub.is_empty());
                 assert!(assignment.device.bytes().all(is_name) && !assignment.device.is_empty());

@@ -44,7 +44,7 @@ fn sink_text(sink: &Sink) -> String {
 fn is_prefix(prefix: &str, source: &str) -> bool {
     let mut source = source.split('/');
     prefix.is_empty()
-        || prefix.split('/').all(|wanted| {
-            source.next().is_some_and(|segment| segment.eq_ignore_ascii_case(wanted))
-        })
+        || prefix
+            .split('/')
+            .all(|wanted| source.next().is_some_and(|segment| segment.eq_ignore_ascii_case(wanted)))
 }

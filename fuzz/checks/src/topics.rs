@@ -151,8 +151,7 @@ fn check_hub_topic(topic: &str) {
         Received::Other => None,
     };
     if let Some(again) = again {
-        let (first, second) =
-            (parse_received(&identity, topic), parse_received(&identity, &again));
+        let (first, second) = (parse_received(&identity, topic), parse_received(&identity, &again));
         assert_eq!(first, second, "{topic} {again}");
     }
     let again = match parse_sent(topic) {

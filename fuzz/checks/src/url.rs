@@ -1,6 +1,6 @@
 //! The URL of a broker or proxy: what is taken reads back, and a password is never shown.
 
-use sluicegate::broker::Address;
+use sluicegate::broker::BrokerAddress;
 use sluicegate::mqtt::url::{Schemes, ServerUrl};
 
 const SCHEMES: Schemes = Schemes { known: &[("http", 80), ("mqtts", 8883)], wanted: "http://" };
@@ -13,7 +13,7 @@ pub fn check(data: &[u8]) {
     if let Ok(url) = ServerUrl::read(text, &SCHEMES) {
         check_read(&url);
     }
-    if let Ok(address) = text.parse::<Address>() {
+    if let Ok(address) = text.parse::<BrokerAddress>() {
         assert!(!address.host().is_empty() && address.port() > 0);
         assert_eq!(address.is_tls(), text.trim().get(..5).is_some_and(|s| s.ends_with(['s', 'S'])));
         assert!(address.password().is_none() || address.user().is_some());

@@ -104,7 +104,7 @@ fn of_run(outcome: &Outcome) -> Block {
 }
 
 fn of_soak(soak: &Soak) -> Block {
-    let (mood, mark, word) = told(soak.verdict.standing);
+    let (mood, mark, word) = badge(soak.verdict.standing);
     let run = &soak.run;
     let mut figures = vec![
         format!("{} for {}", text::rate(run.rates.achieved), text::seconds(seconds_of(run))),
