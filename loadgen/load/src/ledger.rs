@@ -12,11 +12,11 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::outcome::Counts;
-use super::traffic::{LAP_TEXT_BYTES, STAMP_BYTES, Traffic, identify, lap_text};
+use crate::outcome::Counts;
+use crate::traffic::{LAP_TEXT_BYTES, STAMP_BYTES, Traffic, identify, lap_text};
 
 /// Alerts remembered, come back or not, from the oldest one that is still out.
-pub(super) const ALERTS_OPEN_MAX: usize = 1 << 20;
+pub const ALERTS_OPEN_MAX: usize = 1 << 20;
 
 /// The bit of an entry that says that the alert came back.
 const RECEIVED: u64 = 1 << 63;
@@ -40,7 +40,7 @@ pub(super) enum Between {
 
 /// What came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Returned {
+pub enum Returned {
     /// An alert, for the first time, with the instant at which it should have been sent.
     Alert {
         /// Its slot.
@@ -54,7 +54,7 @@ pub(super) enum Returned {
 
 /// The books of one run.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub struct Ledger {
     /// The intended instants of alerts, in a ring by number of the alert.
     ring: Vec<u64>,
     /// Number of the oldest alert remembered.
@@ -91,7 +91,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Empty books for this traffic.
-    pub(super) fn new(traffic: &Traffic) -> Self {
+    pub fn new(traffic: &Traffic) -> Self {
         let alert_slots: Vec<u32> =
             (0..traffic.slots()).filter(|slot| traffic.is_alert(*slot)).collect();
         assert_eq!(alert_slots.len(), traffic.alerts() as usize, "the traffic counts its alerts");
@@ -126,7 +126,7 @@ impl Ledger {
 
     /// Books the next message: one that was due at this instant.
     #[inline]
-    pub(super) fn sent(&mut self, is_alert: bool, intended_ns: u64) {
+    pub fn sent(&mut self, is_alert: bool, intended_ns: u64) {
         let place = self.sent;
         self.sent += 1;
         if !is_alert {
@@ -150,7 +150,7 @@ impl Ledger {
 
     /// A connection was lost: what was sent since this place may come back twice. What was in
     /// flight, from its own place on, is judged again, by another threshold perhaps.
-    pub(super) fn fault(&mut self, since: u64, in_flight: Option<u64>) {
+    pub fn fault(&mut self, since: u64, in_flight: Option<u64>) {
         self.may_repeat = since..self.sent;
         let Some(in_flight) = in_flight.filter(|_| !self.is_between.is_empty()) else { return };
         for number in self.number_from(in_flight).max(self.remembered())..self.next {
@@ -164,14 +164,14 @@ impl Ledger {
     }
 
     /// The alert that is waited for does not come: waits for those behind all that are out.
-    pub(super) fn pass_over(&mut self) {
+    pub fn pass_over(&mut self) {
         self.front = self.next;
         self.front_place = None;
     }
 
     /// Books a body that came back.
     #[inline]
-    pub(super) fn returned(&mut self, traffic: &Traffic, body: &[u8]) -> Returned {
+    pub fn returned(&mut self, traffic: &Traffic, body: &[u8]) -> Returned {
         let Some((place, slot)) = self.place_of(traffic, body) else {
             return self.unknown(traffic, body);
         };
@@ -205,25 +205,30 @@ impl Ledger {
     }
 
     /// The alert that came back last had other properties, another topic or a lower QoS.
-    pub(super) fn wrong_properties(&mut self) {
+    pub fn wrong_properties(&mut self) {
         self.counts.wrong_properties += 1;
         self.counts.alerts_correct -= u64::from(self.last_in_order);
+    }
+
+    /// The place of the oldest alert that is out, if any is.
+    pub fn oldest_out(&self) -> Option<u64> {
+        (!self.is_settled()).then(|| self.place(self.oldest))
     }
 
     /// The place of the first alert that is out behind all that came back: what a closed loop
     /// without losses waits for. `None` when there is none.
     #[inline]
-    pub(super) fn waits_for(&self) -> Option<u64> {
+    pub fn waits_for(&self) -> Option<u64> {
         self.front_place
     }
 
-    /// Alerts that are out.
-    pub(super) fn is_settled(&self) -> bool {
+    /// Whether no alert is out.
+    pub fn is_settled(&self) -> bool {
         self.oldest == self.next
     }
 
     /// Failures so far, alerts that are still out left aside.
-    pub(super) fn failures(&self) -> u64 {
+    pub fn failures(&self) -> u64 {
         let counts = &self.counts;
         counts.missing
             + counts.duplicated
@@ -234,7 +239,7 @@ impl Ledger {
     }
 
     /// Closes the books: what is still out is missing.
-    pub(super) fn close(mut self) -> Counts {
+    pub fn close(mut self) -> Counts {
         for number in self.oldest..self.next {
             self.counts.missing += u64::from(self.is_out(number));
         }

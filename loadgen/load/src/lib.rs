@@ -36,7 +36,7 @@ mod gateway;
 mod inflight;
 mod lane;
 mod lanes;
-mod ledger;
+pub mod ledger;
 mod link;
 pub mod machine;
 mod meter;

@@ -2,7 +2,7 @@
 //!
 //! [`program()`] finds a program under test, never one of other sources. [`Process`] is a running
 //! one, [`kernel`] what is known of it outside. [`Mosquitto`] is a broker. [`Tree`] is a folder
-//! that stands for a work tree. [`wait_until`] waits on conditions.
+//! that stands for a work tree. [`Wire`] is a wire with faults. [`wait_until`] waits on conditions.
 //!
 //! Nothing here is in a program. This package knows neither sluicegate nor loadgen, so that both
 //! can use it.
@@ -16,6 +16,7 @@ mod program;
 mod secrets;
 mod tree;
 mod wait;
+mod wire;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,7 @@ pub use process::{Process, full_pipe, nobody};
 pub use program::program;
 pub use tree::{Tree, put_workspace, says_version, write_script};
 pub use wait::{patience, wait_until, wait_until_for};
+pub use wire::{Manner, Way, Wire};
 
 /// The top folder of this workspace.
 pub fn root() -> PathBuf {
