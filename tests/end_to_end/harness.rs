@@ -17,14 +17,13 @@ use sluicegate::azure::{ConnectionString, Key, Properties};
 use tempfile::TempDir;
 
 pub(crate) use gateway::{Gateway, SUBSCRIBE};
-pub(crate) use hole::{Hole, Swallow};
 pub(crate) use program::Program;
 pub(crate) use test_support::{
-    Access, BROKER_PASSWORD, BROKER_USER, Mosquitto, Process, nobody, patience, wait_until,
+    Access, BROKER_PASSWORD, BROKER_USER, Mosquitto, Process, Way, Wire, nobody, patience,
+    wait_until,
 };
 
 mod gateway;
-mod hole;
 mod program;
 
 /// The module under test in every scene; the built-in manifest routes it upstream.

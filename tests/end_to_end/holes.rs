@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::broker::{self, Client};
-use crate::harness::{Hole, Mosquitto, Process, Scene, Swallow, numbered, numbers, wait_until};
+use crate::harness::{Mosquitto, Process, Scene, Way, Wire, numbered, numbers, wait_until};
 
-const WAYS: [Swallow; 3] = [Swallow::Up, Swallow::Down, Swallow::Both];
+const WAYS: [Way; 3] = [Way::Up, Way::Down, Way::Both];
 /// How long a link is dead.
 const HOLE: Duration = Duration::from_secs(5);
 /// How soon after that all that was sent has come.
@@ -40,16 +40,16 @@ fn send_for(
 }
 
 /// A hole of 5 s in each direction: within 10 s of its end everything has come.
-fn a_hole(stream: &mut impl Stream, hole: &Hole, way: Swallow) {
+fn a_hole(stream: &mut impl Stream, wire: &Wire, way: Way) {
     let (mut sent, mut seen) = (0, BTreeSet::new());
     send_for(stream, Duration::from_millis(500), &mut sent, &mut seen);
     wait_until("the first alerts came", || {
         seen.extend(stream.come());
         seen.len() == sent
     });
-    hole.swallow(way);
+    wire.swallow(way);
     send_for(stream, HOLE, &mut sent, &mut seen);
-    hole.pass();
+    wire.pass();
     let ended = Instant::now();
     wait_until(&format!("all alerts came, {way:?}"), || {
         if ended.elapsed() < BACK / 2 {
@@ -62,7 +62,7 @@ fn a_hole(stream: &mut impl Stream, hole: &Hole, way: Swallow) {
 }
 
 /// Cut every second while it works: it is away for less than half of the time.
-fn cuts(stream: &mut impl Stream, hole: &Hole, module: &Process, connections: usize) {
+fn cuts(stream: &mut impl Stream, wire: &Wire, module: &Process, connections: usize) {
     const CUTS: u32 = 6;
     let (mut sent, mut seen) = (0, BTreeSet::new());
     let mut away = Duration::ZERO;
@@ -73,7 +73,7 @@ fn cuts(stream: &mut impl Stream, hole: &Hole, module: &Process, connections: us
             seen.len() == sent
         });
         let before = module.count("connected to ");
-        hole.cut();
+        wire.cut();
         let cut = Instant::now();
         wait_until("it is connected again", || {
             module.count("connected to ") >= before + connections
@@ -99,13 +99,13 @@ impl Stream for AtBroker {
     }
 }
 
-fn at_broker(test: impl FnOnce(&mut AtBroker, &Hole, &Process)) {
+fn at_broker(test: impl FnOnce(&mut AtBroker, &Wire, &Process)) {
     let mosquitto = Mosquitto::start();
-    let hole = Hole::before(mosquitto.port());
-    let url = format!("mqtt://127.0.0.1:{}", hole.port());
+    let wire = Wire::before(mosquitto.port());
+    let url = format!("mqtt://127.0.0.1:{}", wire.port());
     let module = broker::standalone(&mosquitto, &url, &["--client-id", "w"]);
     let alerts = Client::connect(&mosquitto).subscribed(broker::ALERTS);
-    test(&mut AtBroker { sensors: Client::connect(&mosquitto), alerts }, &hole, &module);
+    test(&mut AtBroker { sensors: Client::connect(&mosquitto), alerts }, &wire, &module);
     broker::stop(module);
 }
 
@@ -121,14 +121,14 @@ impl Stream for AtHub {
     }
 }
 
-fn at_hub(test: impl FnOnce(&mut AtHub, &Hole, &Process)) {
+fn at_hub(test: impl FnOnce(&mut AtHub, &Wire, &Process)) {
     let scene = Scene::start(1);
-    let hole = Hole::before(scene.hub.address().port());
+    let wire = Wire::before(scene.hub.address().port());
     let mut command = scene.command();
-    command.env("SLUICEGATE_GATEWAY_PORT", hole.port().to_string());
+    command.env("SLUICEGATE_GATEWAY_PORT", wire.port().to_string());
     let module = Process::spawn("sluicegate", &mut command);
     scene.wait_until_subscribed(&module);
-    test(&mut AtHub(scene), &hole, &module);
+    test(&mut AtHub(scene), &wire, &module);
     assert!(module.is_running());
 }
 
@@ -136,7 +136,7 @@ fn at_hub(test: impl FnOnce(&mut AtHub, &Hole, &Process)) {
 fn a_hole_before_a_broker_is_over_soon() {
     std::thread::scope(|scope| {
         for way in WAYS {
-            scope.spawn(move || at_broker(|stream, hole, _| a_hole(stream, hole, way)));
+            scope.spawn(move || at_broker(|stream, wire, _| a_hole(stream, wire, way)));
         }
     });
 }
@@ -145,7 +145,7 @@ fn a_hole_before_a_broker_is_over_soon() {
 fn a_hole_before_a_hub_is_over_soon() {
     std::thread::scope(|scope| {
         for way in WAYS {
-            scope.spawn(move || at_hub(|stream, hole, _| a_hole(stream, hole, way)));
+            scope.spawn(move || at_hub(|stream, wire, _| a_hole(stream, wire, way)));
         }
     });
 }
@@ -154,7 +154,7 @@ fn a_hole_before_a_hub_is_over_soon() {
 #[test]
 fn cuts_behind_work_cost_little() {
     std::thread::scope(|scope| {
-        scope.spawn(|| at_hub(|stream, hole, module| cuts(stream, hole, module, 1)));
-        scope.spawn(|| at_broker(|stream, hole, module| cuts(stream, hole, module, 2)));
+        scope.spawn(|| at_hub(|stream, wire, module| cuts(stream, wire, module, 1)));
+        scope.spawn(|| at_broker(|stream, wire, module| cuts(stream, wire, module, 2)));
     });
 }

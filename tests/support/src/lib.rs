@@ -25,7 +25,7 @@ pub use process::{Process, full_pipe, nobody};
 pub use program::program;
 pub use tree::{Tree, put_workspace, says_version, write_script};
 pub use wait::{patience, wait_until, wait_until_for};
-pub use wire::{Manner, Way, Wire};
+pub use wire::{Manner, Observer, Way, Wire};
 
 /// The top folder of this workspace.
 pub fn root() -> PathBuf {

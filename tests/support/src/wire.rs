@@ -50,7 +50,14 @@ pub struct Manner {
     pub jitter: Duration,
     /// Bytes a second in each direction. `None`: as fast as they come.
     pub bytes_a_second: Option<u32>,
+    /// Each connection passes so many bytes, both directions together, and then nothing, while both
+    /// ends stay connected. `None`: all.
+    pub bytes_in_all: Option<u64>,
 }
+
+/// Is told what leaves the wire: the number of the connection, whether it is on its way
+/// [up](Way::Up), and the bytes.
+pub type Observer = Box<dyn Fn(u64, bool, &[u8]) + Send + Sync>;
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +72,8 @@ enum End {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Where it leads to.
+    port: u16,
     manner: Manner,
     swallows_up: bool,
     swallows_down: bool,
@@ -82,28 +91,43 @@ struct State {
     is_over: bool,
 }
 
-type Shared = Arc<Mutex<State>>;
+/// What the wire and its threads share.
+struct Shared {
+    state: Mutex<State>,
+    observer: Option<Observer>,
+}
 
-fn locked(shared: &Mutex<State>) -> MutexGuard<'_, State> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Listens where the program under test is told that its peer is.
-#[derive(Debug)]
 pub struct Wire {
     address: SocketAddr,
-    shared: Shared,
+    shared: Arc<Shared>,
     listener: Option<JoinHandle<()>>,
 }
 
 impl Wire {
     /// A wire to `port` of this machine, on which everything passes.
     pub fn before(port: u16) -> Self {
+        Self::start(port, None)
+    }
+
+    /// The same, which tells what passes.
+    pub fn observed(port: u16, observer: Observer) -> Self {
+        Self::start(port, Some(observer))
+    }
+
+    fn start(port: u16, observer: Option<Observer>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Shared::default();
+        let state = Mutex::new(State { port, ..State::default() });
+        let shared = Arc::new(Shared { state, observer });
         let serving = Arc::clone(&shared);
-        let listener = std::thread::spawn(move || listen(&listener, port, &serving));
+        let listener = std::thread::spawn(move || listen(&listener, &serving));
         Self { address, shared, listener: Some(listener) }
     }
 
@@ -112,20 +136,25 @@ impl Wire {
         self.address.port()
     }
 
+    /// New connections lead to this port.
+    pub fn lead_to(&self, port: u16) {
+        self.shared.state().port = port;
+    }
+
     /// From now on bytes vanish. A connection that lost some never has the others either.
     pub fn swallow(&self, way: Way) {
-        let mut state = locked(&self.shared);
+        let mut state = self.shared.state();
         (state.swallows_up, state.swallows_down) = (way.is_up(), way.is_down());
     }
 
     /// From now on bytes pass in this manner.
     pub fn pass_by(&self, manner: Manner) {
-        locked(&self.shared).manner = manner;
+        self.shared.state().manner = manner;
     }
 
     /// Everything passes again, at once: what was not swallowed, and on new connections all.
     pub fn pass(&self) {
-        let mut state = locked(&self.shared);
+        let mut state = self.shared.state();
         (state.swallows_up, state.swallows_down, state.refuses) = (false, false, false);
         state.manner = Manner::default();
     }
@@ -147,32 +176,32 @@ impl Wire {
 
     /// Cuts every connection, and hangs up on those that come until [`pass`](Self::pass).
     pub fn refuse(&self) {
-        locked(&self.shared).refuses = true;
+        self.shared.state().refuses = true;
         self.cut();
     }
 
     /// Connections that were made up to now.
     pub fn connections(&self) -> u64 {
-        locked(&self.shared).made
+        self.shared.state().made
     }
 
     /// Connections that are open.
     pub fn open(&self) -> usize {
-        locked(&self.shared).open
+        self.shared.state().open
     }
 
     /// Connections that were cut inside of a packet up to now.
     pub fn cuts_inside(&self) -> u64 {
-        locked(&self.shared).cut_inside
+        self.shared.state().cut_inside
     }
 
     /// Bytes that have passed up to now, on all connections in both directions.
     pub fn passed_bytes(&self) -> u64 {
-        locked(&self.shared).passed
+        self.shared.state().passed
     }
 
     fn end(&self, end: End) {
-        let mut state = locked(&self.shared);
+        let mut state = self.shared.state();
         let below = state.made;
         state.ends.push((below, end));
     }
@@ -180,7 +209,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        locked(&self.shared).is_over = true;
+        self.shared.state().is_over = true;
         // Wakes the listener; when it has ended already there is nobody to wake.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.listener.take() {
@@ -189,12 +218,12 @@ impl Drop for Wire {
     }
 }
 
-fn listen(listener: &TcpListener, port: u16, shared: &Shared) {
+fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     for near in listener.incoming().map_while(Result::ok) {
         threads.retain(|thread| !thread.is_finished());
-        let number = {
-            let mut state = locked(shared);
+        let (number, port) = {
+            let mut state = shared.state();
             if state.is_over {
                 break;
             }
@@ -202,14 +231,14 @@ fn listen(listener: &TcpListener, port: u16, shared: &Shared) {
                 continue;
             }
             state.made += 1;
-            state.made - 1
+            (state.made - 1, state.port)
         };
         // While the far end is away the near one is hung up on, as by its machine.
         let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };
         let Ok(connection) = Connection::new(near, far, number, Arc::clone(shared)) else {
             continue;
         };
-        locked(shared).open += 1;
+        shared.state().open += 1;
         threads.push(std::thread::spawn(move || connection.run()));
     }
     for thread in threads {

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::set_socket_linger;
 
 use super::lane::Lane;
-use super::{End, Manner, Shared, Way, locked};
+use super::{End, Manner, Shared, Way};
 
 /// How often a connection on which nothing happens looks for what it is told.
 const TICK: Duration = Duration::from_millis(5);
@@ -21,7 +22,9 @@ pub(super) struct Connection {
     sockets: [TcpStream; 2],
     lanes: [Lane; 2],
     number: u64,
-    shared: Shared,
+    /// Bytes that have passed, in both directions.
+    passed: u64,
+    shared: Arc<Shared>,
 }
 
 /// What the wire says at one moment.
@@ -37,22 +40,28 @@ impl Connection {
         near: TcpStream,
         far: TcpStream,
         number: u64,
-        shared: Shared,
+        shared: Arc<Shared>,
     ) -> io::Result<Self> {
         for socket in [&near, &far] {
             socket.set_nonblocking(true)?;
             socket.set_nodelay(true)?;
         }
-        Ok(Self { sockets: [near, far], lanes: [Lane::new(), Lane::new()], number, shared })
+        Ok(Self {
+            sockets: [near, far],
+            lanes: [Lane::new(), Lane::new()],
+            number,
+            passed: 0,
+            shared,
+        })
     }
 
     pub(super) fn run(mut self) {
         while self.turn() {}
-        locked(&self.shared).open -= 1;
+        self.shared.state().open -= 1;
     }
 
     fn orders(&self) -> Orders {
-        let state = locked(&self.shared);
+        let state = self.shared.state();
         let end = state.ends.iter().find(|(below, _)| self.number < *below);
         Orders {
             manner: state.manner,
@@ -81,21 +90,41 @@ impl Connection {
                 self.lanes[way].read(&mut self.sockets[way], orders.swallows[way], jitter);
             }
             let inside = matches!(orders.end, Some(End::Inside(one)) if has(one, way));
-            match self.lanes[way].write(&mut self.sockets[1 - way], orders.manner, inside) {
-                Ok((count, is_inside)) => {
-                    let mut state = locked(&self.shared);
-                    state.passed += count as u64;
-                    if is_inside {
-                        state.cut_inside += 1;
-                        drop(state);
-                        return self.close();
-                    }
-                }
-                // What the other direction still holds has nobody to go to, or comes on its own.
-                Err(_) => self.lanes[way] = Lane::ended(),
+            if self.write(way, orders.manner, inside) {
+                return self.close();
             }
         }
         self.pass_ends()
+    }
+
+    /// Writes what is due one way; tells whether that was the part of a packet that was asked for.
+    fn write(&mut self, way: usize, manner: Manner, inside: bool) -> bool {
+        let left = manner.bytes_in_all.map(|all| all.saturating_sub(self.passed));
+        let left = left.map_or(usize::MAX, |left| usize::try_from(left).expect("few bytes"));
+        let (shared, number) = (&self.shared, self.number);
+        let mut passed = 0;
+        let mut tell = |bytes: &[u8]| {
+            passed += bytes.len() as u64;
+            if let Some(observer) = &shared.observer {
+                observer(number, way == UP, bytes);
+            }
+        };
+        let to = &mut self.sockets[1 - way];
+        let written = self.lanes[way].write(to, manner, left, inside, &mut tell);
+        self.passed += passed;
+        let mut state = self.shared.state();
+        state.passed += passed;
+        match written {
+            Ok(is_inside) => {
+                state.cut_inside += u64::from(is_inside);
+                is_inside
+            }
+            Err(_) => {
+                // What comes from the receiver still passes, and its end as well.
+                self.lanes[way] = Lane::ended();
+                false
+            }
+        }
     }
 
     /// Waits until there is something to do; tells which sockets have something to read.

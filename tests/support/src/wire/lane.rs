@@ -1,7 +1,7 @@
 //! One direction of a connection: what was read, when it may leave, and what has left.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,15 @@ use super::framing::Framing;
 use super::{Manner, PENDING_BYTES_MAX};
 
 const READ_BYTES: usize = 16 * 1024;
+/// Of one write, where there is a rate.
+const SLOW_BYTES: usize = 1_024;
 
 /// What was read at once.
 #[derive(Debug)]
 struct Block {
     due: Instant,
-    bytes: VecDeque<u8>,
+    bytes: Vec<u8>,
+    written: usize,
 }
 
 #[derive(Debug)]
@@ -68,7 +71,7 @@ impl Lane {
         let count = match from.read(&mut bytes) {
             Ok(0) => 0,
             Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(_) => 0,
         };
         self.has_ended |= count == 0;
@@ -80,46 +83,50 @@ impl Lane {
         let last = self.blocks.back().map(|block| block.due);
         let due = (Instant::now() + late).max(last.unwrap_or_else(Instant::now));
         self.pending += count;
-        self.blocks.push_back(Block { due, bytes: bytes[..count].iter().copied().collect() });
+        self.blocks.push_back(Block { due, bytes: bytes[..count].to_vec(), written: 0 });
     }
 
-    /// Writes what is due, in this manner; gives how many bytes left, or that the receiver is gone.
-    /// With `inside` it stops after a byte inside of a packet, and tells that it has.
+    /// Writes what is due, in this manner and `left` bytes at most, and tells it; an error means that
+    /// the receiver is gone. With `inside` it stops behind a byte inside of a packet, and says so.
     pub(super) fn write(
         &mut self,
         to: &mut TcpStream,
         manner: Manner,
+        mut left: usize,
         inside: bool,
-    ) -> Result<(usize, bool), std::io::Error> {
-        let mut left = 0;
+        tell: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<bool> {
         while let Some(due) = self.due()
             && due <= Instant::now()
+            && left > 0
         {
             let Some(block) = self.blocks.front_mut() else { break };
-            let most = manner.write_bytes.or(manner.bytes_a_second.map(|_| 1_024));
+            let most = manner.write_bytes.or(manner.bytes_a_second.map(|_| SLOW_BYTES));
             let most = if inside { 1 } else { most.unwrap_or(usize::MAX) };
-            let (bytes, _) = block.bytes.as_slices();
-            let count = match to.write(&bytes[..bytes.len().min(most)]) {
+            let bytes = &block.bytes[block.written..];
+            let count = match to.write(&bytes[..bytes.len().min(most).min(left)]) {
                 Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             };
-            for byte in block.bytes.drain(..count) {
-                self.framing.take(byte);
+            tell(&bytes[..count]);
+            for byte in &bytes[..count] {
+                self.framing.take(*byte);
             }
-            if block.bytes.is_empty() {
+            block.written += count;
+            if block.written == block.bytes.len() {
                 self.blocks.pop_front();
             }
             self.pending -= count;
-            left += count;
+            left -= count;
             if let Some(rate) = manner.bytes_a_second {
                 let bytes = u32::try_from(count).expect("of one block");
                 self.free = Instant::now() + Duration::from_secs(1) * bytes / rate;
             }
             if inside && self.framing.is_inside() {
-                return Ok((left, true));
+                return Ok(true);
             }
         }
-        Ok((left, false))
+        Ok(false)
     }
 }
