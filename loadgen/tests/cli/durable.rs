@@ -10,12 +10,13 @@ use std::time::Duration;
 use rumqttc::mqttbytes::v4::Packet;
 use rustix::process::Signal;
 use serde_json::Value;
+use test_support::Client;
 
 use crate::support::{PATIENCE, RunningHub, file, wait_for};
 
 mod client;
 
-use client::{Client, Module};
+use client::Module;
 
 /// What `source` sends to `in` goes to `sink`, to `up` upstream, to `both` there and there.
 const MANIFEST: &str = concat!(
@@ -91,7 +92,7 @@ fn send_over(
             ledger.next = ledger.next.max(number + 1);
             ledger.open.insert(number);
             let output = OUTPUTS[usize::try_from(number % 3).unwrap()];
-            let id = client.post(&module.output(output), &number.to_string())?;
+            let id = client.post(&module.output(output), number.to_string().as_bytes())?;
             ids.insert(id, number);
         }
         while let Some(packet) = client.receive(Duration::from_millis(2))? {
@@ -202,7 +203,7 @@ fn a_killed_hub_loses_nothing_that_it_has_acknowledged() {
 }
 
 fn publish(client: &mut Client, topic: &str, body: &str) {
-    let id = client.post(topic, body).unwrap();
+    let id = client.post(topic, body.as_bytes()).unwrap();
     match client.receive(PATIENCE).unwrap() {
         Some(Packet::PubAck(ack)) => assert_eq!(ack.pkid, id),
         other => panic!("no PUBACK: {other:?}"),
@@ -271,7 +272,7 @@ fn a_full_disk_gives_no_puback() {
         let mut sent = 0;
         let mut acknowledged = 0;
         while sent < 400 && sent - acknowledged < 10 {
-            client.post(&source.output("in"), &body).unwrap();
+            client.post(&source.output("in"), body.as_bytes()).unwrap();
             sent += 1;
             while let Some(Packet::PubAck(_)) = client.receive(Duration::from_millis(50)).unwrap() {
                 acknowledged += 1;

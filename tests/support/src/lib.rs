@@ -2,13 +2,15 @@
 //!
 //! [`program()`] finds a program under test, never one of other sources. [`Process`] is a running
 //! one, [`kernel`] what is known of it outside. [`Mosquitto`] is a broker. [`Tree`] is a folder
-//! that stands for a work tree. [`Wire`] is a wire with faults. [`wait_until`] waits on conditions.
+//! that stands for a work tree. [`Wire`] is a wire with faults, [`Client`] a peer that bears
+//! them. [`wait_until`] waits on conditions.
 //!
 //! Nothing here is in a program. This package knows neither sluicegate nor loadgen, so that both
 //! can use it.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod client;
 pub mod kernel;
 mod mosquitto;
 mod process;
@@ -20,6 +22,7 @@ mod wire;
 
 use std::path::{Path, PathBuf};
 
+pub use client::{Client, tls_trusting};
 pub use mosquitto::{Access, BROKER_PASSWORD, BROKER_USER, Mosquitto};
 pub use process::{Process, full_pipe, nobody};
 pub use program::program;
