@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use test_support::{Process, Wire, program, wait_until};
 
 use crate::books::Message;
-use crate::stream::Way;
+use crate::stream::{Way, Wired};
 
 /// The module under test; the built-in manifest routes it upstream.
 pub(crate) const MODULE: &str = "filter";
@@ -20,18 +20,14 @@ pub(crate) const WINDOW: usize = 200;
 
 /// A hub, a wire to it, and a module that dials the wire.
 pub(crate) struct HubWay {
-    pub(crate) module: Process,
-    pub(crate) wire: Wire,
+    module: Process,
+    wire: Wire,
     pub(crate) hub: HubHandle,
     variables: Vec<(String, String)>,
     _state: TempDir,
 }
 
 impl HubWay {
-    pub(crate) fn start() -> Self {
-        Self::start_with(&[], |_| {})
-    }
-
     /// With more variables of the module, and `change` applied to the hub's configuration.
     pub(crate) fn start_with(
         variables: &[(&str, &str)],
@@ -51,27 +47,14 @@ impl HubWay {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let variables: Vec<_> = variables.iter().map(owned).collect();
         let module = Process::spawn("sluicegate", &mut command(&hub, &wire, &variables));
-        let way = Self { module, wire, hub, variables, _state: state };
-        way.wait_until_subscribed();
+        let mut way = Self { module, wire, hub, variables, _state: state };
+        way.wait_until_ready();
         way
     }
 
     /// The command of the module, with the environment that the hub gives it.
     pub(crate) fn command(&self) -> Command {
         command(&self.hub, &self.wire, &self.variables)
-    }
-
-    /// Starts the module anew, and does not wait for it.
-    pub(crate) fn start_module(&mut self) {
-        self.module = Process::spawn("sluicegate", &mut self.command());
-    }
-
-    /// Waits until the module has subscribed; fails at once when its process has ended.
-    pub(crate) fn wait_until_subscribed(&self) {
-        wait_until("the module has subscribed", || {
-            assert!(self.module.is_running(), "the module ended before it subscribed");
-            self.hub.is_subscribed(MODULE)
-        });
     }
 }
 
@@ -101,5 +84,30 @@ impl Way for HubWay {
 
     fn unacknowledged(&mut self) -> u64 {
         self.hub.stored(MODULE) as u64
+    }
+}
+
+impl Wired for HubWay {
+    fn start() -> Self {
+        Self::start_with(&[], |_| {})
+    }
+
+    fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    fn module(&mut self) -> &mut Process {
+        &mut self.module
+    }
+
+    fn start_module(&mut self) {
+        self.module = Process::spawn("sluicegate", &mut self.command());
+    }
+
+    fn wait_until_ready(&mut self) {
+        wait_until("the module has subscribed", || {
+            assert!(self.module.is_running(), "the module ended before it subscribed");
+            self.hub.is_subscribed(MODULE)
+        });
     }
 }

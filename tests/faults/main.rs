@@ -9,10 +9,13 @@
 
 mod arguments;
 mod books;
+mod broker_way;
+mod durable_way;
 mod fault;
 mod hub_way;
 mod process;
 mod runner;
+mod source;
 mod stream;
 mod table;
 mod trial;

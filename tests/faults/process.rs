@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fault::{Fault, Must};
 use crate::hub_way::HubWay;
-use crate::stream::Stream;
+use crate::stream::{Stream, Wired};
 use crate::trial::Trial;
 
 /// A fault comes within this time behind the one before.
@@ -26,8 +26,8 @@ fn module_killed(trial: &mut Trial) {
         let pause = trial.moment(PAUSE_MAX);
         stream.run_for(pause);
         stream.inject(trial, |stream, trial| {
-            trial.observe(&stream.way.module);
-            stream.way.module.kill();
+            trial.observe(stream.way.module());
+            stream.way.module().kill();
             stream.way.start_module();
         });
     }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use test_support::patience;
+use test_support::{Process, Wire, patience};
 
 use crate::books::{Books, Message};
 use crate::trial::Trial;
@@ -29,8 +29,27 @@ pub(crate) trait Way {
     fn give(&mut self, messages: Vec<Message>);
     /// What came out since the last call.
     fn take(&mut self) -> Vec<Vec<u8>>;
-    /// Messages that were handed over, and that the module has not acknowledged.
+    /// Messages that were handed over, and that nobody has acknowledged.
     fn unacknowledged(&mut self) -> u64;
+    /// The place from which on alerts may come again when a fault begins now: of the first message
+    /// that is not acknowledged for certain. `sent` is the next place, and below `settled`
+    /// everything was back at the last settling.
+    fn may_come_again_since(&mut self, sent: u64, settled: u64) -> u64 {
+        let _ = settled;
+        sent - self.unacknowledged()
+    }
+}
+
+/// A way with a wire between the module and its peer.
+pub(crate) trait Wired: Way + Sized {
+    /// One whose module has subscribed.
+    fn start() -> Self;
+    fn wire(&self) -> &Wire;
+    fn module(&mut self) -> &mut Process;
+    /// Starts the module anew, and does not wait for it.
+    fn start_module(&mut self);
+    /// Waits until the module has subscribed; fails at once when its process has ended.
+    fn wait_until_ready(&mut self);
 }
 
 /// The stream through one way.
@@ -42,6 +61,8 @@ pub(crate) struct Stream<W> {
     since: (Instant, u64),
     /// What is given from this place on may come again, for a fault is on.
     fault: Option<u64>,
+    /// Below this place everything was back at the last settling.
+    settled: u64,
 }
 
 impl<W: Way> Stream<W> {
@@ -53,7 +74,7 @@ impl<W: Way> Stream<W> {
     /// A stream of so many messages a second.
     pub(crate) fn at_rate(way: W, trial: &mut Trial, rate: f64) -> Self {
         let books = Books::new(trial.random.u64(..));
-        Self { way, books, rate, since: (Instant::now(), 0), fault: None }
+        Self { way, books, rate, since: (Instant::now(), 0), fault: None, settled: 0 }
     }
 
     /// Goes on for a time.
@@ -81,6 +102,7 @@ impl<W: Way> Stream<W> {
         // What was sent twice came before what acknowledged it; but it may not be taken yet.
         self.turn(false);
         self.fault = None;
+        self.settled = self.books.sent();
     }
 
     /// Injects a fault in mid-stream, notes how soon behind its end all was back and new messages
@@ -89,7 +111,7 @@ impl<W: Way> Stream<W> {
     #[track_caller]
     pub(crate) fn inject(&mut self, trial: &mut Trial, inject: impl FnOnce(&mut Self, &mut Trial)) {
         // Taken before: what is acknowledged meanwhile makes it no smaller.
-        self.fault = Some(self.books.sent() - self.way.unacknowledged());
+        self.fault = Some(self.way.may_come_again_since(self.books.sent(), self.settled));
         inject(self, trial);
         let (ended, end) = (Instant::now(), self.books.sent() + FRESH);
         self.run_until("all that was sent before the fault's end, and more, is back", |stream| {
