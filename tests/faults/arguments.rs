@@ -35,7 +35,7 @@ pub(crate) struct Settings {
 }
 
 pub(crate) fn read() -> Asked {
-    let long = std::env::var_os("SLUICEGATE_FAULTS_LONG").is_some_and(|value| value != "");
+    let long = std::env::var_os("SLUICEGATE_FAULTS_LONG").is_some_and(|value| !value.is_empty());
     let seed = std::env::var("SLUICEGATE_FAULTS_SEED").unwrap_or_default();
     let arguments = std::env::args().skip(1);
     parse(arguments, long, &seed)

@@ -17,8 +17,8 @@ use crate::books::Message;
 use crate::source::{Key, Source, key};
 use crate::stream::{Way, Wired};
 
-/// What the module subscribes to, unless told otherwise.
-const SENSORS: &str = "sensors/#";
+/// Of the module's connection for messages; that for alerts has another one.
+const CLIENT_ID: &str = "module";
 /// Messages that the broker may have under way: so many acknowledgements may be lost with a
 /// connection.
 const WINDOW: u64 = 200;
@@ -26,6 +26,7 @@ const WINDOW: u64 = 200;
 /// What passed on one connection of the module.
 #[derive(Default)]
 struct Course {
+    client_id: String,
     up: BytesMut,
     down: BytesMut,
     /// Alerts without PUBACK.
@@ -39,11 +40,13 @@ struct Seen {
     courses: HashMap<u64, Course>,
     acknowledged: Vec<Key>,
     came: Vec<Vec<u8>>,
+    /// The broker has a subscription of the module, for whom it keeps what comes.
+    has_subscription: bool,
 }
 
 impl Seen {
     fn pass(&mut self, connection: u64, is_up: bool, bytes: &[u8]) {
-        let Self { courses, acknowledged, came } = self;
+        let Self { courses, acknowledged, came, has_subscription } = self;
         let course = courses.entry(connection).or_default();
         let buffer = if is_up { &mut course.up } else { &mut course.down };
         buffer.extend_from_slice(bytes);
@@ -54,6 +57,11 @@ impl Seen {
                 Err(error) => panic!("no MQTT on the wire: {error}"),
             };
             match (is_up, packet) {
+                (true, Packet::Connect(connect)) => course.client_id = connect.client_id,
+                (false, Packet::ConnAck(answer)) if course.client_id == CLIENT_ID => {
+                    *has_subscription |= answer.session_present;
+                }
+                (false, Packet::SubAck(_)) => *has_subscription = true,
                 (true, Packet::Publish(alert)) if alert.qos == QoS::AtLeastOnce => {
                     course.alerts.insert(alert.pkid, alert.payload);
                 }
@@ -117,14 +125,23 @@ impl BrokerWay {
         }
     }
 
+    /// Kills the broker and starts a new one in its place.
+    pub(crate) fn restart_broker(&mut self) {
+        self.mosquitto.kill();
+        // Of the old one everything has passed that will.
+        wait_until("its connections have ended", || self.wire.open() == 0);
+        locked(&self.seen).has_subscription = false;
+        self.mosquitto.start_again();
+    }
+
     fn is_subscribed(&self) -> bool {
-        self.mosquitto.subscriptions(SENSORS) > 0
+        locked(&self.seen).has_subscription
     }
 }
 
 fn command(wire: &Wire) -> Command {
     let mut command = Command::new(program("sluicegate"));
-    command.env_clear().args(["run", "--client-id", "module", "--broker"]);
+    command.env_clear().args(["run", "--client-id", CLIENT_ID, "--broker"]);
     command.arg(format!("mqtt://127.0.0.1:{}", wire.port()));
     command
 }

@@ -69,8 +69,13 @@ impl Mosquitto {
 
     /// Kills it and starts a new one on the same ports, which knows nothing.
     pub fn restart_without_memory(&mut self) {
-        self.process.kill();
+        self.kill();
         self.start_again();
+    }
+
+    /// Kills it.
+    pub fn kill(&self) {
+        self.process.kill();
     }
 
     /// Stops it and starts a new one on the same ports, which knows all sessions and what they have
@@ -86,7 +91,8 @@ impl Mosquitto {
         self.start_again();
     }
 
-    fn start_again(&mut self) {
+    /// Starts a new one on the same ports; the old one must have ended.
+    pub fn start_again(&mut self) {
         self.process = spawn(self.folder.path()).expect("the ports were ours a moment ago");
     }
 
