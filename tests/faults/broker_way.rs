@@ -17,6 +17,8 @@ use crate::books::Message;
 use crate::source::{Key, Source, key};
 use crate::stream::{Way, Wired};
 
+/// What the module subscribes to, unless told otherwise.
+const SENSORS: &str = "sensors/#";
 /// Of the module's connection for messages; that for alerts has another one.
 const CLIENT_ID: &str = "module";
 /// Messages that the broker may have under way: so many acknowledgements may be lost with a
@@ -40,13 +42,13 @@ struct Seen {
     courses: HashMap<u64, Course>,
     acknowledged: Vec<Key>,
     came: Vec<Vec<u8>>,
-    /// The broker has a subscription of the module, for whom it keeps what comes.
-    has_subscription: bool,
+    /// The broker knows the module's session, and so its subscriptions.
+    knows_session: bool,
 }
 
 impl Seen {
     fn pass(&mut self, connection: u64, is_up: bool, bytes: &[u8]) {
-        let Self { courses, acknowledged, came, has_subscription } = self;
+        let Self { courses, acknowledged, came, knows_session } = self;
         let course = courses.entry(connection).or_default();
         let buffer = if is_up { &mut course.up } else { &mut course.down };
         buffer.extend_from_slice(bytes);
@@ -59,9 +61,8 @@ impl Seen {
             match (is_up, packet) {
                 (true, Packet::Connect(connect)) => course.client_id = connect.client_id,
                 (false, Packet::ConnAck(answer)) if course.client_id == CLIENT_ID => {
-                    *has_subscription |= answer.session_present;
+                    *knows_session |= answer.session_present;
                 }
-                (false, Packet::SubAck(_)) => *has_subscription = true,
                 (true, Packet::Publish(alert)) if alert.qos == QoS::AtLeastOnce => {
                     course.alerts.insert(alert.pkid, alert.payload);
                 }
@@ -130,12 +131,12 @@ impl BrokerWay {
         self.mosquitto.kill();
         // Of the old one everything has passed that will.
         wait_until("its connections have ended", || self.wire.open() == 0);
-        locked(&self.seen).has_subscription = false;
+        locked(&self.seen).knows_session = false;
         self.mosquitto.start_again();
     }
 
     fn is_subscribed(&self) -> bool {
-        locked(&self.seen).has_subscription
+        self.mosquitto.subscriptions(SENSORS) > 0 || locked(&self.seen).knows_session
     }
 }
 
