@@ -133,6 +133,13 @@ fn status_advice(status: u16) -> &'static str {
     }
 }
 
+impl WorkloadError {
+    /// Whether nobody answered: the daemon may be back at any moment.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Closed { .. } | Self::Timeout { .. })
+    }
+}
+
 impl Workload {
     /// HMAC-SHA256 of `data` with the module's key.
     ///

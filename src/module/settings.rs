@@ -93,7 +93,7 @@ impl Settings {
         let workers = layers.required(&WORKERS, pipeline::workers);
         let keep_alive = layers.required(&KEEP_ALIVE, |text| values::duration(text, 5..=1177));
         let puback_timeout =
-            layers.required(&PUBACK_TIMEOUT, |text| values::duration(text, 10..=3600));
+            layers.required(&PUBACK_TIMEOUT, |text| values::duration(text, 5..=3600));
         let drain_timeout = layers.required(&DRAIN_TIMEOUT, |text| values::duration(text, 0..=60));
         let held_bytes = layers
             .required(&HELD_BYTES, |text| values::number(text, HELD_BYTES_MIN..=HELD_BYTES_MAX));

@@ -1,4 +1,7 @@
 //! How long to wait before the next attempt: exponential, bounded, with jitter.
+//!
+//! No wait is longer than 8 s: whatever was wrong with the peer, full rate is back within 10 s of
+//! its end, and nobody can tell the module when that is.
 
 use std::time::Duration;
 
@@ -11,18 +14,19 @@ pub struct Bounds {
     pub longest: Duration,
 }
 
-/// Nobody answers: the network or the peer may be back at any moment.
+/// Nobody answers: the network or the peer may be back at any moment. The wait for an answer comes
+/// on top of this.
 pub const UNREACHABLE: Bounds =
-    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
+    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
 /// A connection that had worked was cut: it will work again.
 pub const CUT: Bounds =
     Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
 /// The peer answers, and does not go on.
 pub const TRANSIENT: Bounds =
-    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(20) };
-/// A refused identity: only a person can mend it, so ask rarely.
+    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(8) };
+/// A refused identity: a person has to mend it, so the first waits are longer.
 pub const AUTHENTICATION: Bounds =
-    Bounds { first: Duration::from_secs(3), longest: Duration::from_secs(60) };
+    Bounds { first: Duration::from_secs(3), longest: Duration::from_secs(8) };
 
 /// Counts consecutive failures.
 #[derive(Debug, Default)]
@@ -55,7 +59,7 @@ mod tests {
         let mut backoff = Backoff::default();
         let waits: Vec<_> = (0..10).map(|_| backoff.next(TRANSIENT, 1.0).as_millis()).collect();
         assert_eq!(waits[..4], [100, 200, 400, 800]);
-        assert_eq!(waits[9], 20_000);
+        assert_eq!(waits[9], 8_000);
         backoff.reset();
         assert_eq!(backoff.next(TRANSIENT, 0.0).as_millis(), 50);
     }

@@ -291,6 +291,11 @@ impl<S: ByteStream> Connection<S> {
         self.keep_alive.ask();
     }
 
+    /// Whether such a question has no answer yet.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.keep_alive.wants_answer()
+    }
+
     fn poll_keep_alive(
         &mut self,
         cx: &mut Context<'_>,

@@ -296,6 +296,7 @@ async fn attend<C: Client>(
                 cause,
                 is_refusal: end.is_refusal(),
                 is_unanswered: matches!(end, End::Connection(ConnectionError::Unanswered(_))),
+                is_unacknowledged: matches!(end, End::NoPubAck(_) | End::NoSubAck),
                 is_hang_up: served.is_subscribed && end.is_hang_up(),
             };
             life.lost(&client_id, &loss, &text);
@@ -365,7 +366,8 @@ async fn turns<C: Serve, S: ByteStream>(
             Step::Wait(wait) => wait,
         };
         session.subscription.check(now, was_read)?;
-        match overdue.check(now, was_read, wait.oldest, puback_timeout) {
+        let is_asking = || session.connection.is_asking();
+        match overdue.check(now, was_read, is_asking, wait.oldest, puback_timeout) {
             Progress::Fine => {}
             Progress::Slow => session.connection.ask(),
             Progress::None => return Err(End::NoPubAck(puback_timeout)),

@@ -51,7 +51,7 @@ pub use proxy::{Proxy, ProxyUrlError};
 
 /// Longest time for each of: name look-up with TCP connect, tunnel, TLS handshake, WebSocket
 /// handshake, CONNACK.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// Shortest time that one address of a name is given to take the TCP connection. A name with more
 /// addresses than seconds are left is not tried to its end.
 const ADDRESS_TIMEOUT_MIN: Duration = Duration::from_secs(1);

@@ -39,6 +39,9 @@ impl LoginError {
     pub(super) fn failure(&self) -> FailedAttempt {
         let answer = match self {
             Self::Connect(refused) => refused.answer(),
+            Self::Trust(TrustError::Workload(error)) | Self::Token(error) if error.is_silence() => {
+                Answer::Nothing
+            }
             Self::Trust(_) | Self::Token(_) => Answer::Refusal,
         };
         FailedAttempt { text: self.to_string(), answer: Some(answer) }

@@ -18,7 +18,7 @@ use crate::azure::workload::Call;
 use crate::mqtt::ByteStream;
 
 /// Longest time from the connection to the last byte of the answer.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
 /// Largest answer: a trust bundle of some hundred certificates.
 pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// Largest status line with headers.

@@ -127,8 +127,8 @@ pub(super) const TOKEN_LIFETIME: Spec = row(
 pub(super) const PUBACK_TIMEOUT: Spec = row(
     "puback-timeout",
     "SLUICEGATE_PUBACK_TIMEOUT",
-    "60s",
-    "duration, 10s to 3600s",
+    "6s",
+    "duration, 5s to 3600s",
     "longest wait for the PUBACK of an alert on a connection that is alive; then it is sent on a \
      new one",
 );

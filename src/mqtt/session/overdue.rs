@@ -1,4 +1,4 @@
-//! How long the oldest publish has been without PUBACK.
+//! How long the oldest publish has been without PUBACK, at a peer that is known to have it.
 //!
 //! Acknowledgements are in order, so one that never comes stops everything behind it, while the
 //! connection is alive and every PINGREQ is answered.
@@ -21,7 +21,7 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Overdue {
     oldest: Option<u16>,
-    /// Time spent reading since it became the oldest, until `checked`.
+    /// Time that counts since it became the oldest, until `checked`.
     waited: Duration,
     checked: Instant,
     is_slow: bool,
@@ -33,12 +33,14 @@ impl Overdue {
     }
 
     /// Only time counts in which the connection `was_read` since the last call: unread the PUBACK
-    /// may well have come.
+    /// may well have come. Nor does the time count in which a PINGREQ behind the publish has no
+    /// answer yet, for the publish may be on its way: that wait has a bound of its own.
     #[inline]
     pub(super) fn check(
         &mut self,
         now: Instant,
         was_read: bool,
+        is_asking: impl FnOnce() -> bool,
         oldest: Option<u16>,
         longest: Duration,
     ) -> Progress {
@@ -48,7 +50,7 @@ impl Overdue {
             (self.oldest, self.waited, self.is_slow) = (oldest, Duration::ZERO, false);
             return Progress::Fine;
         }
-        if was_read {
+        if was_read && !(self.is_slow && is_asking()) {
             self.waited += passed;
         }
         if self.waited >= longest {
@@ -66,30 +68,32 @@ impl Overdue {
 mod tests {
     use super::*;
 
-    /// The clock belongs to one publish, runs only while the connection is read, and tells `Slow`
-    /// once.
+    /// The clock belongs to one publish, runs only while the connection is read and no PINGREQ is
+    /// without answer, and tells `Slow` once.
     #[test]
     fn the_oldest_publish_is_timed_while_the_connection_is_read() {
         let mut now = Instant::now();
         let mut overdue = Overdue::new(now);
         let steps = [
-            // seconds, read, oldest, expected
-            (100, true, None, Progress::Fine),
-            (100, true, Some(1), Progress::Fine),
-            (2, true, Some(1), Progress::Fine),
-            (50, false, Some(1), Progress::Fine),
-            (1, true, Some(1), Progress::Slow),
-            (1, true, Some(1), Progress::Fine),
-            (8, true, Some(2), Progress::Fine),
-            (3, true, Some(2), Progress::Slow),
-            (6, true, Some(2), Progress::Fine),
-            (1, true, Some(2), Progress::None),
-            (1, true, None, Progress::Fine),
-            (60, true, Some(2), Progress::Fine),
+            // seconds, read, asking, oldest, expected
+            (100, true, false, None, Progress::Fine),
+            (100, true, false, Some(1), Progress::Fine),
+            (2, true, false, Some(1), Progress::Fine),
+            (50, false, false, Some(1), Progress::Fine),
+            (1, true, false, Some(1), Progress::Slow),
+            (1, true, false, Some(1), Progress::Fine),
+            (8, true, false, Some(2), Progress::Fine),
+            (3, true, false, Some(2), Progress::Slow),
+            (50, true, true, Some(2), Progress::Fine),
+            (6, true, false, Some(2), Progress::Fine),
+            (1, true, false, Some(2), Progress::None),
+            (1, true, false, None, Progress::Fine),
+            (60, true, false, Some(2), Progress::Fine),
         ];
-        for (seconds, was_read, oldest, expected) in steps {
+        for (seconds, was_read, is_asking, oldest, expected) in steps {
             now += Duration::from_secs(seconds);
-            let progress = overdue.check(now, was_read, oldest, Duration::from_secs(10));
+            let longest = Duration::from_secs(10);
+            let progress = overdue.check(now, was_read, || is_asking, oldest, longest);
             assert_eq!(progress, expected, "{seconds} s, {oldest:?}");
         }
     }

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!   what happened last                         wait, doubled each time it happens in a row
-//!   nobody answered (DNS, TCP)                 0.1 s to  5 s
-//!   the peer would not go on                   0.1 s to 20 s
-//!   it refused the identity or a filter          3 s to 60 s
+//!   nobody answered (DNS, TCP)                 0.1 s to  2 s
+//!   the peer would not go on                   0.1 s to  8 s
+//!   it refused the identity or a filter          3 s to  8 s
 //!   a connection that had worked was lost      0.1 s to  2 s
-//!   the peer hung up at what it refuses        0.1 s, and to 20 s where it takes nothing else
+//!   it is there, and a PUBACK did not come     0.1 s to  2 s
+//!   the peer hung up at what it refuses        0.1 s, and to  8 s where it takes nothing else
 //!   the connection was left in good order      none
 //! ```
 //! What happened last decides on the bounds. A connection that got something acknowledged ends the
@@ -25,7 +26,7 @@ use crate::mqtt::limits::{ANSWER_WAIT, ANSWER_WAIT_MAX, HEALTHY_AFTER};
 const SHORT: Duration = Duration::from_secs(5);
 /// The same once that is suspected: the other waits as long as we do before it comes back, so that
 /// each connection lives as long as the other's wait.
-const SHORT_OF_SUSPECTED: Duration = Duration::from_secs(40);
+const SHORT_OF_SUSPECTED: Duration = Duration::from_secs(16);
 /// So many of them in a row are told.
 pub(super) const THROWN_OUT: u32 = 3;
 
@@ -46,6 +47,8 @@ pub(super) struct Loss {
     pub(super) is_refusal: bool,
     /// It was given up, as a PINGREQ got no answer.
     pub(super) is_unanswered: bool,
+    /// It was left, as a PUBACK or SUBACK did not come from a peer that answers.
+    pub(super) is_unacknowledged: bool,
     /// The peer hung up behind its SUBACK.
     pub(super) is_hang_up: bool,
 }
@@ -159,6 +162,9 @@ impl Reconnect {
             (Series::Explained, CUT)
         } else if loss.has_worked && !is_taken_over {
             self.failures.reset();
+            (Series::Cuts, CUT)
+        } else if loss.is_unacknowledged {
+            // The wait for it was long enough, and the peer is there.
             (Series::Cuts, CUT)
         } else {
             (Series::Failures, TRANSIENT)

@@ -133,7 +133,7 @@ mod tests {
         let mut subscription = asked(&["a"]);
         let mut now = subscription.checked;
         for (seconds, was_read, is_late) in
-            [(3600, false, false), (9, true, false), (3600, false, false), (2, true, true)]
+            [(3600, false, false), (5, true, false), (3600, false, false), (2, true, true)]
         {
             now += Duration::from_secs(seconds);
             assert_eq!(subscription.check(now, was_read).is_err(), is_late, "{seconds}");

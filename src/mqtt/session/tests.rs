@@ -218,7 +218,7 @@ fn within(at: tokio::time::Instant, range: std::ops::Range<u64>) -> bool {
     range.contains(&at.elapsed().as_secs())
 }
 
-/// The connection ends 10 s behind SUBSCRIBE, and another is made.
+/// The connection ends 6 s behind SUBSCRIBE, and another is made.
 #[tokio::test(start_paused = true)]
 async fn a_suback_that_does_not_come_ends_the_connection() {
     let mut running = Running::start([]);
@@ -226,7 +226,7 @@ async fn a_suback_that_does_not_come_ends_the_connection() {
     peer.subscribe().await;
     let asked = tokio::time::Instant::now();
     assert_eq!(peer.ping_pong().await, 1, "nothing is heard behind the SUBSCRIBE");
-    assert!(within(asked, 10..12), "{:?}", asked.elapsed());
+    assert!(within(asked, 6..8), "{:?}", asked.elapsed());
     drop(running.peer().await);
     assert!(running.ends().await[0].contains("did not acknowledge the subscriptions"));
 }
@@ -368,8 +368,8 @@ async fn who_is_thrown_out_again_and_again_comes_back_rarely() {
         drop(next);
     }
     assert!(waits[0] < Duration::from_millis(400), "{waits:?}");
-    assert!(waits[11] >= Duration::from_secs(10), "{waits:?}");
-    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(20)), "{waits:?}");
+    assert!(waits[11] >= Duration::from_secs(4), "{waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(8)), "{waits:?}");
     running.client.abort();
 }
 
@@ -377,7 +377,7 @@ async fn who_is_thrown_out_again_and_again_comes_back_rarely() {
 /// it; one that is shorter does not.
 #[tokio::test(start_paused = true)]
 async fn a_connection_of_10_s_starts_the_waits_anew() {
-    for (lived_s, wait_ms) in [(9, 10_000..20_001), (10, 50..102)] {
+    for (lived_s, wait_ms) in [(9, 4_000..8_001), (10, 50..102)] {
         let mut running = Running::start([]);
         for _ in 0..12 {
             drop(running.peer().await);

@@ -40,7 +40,7 @@ fn refusal(status: u16, message: &str) -> WorkloadFault {
 
 #[test]
 fn a_daemon_that_hangs() {
-    check(WorkloadFault::Hang, &["no answer within 10s"]);
+    check(WorkloadFault::Hang, &["no answer within 6s"]);
 }
 
 #[test]

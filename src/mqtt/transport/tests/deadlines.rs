@@ -29,9 +29,9 @@ fn route(step: &str, port: u16) -> Route {
     }
 }
 
-/// Each step has its 10 s, neither less nor more.
+/// Each step has its 6 s, neither less nor more.
 #[tokio::test]
-async fn a_peer_that_is_silent_is_waited_for_10_s() {
+async fn a_peer_that_is_silent_is_waited_for_6_s() {
     for expected in ["tunnel", "TLS", "CONNACK"] {
         let (heard, hears) = oneshot::channel();
         let (port, peer) = silent(heard).await;

@@ -61,7 +61,7 @@ async fn a_resolver_that_hangs_holds_few_threads() {
 /// An attempt waits for the resolver as long as for a connection, and so does the next one, which
 /// joins the same look-up.
 #[tokio::test(start_paused = true)]
-async fn a_resolver_that_hangs_is_waited_for_10_s() {
+async fn a_resolver_that_hangs_is_waited_for_6_s() {
     let (lookups, resolver) = (Lookups::default(), Resolver::new());
     for _ in 0..2 {
         let start = Instant::now();

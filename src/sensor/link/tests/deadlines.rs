@@ -72,13 +72,13 @@ async fn served(
     (served.end, waited)
 }
 
-/// Telemetry without PUBACK ends a connection on which pings are answered after a minute.
+/// Telemetry without PUBACK ends a connection on which pings are answered after 6 s.
 #[tokio::test(start_paused = true)]
-async fn telemetry_is_without_puback_for_a_minute_at_most() {
+async fn telemetry_is_without_puback_for_six_seconds_at_most() {
     let (mut link, _stop) = link(HOUR);
     let (end, waited) = served(&mut link, || {}).await;
     assert!(matches!(end, Err(End::NoPubAck(PUBACK_TIMEOUT_DEFAULT))), "{end:?}");
-    assert!((60..62).contains(&waited.as_secs()), "{waited:?}");
+    assert!((6..8).contains(&waited.as_secs()), "{waited:?}");
 }
 
 /// What has no answer holds up the end for a second, and never longer than a tenth of the token's
@@ -109,7 +109,7 @@ async fn a_token_is_renewed_when_it_is_due() {
         let due = link.log_in(&mut hello, "u".to_owned(), "r", None) - session::now();
         assert!((LIFETIME * 3 / 4..=LIFETIME * 4 / 5).contains(&due), "{due:?}");
     }
-    const DUE: Duration = Duration::from_secs(40);
+    const DUE: Duration = Duration::from_secs(4);
     link.renew_at = session::now() + DUE;
     let (end, waited) = served(&mut link, || {}).await;
     assert!(matches!(end, Ok(serve::DeviceLeave::Renewal)), "{end:?}");
