@@ -74,7 +74,7 @@ impl Books {
 
     /// Alerts from this place on may come again.
     pub(crate) fn may_come_again(&mut self, since: u64) {
-        self.ledger.fault(since);
+        self.ledger.fault(since, None);
     }
 
     /// Whether every alert of a place below `end` has come back.

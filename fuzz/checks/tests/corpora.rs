@@ -1,5 +1,7 @@
 //! Every seed and every finding of the fuzzers, through the function that its folder is named by.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
