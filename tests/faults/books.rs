@@ -9,7 +9,8 @@ use loadgen_load::traffic::{LAP_TEXT_BYTES, STAMP_BYTES, Topics, Traffic, lap_te
 const TOPIC: &str = "sensors/{sensor}";
 /// Few enough that the order of each says something.
 const SENSORS: u32 = 10;
-const ALERTS: f64 = 0.5;
+/// Share of messages that are alerts.
+pub(crate) const ALERTS: f64 = 0.5;
 
 /// A message to be sent.
 #[derive(Debug, Clone)]
@@ -26,11 +27,12 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, size: Option<usize>) -> Self {
         let settings = TrafficSettings {
             sensors: SENSORS,
             alerts: ALERTS,
             seed,
+            size,
             ..TrafficSettings::default()
         };
         let traffic = Traffic::build(&settings, Topics::Broker { topic: TOPIC }).unwrap();

@@ -23,6 +23,10 @@ pub(crate) struct HubWay {
     module: Process,
     wire: Wire,
     pub(crate) hub: HubHandle,
+    /// Nobody takes what comes out.
+    pub(crate) is_stalled: bool,
+    /// Messages that the hub keeps at most.
+    pub(crate) kept_max: usize,
     variables: Vec<(String, String)>,
     _state: TempDir,
 }
@@ -47,7 +51,9 @@ impl HubWay {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let variables: Vec<_> = variables.iter().map(owned).collect();
         let module = Process::spawn("sluicegate", &mut command(&hub, &wire, &variables));
-        let mut way = Self { module, wire, hub, variables, _state: state };
+        let kept_max = usize::MAX;
+        let is_stalled = false;
+        let mut way = Self { module, wire, hub, is_stalled, kept_max, variables, _state: state };
         way.wait_until_ready();
         way
     }
@@ -79,7 +85,14 @@ impl Way for HubWay {
     }
 
     fn take(&mut self) -> Vec<Vec<u8>> {
+        if self.is_stalled {
+            return Vec::new();
+        }
         self.hub.upstream().try_iter().map(|message| message.body.to_vec()).collect()
+    }
+
+    fn is_full(&mut self) -> bool {
+        self.kept_max < usize::MAX && self.hub.stored(MODULE) >= self.kept_max
     }
 
     fn unacknowledged(&mut self) -> u64 {

@@ -12,6 +12,7 @@ mod books;
 mod broker_way;
 mod durable_way;
 mod fault;
+mod hub;
 mod hub_way;
 mod process;
 mod runner;
@@ -27,7 +28,7 @@ use fault::Fault;
 
 /// All rows.
 fn faults() -> Vec<Fault> {
-    [wire::faults(), process::faults()].concat()
+    [wire::faults(), process::faults(), hub::faults()].concat()
 }
 
 fn main() -> ExitCode {

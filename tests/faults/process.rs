@@ -25,9 +25,9 @@ const LATE: Manner = Manner {
 };
 /// The drain time and 2 s for the rest: within it a module that is told to end has ended.
 const END: Duration = Duration::from_secs(7);
-/// What a broker writes down at each change, but not before it acknowledges: so little is lost
-/// with it that a stale state is what the module meets, and not an empty one.
-const PERSISTENT: &str = "autosave_interval 1\nautosave_on_changes true\n";
+/// The broker writes down what it knows at every so many changes, and not before it acknowledges:
+/// what the module meets is a stale state.
+const PERSISTENT: &str = "autosave_interval 200\nautosave_on_changes true\n";
 const FORGETFUL: &str = "persistence false\n";
 /// Acknowledged, and perhaps not written down.
 const IN_DOUBT: u64 = 1_000;

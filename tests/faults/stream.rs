@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use test_support::{Process, Wire, patience};
 
-use crate::books::{Books, Message};
+use crate::books::{ALERTS, Books, Message};
 use crate::trial::Trial;
 
 /// Messages a second.
@@ -31,6 +31,10 @@ pub(crate) trait Way {
     fn take(&mut self) -> Vec<Vec<u8>>;
     /// Messages that were handed over, and that nobody has acknowledged.
     fn unacknowledged(&mut self) -> u64;
+    /// Whether the source keeps as much as it can.
+    fn is_full(&mut self) -> bool {
+        false
+    }
     /// The place from which on alerts may come again when a fault begins now: of the first message
     /// that is not acknowledged for certain. `sent` is the next place, and below `settled`
     /// everything was back at the last settling.
@@ -63,18 +67,20 @@ pub(crate) struct Stream<W> {
     fault: Option<u64>,
     /// Below this place everything was back at the last settling.
     settled: u64,
+    /// What came back, whatever it was.
+    came: u64,
 }
 
 impl<W: Way> Stream<W> {
     /// A stream at the usual rate.
     pub(crate) fn new(way: W, trial: &mut Trial) -> Self {
-        Self::at_rate(way, trial, RATE)
+        Self::of(way, trial, RATE, None)
     }
 
-    /// A stream of so many messages a second.
-    pub(crate) fn at_rate(way: W, trial: &mut Trial, rate: f64) -> Self {
-        let books = Books::new(trial.random.u64(..));
-        Self { way, books, rate, since: (Instant::now(), 0), fault: None, settled: 0 }
+    /// A stream of so many messages a second, with bodies of so many bytes.
+    pub(crate) fn of(way: W, trial: &mut Trial, rate: f64, body_bytes: Option<usize>) -> Self {
+        let books = Books::new(trial.random.u64(..), body_bytes);
+        Self { way, books, rate, since: (Instant::now(), 0), fault: None, settled: 0, came: 0 }
     }
 
     /// Goes on for a time.
@@ -110,15 +116,43 @@ impl<W: Way> Stream<W> {
     /// `inject` returns when the fault is over. It may let the stream go on meanwhile.
     #[track_caller]
     pub(crate) fn inject(&mut self, trial: &mut Trial, inject: impl FnOnce(&mut Self, &mut Trial)) {
-        // Taken before: what is acknowledged meanwhile makes it no smaller.
-        self.fault = Some(self.way.may_come_again_since(self.books.sent(), self.settled));
-        inject(self, trial);
+        self.begin(trial, inject);
         let (ended, end) = (Instant::now(), self.books.sent() + FRESH);
         self.run_until("all that was sent before the fault's end, and more, is back", |stream| {
             stream.books.sent() >= end && stream.books.is_back_up_to(end)
         });
         trial.recovered(ended.elapsed());
         self.settle();
+    }
+
+    /// The same where so much comes together that its end says how fast this machine is: notes how
+    /// soon alerts came again at the rate at which they are due.
+    #[track_caller]
+    pub(crate) fn inject_flood(
+        &mut self,
+        trial: &mut Trial,
+        inject: impl FnOnce(&mut Self, &mut Trial),
+    ) {
+        self.begin(trial, inject);
+        self.rate = RATE;
+        let (ended, mut second) = (Instant::now(), (Instant::now(), self.came));
+        self.run_until("alerts come at full rate", |stream| {
+            if second.0.elapsed() < Duration::from_secs(1) {
+                return false;
+            }
+            let came = stream.came - second.1;
+            second = (Instant::now(), stream.came);
+            came as f64 >= RATE * ALERTS
+        });
+        trial.recovered(ended.elapsed());
+        self.settle();
+    }
+
+    #[track_caller]
+    fn begin(&mut self, trial: &mut Trial, inject: impl FnOnce(&mut Self, &mut Trial)) {
+        // Taken before: what is acknowledged meanwhile makes it no smaller.
+        self.fault = Some(self.way.may_come_again_since(self.books.sent(), self.settled));
+        inject(self, trial);
     }
 
     /// Settles and closes the books.
@@ -162,6 +196,7 @@ impl<W: Way> Stream<W> {
             self.books.may_come_again(since);
         }
         let taken = self.way.take();
+        self.came += taken.len() as u64;
         if taken.is_empty() {
             std::thread::sleep(PAUSE);
         }
@@ -179,7 +214,7 @@ impl<W: Way> Stream<W> {
         )]
         let due = before + (since.elapsed().as_secs_f64() * self.rate) as u64;
         let count = due.saturating_sub(self.books.sent()).min(TURN_MESSAGES);
-        if count > 0 {
+        if count > 0 && !self.way.is_full() {
             let messages = (0..count).map(|_| self.books.next()).collect();
             self.way.give(messages);
         }
