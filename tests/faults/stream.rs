@@ -179,7 +179,7 @@ impl<W: Way> Stream<W> {
             let out = self.books.oldest_out();
             assert!(
                 Instant::now() < deadline,
-                "waited {:?} in vain until {what}: {} sent, {} not acknowledged, oldest out {out:?}",
+                "waited {:?} in vain until {what}: {} sent, {} not acknowledged, oldest {out:?}",
                 patience(),
                 self.books.sent(),
                 self.way.unacknowledged(),
