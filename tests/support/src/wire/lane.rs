@@ -86,9 +86,9 @@ impl Lane {
         self.blocks.push_back(Block { due, bytes: bytes[..count].to_vec(), written: 0 });
     }
 
-    /// Writes the blocks whose time has come, in this manner and `left` bytes at most, and tells how
-    /// much that was. An error means that the receiver is gone. With `inside` it stops behind a
-    /// byte inside of a packet, and says so.
+    /// Writes the blocks whose time has come, in this manner and `left` bytes at most, and tells
+    /// how much that was. An error means that the receiver is gone. With `inside` it stops behind
+    /// a byte inside of a packet, and says so.
     pub(super) fn write(
         &mut self,
         to: &mut TcpStream,
