@@ -129,6 +129,7 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::capture::capture;
     use crate::testing::daemon::{Daemon, Mood};
     use std::time::Duration;
 
@@ -172,10 +173,35 @@ mod tests {
         assert_eq!(daemon.requests().len(), 2);
     }
 
+    const BROKEN: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    /// How many certificates are trusted is told, and whether others are damaged; once for each
+    /// bundle, however often it is fetched.
+    #[tokio::test]
+    async fn what_a_bundle_holds_is_told_once() {
+        let log = capture();
+        let daemon = Daemon::start("");
+        let mut trust = Trust::bundle(daemon.client());
+        for (bundle, told) in [
+            (certificate(), "1 of 1 certificate(s) trusted"),
+            (certificate() + BROKEN, "1 of 2 certificate(s) trusted, the others are damaged"),
+            (certificate() + &certificate(), "2 of 2 certificate(s) trusted"),
+        ] {
+            daemon.set_bundle(bundle);
+            for _ in 0..2 {
+                if let Trust::Bundle { fetched, .. } = &mut trust {
+                    *fetched = None;
+                }
+                trust.tls().await.expect("one is left");
+            }
+            let lines = log.lines(told);
+            assert!(lines.len() == 1 && lines[0].ends_with(told), "{lines:?}");
+        }
+    }
+
     /// One certificate that cannot be a root does not take the others with it.
     #[tokio::test]
     async fn what_cannot_be_a_root_is_left_out() {
-        const BROKEN: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let daemon = Daemon::start(certificate() + BROKEN);
         Trust::bundle(daemon.client()).tls().await.expect("one is left");
         daemon.set_bundle(BROKEN);

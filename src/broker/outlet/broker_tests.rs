@@ -260,3 +260,9 @@ async fn only_its_puback_lets_the_next_report_leave() {
     assert_eq!(peer.next_publish().await.topic, REPORTED);
     assert_eq!(rig.pipeline.lock().counters.unexpected, 0);
 }
+
+/// The log calls a connection by what it calls itself in CONNECT.
+#[test]
+fn its_name_in_the_log_is_its_client_id() {
+    assert_eq!(Rig::new(1 << 20).outlet().client_id(), "gate-out");
+}

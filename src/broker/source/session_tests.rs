@@ -148,3 +148,9 @@ fn the_files_are_those_of_the_login() {
     let path = std::path::Path::new("password");
     assert_eq!(Rig::new(1 << 20).with_password_in(path).source().files(), [path]);
 }
+
+/// The log calls a connection by what it calls itself in CONNECT.
+#[test]
+fn its_name_in_the_log_is_its_client_id() {
+    assert_eq!(Rig::new(1 << 20).source().client_id(), "gate");
+}

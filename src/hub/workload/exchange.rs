@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, StatusCode};
@@ -86,10 +86,9 @@ async fn converse(
         let response = sender.send_request(request).await.map_err(fault)?;
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
-            Ok(error) => fault(*error),
-            Err(error) if error.is::<LengthLimitError>() => Fault::TooLarge,
-            Err(error) => Fault::NotHttp(error.to_string()),
+        // The limit adds one error to those of the body: its own.
+        let body = body.map_err(|error| {
+            error.downcast::<hyper::Error>().map_or(Fault::TooLarge, |error| fault(*error))
         })?;
         Ok((status, body.to_bytes()))
     };

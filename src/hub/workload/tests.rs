@@ -154,3 +154,30 @@ fn too_few_descriptors_are_told_as_such() {
         assert!(advice.contains(expected) && !advice.contains("edge runtime"), "{advice}");
     }
 }
+
+/// What stands in the way to the daemon decides what to look at.
+#[test]
+fn each_way_not_to_connect_has_its_advice() {
+    let advice = |kind: io::ErrorKind| connect_advice(&kind.into());
+    let user = "this user may not write to the socket";
+    let runtime = "is the edge runtime running and its socket mounted here?";
+    assert_eq!(advice(io::ErrorKind::PermissionDenied), user);
+    assert_eq!(advice(io::ErrorKind::NotFound), runtime);
+    assert_eq!(advice(io::ErrorKind::ConnectionRefused), runtime);
+}
+
+/// Whatever status the daemon answers: two of them name the variable to look at.
+#[tokio::test]
+async fn each_status_has_its_advice() {
+    let daemon = Daemon::start("");
+    for (status, end) in [
+        (201, "201: why"),
+        (400, "400: why (does it know this IOTEDGE_APIVERSION?)"),
+        (401, "401: why"),
+        (403, "403: why (it takes this process for another module than IOTEDGE_MODULEID says)"),
+        (500, "500: why"),
+    ] {
+        let shown = failure(&daemon, [Mood::Answer(status, r#"{"message":"why"}"#.into())]).await;
+        assert!(shown.ends_with(&format!(" answered {end}")), "{shown}");
+    }
+}

@@ -49,9 +49,9 @@ impl From<NotFound> for io::Error {
 }
 
 /// Why `error` came: a resolver without descriptors says that there is no such name, or to try
-/// later.
-fn cause(error: io::Error) -> io::Error {
-    match File::open("/dev/null") {
+/// later. `probe` opens any file, and so finds out.
+pub(super) fn cause(error: io::Error, probe: impl FnOnce() -> io::Result<File>) -> io::Error {
+    match probe() {
         Err(own) if shortage(&own).is_some() => own,
         _ => error,
     }
@@ -126,7 +126,8 @@ impl Lookups {
         let (done, found) = watch::channel(None);
         let name = host.to_owned();
         Builder::new().name("resolver".to_owned()).spawn(move || {
-            let found = resolve(&name).map_err(|error| NotFound::from(cause(error)));
+            let found = resolve(&name).map_err(|error| cause(error, || File::open("/dev/null")));
+            let found = found.map_err(NotFound::from);
             // Nobody listens when the process has other things to do.
             let _ = done.send(Some(found));
         })?;

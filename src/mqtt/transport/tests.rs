@@ -9,6 +9,7 @@ mod late;
 mod lookup;
 mod network;
 mod sentences;
+mod words;
 
 /// What the peer answered decides how long is waited, and each failure is one of three answers.
 #[test]

@@ -137,8 +137,10 @@ fn io_error(error: Error) -> io::Error {
 mod tests {
     use super::*;
     use futures_util::StreamExt;
+    use hyper::Response;
     use std::time::Duration;
     use tokio::io::{AsyncWriteExt, duplex};
+    use tokio_tungstenite::tungstenite::error::SubProtocolError;
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     /// What the socket does not take at once leaves with the flush, not with the next write.
@@ -157,5 +159,55 @@ mod tests {
         let (sent, got) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
         sent.unwrap();
         assert_eq!(got.unwrap().unwrap(), Message::Binary(vec![7; 1000].into()));
+    }
+    /// Each way in which there is no WebSocket, word for word.
+    #[test]
+    fn refusals_say_what_the_peer_did() {
+        let http = |status: u16| {
+            let answer = Response::builder().status(status).body(None);
+            Error::Http(Box::new(answer.unwrap()))
+        };
+        let io = |kind: io::ErrorKind| Error::Io(kind.into());
+        let protocol = |error| Error::Protocol(error);
+        let closed = "it closed the connection";
+        let rows = [
+            (http(404), "it answered 404 Not Found"),
+            (http(200), "it answered 200 OK"),
+            (
+                protocol(ProtocolError::SecWebSocketSubProtocolError(
+                    SubProtocolError::NoSubProtocol,
+                )),
+                "it does not agree to the subprotocol \"mqtt\" (WebSocket protocol error: \
+                 SubProtocol error: Server sent no subprotocol)",
+            ),
+            (protocol(ProtocolError::HandshakeIncomplete), closed),
+            (Error::ConnectionClosed, closed),
+            (Error::AlreadyClosed, closed),
+            (io(io::ErrorKind::ConnectionReset), closed),
+            (io(io::ErrorKind::UnexpectedEof), closed),
+            (io(io::ErrorKind::TimedOut), "the connection failed (timed out)"),
+            (
+                protocol(ProtocolError::WrongHttpVersion),
+                "what it answered is no WebSocket handshake (WebSocket protocol error: HTTP \
+                 version must be 1.1 or higher)",
+            ),
+        ];
+        for (error, words) in rows {
+            assert_eq!(refusal(&error), words, "{error:?}");
+        }
+    }
+
+    /// The end of a WebSocket is told by the kind of the socket's own error, or as an end.
+    #[test]
+    fn the_end_of_a_websocket_keeps_its_kind() {
+        for (error, kind) in [
+            (Error::Io(io::ErrorKind::TimedOut.into()), io::ErrorKind::TimedOut),
+            (Error::ConnectionClosed, io::ErrorKind::NotConnected),
+            (Error::AlreadyClosed, io::ErrorKind::NotConnected),
+            (Error::Protocol(ProtocolError::HandshakeIncomplete), io::ErrorKind::InvalidData),
+        ] {
+            let error = io_error(error);
+            assert_eq!(error.kind(), kind, "{error}");
+        }
     }
 }

@@ -63,6 +63,14 @@ async fn a_connection_that_is_lost_is_no_end_in_good_order() {
     assert!(matches!(end, Err(End::Connection(_))), "{end:?}");
 }
 
+/// The log calls a connection by what it calls itself in CONNECT.
+#[tokio::test]
+async fn its_name_in_the_log_is_its_client_id() {
+    let (link, _stop, _wake) = link_with(0, 1 << 20);
+    assert_eq!(link.client_id(), link.settings.identity.client_id());
+    assert_eq!(link.client_id(), "d/m");
+}
+
 /// A stop is the end; after anything else it connects again.
 #[tokio::test]
 async fn only_a_stop_is_the_end() {

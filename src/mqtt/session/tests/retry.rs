@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Write;
+use std::iter::Cycle;
 use std::sync::Mutex;
+use std::vec::IntoIter;
 
 use tokio::task::JoinHandle;
 
@@ -13,8 +15,8 @@ struct Reader {
     file: PathBuf,
     answer: Answer,
     attempts: Arc<Mutex<Vec<tokio::time::Instant>>>,
-    /// How long a connection lasts before the peer hangs up.
-    lasts: Option<Duration>,
+    /// How long connections last before the peer hangs up, one after the other, and over again.
+    lasts: Cycle<IntoIter<Duration>>,
     wake: Arc<Notify>,
     stop: watch::Receiver<bool>,
 }
@@ -71,7 +73,7 @@ impl Client for Reader {
             return Err(FailedAttempt { text, answer: Some(self.answer) });
         }
         let (ours, theirs) = duplex(1 << 16);
-        tokio::spawn(peer(theirs, self.lasts));
+        tokio::spawn(peer(theirs, self.lasts.next()));
         Ok(Connected {
             connection: Connection::new(ours, KEEP_ALIVE),
             session_present: false,
@@ -118,7 +120,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(answer: Answer, lasts: Option<Duration>) -> Self {
+    fn start(answer: Answer, lasts: impl Into<Vec<Duration>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (stop, stopped) = watch::channel(false);
         let (attempts, wake) = (Arc::default(), Arc::new(Notify::new()));
@@ -126,7 +128,7 @@ impl Running {
             file: folder.path().join("file"),
             answer,
             attempts: Arc::clone(&attempts),
-            lasts,
+            lasts: lasts.into().into_iter().cycle(),
             wake: Arc::clone(&wake),
             stop: stopped,
         };
@@ -157,7 +159,7 @@ impl Running {
 #[tokio::test(start_paused = true)]
 async fn a_changed_file_is_tried_within_five_seconds() {
     for answer in [Answer::Identity, Answer::Refusal, Answer::Nothing] {
-        let running = Running::start(answer, None);
+        let running = Running::start(answer, []);
         sleep(Duration::from_secs(600)).await;
         for content in [Some("bad"), Some(""), Some("go"), None, Some("worse")] {
             // Just behind an attempt, so that the whole wait lies ahead.
@@ -230,7 +232,7 @@ impl Lines {
 #[tokio::test(start_paused = true)]
 async fn a_long_outage_takes_few_lines() {
     let (lines, _guard) = Lines::start();
-    let running = Running::start(Answer::Nothing, None);
+    let running = Running::start(Answer::Nothing, []);
     sleep(Duration::from_secs(3600)).await;
     let shown = lines.take();
     assert!((5..=16).contains(&shown.len()), "{shown:#?}");
@@ -253,7 +255,7 @@ async fn a_long_outage_takes_few_lines() {
 #[tokio::test(start_paused = true)]
 async fn connections_that_end_at_once_take_few_lines() {
     let (lines, _guard) = Lines::start();
-    let running = Running::start(Answer::Nothing, Some(Duration::from_millis(500)));
+    let running = Running::start(Answer::Nothing, [Duration::from_millis(500)]);
     running.write("good");
     sleep(Duration::from_secs(3600)).await;
     let shown = lines.take();
@@ -261,5 +263,25 @@ async fn connections_that_end_at_once_take_few_lines() {
     assert!(shown.len() <= 30, "{shown:#?}");
     let is_of = |part: &str| shown.iter().filter(|line| line.contains(part)).count();
     assert!(is_of("connected to memory") >= 1 && is_of("still, after ") >= 4, "{shown:#?}");
+    running.end().await;
+}
+
+/// What has lasted for a minute is well: the same end behind it is told in full again, and folded
+/// from there on.
+#[tokio::test(start_paused = true)]
+async fn an_end_behind_a_good_connection_is_told_in_full() {
+    let (lines, _guard) = Lines::start();
+    let (short, long) = (Duration::from_secs(3), STEADY_AFTER + Duration::from_secs(1));
+    let running = Running::start(Answer::Nothing, [short, short, short, short, long]);
+    running.write("good");
+    let mut told = Vec::new();
+    for rounds in 2..=3 {
+        let is_lost = |line: &&String| line.contains("as reader: connection to memory lost: ");
+        while told.iter().filter(is_lost).count() < rounds {
+            assert!(running.attempts.lock().unwrap().len() <= 5 * rounds, "{told:#?}");
+            sleep(Duration::from_millis(100)).await;
+            told.extend(lines.take());
+        }
+    }
     running.end().await;
 }

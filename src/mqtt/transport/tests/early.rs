@@ -3,6 +3,7 @@
 
 use super::network::{Gateway, Manner, Tls};
 use super::*;
+use crate::testing::capture::capture;
 use std::cell::RefCell;
 use std::future::pending;
 use std::sync::atomic::Ordering;
@@ -164,8 +165,12 @@ async fn the_oldest_peer_is_forgotten() {
 }
 
 /// Connects again and again to a gateway that loses what comes with the end of the handshake, and
-/// counts the connections that it has seen after each.
-async fn connections(manner: Manner, versions: Versions, tickets: usize) -> [usize; 3] {
+/// counts the connections that it has seen after each. It is told once, with this version of TLS.
+async fn connections(
+    (manner, versions, tickets): (Manner, Versions, usize),
+    told: &str,
+) -> [usize; 3] {
+    let log = capture();
     let gateway = Gateway::start_with(manner, Tls { versions, tickets, loses_early: true }).await;
     let mut seen = [0; 3];
     for count in &mut seen {
@@ -173,6 +178,8 @@ async fn connections(manner: Manner, versions: Versions, tickets: usize) -> [usi
         connection.close().await;
         *count = gateway.accepted.load(Ordering::Relaxed);
     }
+    let lines = log.lines("loses a CONNECT");
+    assert!(lines.len() == 1 && lines[0].contains(&format!(" ({told}, sluicegate ")), "{lines:?}");
     seen
 }
 
@@ -181,7 +188,7 @@ async fn connections(manner: Manner, versions: Versions, tickets: usize) -> [usi
 #[tokio::test]
 async fn over_tls_1_3_the_second_connection_gets_through() {
     for tickets in [2, 0] {
-        let seen = connections(Manner::Mqtt, TLS13, tickets).await;
+        let seen = connections((Manner::Mqtt, TLS13, tickets), "TLS 1.3").await;
         assert_eq!(seen, [2, 3, 4], "{tickets} tickets");
     }
 }
@@ -190,13 +197,13 @@ async fn over_tls_1_3_the_second_connection_gets_through() {
 /// resumes a session ends with the client's.
 #[tokio::test]
 async fn over_tls_1_2_a_resumed_session_gets_through() {
-    let seen = connections(Manner::Mqtt, TLS12, 0).await;
+    let seen = connections((Manner::Mqtt, TLS12, 0), "TLS 1.2").await;
     assert_eq!(seen, [1, 3, 4]);
 }
 
 /// Over WebSocket its handshake is what comes first.
 #[tokio::test]
 async fn over_websocket_the_second_connection_gets_through() {
-    let seen = connections(Manner::Frames(4096), rustls::ALL_VERSIONS, 2).await;
+    let seen = connections((Manner::Frames(4096), rustls::ALL_VERSIONS, 2), "TLS 1.3").await;
     assert_eq!(seen, [2, 3, 4]);
 }

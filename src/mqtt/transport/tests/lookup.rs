@@ -1,8 +1,10 @@
 //! A resolver that hangs: how many threads wait for it, and what becomes of answers that come late.
 
 use super::*;
-use crate::mqtt::transport::lookup::Lookups;
+use crate::mqtt::transport::lookup::{Lookups, cause};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::io::Errno;
+use std::fs::File;
 
 /// A resolver that answers when it is let.
 struct Resolver {
@@ -155,4 +157,19 @@ async fn a_late_answer_outlives_the_look_up_of_another_name() {
     assert_eq!(other.await.unwrap(), address(2));
     late.release.send(Ok(address(3))).unwrap();
     assert_eq!(late.find(&lookups, "a").await.unwrap(), address(1));
+}
+
+/// A name is not found for want of descriptors only where this process finds none either.
+#[test]
+fn a_shortage_is_the_cause_only_where_there_is_one() {
+    let of = |probe: io::Result<File>| {
+        let not_found = io::Error::new(io::ErrorKind::NotFound, "no such name");
+        cause(not_found, || probe)
+    };
+    for errno in [Errno::MFILE, Errno::NFILE] {
+        assert_eq!(of(Err(errno.into())).raw_os_error(), Some(errno.raw_os_error()));
+    }
+    for probe in [File::open("/dev/null"), Err(Errno::NOENT.into()), Err(Errno::ACCESS.into())] {
+        assert_eq!(of(probe).to_string(), "no such name");
+    }
 }

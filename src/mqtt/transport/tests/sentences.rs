@@ -6,11 +6,12 @@ use super::*;
 use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 /// In each hello; in no sentence.
 const SECRET: &str = "hunter2";
 
-const NAMES: Names = Names {
+pub(super) const NAMES: Names = Names {
     peer: Peer::Broker,
     host: "HOST",
     port: "PORT",
@@ -48,13 +49,8 @@ async fn sentence(endpoint: &Endpoint) -> String {
     sentence.replace(&format!("localhost:{}", endpoint.port), "AT")
 }
 
-/// A peer on a socket without TLS, asked over `route`.
-async fn sentence_of(answers: Answers, route: Route) -> String {
-    sentence_named(answers, route, &NAMES).await
-}
-
-/// The same, with these names of settings.
-async fn sentence_named(answers: Answers, route: Route, names: &'static Names) -> String {
+/// A peer on a socket without TLS, at this port until it is aborted.
+async fn answering(answers: Answers) -> (u16, JoinHandle<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let peer = tokio::spawn(async move {
@@ -68,6 +64,17 @@ async fn sentence_named(answers: Answers, route: Route, names: &'static Names) -
             let _ = socket.write_all(words).await;
         }
     });
+    (port, peer)
+}
+
+/// A peer on a socket without TLS, asked over `route`.
+async fn sentence_of(answers: Answers, route: Route) -> String {
+    sentence_named(answers, route, &NAMES).await
+}
+
+/// The same, with these names of settings.
+async fn sentence_named(answers: Answers, route: Route, names: &'static Names) -> String {
+    let (port, peer) = answering(answers).await;
     let tls = crate::hub::trust::trusting([]).unwrap();
     let (host, peers) = ("localhost".to_owned(), Peers::default());
     let sentence = sentence(&Endpoint { host, port, route, tls, peers, names }).await;
@@ -266,6 +273,54 @@ async fn of_ports_with_tls() {
         "AT answered CONNECT in TLS: this port wants TLS; connect with TLS, or to the port \
          without; see PORT, WAY"
     );
+}
+
+/// A proxy that opens no way: what it answered, and what to do there.
+#[tokio::test]
+async fn of_proxies() {
+    const ALLOW: &str = "it must allow CONNECT to this host and port";
+    const SILENT: &str =
+        "it did not answer: is it an HTTP proxy, and does it allow CONNECT to this host and port?";
+    let rows: [(&'static [u8], String); 7] = [
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", format!("it answered 403 Forbidden: {ALLOW}")),
+        (
+            b"HTTP/1.1 405 Method Not Allowed\r\n\r\n",
+            format!("it answered 405 Method Not Allowed: {ALLOW}"),
+        ),
+        (
+            b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            "it answered 407 Proxy Authentication Required: check user and password in the \
+             proxy's URL"
+                .to_owned(),
+        ),
+        (
+            b"HTTP/1.1 502 Bad Gateway\r\n\r\n",
+            "it answered 502 Bad Gateway: it must reach this host and port".to_owned(),
+        ),
+        (b"", format!("{SILENT} (connection closed before message completed)")),
+        (
+            b"SSH-2.0-x\r\n",
+            "what it answered is no HTTP: is it an HTTP proxy? (invalid HTTP version parsed)"
+                .to_owned(),
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\nhello",
+            "it sent bytes behind its answer: is it an HTTP proxy?".to_owned(),
+        ),
+    ];
+    for (words, expected) in rows {
+        let (port, peer) = answering(Answers::With(words)).await;
+        let url = format!("http://us:{SECRET}@127.0.0.1:{port}");
+        let route = Route::WebSocket { proxy: Proxy::to("h", 443, &url, "").unwrap() };
+        let tls = crate::hub::trust::trusting([]).unwrap();
+        let (host, peers) = ("h".to_owned(), Peers::default());
+        let endpoint = Endpoint { host, port: 443, route, tls, peers, names: &NAMES };
+        let told = sentence(&endpoint).await;
+        peer.abort();
+        let see = if expected.ends_with('?') { " See" } else { "; see" };
+        let expected = format!("proxy 127.0.0.1:{port}: no way to h:443: {expected}{see} PROXY");
+        assert_eq!(told, expected);
+    }
 }
 
 /// Nobody is there, at the peer's address or at the proxy's.
