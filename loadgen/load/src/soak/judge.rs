@@ -103,7 +103,8 @@ fn moved(it: &Steadiness) -> String {
     let change = (it.last / it.second - 1.0) * 100.0;
     let way = if change < 0.0 { "fell" } else { "grew" };
     let change = change.abs();
-    let (name, from, to) = (name(it.figure), told(it.figure, it.second), told(it.figure, it.last));
+    let (name, from, to) =
+        (name(it.figure), figure_text(it.figure, it.second), figure_text(it.figure, it.last));
     let bound = match it.figure {
         Figure::Rss => RSS_CHANGE_MAX,
         Figure::Descriptors | Figure::Threads => COUNT_RATIO_MAX - 1.0,
@@ -147,7 +148,7 @@ fn name(figure: Figure) -> &'static str {
     }
 }
 
-fn told(figure: Figure, value: f64) -> String {
+fn figure_text(figure: Figure, value: f64) -> String {
     match figure {
         Figure::Rss => format!("{:.1} MiB", value / 1024.0),
         Figure::Descriptors | Figure::Threads => format!("{value:.0}"),

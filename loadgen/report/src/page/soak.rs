@@ -79,8 +79,8 @@ fn row(it: &Steadiness) -> Markup {
     html! {
         tr.bad[it.held == Some(false)] {
             th scope="row" { (name(it.figure)) }
-            td.number { (told(it.figure, it.second)) }
-            td.number { (told(it.figure, it.last)) }
+            td.number { (figure_text(it.figure, it.second)) }
+            td.number { (figure_text(it.figure, it.last)) }
             td.number { (text::percent(it.last / it.second - 1.0)) }
             td.number { (text::count(it.seconds[0])) " and " (text::count(it.seconds[1])) }
             td {
@@ -103,7 +103,7 @@ fn name(figure: Figure) -> &'static str {
     }
 }
 
-fn told(figure: Figure, value: f64) -> String {
+fn figure_text(figure: Figure, value: f64) -> String {
     match figure {
         Figure::Rss => text::bytes(value * 1024.0),
         Figure::Descriptors | Figure::Threads => text::number(value),

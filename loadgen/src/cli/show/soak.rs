@@ -36,7 +36,7 @@ fn faults(soak: &Soak, width: u16) -> Table {
 /// Each figure in a row.
 fn steadiness(soak: &Soak, width: u16) -> Table {
     let row = |it: &Steadiness| {
-        let [second, last] = [it.second, it.last].map(|value| told(it.figure, value));
+        let [second, last] = [it.second, it.last].map(|value| figure_text(it.figure, value));
         let held = match it.held {
             Some(true) => "yes",
             Some(false) => "NO",
@@ -62,7 +62,7 @@ fn name(figure: Figure) -> &'static str {
     clippy::cast_sign_loss,
     reason = "KiB of a process; what is no number is 0"
 )]
-fn told(figure: Figure, value: f64) -> String {
+fn figure_text(figure: Figure, value: f64) -> String {
     match figure {
         Figure::Rss => mebibytes(value as u64),
         Figure::Descriptors | Figure::Threads => format!("{value:.0}"),
