@@ -15,6 +15,7 @@ pub mod hub_connect;
 mod input;
 pub mod load;
 pub mod manifest;
+pub mod mutate;
 pub mod number;
 pub mod payload;
 pub mod routes;
