@@ -8,4 +8,5 @@ pub mod limits;
 pub mod logging;
 pub mod signals;
 pub(crate) mod text;
+pub mod threads;
 pub mod utc;

@@ -10,11 +10,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use tokio::sync::Notify;
-
+use crate::host::threads::{Builder, JoinHandle, Notify, Receiver, Sender, TrySendError, bounded};
 use crate::pipeline::limits::PIPELINE_BATCHES_MAX;
 use crate::pipeline::message::{Batch, Finding, SourceId};
 use crate::pipeline::parse::{JsonPath, Parser, Verdict};

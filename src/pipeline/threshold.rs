@@ -8,8 +8,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use arc_swap::ArcSwap;
-
+use crate::host::threads::ArcSwap;
 use crate::pipeline::number::Number;
 
 /// A finite temperature that a reading must exceed to be an alert, in the sensor's own unit.

@@ -1,0 +1,32 @@
+//! The files of the product where threads meet, compiled once more with threads, channels and
+//! wake-ups that [shuttle](https://docs.rs/shuttle) schedules.
+//!
+//! ```text
+//! src/pipeline/pool.rs      ─┐ the same text    ┌─ crate::host::threads: shuttle's
+//! src/pipeline/threshold.rs ─┴──────────────────┴─ crate::pipeline::limits: small
+//! ```
+//!
+//! The product takes them from its own `host::threads`, so it has no line for the sake of this.
+//! What is judged, and how, is the product's library itself.
+#![forbid(unsafe_code)]
+
+/// What stands for the machine.
+pub mod host {
+    pub mod threads;
+}
+
+/// What stands for the pipeline.
+pub mod pipeline {
+    #[path = "../../../../src/pipeline/pool.rs"]
+    pub mod pool;
+    #[path = "../../../../src/pipeline/threshold.rs"]
+    pub mod threshold;
+
+    pub use sluicegate::pipeline::{message, number, parse};
+
+    /// Bounds so small that few batches reach them.
+    pub mod limits {
+        /// Batches handed to the pool and not yet back.
+        pub const PIPELINE_BATCHES_MAX: usize = 2;
+    }
+}
