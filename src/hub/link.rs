@@ -126,8 +126,10 @@ impl HubLink {
     }
 
     /// The same with `peers`, which other connections of the process share.
-    pub fn with_peers(self, peers: Peers) -> Self {
-        Self { peers, ..self }
+    #[must_use]
+    pub fn with_peers(mut self, peers: Peers) -> Self {
+        self.peers = peers;
+        self
     }
 
     /// Puts alerts that the hub does not take into files, and tries those of earlier runs again.

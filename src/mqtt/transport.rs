@@ -81,6 +81,14 @@ pub struct Peers {
     lookups: lookup::Lookups,
 }
 
+#[cfg(test)]
+impl Peers {
+    /// Whether what the one learns the other knows.
+    pub(crate) fn are_those_of(&self, other: &Self) -> bool {
+        self.habits.are_those_of(&other.habits) && self.lookups.are_those_of(&other.lookups)
+    }
+}
+
 /// The way to a host.
 #[derive(Debug, Clone, Default)]
 pub enum Route {

@@ -8,7 +8,8 @@ const CHANGES_MAX: usize = 5;
 /// Most bytes that one change inserts, removes or copies.
 const RANGE_BYTES_MAX: usize = 16;
 /// What grammars of texts and packets are made of.
-const SPECIAL: &[u8] = b"\0\x01\x02\x7f\x80\xff \t\n\r\"\\{}[]():;,.+-eE0129/#$%&=?@_aznulltruefalse";
+const SPECIAL: &[u8] =
+    b"\0\x01\x02\x7f\x80\xff \t\n\r\"\\{}[]():;,.+-eE0129/#$%&=?@_aznulltruefalse";
 
 /// Makes inputs of one target.
 #[derive(Debug)]

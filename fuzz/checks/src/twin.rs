@@ -192,7 +192,7 @@ fn check_outcome(outcome: &Outcome, before: Setting, after: Setting) {
 /// A report is JSON, and tells what is in force.
 fn check_report(body: &[u8], setting: Setting) {
     // Half of the time of a long run, which has no debug assertions.
-    if !cfg!(debug_assertions) && body.len() % 8 != 0 {
+    if !cfg!(debug_assertions) && !body.len().is_multiple_of(8) {
         return;
     }
     let report: Value = serde_json::from_slice(body).expect("a report is JSON");

@@ -228,8 +228,7 @@ impl HubLink {
         }
         // A connection that is left finishes what came on it, and begins nothing else.
         let only = (self.leaving.is_some() && !self.is_stopping()).then_some(HUB);
-        let may_try = self.leaving.is_none() && !self.is_stopping();
-        if self.outbound.wants_ping(now, may_try, pipeline) {
+        if self.outbound.wants_ping(now, self.leaving.is_none(), pipeline) {
             connection.send(&Packet::PingReq)?;
         }
         self.outbound.send(connection, pipeline, only)?;
@@ -259,10 +258,9 @@ impl HubLink {
     /// Whether the connection is being left and can go.
     fn is_over(&self, pipeline: &Pipeline, now: Instant) -> bool {
         let Some(leaving) = &self.leaving else { return false };
-        // Messages that wait for the twin at a stop stay unacknowledged; a renewal is no reason.
-        let given_up = self.is_stopping() && pipeline.is_holding();
         let judged = match leaving.why {
-            HubLeave::Stop => given_up || pipeline.is_drained(),
+            // Messages that wait for the twin stay unacknowledged; a renewal is no reason.
+            HubLeave::Stop => pipeline.is_holding() || pipeline.is_drained(),
             HubLeave::Renew(_) | HubLeave::Overrun => pipeline.is_drained_of(HUB),
         };
         leaving.is_over(now, judged && self.outbound.is_drained())

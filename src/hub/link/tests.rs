@@ -25,6 +25,7 @@ mod own_alerts;
 mod parking;
 mod renewal;
 mod too_large;
+mod turns;
 mod worked;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -322,6 +323,40 @@ async fn held_messages_are_bounded_when_the_output_stalls_and_then_finished() {
     assert_eq!(counters.dropped_at_most_once, 1);
     let taken_bytes = usize::try_from(counters.received_bytes).unwrap();
     assert!((HELD / 2..HELD + 70_000).contains(&taken_bytes), "{taken_bytes}");
+}
+
+/// Once more came than may be held, nothing is taken that comes at QoS 0 either, also when there is
+/// room again: it would only keep the connection from its end.
+#[tokio::test]
+async fn nothing_is_taken_at_most_once_while_the_rest_is_finished() {
+    let (link, _stop, _wake) = link(100_000);
+    let pipeline = link.pipeline.clone();
+    let (served, hub) = serve(link, 1 << 16);
+    let Flooded { mut hub, mut alerts, .. } = flood(hub, 1).await;
+    let taken = usize::try_from(pipeline.lock().counters.received).unwrap();
+    let mut acknowledged = 0;
+    while acknowledged + 1 < taken {
+        if let Some(id) = alerts.pop() {
+            hub.send(Packet::PubAck(PubAck::new(id))).await;
+            acknowledged += 1;
+        } else if let Packet::Publish(alert) = hub.next().await
+            && alert.qos == QoS::AtLeastOnce
+        {
+            alerts.push(alert.pkid);
+        }
+    }
+    hub.input(0, HOT).await;
+    while alerts.is_empty() || pipeline.lock().counters.dropped_at_most_once == 0 {
+        if let Packet::Publish(alert) = hub.next().await {
+            alerts.push(alert.pkid);
+        }
+    }
+    assert!(!pipeline.lock().is_over_bound(HUB, 1), "there is room");
+    hub.send(Packet::PubAck(PubAck::new(alerts[0]))).await;
+    while hub.next().await != Packet::Disconnect {}
+    let (link, end) = end_of(served).await;
+    assert!(matches!(end, Ok(HubLeave::Overrun)), "{end:?}");
+    assert_eq!(link.pipeline.lock().counters.received, taken as u64);
 }
 
 /// At the bound the twin's answer, which stands behind the inputs, is still found.

@@ -55,6 +55,11 @@ enum Habit {
 }
 
 impl Habits {
+    #[cfg(test)]
+    pub(super) fn are_those_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn habit(&self, endpoint: &Endpoint) -> Habit {
         let peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = peers.iter().find(|peer| peer.is_at(endpoint));

@@ -101,6 +101,11 @@ impl Lookups {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn are_those_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether no thread waits for the resolver.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {

@@ -2,13 +2,15 @@
 //! threshold's cell promise.
 //!
 //! A schedule that fails is printed by shuttle, which replays it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::cast_possible_truncation, reason = "the numbers are below ten")]
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use interleavings::host::threads::Notify;
 use interleavings::pipeline::limits::PIPELINE_BATCHES_MAX;
-use interleavings::pipeline::pool::{Pool, Wakes};
+use interleavings::pipeline::pool::{Pool, SourceWakes};
 use interleavings::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 use sluicegate::pipeline::message::{Batch, Findings, Message, SourceId, Span};
 use sluicegate::pipeline::parse::JsonPath;
@@ -43,8 +45,8 @@ fn batch(source: SourceId, sequence: u64, threshold: f64) -> Batch {
     }
 }
 
-fn start() -> (Pool, Wakes) {
-    let wakes: Wakes = Default::default();
+fn start() -> (Pool, SourceWakes) {
+    let wakes: SourceWakes = Default::default();
     let pool = Pool::start(WORKERS, &JsonPath::default(), &wakes).unwrap();
     (pool, wakes)
 }

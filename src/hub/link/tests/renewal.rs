@@ -1,7 +1,7 @@
 //! A token is renewed without losing, repeating or wrongly acknowledging anything.
 
 use super::*;
-use crate::hub::link::login::use_time;
+use crate::hub::link::login::{Renewal, use_time};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
 use crate::testing::daemon::{Daemon, Mood};
 
@@ -164,5 +164,21 @@ fn tokens_are_used_for_four_fifths_of_their_life() {
     let hour = Duration::from_secs(3600);
     for (jitter, expected) in [(0.0, 2700), (0.5, 2880), (1.0, 3060)] {
         assert_eq!(use_time(hour, jitter).as_secs_f64().round(), f64::from(expected));
+    }
+}
+
+/// A renewal ends with the connection that it belongs to: the daemon is not asked for a token that
+/// nobody will use.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_ends_with_its_connection() {
+    for is_dropped in [true, false] {
+        let daemon = Daemon::start("");
+        let (mut link, _stop, wake) = link_with(0, 1 << 20);
+        link.settings.credentials = Credentials::Workload(daemon.client());
+        let at = session::now() + RENEWAL;
+        let renewal = Some(Renewal::start(&link.settings, at, &wake)).filter(|_| !is_dropped);
+        let woken = timeout(RENEWAL * 2, wake.notified()).await.is_ok();
+        assert_eq!((woken, daemon.requests().len()), (!is_dropped, usize::from(!is_dropped)));
+        drop(renewal);
     }
 }

@@ -63,6 +63,15 @@ async fn a_connection_that_is_lost_is_no_end_in_good_order() {
     assert!(matches!(end, Err(End::Connection(_))), "{end:?}");
 }
 
+/// What one connection of the process has learnt of its peers, all know.
+#[tokio::test]
+async fn what_is_learnt_of_peers_is_shared() {
+    let (link, _stop, _wake) = link_with(0, 1 << 20);
+    let peers = Peers::default();
+    assert!(!link.peers.are_those_of(&peers));
+    assert!(link.with_peers(peers.clone()).peers.are_those_of(&peers));
+}
+
 /// The log calls a connection by what it calls itself in CONNECT.
 #[tokio::test]
 async fn its_name_in_the_log_is_its_client_id() {

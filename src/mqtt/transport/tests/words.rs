@@ -10,12 +10,13 @@ fn at() -> At {
     At { host: "h".to_owned(), port: 1 }
 }
 
-fn told(failure: Failure) -> String {
+fn shown(failure: Failure) -> String {
     ConnectError { failure, names: &NAMES }.to_string()
 }
 
-/// Every alert of TLS: one about the client's certificate leads there, one about nothing of it leads
-/// to port and way. Behind the handshake, as TLS 1.3 may tell it, only the first kind names a setting.
+/// Every alert of TLS: one about the client's certificate leads there, one about nothing of it
+/// leads to port and way. Behind the handshake, as TLS 1.3 may tell it, only the first kind names a
+/// setting.
 #[test]
 fn of_every_tls_alert() {
     for number in 0..=u8::MAX {
@@ -47,14 +48,14 @@ fn of_every_tls_alert() {
             (Failure::Tls { at: at(), source: source() }, "TLS handshake with h:1 failed", true),
             (Failure::Broken { at: at(), source: source() }, "h:1 did not answer CONNECT", false),
         ] {
-            let told = told(failure);
+            let message = shown(failure);
             let end = match (of_certificate, other) {
                 (Some(_), _) => "); see CERTIFICATE",
                 (None, true) => "); see PORT, WAY",
                 (None, false) => ")",
             };
             let begin = format!("{begin}: {meaning} (TLS alert: ");
-            assert!(told.starts_with(&begin) && told.ends_with(end), "{number}: {told}");
+            assert!(message.starts_with(&begin) && message.ends_with(end), "{number}: {message}");
         }
     }
 }
@@ -84,10 +85,13 @@ fn of_each_kind_of_certificate() {
         let is_untrusted = end == "; see ROOTS";
         let source = io::Error::other(rustls::Error::InvalidCertificate(bad));
         let error = ConnectError { failure: Failure::Tls { at: at(), source }, names: &NAMES };
-        let told = error.to_string();
-        assert!(told.starts_with("TLS handshake with h:1 failed: its certificate "), "{told}");
-        assert!(told.ends_with(end), "{told}");
-        assert_eq!(error.is_untrusted(), is_untrusted, "{told}");
+        let message = error.to_string();
+        assert!(
+            message.starts_with("TLS handshake with h:1 failed: its certificate "),
+            "{message}"
+        );
+        assert!(message.ends_with(end), "{message}");
+        assert_eq!(error.is_untrusted(), is_untrusted, "{message}");
     }
 }
 
@@ -138,17 +142,17 @@ fn of_other_ends_of_a_handshake() {
         (io::ErrorKind::UnexpectedEof.into(), format!("{CLOSED} (unexpected end of file)")),
     ];
     for (source, words) in rows {
-        let told = told(Failure::Tls { at: at(), source });
-        assert_eq!(told, format!("TLS handshake with h:1 failed: {words}; see PORT, WAY"));
+        let message = shown(Failure::Tls { at: at(), source });
+        assert_eq!(message, format!("TLS handshake with h:1 failed: {words}; see PORT, WAY"));
     }
 }
 
-/// The end in place of CONNACK: what ended is told, and by which way.
+/// The end in place of CONNACK: the error says what ended, and by which way.
 #[test]
 fn of_other_ends_behind_connect() {
-    let told = |kind: io::ErrorKind| told(Failure::Broken { at: at(), source: kind.into() });
+    let broken = |kind: io::ErrorKind| shown(Failure::Broken { at: at(), source: kind.into() });
     let words = "h:1 did not answer CONNECT: the connection failed (timed out)";
-    assert_eq!(told(io::ErrorKind::TimedOut), words);
+    assert_eq!(broken(io::ErrorKind::TimedOut), words);
     for (route, spoken) in [
         (Route::Direct, "MQTT over TLS"),
         (Route::WebSocket { proxy: None }, "MQTT over WebSocket"),
@@ -160,9 +164,9 @@ fn of_other_ends_behind_connect() {
         let endpoint = Endpoint { host, port: 1, route, tls, peers, names: &NAMES };
         let source = io::ErrorKind::ConnectionReset.into();
         let failure = Failure::unanswered(&endpoint, "d/m".to_owned(), 60, source);
-        let told = ConnectError { failure, names: &NAMES }.to_string();
+        let message = ConnectError { failure, names: &NAMES }.to_string();
         let words = format!("without a word: it speaks no {spoken} at this port, or refuses");
-        assert!(told.contains(&words), "{told}");
+        assert!(message.contains(&words), "{message}");
     }
 }
 
@@ -191,7 +195,7 @@ fn of_each_step_that_takes_too_long() {
         ),
     ];
     for (step, expected) in rows {
-        assert_eq!(told(Failure::Timeout { step, at: at() }), expected);
+        assert_eq!(shown(Failure::Timeout { step, at: at() }), expected);
     }
 }
 
@@ -211,14 +215,14 @@ fn of_every_code_of_connack() {
         // Those of MQTT 5 are known by their hexadecimal names.
         let number = if code >= 0x80 { format!("0x{code:02x}") } else { code.to_string() };
         let (client_id, keep_alive_s) = ("d/m".to_owned(), Some(60));
-        let told =
-            told(Failure::Refused { at: at(), client_id, keep_alive_s, code, peer: Peer::Broker });
+        let message =
+            shown(Failure::Refused { at: at(), client_id, keep_alive_s, code, peer: Peer::Broker });
         let begin = format!("h:1 refused \"d/m\": CONNACK {number} ({meaning}: ");
-        assert!(told.starts_with(&begin) && told.ends_with(end), "{told}");
+        assert!(message.starts_with(&begin) && message.ends_with(end), "{message}");
     }
 }
 
-/// A library's own text may name pages, of either scheme: none is told, and the rest is.
+/// A library's own text may name pages, of either scheme: the error shows none, and the rest.
 #[test]
 fn of_addresses_nothing_is_left() {
     let rows = [
@@ -231,8 +235,8 @@ fn of_addresses_nothing_is_left() {
         ("http://a.b, odd", ", odd"),
     ];
     for (text, expected) in rows {
-        let told = told(Failure::Broken { at: at(), source: io::Error::other(text) });
+        let message = shown(Failure::Broken { at: at(), source: io::Error::other(text) });
         let expected = format!("h:1 did not answer CONNECT: the connection failed ({expected})");
-        assert_eq!(told, expected, "{text}");
+        assert_eq!(message, expected, "{text}");
     }
 }
