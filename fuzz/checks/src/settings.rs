@@ -54,7 +54,7 @@ fn check_settings(settings: &Settings) {
     let seconds = Duration::from_secs;
     assert!(settings.hub.is_some() || settings.broker.is_some());
     assert!((seconds(5)..=seconds(1177)).contains(&settings.keep_alive));
-    assert!((seconds(10)..=seconds(3600)).contains(&settings.puback_timeout));
+    assert!((seconds(5)..=seconds(3600)).contains(&settings.puback_timeout));
     assert!(settings.drain_timeout <= seconds(60));
     assert!((HELD_BYTES_MIN..=HELD_BYTES_MAX).contains(&settings.held_bytes));
     assert!(settings.threshold.value().is_finite());
