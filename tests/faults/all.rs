@@ -36,7 +36,13 @@ fn main() -> ExitCode {
         arguments::Asked::Run(settings) => runner::run(&faults(), &settings),
         arguments::Asked::List => {
             table::list(&faults());
-            ExitCode::SUCCESS
+            match table::check_page(&faults()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    println!("{why}");
+                    ExitCode::FAILURE
+                }
+            }
         }
         arguments::Asked::Help => {
             println!("{}", arguments::HELP);

@@ -27,6 +27,11 @@ pub(crate) fn run(faults: &[Fault], settings: &Settings) -> ExitCode {
     let mut lines = side_by_side(&beside, settings, settings.jobs);
     lines.extend(side_by_side(&alone, settings, 1));
     lines.sort_by_key(|line| faults.iter().position(|fault| fault.name == line.name));
+    if settings.names.is_empty()
+        && let Err(why) = table::check_page(faults)
+    {
+        lines.push(Line::failed("the page of the rows", why));
+    }
     println!();
     table::print(&lines);
     let failed: Vec<&Line> = lines.iter().filter(|line| line.failure.is_some()).collect();
@@ -38,7 +43,7 @@ pub(crate) fn run(faults: &[Fault], settings: &Settings) -> ExitCode {
         if failed.is_empty() { "ok" } else { "FAILED" },
         lines.len() - failed.len(),
         failed.len(),
-        faults.len() - lines.len(),
+        faults.len() - alone.len() - beside.len(),
     );
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -14,11 +14,44 @@ pub(crate) struct Line {
     pub(crate) failure: Option<String>,
 }
 
+impl Line {
+    /// Of what is no row.
+    pub(crate) fn failed(name: &'static str, why: String) -> Self {
+        Self { name, found: Found::default(), took: Duration::ZERO, failure: Some(why) }
+    }
+}
+
 /// The rows, and what each does.
 pub(crate) fn list(faults: &[Fault]) {
     for fault in faults {
         println!("{:<32} {}", fault.name, fault.what);
     }
+}
+
+/// Between these lines stand the rows in docs/reliability.md.
+const BEGIN: &str = "<!-- rows: UPDATE_DOCS=1 cargo test -q -p faults -- --list -->\n";
+const END: &str = "\n<!-- end of the rows -->";
+
+/// Fails unless the page has exactly these rows; with `UPDATE_DOCS` it writes them there.
+///
+/// # Errors
+/// What to do about it.
+pub(crate) fn check_page(faults: &[Fault]) -> Result<(), String> {
+    let path = test_support::root().join("docs/reliability.md");
+    let page = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    let (before, rest) = page.split_once(BEGIN).ok_or("the page has no rows")?;
+    let (_, after) = rest.split_once(END).ok_or("the page's rows do not end")?;
+    let rows: String =
+        faults.iter().map(|fault| format!("| `{}` | {} |\n", fault.name, fault.what)).collect();
+    let right = format!("{before}{BEGIN}\n| row | what is done |\n|---|---|\n{rows}{END}{after}");
+    if page == right {
+        return Ok(());
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        return std::fs::write(&path, right).map_err(|error| error.to_string());
+    }
+    Err("docs/reliability.md has other rows: UPDATE_DOCS=1 cargo test -q -p faults -- --list"
+        .into())
 }
 
 /// What came out.

@@ -42,6 +42,7 @@ pub(super) const DOCUMENTS: &[(&str, Plans)] = &[
     ("docs/broker.md", BROKER),
     ("docs/edge-runtime.md", EDGE_RUNTIME),
     ("docs/load-testing.md", LOAD_TESTING),
+    ("docs/reliability.md", RELIABILITY),
     ("docs/scale-out.md", SCALE_OUT),
     ("docs/sensor.md", SENSOR),
     ("docs/tutorial.md", TUTORIAL),
@@ -105,6 +106,8 @@ const BROKER: Plans = &[
         ),
     ),
 ];
+
+const RELIABILITY: Plans = &[("tests/run faults", Not("a step of `tests/run`, of two minutes"))];
 
 const SCALE_OUT: Plans =
     &[("mosquitto", Run(0, &[("mosquitto_pub", Lines(6, "alerts/sensors/"))]))];
