@@ -42,7 +42,7 @@ pub(crate) fn check_page(faults: &[Fault]) -> Result<(), String> {
     let (before, rest) = page.split_once(BEGIN).ok_or("the page has no rows")?;
     let (_, after) = rest.split_once(END).ok_or("the page's rows do not end")?;
     let rows: String =
-        faults.iter().map(|fault| format!("| `{}` | {} |\n", fault.name, fault.what)).collect();
+        faults.iter().map(|fault| format!("| {} | {} |\n", fault.name, fault.what)).collect();
     let right = format!("{before}{BEGIN}\n| row | what is done |\n|---|---|\n{rows}{END}{after}");
     if page == right {
         return Ok(());
