@@ -94,6 +94,9 @@ pub(crate) struct BrokerWay {
     pub(crate) mosquitto: Mosquitto,
     /// What may have been acknowledged without the broker's knowing it any more.
     pub(crate) in_doubt: u64,
+    /// Killed, the broker is what it was when it last wrote down what it knows: no later than at
+    /// the last settling, but for what is in doubt.
+    pub(crate) is_stale_when_killed: bool,
     seen: Arc<Mutex<Seen>>,
     source: Source,
 }
@@ -111,7 +114,15 @@ impl BrokerWay {
         let wire = Wire::observed(mosquitto.port(), Box::new(observer));
         let module = Process::spawn("sluicegate", &mut command(&wire));
         let source = Source::default();
-        let mut way = Self { module, wire, mosquitto, in_doubt: WINDOW, seen, source };
+        let mut way = Self {
+            module,
+            wire,
+            mosquitto,
+            in_doubt: WINDOW,
+            is_stale_when_killed: false,
+            seen,
+            source,
+        };
         way.wait_until_ready();
         way
     }
@@ -162,8 +173,9 @@ impl Way for BrokerWay {
         self.source.kept()
     }
 
-    fn may_come_again_since(&mut self, sent: u64, _settled: u64) -> u64 {
-        sent.saturating_sub(self.source.kept() + self.in_doubt)
+    fn may_come_again_since(&mut self, sent: u64, settled: u64) -> u64 {
+        let known = if self.is_stale_when_killed { settled } else { sent - self.source.kept() };
+        known.saturating_sub(self.in_doubt)
     }
 }
 

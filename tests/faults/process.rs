@@ -95,15 +95,16 @@ fn hub_killed(trial: &mut Trial) {
 }
 
 fn broker_killed(trial: &mut Trial) {
-    kill_brokers(trial, PERSISTENT);
+    let mut way = BrokerWay::start_with(PERSISTENT);
+    way.is_stale_when_killed = true;
+    kill_brokers(trial, way);
 }
 
 fn broker_forgets(trial: &mut Trial) {
-    kill_brokers(trial, FORGETFUL);
+    kill_brokers(trial, BrokerWay::start_with(FORGETFUL));
 }
 
-fn kill_brokers(trial: &mut Trial, configuration: &str) {
-    let mut way = BrokerWay::start_with(configuration);
+fn kill_brokers(trial: &mut Trial, mut way: BrokerWay) {
     way.in_doubt = IN_DOUBT;
     again_and_again(trial, way, (10, 100), |stream, _| {
         stream.way.restart_broker();
