@@ -3,7 +3,7 @@
 use crate::trial::Form;
 
 /// How many rows run beside each other, unless told otherwise: they wait more than they compute.
-const JOBS: usize = 6;
+const JOBS: usize = 12;
 
 pub(crate) const HELP: &str = "\
 usage: tests/run faults [OPTION...] [NAME...]
@@ -12,7 +12,7 @@ usage: tests/run faults [OPTION...] [NAME...]
   NAME        only rows whose name contains one of these
   --long      as often and as long as the promises say, in place of two minutes
   --seed N    the same random instants as another run; else a new seed, which is printed
-  --jobs N    rows that run beside each other (6); those that measure run alone all the same
+  --jobs N    rows that run beside each other (12); those that measure run alone all the same
   --list      the rows, and what each does
 
 Variables stand for options: SLUICEGATE_FAULTS_LONG=1, SLUICEGATE_FAULTS_SEED=N.";

@@ -21,7 +21,7 @@ const BESIDE_BYTES: u64 = 16 << 20;
 const FULL_RATE: f64 = 20_000.0;
 const LARGE_BODY: usize = 2_000;
 /// The hub takes no more while it keeps so many: several times what the module may hold.
-const KEPT_MAX: usize = 100_000;
+const KEPT_MAX: usize = 70_000;
 
 pub(crate) fn faults() -> Vec<Fault> {
     let row = |name, what, run| Fault { name, what, must: Must::default(), is_alone: false, run };
@@ -128,7 +128,7 @@ fn certificate(trial: &mut Trial) {
 /// The hub reads nothing more, and hands over as much as the module takes, for whom it has more at
 /// every instant.
 fn stalled(trial: &mut Trial) {
-    let time = trial.either(Duration::from_secs(8), Duration::from_secs(60));
+    let time = trial.either(Duration::from_secs(5), Duration::from_secs(60));
     let mut way = HubWay::start_with(&[], |config| {
         config.window = 65_535;
         config.upstream_messages_max = 100;

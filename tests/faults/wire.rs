@@ -58,11 +58,11 @@ fn trial_of<W: Wired>(
 }
 
 fn reset<W: Wired>(trial: &mut Trial) {
-    trial_of::<W>(trial, (10, 100), |stream, _| stream.way.wire().reset());
+    trial_of::<W>(trial, (5, 100), |stream, _| stream.way.wire().reset());
 }
 
 fn cut_inside<W: Wired>(trial: &mut Trial) {
-    trial_of::<W>(trial, (10, 100), |stream, trial| {
+    trial_of::<W>(trial, (5, 100), |stream, trial| {
         let before = stream.way.wire().cuts_inside();
         stream.way.wire().cut_inside(if trial.random.bool() { Way::Up } else { Way::Down });
         stream.run_until("the wire is cut", |stream| stream.way.wire().cuts_inside() > before);
