@@ -154,6 +154,12 @@ impl Pipeline {
         self.threshold = self.cell.load().threshold;
     }
 
+    /// The same with a pool that a test has in its hands.
+    #[cfg(test)]
+    pub(crate) fn judging_by(self, pool: Pool) -> Self {
+        Self { pool, ..self }
+    }
+
     /// Takes a message in, to be judged by the threshold that was read last. `packet_id` is `None`
     /// for one that needs no acknowledgement.
     #[inline]

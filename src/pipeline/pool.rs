@@ -26,8 +26,31 @@ pub struct Pool {
     batches: Option<Sender<Batch>>,
     judged: Receiver<Batch>,
     threads: Vec<JoinHandle<()>>,
+    /// Those who judge.
+    workers: usize,
     /// Batches that are not back yet.
     out: usize,
+}
+
+/// One who judges: a thread, or a test in place of one.
+pub(crate) struct Worker {
+    parser: Parser,
+    outgoing: Sender<Batch>,
+    wakes: SourceWakes,
+}
+
+impl Worker {
+    /// Judges a batch, hands it back and wakes the connection of its source. False once nobody
+    /// takes it.
+    pub(crate) fn work(&mut self, mut batch: Batch) -> bool {
+        judge(&mut self.parser, &mut batch);
+        let source = batch.source;
+        if self.outgoing.send(batch).is_err() {
+            return false;
+        }
+        self.wakes[source as usize].notify_one();
+        true
+    }
 }
 
 impl Pool {
@@ -37,29 +60,40 @@ impl Pool {
     /// # Errors
     /// When the system refuses a thread.
     pub fn start(workers: usize, path: &JsonPath, wakes: &SourceWakes) -> io::Result<Self> {
-        let (batches, incoming) = bounded::<Batch>(PIPELINE_BATCHES_MAX);
-        let (outgoing, judged) = bounded(PIPELINE_BATCHES_MAX);
-        let mut threads = Vec::with_capacity(workers);
+        let (mut pool, incoming, outgoing) = Self::of(workers);
         for index in 0..workers {
             let (incoming, outgoing) = (incoming.clone(), outgoing.clone());
-            let (mut parser, wakes) = (Parser::new(path.clone()), wakes.clone());
-            threads.push(Builder::new().name(format!("parser-{index}")).spawn(move || {
-                for mut batch in incoming {
-                    judge(&mut parser, &mut batch);
-                    let source = batch.source;
-                    if outgoing.send(batch).is_err() {
+            let (parser, wakes) = (Parser::new(path.clone()), wakes.clone());
+            let mut worker = Worker { parser, outgoing, wakes };
+            pool.threads.push(Builder::new().name(format!("parser-{index}")).spawn(move || {
+                for batch in incoming {
+                    if !worker.work(batch) {
                         return;
                     }
-                    wakes[source as usize].notify_one();
                 }
             })?);
         }
-        Ok(Self { batches: Some(batches), judged, threads, out: 0 })
+        Ok(pool)
+    }
+
+    /// A pool whose batches come out, to be judged by the worker in any order.
+    #[cfg(test)]
+    pub(crate) fn by_hand(path: &JsonPath, wakes: &SourceWakes) -> (Self, Receiver<Batch>, Worker) {
+        let (pool, incoming, outgoing) = Self::of(1);
+        let (parser, wakes) = (Parser::new(path.clone()), wakes.clone());
+        (pool, incoming, Worker { parser, outgoing, wakes })
+    }
+
+    fn of(workers: usize) -> (Self, Receiver<Batch>, Sender<Batch>) {
+        let (batches, incoming) = bounded::<Batch>(PIPELINE_BATCHES_MAX);
+        let (outgoing, judged) = bounded(PIPELINE_BATCHES_MAX);
+        let threads = Vec::with_capacity(workers);
+        (Self { batches: Some(batches), judged, threads, workers, out: 0 }, incoming, outgoing)
     }
 
     /// Whether there is no thread to judge anything.
     pub fn is_empty(&self) -> bool {
-        self.threads.is_empty()
+        self.workers == 0
     }
 
     /// Hands a batch over.
@@ -89,6 +123,7 @@ impl Pool {
     /// of it.
     pub fn stop(&mut self) {
         self.batches = None;
+        self.workers = 0;
         for thread in self.threads.drain(..) {
             // A panic in a worker aborts the process in release builds; tests see it here.
             thread.join().expect("a parser thread panicked");

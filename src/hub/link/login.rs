@@ -149,11 +149,7 @@ impl HubLink {
     /// Connects with the token that a renewal has left, or with a new one.
     pub(super) async fn log_in(&mut self) -> Result<Connected, LoginError> {
         let tls = self.settings.trust.tls().await?;
-        let password = match self.password.take() {
-            Some(password) => password,
-            None => TokenSource::new(&self.settings).password().await?,
-        };
-        self.renew_at = password.renew_at;
+        let password = self.next_password().await?;
         let LinkSettings { identity, port, route, .. } = &self.settings;
         let (host, route) = (identity.gateway.clone(), route.clone());
         let peers = self.peers.clone();
@@ -169,6 +165,16 @@ impl HubLink {
         let session_present = acknowledged.session_present;
         let endpoint = endpoint.to_string();
         Ok(Connected { connection, session_present, endpoint, names })
+    }
+
+    /// The token that a renewal has left, or a new one: the one to be renewed next.
+    pub(crate) async fn next_password(&mut self) -> Result<TokenPassword, WorkloadError> {
+        let password = match self.password.take() {
+            Some(password) => password,
+            None => TokenSource::new(&self.settings).password().await?,
+        };
+        self.renew_at = password.renew_at;
+        Ok(password)
     }
 
     fn hello(&self, password: TokenPassword) -> Connect {
