@@ -47,4 +47,6 @@ pub mod settings;
 pub mod start;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const NO_WAITS: [&str; 2] =
     ["module/settings/hub::TOKEN_LIFETIME_MIN", "module/settings/hub::TOKEN_LIFETIME_MAX"];
 /// What tests alone are built with.
-const FOR_TESTS: &str = "testing";
+const FOR_TESTS: [&str; 2] = ["testing", "simulation"];
 /// Packages of other modules than the product's: one within another before that.
 const PACKAGES: [&str; 5] = ["loadgen/hub", "loadgen/load", "loadgen/report", "loadgen", "perf"];
 
@@ -107,7 +107,7 @@ fn modules(folder: &Path, found: &mut Vec<(String, String)>) {
         }
         let module = path.with_extension("");
         let module = module.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
-        if module.contains("tests") || module.starts_with(FOR_TESTS) {
+        if module.contains("tests") || FOR_TESTS.iter().any(|tests| module.starts_with(tests)) {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
