@@ -177,6 +177,7 @@ const GATES: Plans = &[
 const CONTRIBUTING: Plans = &[
     ("tests/run", Not("runs this test")),
     ("cargo test", Not("builds the workspace once more")),
+    ("cargo test -p sluicegate --lib simulation", Not("`tests/run unit` runs it")),
     ("cargo perf gate", Not(GATE)),
 ];
 
