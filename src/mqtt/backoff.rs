@@ -1,7 +1,7 @@
 //! How long to wait before the next attempt: exponential, bounded, with jitter.
 //!
-//! No wait is longer than 8 s: whatever was wrong with the peer, full rate is back within 10 s of
-//! its end, and nobody can tell the module when that is.
+//! No wait is longer than 5 s: whatever was wrong with the peer, full rate is back within 10 s of
+//! its end, what has gathered is worked off by then, and nobody can tell the module when it ends.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ pub const CUT: Bounds =
     Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
 /// The peer answers, and does not go on.
 pub const TRANSIENT: Bounds =
-    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(8) };
+    Bounds { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
 /// A refused identity: a person has to mend it, so the first waits are longer.
 pub const AUTHENTICATION: Bounds =
-    Bounds { first: Duration::from_secs(3), longest: Duration::from_secs(8) };
+    Bounds { first: Duration::from_secs(3), longest: Duration::from_secs(5) };
 
 /// Counts consecutive failures.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ mod tests {
         let mut backoff = Backoff::default();
         let waits: Vec<_> = (0..10).map(|_| backoff.next(TRANSIENT, 1.0).as_millis()).collect();
         assert_eq!(waits[..4], [100, 200, 400, 800]);
-        assert_eq!(waits[9], 8_000);
+        assert_eq!(waits[9], 5_000);
         backoff.reset();
         assert_eq!(backoff.next(TRANSIENT, 0.0).as_millis(), 50);
     }

@@ -281,21 +281,6 @@ impl<S: ByteStream> Connection<S> {
         }
     }
 
-    /// Waits so long for the answer to a PINGREQ that comes before half the keep-alive.
-    pub fn answers_within(&mut self, wait: Duration) {
-        self.keep_alive.answers_within(wait);
-    }
-
-    /// Asks the peer for a sign of life, with the next [`TICK`], as a publish waits for its PUBACK.
-    pub fn ask(&mut self) {
-        self.keep_alive.ask();
-    }
-
-    /// Whether such a question has no answer yet.
-    pub(crate) fn is_asking(&self) -> bool {
-        self.keep_alive.wants_answer()
-    }
-
     fn poll_keep_alive(
         &mut self,
         cx: &mut Context<'_>,

@@ -15,8 +15,26 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ConnectionError;
+use super::{ByteStream, Connection, ConnectionError};
 use crate::mqtt::limits::{ANSWER_WAIT, UNACKNOWLEDGED_MAX};
+
+impl<S: ByteStream> Connection<S> {
+    /// Waits so long for the answer to a PINGREQ that comes before half the keep-alive.
+    pub fn answers_within(&mut self, wait: Duration) {
+        self.keep_alive.answers_within(wait);
+    }
+
+    /// Asks the peer for a sign of life, with the next [`TICK`](super::TICK), as a publish waits
+    /// for its PUBACK.
+    pub fn ask(&mut self) {
+        self.keep_alive.ask();
+    }
+
+    /// Whether such a question has no answer yet.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.keep_alive.wants_answer()
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct KeepAlive {

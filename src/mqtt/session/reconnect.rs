@@ -3,11 +3,11 @@
 //! ```text
 //!   what happened last                         wait, doubled each time it happens in a row
 //!   nobody answered (DNS, TCP)                 0.1 s to  2 s
-//!   the peer would not go on                   0.1 s to  8 s
-//!   it refused the identity or a filter          3 s to  8 s
+//!   the peer would not go on                   0.1 s to  5 s
+//!   it refused the identity or a filter          3 s to  5 s
 //!   a connection that had worked was lost      0.1 s to  2 s
 //!   it is there, and a PUBACK did not come     0.1 s to  2 s
-//!   the peer hung up at what it refuses        0.1 s, and to  8 s where it takes nothing else
+//!   the peer hung up at what it refuses        0.1 s, and to  5 s where it takes nothing else
 //!   the connection was left in good order      none
 //! ```
 //! What happened last decides on the bounds. A connection that got something acknowledged ends the
@@ -26,7 +26,7 @@ use crate::mqtt::limits::{ANSWER_WAIT, ANSWER_WAIT_MAX, HEALTHY_AFTER};
 const SHORT: Duration = Duration::from_secs(5);
 /// The same once that is suspected: the other waits as long as we do before it comes back, so that
 /// each connection lives as long as the other's wait.
-const SHORT_OF_SUSPECTED: Duration = Duration::from_secs(16);
+const SHORT_OF_SUSPECTED: Duration = Duration::from_secs(10);
 /// So many of them in a row are told.
 pub(super) const THROWN_OUT: u32 = 3;
 
