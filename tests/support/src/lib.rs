@@ -1,9 +1,10 @@
 //! What the tests of several packages share.
 //!
 //! [`program()`] finds a program under test, never one of other sources. [`Process`] is a running
-//! one, [`kernel`] what is known of it outside. [`Mosquitto`] is a broker. [`Tree`] is a folder
-//! that stands for a work tree. [`Wire`] is a wire with faults, [`Client`] a peer that bears
-//! them. [`wait_until`] waits on conditions.
+//! one, [`kernel`] what is known of it outside. [`Mosquitto`] is a broker, and [`peer`] one by
+//! script, as [`daemon`] and [`proxy`] are. [`Tree`] is a folder that stands for a work tree.
+//! [`Wire`] is a wire with faults, [`Client`] a peer that bears them. [`wait_until`] waits on
+//! conditions.
 //!
 //! Nothing here is in a program. This package knows neither sluicegate nor loadgen, so that both
 //! can use it.
@@ -11,10 +12,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod client;
+pub mod daemon;
 pub mod kernel;
 mod mosquitto;
+pub mod peer;
 mod process;
 mod program;
+pub mod proxy;
 mod secrets;
 mod tree;
 mod wait;
