@@ -14,6 +14,14 @@ mod durable_way;
 mod fault;
 mod hub;
 mod hub_way;
+mod peer_acks;
+mod peer_clock;
+mod peer_daemon;
+mod peer_flood;
+mod peer_login;
+mod peer_proxy;
+mod peer_twin;
+mod peer_way;
 mod process;
 mod runner;
 mod source;
@@ -28,7 +36,19 @@ use fault::Fault;
 
 /// All rows.
 fn faults() -> Vec<Fault> {
-    [wire::faults(), process::faults(), hub::faults()].concat()
+    [
+        wire::faults(),
+        process::faults(),
+        hub::faults(),
+        peer_acks::faults(),
+        peer_login::faults(),
+        peer_twin::faults(),
+        peer_flood::faults(),
+        peer_clock::faults(),
+        peer_daemon::faults(),
+        peer_proxy::faults(),
+    ]
+    .concat()
 }
 
 fn main() -> ExitCode {

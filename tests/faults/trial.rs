@@ -1,5 +1,6 @@
 //! One row as it runs: what it may ask for, and what it has found.
 
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -7,6 +8,9 @@ use loadgen_load::outcome::Counts;
 use test_support::{Process, kernel};
 
 use crate::fault::Must;
+
+/// Lines of a log that are shown where one is missing.
+const WARNINGS_SHOWN: usize = 20;
 
 /// How much is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +67,34 @@ impl Trial {
         assert!(recovery <= most, "all was back only after {recovery:?}, not within {most:?}");
     }
 
+    /// Does several things at once, each with a trial of its own, and gathers what they found.
+    pub(crate) fn at_once<T: Sync>(&mut self, cases: &[T], run: impl Fn(&T, &mut Trial) + Sync) {
+        let mut trials: Vec<Trial> =
+            cases.iter().map(|_| Trial::new(self.form, self.random.fork(), self.must)).collect();
+        let run = &run;
+        std::thread::scope(|scope| {
+            let cases = cases.iter().zip(&mut trials);
+            let threads: Vec<_> =
+                cases.map(|(case, trial)| scope.spawn(move || run(case, trial))).collect();
+            let outcomes: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+            // What the first one says is what the row says.
+            outcomes
+                .into_iter()
+                .for_each(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic)));
+        });
+        for trial in trials {
+            let found = trial.found;
+            self.found.injections += found.injections;
+            self.found.sent += found.sent;
+            self.found.alerts += found.alerts;
+            self.found.lost += found.lost;
+            self.found.duplicates += found.duplicates;
+            self.found.worst_recovery = self.found.worst_recovery.max(found.worst_recovery);
+            self.found.memory_bytes = self.found.memory_bytes.max(found.memory_bytes);
+            self.log.extend(trial.log);
+        }
+    }
+
     /// Notes the memory and the log of a module: to be called before it ends, or is ended.
     pub(crate) fn observe(&mut self, module: &Process) {
         if module.is_running() {
@@ -99,7 +131,12 @@ impl Trial {
         }
         for text in self.must.log {
             let is_there = self.log.iter().any(|line| line.contains(text));
-            assert!(is_there, "no line of the log has {text:?}");
+            let warnings = || -> Vec<_> {
+                let has_level =
+                    |line: &&String| ["[WRN]", "[ERR]"].iter().any(|l| line.contains(l));
+                self.log.iter().filter(has_level).take(WARNINGS_SHOWN).collect()
+            };
+            assert!(is_there, "no line of the log has {text:?}: {:#?}", warnings());
         }
     }
 }
