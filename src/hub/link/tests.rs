@@ -17,6 +17,7 @@ use crate::twin::limits::FIRST_TWIN_WAIT;
 
 mod beside_a_broker;
 mod counted;
+mod damaged;
 mod deadlines;
 mod logged;
 mod login;

@@ -1,6 +1,7 @@
 //! Judging bodies: whichever way is taken, the verdict is the same, and the right one.
 
 mod agreement;
+mod damaged;
 mod digest;
 mod fast_path;
 mod grammar;

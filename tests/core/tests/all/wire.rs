@@ -1,9 +1,12 @@
 //! rumqttc's codec is the oracle: the same packets, the same faults, at the same places.
 
+mod damaged;
+
 use bytes::BytesMut;
 use proptest::prelude::*;
 use rumqttc::mqttbytes::v4::{
-    Packet, PubAck, PubComp, PubRec, PubRel, Publish, SubAck, SubscribeReasonCode, UnsubAck,
+    ConnAck, Connect, ConnectReturnCode, Packet, PubAck, PubComp, PubRec, PubRel, Publish, SubAck,
+    Subscribe, SubscribeReasonCode, UnsubAck,
 };
 use rumqttc::mqttbytes::{self, QoS};
 use sluicegate::mqtt::wire::{Incoming, Outgoing, decode, write_puback};

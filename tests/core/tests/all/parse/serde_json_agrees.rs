@@ -30,7 +30,7 @@ fn oracle(body: &[u8]) -> Option<Verdict> {
     (!is_near).then_some(if temperature > 25.0 { Alert(temperature) } else { Below })
 }
 
-fn compare(body: &[u8]) {
+pub(super) fn compare(body: &[u8]) {
     let Some(expected) = oracle(body) else { return };
     let verdict = Parser::default().judge(body, Threshold::DEFAULT);
     let is_same = match (verdict, expected) {
