@@ -175,6 +175,8 @@ fn an_alert_too_large_for_the_hub_does_not_stop_the_module() {
     scene.deliver(vec![numbered(1, 99)]);
     assert_eq!(number(&scene.take(1)[0]), 1);
     scene.wait_until_all_acknowledged();
+    // Another thread writes the log, and another one reads it.
+    module.wait_for_line(&["alert lost"]);
     assert_eq!(module.count("alert lost"), 1);
     assert_eq!(module.count("connected to"), 1, "the connection stays");
 }
