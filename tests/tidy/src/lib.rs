@@ -4,7 +4,7 @@
 //! files ──► tree ──┬──► outline (Rust) ──┬──► sizes, types, circles
 //!                  │                     ├──► constants, items
 //!                  ├──► markdown ────────┴──► links, paths, sentences
-//!                  └──────────────────────► lines, words
+//!                  └──────────────────────► lines, words, code_map
 //! ```
 //!
 //! `tests` runs every rule over the tree that this package is in, and shows all that a rule finds.
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod circles;
+pub mod code_map;
 pub mod constants;
 pub mod finding;
 pub mod items;

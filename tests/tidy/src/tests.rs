@@ -46,6 +46,11 @@ fn modules_make_no_circles() {
 }
 
 #[test]
+fn the_code_map_has_every_module() {
+    assert_tidy(code_map::check);
+}
+
+#[test]
 fn links_lead_somewhere() {
     assert_tidy(links::check);
 }

@@ -30,11 +30,13 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn is_product(path: &str) -> bool {
-    let is_of_tests = |part: &str| {
-        let name = part.trim_end_matches(".rs");
-        name == "testing" || name == "tests" || name.ends_with("_tests")
-    };
     path.starts_with("src/") && !path.split('/').any(is_of_tests)
+}
+
+/// Whether a file or folder of that name holds tests, or what they play with.
+pub(crate) fn is_of_tests(name: &str) -> bool {
+    let name = name.trim_end_matches(".rs");
+    name == "testing" || name == "tests" || name.ends_with("_tests")
 }
 
 #[cfg(test)]
