@@ -6,24 +6,25 @@ use crate::pipeline::message::Batch;
 use crate::pipeline::parse::Malformed;
 
 /// Counters since the process started. Plain numbers: the ingest thread alone counts.
+///
+/// `docs/counters.md` has what each field says, word for word (`tests/tidy`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
-    /// Messages received for `input1` and judged.
+    /// Messages taken to be judged: from the hub's `input1`, and from the broker.
     pub received: u64,
     /// Bytes of their bodies.
     pub received_bytes: u64,
-    /// Messages that came again while their first delivery was still open: not judged again.
+    /// Messages that came again while their first delivery was open: not judged again.
     pub redelivered: u64,
-    /// Messages received for other inputs: acknowledged and ignored.
+    /// Messages from the hub for other inputs: acknowledged and ignored.
     pub other_inputs: u64,
-    /// Messages that exceeded the threshold, but for `own_alerts`.
+    /// Messages that exceeded the threshold, without `own_alerts`.
     pub alerts: u64,
-    /// Alerts of this very module that a route brought back to its input, where they exceeded the
-    /// threshold again: not forwarded.
+    /// Alerts of this module that a route brought back to its input: not forwarded.
     pub own_alerts: u64,
     /// Alerts that the hub, or broker, acknowledged.
     pub forwarded: u64,
-    /// Messages that were passed over, as they were larger than is taken.
+    /// Messages acknowledged and not judged, as their packets were over the bound.
     pub oversized: u64,
     /// Alerts that no MQTT packet can carry.
     pub too_large: u64,
@@ -31,7 +32,7 @@ pub struct Counters {
     pub parked: u64,
     /// Alerts given up and kept in files, as the receiver hung up at each attempt to send them.
     pub refused: u64,
-    /// Connections that were replaced, as a PUBACK did not come.
+    /// Connections that were replaced, as a PUBACK did not come within `puback-timeout`.
     pub puback_timeouts: u64,
     /// Alerts sent again after a reconnect.
     pub resent: u64,
@@ -43,24 +44,23 @@ pub struct Counters {
     pub not_json: u64,
     /// Bodies whose temperature is not a number.
     pub temperature_not_a_number: u64,
-    /// QoS 0 messages dropped while everything held waited for the hub.
+    /// QoS 0 messages of the hub that were dropped at the bound of what may be held.
     pub dropped_at_most_once: u64,
-    /// Times that a broker was not read any more, because as much was held as may be.
+    /// How often reading from the broker stopped at the bound of what may be held.
     pub source_pauses: u64,
-    /// PUBACKs sent to the source, plus messages that need none.
+    /// PUBACKs sent to sources, and QoS 0 messages that are done with.
     pub settled: u64,
-    /// Desired patches received.
+    /// Desired patches received, or patches on the control topic.
     pub twin_callbacks: u64,
-    /// Desired values refused.
+    /// Thresholds in them, or in twin documents, that were refused.
     pub twin_refused: u64,
     /// Direct methods answered.
     pub methods: u64,
-    /// Connections that were accepted.
+    /// Connections that a hub or a broker accepted.
     pub connections: u64,
     /// Tokens renewed, each by replacing the connection.
     pub renewals: u64,
-    /// Packets that a client is not sent, and topics that nobody subscribed to, or only an earlier
-    /// run in a session that the broker kept.
+    /// Packets that nobody asked for, and answers to methods that could not be sent.
     pub unexpected: u64,
 }
 

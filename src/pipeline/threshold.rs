@@ -1,8 +1,9 @@
 //! The threshold in force, and the one comparison that uses it.
 //!
-//! The twin writes a [`Setting`] into the [`ThresholdCell`]; the ingest thread reads it once per
-//! batch, when the batch arrives, and the batch carries its threshold with it. So a message is
-//! judged by the setting that was in force when it arrived, however long it waits for a parser.
+//! The twin writes a [`Setting`] into the [`ThresholdCell`]; the pipeline reads it once a turn
+//! of a connection, before the messages of that turn, and again behind each change that came in it.
+//! A batch carries the threshold that was read last. So a message is judged by the setting that was
+//! in force when it arrived, however long it waits for a parser.
 //! The cell holds one setting: a newer one replaces it, nothing queues, nobody blocks.
 
 use std::cmp::Ordering;

@@ -4,7 +4,7 @@
 //! files ──► tree ──┬──► outline (Rust) ──┬──► sizes, types, circles
 //!                  │                     ├──► constants, items
 //!                  ├──► markdown ────────┴──► links, paths, sentences
-//!                  └──────────────────────► lines, words, code_map
+//!                  └──────────────────────► lines, words, code_map, counters
 //! ```
 //!
 //! `tests` runs every rule over the tree that this package is in, and shows all that a rule finds.
@@ -14,6 +14,7 @@
 pub mod circles;
 pub mod code_map;
 pub mod constants;
+pub mod counters;
 pub mod finding;
 pub mod items;
 pub mod lines;

@@ -51,6 +51,11 @@ fn the_code_map_has_every_module() {
 }
 
 #[test]
+fn counters_are_explained() {
+    assert_tidy(counters::check);
+}
+
+#[test]
 fn links_lead_somewhere() {
     assert_tidy(links::check);
 }
