@@ -4,8 +4,8 @@
 //!   socket.
 //! - Runs on whichever thread polls it; holds no thread of its own.
 //! - Bounds: [`connection::READ_BYTES`] a turn, [`connection::WRITE_HIGH_WATER_BYTES`] waiting to
-//!   be written, [`inflight::WINDOW_MAX`] publishes without PUBACK. At a bound the caller is told
-//!   to wait; nothing is dropped.
+//!   be written, [`inflight::WINDOW_MAX`] publishes without PUBACK. At a bound the caller has to
+//!   wait; nothing is dropped.
 //! - Knows neither Azure nor JSON.
 
 pub mod backoff;

@@ -138,8 +138,8 @@ impl<N: Naming> Outbound<N> {
         }
     }
 
-    /// A new connection: everything without PUBACK is due again. Returns a packet id for its
-    /// SUBSCRIBE, to be given back by [`subscribed`](Self::subscribed); one is always left.
+    /// A new connection: everything without PUBACK will be sent again on it. Returns a packet id
+    /// for its SUBSCRIBE, to be given back by [`subscribed`](Self::subscribed); one is always left.
     pub fn reconnected(&mut self) -> Option<u16> {
         self.end_trial();
         self.acknowledged = 0;
@@ -300,9 +300,9 @@ impl<N: Naming> Outbound<N> {
         self.window.saturating_add(self.acknowledged).saturating_sub(self.under_way())
     }
 
-    /// What is due by the clock; call it before [`send`](Self::send). Suspects are tried only while
-    /// `may_try`. Whether to send a PINGREQ now, whose answer is told by
-    /// [`answered`](Self::answered).
+    /// Does what the clock asks for: timeouts and trials. Call it before [`send`](Self::send).
+    /// Suspects are tried only while `may_try`. Whether to send a PINGREQ now, whose answer is told
+    /// by [`answered`](Self::answered).
     #[must_use]
     pub fn wants_ping(&mut self, now: Instant, may_try: bool, pipeline: &Pipeline) -> bool {
         if !self.is_watched {
@@ -317,8 +317,8 @@ impl<N: Naming> Outbound<N> {
         self.suspicion.prepare(now, at, may_try)
     }
 
-    /// Sends again what is due again, then new alerts, while the socket takes them and packet ids
-    /// last. With `only`, new alerts of that source alone.
+    /// Sends again what an earlier connection left without PUBACK, then new alerts, while the
+    /// socket takes them and packet ids last. With `only`, new alerts of that source alone.
     ///
     /// # Errors
     /// Never for topics that `naming` lets through; the codec's own signature says so.

@@ -459,8 +459,9 @@ impl Pipeline {
         self.sources[source as usize].redelivery.is_expecting()
     }
 
-    /// Whether a message that needs an acknowledgement is such a one. Then it is acknowledged once
-    /// its first delivery is settled, and must not be received again.
+    /// Whether a message that needs an acknowledgement came on an earlier connection and is still
+    /// open. Then it is acknowledged once its first delivery is settled, and must not be received
+    /// again.
     #[cold]
     pub fn redelivered(
         &mut self,

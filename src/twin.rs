@@ -109,7 +109,7 @@ impl Twin {
         }
     }
 
-    /// The next request to publish, if one is due.
+    /// The next request to publish, if the time of one has come.
     pub fn next_request(&mut self, now: Instant) -> Option<TwinRequest> {
         self.requests.next(now)
     }

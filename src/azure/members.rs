@@ -68,7 +68,8 @@ pub fn is_same(one: &str, other: &str) -> bool {
     one == other || value(one).is_some_and(|one| Some(one) == value(other))
 }
 
-/// What is told of a value that cannot be used: a number as it is, cut, anything else by its kind.
+/// How an error shows a value that cannot be used: a number as it is, cut, anything else by its
+/// kind.
 pub fn described(value: &str) -> &str {
     const BYTES_MAX: usize = 40;
     match kind(value) {

@@ -44,12 +44,12 @@ impl Control {
         self.cell.load().threshold
     }
 
-    /// A new connection: what the topic holds is going to be told again.
+    /// A new connection: the broker is going to send again what the topic holds.
     pub fn connected(&mut self) {
         self.has_come = false;
     }
 
-    /// The broker has told what it had retained. If that is nothing, although the topic held
+    /// The broker has sent what it had retained. If that is nothing, although the topic held
     /// something before, it was cleared in between: as if it were now.
     pub fn on_retained_delivered(&mut self) -> Option<Outcome> {
         (self.is_set && !self.has_come).then(|| self.on_patch(b"", false))

@@ -51,7 +51,7 @@ pub struct Outlet {
     context: Context,
     wake: Arc<Notify>,
     hold: Hold,
-    /// When the broker will have told what it had retained; `None` before it has answered on this
+    /// When the broker will have sent what it had retained; `None` before it has answered on this
     /// connection, and after that moment.
     delivered_by: Option<Instant>,
     /// Told to stop.

@@ -151,19 +151,18 @@ pub(crate) fn read_unmarked(path: &Path, bytes_max: u64) -> Result<Vec<u8>, File
     Ok(bytes)
 }
 
-/// Whether somebody else may read the file at `path` without being held up.
+/// Checks that the file at `path` can be read by another program without a wait, before that
+/// program opens it: that it is a regular one of at most `bytes_max`.
 ///
-/// # Errors
-/// As [`read`], as far as it can be told without opening it.
+/// # Errors As [`read`], as far as the file's metadata show it.
 pub fn check(path: &Path, bytes_max: u64) -> Result<(), FileProblem> {
     check_metadata(&fs::metadata(path)?, bytes_max)
 }
 
-/// Whether a file at `path` would take the place of a file, or of nothing: whoever reads from a
-/// FIFO would wait for ever.
+/// Checks that `path` is a regular file or nothing, so that a result may be written there. A FIFO
+/// or a device must not be replaced: somebody reads from it, and would wait for ever.
 ///
-/// # Errors
-/// [`FileProblem::Irregular`], or that it cannot be told.
+/// # Errors [`FileProblem::Irregular`], or the metadata cannot be read.
 pub fn check_replaceable(path: &Path) -> Result<(), FileProblem> {
     match check(path, u64::MAX) {
         Err(FileProblem::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),

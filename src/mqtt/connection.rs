@@ -65,7 +65,8 @@ pub struct Connection<S> {
     is_large: bool,
     /// The read buffer may begin with a whole packet.
     undecoded: bool,
-    /// Bytes still to come of a packet that is too large, and what is told once they are passed.
+    /// Bytes still to come of a packet that is too large, and what its owner gets once they are
+    /// passed.
     oversized: Option<(usize, QoS, Incoming)>,
     /// The end of the stream, until what came before it is taken.
     end: Option<ConnectionError>,
@@ -196,8 +197,8 @@ impl<S: ByteStream> Connection<S> {
         .await
     }
 
-    /// [`turn`](Self::turn) for those who are in no hurry: the packets are appended to `packets`,
-    /// each of its own.
+    /// [`turn`](Self::turn) for callers that need no speed, as tests: appends the packets to
+    /// `packets`, each in memory of its own.
     ///
     /// # Errors
     /// As [`turn`](Self::turn).

@@ -202,7 +202,7 @@ pub(crate) trait Client: Serve {
     /// Makes a connection. May be dropped at any await.
     async fn connect(&mut self) -> Result<Connected<Self::Stream>, FailedAttempt>;
 
-    /// Lets `work` come to its end, and does meanwhile what is due without a connection.
+    /// Runs `work` to its end, and meanwhile lets the client do what needs no connection.
     async fn idle<T>(&mut self, work: impl Future<Output = T>) -> T {
         work.await
     }
@@ -266,7 +266,7 @@ pub(crate) async fn run<C: Client>(client: &mut C) {
     }
 }
 
-/// Serves a connection to its end, and says how it began and ended. Break: it was the last.
+/// Serves a connection to its end, and logs how it began and ended. `Break`: it was the last one.
 async fn attend<C: Client>(
     client: &mut C,
     connected: Connected<C::Stream>,

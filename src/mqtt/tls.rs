@@ -27,7 +27,8 @@ use verifier::Verifier;
 #[derive(Debug, Clone)]
 pub struct Roots {
     anchors: RootCertStore,
-    /// Those that somebody chose one by one: a peer that has one of them is trusted as it stands.
+    /// Certificates that somebody chose one by one: a server that shows one of them is trusted as
+    /// it stands.
     chosen: Vec<CertificateDer<'static>>,
 }
 
@@ -37,7 +38,7 @@ impl Roots {
         Self { anchors: RootCertStore::empty(), chosen: Vec::new() }
     }
 
-    /// Those that the system trusts, of whom nobody chose any for this peer.
+    /// The roots that the system trusts. Nobody chose one of them for this peer.
     pub fn of_system(anchors: RootCertStore) -> Self {
         Self { anchors, chosen: Vec::new() }
     }
@@ -71,7 +72,8 @@ pub fn client_config(roots: Roots) -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(builder(roots)?.with_no_client_auth()))
 }
 
-/// The same with a client certificate, which those that vouch for it may stand around, and its key.
+/// The same with a client certificate and its key. `chain` may hold the certificates of its issuers
+/// too, in any order.
 ///
 /// # Errors
 /// A sentence, when the key cannot be used or belongs to none of them.
@@ -87,8 +89,7 @@ pub fn client_config_as(
 
 /// Like [`client_config`], from certificates, each of which must be able to be a root.
 ///
-/// # Errors
-/// When one cannot.
+/// # Errors One of them cannot be a root.
 pub fn trusting(
     certificates: impl IntoIterator<Item = CertificateDer<'static>>,
 ) -> Result<Arc<ClientConfig>, rustls::Error> {

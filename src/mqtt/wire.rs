@@ -1,8 +1,8 @@
 //! PUBLISH and PUBACK on plain bytes (MQTT 3.1.1 §3.3, §3.4): what the hot path reads and writes.
 //!
-//! Reading takes nothing out of the buffer and allocates nothing: a packet is told by the places of
-//! its parts. Every other packet, and every fault, is left to rumqttc's codec, which is also the
-//! oracle of the tests.
+//! Reading takes nothing out of the buffer and allocates nothing: a packet is the places of its
+//! parts. Every other packet, and every fault, is left to rumqttc's codec, which is also the oracle
+//! of the tests.
 
 use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::v4::Packet;

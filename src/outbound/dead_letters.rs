@@ -7,7 +7,8 @@
 //! - Bounded: [`FILES_MAX`] and [`BYTES_MAX`] in the folder. When full, nothing is written. What it
 //!   holds is kept in memory, and counted anew once in `RECOUNT_INTERVAL`.
 //! - Processes may share a folder: each takes up the files for its own destination alone.
-//! - Anybody may put anything there: what is no regular file of that size is told of, and stays.
+//! - Anybody may put anything there: what is no regular file of that size is named in the log, and
+//!   stays.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -35,7 +36,7 @@ const ENTRIES_MAX: usize = 10 * FILES_MAX;
 const RECOUNT_INTERVAL: Duration = Duration::from_secs(60);
 /// The same, once it is full or cannot be written: somebody may mend that.
 const RECOUNT_INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// Files that cannot be read and have a line each at a start.
+/// Of how many files that cannot be read the log has a line each, at a start.
 const LINES_MAX: usize = 10;
 /// A file that was not finished in this time never will be: its process is gone.
 const UNFINISHED_AGE: Duration = Duration::from_secs(600);
@@ -44,7 +45,7 @@ const PENDING: &str = "pending";
 const REFUSED: &str = "refused";
 const UNFINISHED: &str = "tmp";
 
-/// What is told of an alert in the first line of its file.
+/// What the first line of a file says of its alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Where it was to go.
@@ -150,7 +151,7 @@ impl DeadLetters {
     }
 
     /// What waits for this destination since an earlier run, oldest first. What cannot be read, or
-    /// waits for another one, is told of and stays.
+    /// waits for another one, is named in the log and stays.
     pub fn pending(&self) -> Vec<(FileName, Header, Vec<u8>)> {
         let files = match self.files() {
             Ok(files) => files,

@@ -40,7 +40,7 @@ impl<N: Naming> Outbound<N> {
     }
 
     /// The peer hung up, or never answered a publish; not when the link is known to be dead. Parks
-    /// and gives up what is due for it, which takes as long as the disk does.
+    /// and gives up the alerts whose trials are over, which takes as long as the disk does.
     pub fn hung_up(&mut self, now: Instant, pipeline: &mut Pipeline) -> HungUp {
         let oldest = self.oldest_under_way();
         let blame = self.suspicion.hung_up(now, self.acknowledged, oldest);

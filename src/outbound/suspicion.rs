@@ -177,8 +177,8 @@ impl Suspicion {
         self.is_careful &= waiting > 0;
     }
 
-    /// Looks at the clock, and begins a trial where one is due and `may_try`. Whether a PINGREQ is
-    /// to be sent now.
+    /// Looks at the clock, and begins a trial where a suspect's time has come and `may_try`.
+    /// Whether a PINGREQ is to be sent now.
     pub(super) fn prepare(&mut self, now: Instant, at: Use, may_try: bool) -> bool {
         if self.is_careful {
             match self.here.ping {
@@ -212,9 +212,9 @@ impl Suspicion {
         false
     }
 
-    /// The trial that is due: behind others where there are any, and one trial of parked suspects
-    /// after the other. What is not parked yet does not wait until all older publishes were sent:
-    /// in a stream of bad ones there would always be some.
+    /// The trial that may begin now: behind other publishes where there are any, and one trial of
+    /// parked suspects after the other. What is not parked yet does not wait until all older
+    /// publishes were sent: in a stream of bad ones there would always be some.
     fn begin(&self, now: Instant, at: Use) -> Option<Trial> {
         let is_behind_others = at.acknowledged > self.here.acknowledged_before;
         let is_idle = at.under_way == 0 && !at.has_new && !at.has_old;

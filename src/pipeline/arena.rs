@@ -62,7 +62,7 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// For one who keeps about `bytes_max` and no more.
+    /// An arena for a source that may hold about `bytes_max`.
     pub fn new(bytes_max: usize) -> Self {
         Self {
             chunk_bytes: (bytes_max / CHUNK_SHARE).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX),

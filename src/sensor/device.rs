@@ -1,9 +1,9 @@
 //! What the environmental sensor does: a state machine without clock, socket or log.
 //!
-//! - In: commands, desired values and the time. Out: answers, and what is due: telemetry, reported
-//!   properties, notes for the log.
+//! - In: commands, desired values and the time. Out: answers, and what is to be sent at that time:
+//!   telemetry, reported properties, notes for the log.
 //! - Nothing here waits for anything: each telemetry message, property change and diagnostic run
-//!   has its own instant at which it is due, so none delays another.
+//!   has an instant of its own, so none delays another.
 //! - Bounded: one pending change per writable property, as a newer value supersedes one that is not
 //!   in force yet (which is then never acknowledged), and one refusal behind it, which says what is
 //!   in force; [`DIAGNOSTICS_MAX`] diagnostic runs, beyond
@@ -60,7 +60,7 @@ impl CommandResponse {
     }
 }
 
-/// A writable property on its way to a new value, or a refusal of one that is not told yet.
+/// A writable property on its way to a new value, or a refusal of one that is not reported yet.
 #[derive(Debug)]
 struct PendingChange {
     property: Writable,
@@ -110,7 +110,7 @@ impl Device {
         Action::Report(STATE, json!("true"))
     }
 
-    /// Carries out a command, or begins to; the answer is due at once.
+    /// Carries out a command, or begins to; the answer is sent at once.
     pub fn command(&mut self, name: &str, payload: &[u8], now: Instant) -> CommandResponse {
         let done = CommandResponse { status: 200, body: None };
         match Command::named(name) {
@@ -166,7 +166,7 @@ impl Device {
         changes.chain(diagnostics).chain(self.telemetry_due).min()
     }
 
-    /// Everything that is due, appended to `actions`.
+    /// Appends to `actions` everything whose instant has come.
     pub fn due(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if self.deadline().is_none_or(|deadline| now.instant < deadline) {
             return;
@@ -198,7 +198,7 @@ impl Device {
 }
 
 impl Diagnostics {
-    /// Takes all steps that are due; true when that was the last.
+    /// Takes all steps whose instant has come; true when that was the last.
     fn advance(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
         while self.due <= now.instant {
             self.done += 1;

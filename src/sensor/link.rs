@@ -182,7 +182,7 @@ impl DeviceLink {
             &PROVISIONING_NAMES,
         );
         let line = format!("registering {} with {endpoint}", enrollment.registration_id);
-        // What fails again and again is told by its failures.
+        // What fails again and again is in the log by its failures.
         if self.failure.is_some() {
             debug!("{line}");
         } else {
@@ -198,7 +198,7 @@ impl DeviceLink {
             fastrand::u32(..),
             session::now(),
         );
-        // What is told of registrations outlives each of them.
+        // What the log has said of registrations outlives each of them.
         let mut progress = std::mem::take(&mut self.progress);
         let registering = register::register(&endpoint, hello, registration, &mut progress);
         let registered = self.idle(registering).await;
@@ -221,7 +221,8 @@ impl DeviceLink {
         Ok(assignment)
     }
 
-    /// The same assignment as before may be a new device of the same name: it is told everything.
+    /// The same assignment as before may be a new device of the same name, so everything is
+    /// reported to it again.
     fn assigned(&mut self, assignment: Assignment) {
         self.twin.forget();
         self.is_new = true;
@@ -300,7 +301,7 @@ impl DeviceLink {
         session::now() + lifetime.mul_f64(0.75 + 0.05 * fastrand::f64())
     }
 
-    /// Takes from the device what is due.
+    /// Takes from the device what it has to send now.
     fn tick(&mut self) {
         let mut actions = Vec::new();
         self.device.due(Moment { instant: session::now(), utc: utc::now() }, &mut actions);

@@ -98,7 +98,7 @@ impl SensorTwin {
         self.requests.is_waiting()
     }
 
-    /// The next request to publish, if one is due.
+    /// The next request to publish, if the time of one has come.
     pub fn next_request(&mut self, now: Instant) -> Option<TwinRequest> {
         self.requests.next(now)
     }
@@ -226,7 +226,7 @@ impl SensorTwin {
         wanted
     }
 
-    /// Reports again what left before the document told what else the twin holds.
+    /// Reports again what was sent before the document showed what else the twin holds.
     fn mend_reports(&mut self, reported: &[Option<&str>; Writable::ALL.len()]) {
         let reported = Writable::ALL.into_iter().zip(&mut self.answers).zip(reported);
         for ((property, answers), report) in reported {

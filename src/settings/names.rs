@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use super::Spec;
 use crate::host::text::{nearest, shown};
 
-/// The same of whole variables, where even what they begin with may be misspelt.
+/// How alike whole variables must be, where even what they begin with may be misspelt.
 const SLIP_MIN: f64 = 0.95;
-/// Most names that are told one by one.
+/// Most names that have a warning each.
 const SHOWN_MAX: usize = 10;
 
 /// The variables that a program reads.

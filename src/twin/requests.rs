@@ -1,13 +1,13 @@
-//! The requests about one twin: which is due, and which answer counts. The same for the module's
-//! twin and the sensor's.
+//! The requests about one twin: which is to be sent now, and which answer counts. The same for the
+//! module's twin and the sensor's.
 //!
 //! - In: what is to be asked for and reported, answers, the time. Out: requests to publish.
 //! - A document counts whichever GET of its connection it answers, unless a patch in force is
 //!   newer.
-//! - Bounded: one GET and one report of each property are due at a time; a newer report replaces
-//!   the older. Each is sent again, under a new id, after [`TWIN_ANSWER_WAIT`], then after twice
-//!   that, up to [`TWIN_ANSWER_WAIT_MAX`], and after a reconnect. What the hub puts off (429, 5xx)
-//!   waits as long; a report that it calls invalid (4xx) is given up.
+//! - Bounded: one GET and one report of each property wait for an answer at a time; a newer report
+//!   replaces the older. Each is sent again, under a new id, after [`TWIN_ANSWER_WAIT`], then after
+//!   twice that, up to [`TWIN_ANSWER_WAIT_MAX`], and after a reconnect. What the hub puts off (429,
+//!   5xx) waits as long; a report that it calls invalid (4xx) is given up.
 //!
 //! Source: Azure IoT Hub over MQTT, "Retrieving a device twin's properties", "Update reported
 //! properties".
@@ -108,8 +108,8 @@ impl Requests {
         }
     }
 
-    /// A new connection: the document is asked for, reports without answer are due again, and
-    /// no answer to an earlier request counts.
+    /// A new connection: the document is asked for, reports without answer are sent again, and no
+    /// answer to an earlier request counts.
     pub(crate) fn connected(&mut self) {
         self.is_wanted = true;
         self.get = Pending::new();
@@ -219,7 +219,7 @@ impl Requests {
         TwinAnswer::Failed(problem)
     }
 
-    /// The next request to publish, if one is due.
+    /// The next request to publish, if the time of one has come.
     pub(crate) fn next(&mut self, now: Instant) -> Option<TwinRequest> {
         if self.is_wanted && self.get.is_due(now) {
             let topic = topics::twin_get(&self.ids.make());

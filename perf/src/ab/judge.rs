@@ -14,9 +14,9 @@ use paired::Summary;
 
 /// A change of the median beyond this, either way, counts.
 pub const CHANGE: f64 = 0.03;
-/// Chance below this is none.
+/// A difference whose p is below this is not put down to chance.
 pub const P_MAX: f64 = 0.01;
-/// The same where it is confirmed: whoever looks several times sees more by chance.
+/// The same for the look that confirms it: who looks several times finds more by chance.
 pub const P_CONFIRMED_MAX: f64 = 0.001;
 /// Most sets of pairs of A against B.
 pub const SETS_MAX: usize = 4;

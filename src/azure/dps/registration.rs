@@ -39,9 +39,9 @@ pub struct Request {
 /// What an answer meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationProgress {
-    /// The service is still at it; the next request is due after this time.
+    /// The service is still at it; the next request is sent after this time.
     Assigning(Duration),
-    /// Too many requests (429) or the service is ill (5xx); the same request is due again after
+    /// Too many requests (429) or the service is ill (5xx); the same request is sent again after
     /// this time.
     Busy(u32, Duration),
     /// Done.
@@ -110,7 +110,7 @@ fn advice(status: u32) -> &'static str {
 pub struct Registration {
     body: String,
     started: Instant,
-    /// When the next request is due, or the last one again.
+    /// When to send the next request, or the last one again.
     due: Instant,
     /// Known once the service began to assign: from then on it is polled.
     operation_id: Option<String>,
@@ -120,7 +120,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// A registration whose first request is due at `now`. `rid_prefix` tells its requests from
+    /// A registration whose first request is sent at `now`. `rid_prefix` tells its requests from
     /// those of others: give it a random number.
     pub fn new(
         registration_id: &str,
@@ -144,7 +144,7 @@ impl Registration {
         self.due.min(self.started + REGISTRATION_TIME_MAX)
     }
 
-    /// The next request, if one is due.
+    /// The next request, if its time has come.
     ///
     /// # Errors
     /// At the bounds of requests and of time.

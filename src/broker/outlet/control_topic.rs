@@ -97,7 +97,7 @@ impl Outlet {
         true
     }
 
-    /// The broker has told what it had retained.
+    /// The broker has sent what it had retained.
     pub(super) fn on_retained_delivered(&mut self) {
         if let Some(Outcome::Applied(threshold)) = self.control.on_retained_delivered() {
             info!("control topic: cleared while there was no connection; in force: {threshold}");

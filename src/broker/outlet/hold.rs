@@ -7,7 +7,8 @@ use tracing::warn;
 use crate::pipeline::Pipeline;
 use crate::twin::limits::FIRST_TWIN_WAIT;
 
-/// It outlives connections: a broker that ends each of them early does not prolong it.
+/// The wait for what the control topic holds. It outlives connections: a broker that ends each of
+/// them early does not prolong it.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
     /// None before the first connection.
@@ -21,17 +22,17 @@ impl Hold {
         self.until.get_or_insert(now + FIRST_TWIN_WAIT);
     }
 
-    /// Nothing more is waited for.
+    /// The control topic's value is known, or there is none: nothing more is waited for.
     pub(super) fn known(&mut self) {
         self.is_known = true;
     }
 
-    /// When it ends by itself.
+    /// The latest end of the wait.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Ends the pipeline's hold when that is due.
+    /// Ends the pipeline's hold once the topic's value is known, or the time is over.
     pub(super) fn end_when_due(&self, pipeline: &mut Pipeline, now: Instant) {
         let is_over = self.until.is_some_and(|until| now >= until);
         if !pipeline.is_holding() || !(self.is_known || is_over) {

@@ -2,8 +2,8 @@
 //!
 //! A broker that knows none (RabbitMQ 3.10, Aedes, amqtt) takes `$share/GROUP/FILTER` for an
 //! ordinary filter: it grants it, and no topic ever matches it. Nothing on the wire tells; so the
-//! first [`SHARED_SILENCE`] on a connection in which no shared filter brings anything is told of,
-//! once, with what it may mean. What comes by ordinary filters beside them is no sign of life,
+//! first [`SHARED_SILENCE`] on a connection in which no shared filter brings anything makes one
+//! warning, with what it may mean. What comes by ordinary filters beside them is no sign of life,
 //! unless a shared filter lets its topic in as well.
 //!
 //! Pure. Looked at until the first such message or the warning, then never again.
@@ -20,7 +20,7 @@ pub(super) struct Silence {
     filters: Vec<TopicFilter>,
     /// When to tell; `None` without a subscription.
     until: Option<Instant>,
-    /// Something came, or it was told.
+    /// Something came, or the warning was logged.
     is_over: bool,
 }
 

@@ -36,7 +36,7 @@ impl<T> From<T> for Reread<T> {
 }
 
 impl<T> Reread<T> {
-    /// `value` until it is read from `paths` by `read`, which is told the last value.
+    /// `value` until it is read from `paths` by `read`, which gets the last value.
     pub fn new(
         value: T,
         paths: impl Into<Arc<[PathBuf]>>,

@@ -1,4 +1,4 @@
-//! Folds what fails again and again into few lines: pure, told what failed and when.
+//! Folds what fails again and again into few lines: pure; its caller says what failed and when.
 //!
 //! ```text
 //!   a reason for the first time          in full
@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 /// Most reasons that are known at a time.
 pub const REASONS_MAX: usize = 8;
-/// A reason that lasts is told once in this time at least.
+/// A reason that lasts has a line once in this time at least.
 pub const NOTICE_INTERVAL: Duration = Duration::from_secs(600);
-/// So many cuts of what had worked are told in full.
+/// So many cuts of connections that had worked have a line each.
 pub const CUTS_IN_FULL: u64 = 10;
-/// What has worked for so long is well again: what fails then is told anew.
+/// A connection that lasted for so long ends the outage: the next failure has a full line again.
 pub const STEADY_AFTER: Duration = Duration::from_secs(60);
 
-/// What is to be told of a failure.
+/// What the log has to say of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// The whole of it.
@@ -49,13 +49,13 @@ impl fmt::Display for Away {
     }
 }
 
-/// A reason that has been told.
+/// A reason that has had a line.
 #[derive(Debug)]
 struct Reason {
     /// The text without what changes from one time to the next.
     key: String,
     times: u64,
-    /// At which it is told next.
+    /// The count at which it has its next line.
     next: u64,
     logged_at: Instant,
 }
@@ -129,7 +129,7 @@ impl Outage {
         self.series.map(|series| series.away(now))
     }
 
-    /// It has worked for [`STEADY_AFTER`], or ended as it should: what fails next is told in full.
+    /// It has worked for [`STEADY_AFTER`], or ended as it should: the next failure has a full line.
     pub fn is_over(&mut self) {
         *self = Self::default();
     }

@@ -219,8 +219,8 @@ impl HubLink {
             _ => (404, json!({ "error": format!("unknown method {name:?}; there is: stats") })),
         };
         let topic = topics::method_response(status, rid);
-        // A hub that does not read its answers, or asks with a name for each of its atoms, is told
-        // nothing; its caller gets a time-out.
+        // A hub that does not read its answers, or whose request id is too long for a topic, gets
+        // no answer, and its caller a time-out.
         if topic.len() > TOPIC_BYTES_MAX || !connection.is_writable() {
             pipeline.counters.unexpected += 1;
             return Ok(());

@@ -88,8 +88,8 @@ impl Serve for HubLink {
         self.settings.puback_timeout
     }
 
-    /// Nothing of the last connection is acknowledged on this one, everything unacknowledged is due
-    /// again, and the subscriptions are made, whatever the hub says that it has kept.
+    /// Nothing of the last connection is acknowledged on this one, everything unacknowledged will
+    /// be sent again, and the subscriptions are made, whatever the hub says that it has kept.
     fn open(&mut self, session_present: bool, now: Instant) -> Result<Ask, End> {
         self.leaving = None;
         self.hold_until = now + FIRST_TWIN_WAIT;

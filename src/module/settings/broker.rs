@@ -32,7 +32,7 @@ const OF_BROKER: [Spec; 7] = [
 const OF_STANDALONE: [Spec; 3] = [ALERTS_TOPIC, CONTROL_TOPIC, REPORTED_TOPIC];
 /// Longest client id: with the outlet's ending it still fits into MQTT (3.1.1 §1.5.3).
 const CLIENT_ID_BYTES_MAX: usize = 65_535 - OUTLET_ENDING.len();
-/// Most pairs of overlapping filters that are told one by one.
+/// Most pairs of overlapping filters that have a warning each.
 const OVERLAPS_SHOWN_MAX: usize = 10;
 
 /// `None` when there is no broker, or a problem, which is noted.

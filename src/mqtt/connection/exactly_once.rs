@@ -84,7 +84,7 @@ impl ExactlyOnce {
                 Some(id) => self.received(id, publish.qos(), out),
                 None => true,
             },
-            // Known already: it was told of where its end was found.
+            // Not handed over again: its owner had it where its end was found.
             Incoming::TooLarge { .. } | Incoming::PubAck(_) => true,
             Incoming::Other(packet) => match &**packet {
                 Packet::PubRel(release) if release.pkid != 0 => {

@@ -1,7 +1,7 @@
 //! When to ask the peer for a sign of life, and when to stop waiting for it.
 //!
 //! - In: once a [`TICK`](super::TICK), whether something was sent or heard since the last one, and
-//!   the time. Out: that a PINGREQ is due, or that the connection is over. Pure.
+//!   the time. Out: that its caller has to send PINGREQ, or that the connection is over. Pure.
 //! - A peer is asked when nothing was sent for half the keep-alive, which the protocol wants, and
 //!   when nothing was heard for so long: what is sent into a dead connection proves nothing.
 //! - It is asked already after [`UNACKNOWLEDGED_MAX`] when nothing was heard behind what was sent

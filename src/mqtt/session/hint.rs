@@ -1,4 +1,4 @@
-//! What may be behind the end of a connection, where its course tells something.
+//! What may be behind the end of a connection, judged by how long it lived and was silent.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::mqtt::{ConnectionError, mqttbytes};
 
 /// A peer that hangs up so soon after CONNACK did not like the client.
 const SOON: Duration = Duration::from_secs(2);
-/// Silence of so long may be why a connection was closed.
+/// A connection that was silent for so long may have been closed for that.
 const SILENCE_MIN: Duration = Duration::from_secs(5);
 
 /// How a connection went, until it was lost.
@@ -94,7 +94,7 @@ mod tests {
         format!("lost: {end}{}", course.hint(&end, "d/m", &NAMES))
     }
 
-    /// As for the sensor: nobody is told to look for a setting that there is not.
+    /// The sensor has no setting for the keep-alive, so no hint names one.
     #[test]
     fn a_keep_alive_that_nobody_can_set_is_not_told() {
         const FIXED: Names = Names { keep_alive: "", ..NAMES };
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(course.hint(&end, "d/m", &NAMES), "");
     }
 
-    /// Each end is told in one sentence, with what to do where its course tells something.
+    /// Each end is one sentence, with what to do where the connection's course shows a reason.
     #[test]
     fn ends_are_told_by_their_course() {
         const SOON: &str = " soon after CONNACK; \"d/m\" may be in use twice, or may not do what \

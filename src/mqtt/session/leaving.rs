@@ -1,4 +1,5 @@
-//! A connection that is being left: what is in flight has some time to be acknowledged.
+//! A connection that its client is going to leave: what is in flight has some time to be
+//! acknowledged.
 
 use std::time::{Duration, Instant};
 

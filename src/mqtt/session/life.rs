@@ -17,11 +17,12 @@ use crate::host::logging::outage::{Away, Lasting, Notice, Outage, STEADY_AFTER};
 pub(super) struct Life {
     pub(super) reconnect: Reconnect,
     outage: Outage,
-    /// Before the next attempt.
+    /// How long to wait before the next attempt.
     pub(super) wait: Option<Duration>,
-    /// What the last attempt has read.
+    /// The files that the last attempt has read.
     pub(super) files: Watch,
-    /// The last loss was one of many, and went untold: so does the connection behind it.
+    /// The last loss was one of many, and has no line in the log. The connection behind it has none
+    /// either.
     is_quiet: bool,
 }
 
@@ -38,8 +39,8 @@ impl Life {
         }
     }
 
-    /// There is a connection, which is told unless it may end as fast as many before it: then this
-    /// is the line for once it has lasted.
+    /// A connection was made, and the log says so. But where many before it ended fast, this
+    /// returns the line instead, to be logged once the connection has lasted.
     #[cold]
     pub(super) fn connected(
         &mut self,
@@ -83,7 +84,7 @@ impl Life {
         }
     }
 
-    /// What fails next is told anew.
+    /// The outage is over: the next failure is logged in full.
     pub(super) fn is_well(&mut self) {
         self.outage.is_over();
         self.is_quiet = false;
@@ -97,7 +98,7 @@ impl Life {
     }
 }
 
-/// Lets `serving` come to its end, and tells `holds` once it has lasted.
+/// Runs `serving` to its end, and logs the line `holds` once that has lasted for [`STEADY_AFTER`].
 pub(super) async fn telling<T>(serving: impl Future<Output = T>, holds: Option<String>) -> T {
     let mut serving = pin!(serving);
     if let Some(line) = holds {
@@ -110,7 +111,7 @@ pub(super) async fn telling<T>(serving: impl Future<Output = T>, holds: Option<S
     serving.await
 }
 
-/// Waits for `time`, or for a change of what the next attempt reads.
+/// Waits for `time`, or until one of the files that the next attempt reads has changed.
 pub(super) async fn pause(time: Duration, files: &Watch) {
     tokio::select! {
         () = tokio::time::sleep(time) => {}
@@ -118,7 +119,7 @@ pub(super) async fn pause(time: Duration, files: &Watch) {
     }
 }
 
-/// What `client_id` could not do, or that it still cannot.
+/// The log line on what `client_id` could not do, or still cannot.
 fn line(notice: Notice, client_id: &str, text: &str) -> String {
     match notice {
         Notice::Full | Notice::Nothing => format!("as {client_id}: {text}"),

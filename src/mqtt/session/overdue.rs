@@ -12,7 +12,7 @@ use crate::mqtt::limits::UNACKNOWLEDGED_MAX;
 pub(super) enum Progress {
     /// There is none, or it is young.
     Fine,
-    /// It has waited for [`UNACKNOWLEDGED_MAX`]: told once for each.
+    /// It has waited for [`UNACKNOWLEDGED_MAX`]; said once for each publish.
     Slow,
     /// It has waited too long.
     None,

@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt to connect: pure, told what happened.
+//! How long to wait before the next attempt to connect: pure; its caller says what happened.
 //!
 //! ```text
 //!   what happened last                         wait, doubled each time it happens in a row
@@ -24,10 +24,10 @@ use crate::mqtt::limits::{ANSWER_WAIT, ANSWER_WAIT_MAX, HEALTHY_AFTER};
 /// A connection that ends so soon after its CONNACK may have been thrown out by another client of
 /// the same name.
 const SHORT: Duration = Duration::from_secs(5);
-/// The same once that is suspected: the other waits as long as we do before it comes back, so that
-/// each connection lives as long as the other's wait.
+/// The same once another client is suspected: the other waits as long as we do before it comes
+/// back, so that each connection lives as long as the other's wait.
 const SHORT_OF_SUSPECTED: Duration = Duration::from_secs(10);
-/// So many of them in a row are told.
+/// After so many short connections in a row the log names the second client.
 pub(super) const THROWN_OUT: u32 = 3;
 
 /// So many times in a row a peer may hang up at what it refuses, and acknowledge nothing, before
@@ -63,11 +63,11 @@ pub(super) struct Reconnect {
     /// Connections at whose end the peer refused something, since it last acknowledged anything.
     refusals: Backoff,
     refusals_count: u32,
-    /// Which of them is to be waited for next.
+    /// The series that the next wait is of.
     next: Option<(Series, Bounds)>,
     /// Short connections in a row at whose end the peer hung up.
     thrown_out: u32,
-    /// On one of them it showed that another client of the name is there.
+    /// Whether one of these connections showed that another client of the name is there.
     is_shared: bool,
     answer_wait: Duration,
 }

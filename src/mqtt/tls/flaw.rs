@@ -8,7 +8,7 @@ use rustls::pki_types::UnixTime;
 
 use super::certificate::KeyKind;
 
-/// Most names of a certificate that are told, and most characters of each.
+/// Most names of a certificate that a message lists, and most characters of each.
 const NAMES_SHOWN_MAX: usize = 10;
 const NAME_CHARS_MAX: usize = 100;
 
@@ -153,7 +153,7 @@ fn wrong_name(expected: &str, presented: &[String]) -> String {
     )
 }
 
-/// A name that a peer told: printable, and not long.
+/// A name that a peer sent: printable, and cut.
 pub(crate) fn shown(name: &str) -> String {
     let printable = |char: char| if char.is_control() { '?' } else { char };
     name.chars().take(NAME_CHARS_MAX).map(printable).collect()

@@ -3,8 +3,7 @@
 use super::TopicFilter;
 
 /// Whether some topic comes through both filters, so that a broker may deliver its messages once
-/// for each (MQTT 3.1.1 §3.3.5). Shared subscriptions are told apart by their groups; each has its
-/// copy.
+/// for each (MQTT 3.1.1 §3.3.5). Shared subscriptions differ by their groups; each has its copy.
 pub fn overlap(one: &TopicFilter, other: &TopicFilter) -> bool {
     let is_kept_apart = |wild: &str, special: &str| {
         // Topics that begin with `$` come through no wildcard in the first level (§4.7.2).

@@ -110,8 +110,8 @@ impl EarlyPeer {
 }
 
 /// The first answer over TLS. `shake_hands` makes the connection, with its TLS version; it holds
-/// back when told to. `say` sends what comes first, and waits for the answer; `silence` is the
-/// error when none comes.
+/// back where its caller says so. `say` sends what comes first, and waits for the answer; `silence`
+/// is the error when none comes.
 pub(super) async fn first_answer<S, T, H, A>(
     endpoint: &Endpoint,
     shake_hands: impl Fn(bool) -> H,

@@ -1,8 +1,8 @@
 //! CONNECT and what comes in answer (MQTT 3.1.1 §3.1, §3.2), told apart by its first bytes.
 //!
 //! Nothing behind CONNACK is read: a peer that kept the session sends publishes right behind it. Of
-//! what is no CONNACK a few bytes are looked at and none are told but numbers: who answers with
-//! what was sent would have the password told.
+//! what is no CONNACK a few bytes are looked at, and nothing but numbers goes into the error. A
+//! peer that sends back what it got would else put the password there.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;

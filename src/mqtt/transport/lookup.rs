@@ -27,7 +27,7 @@ pub(super) struct Lookups(Arc<Mutex<Vec<Lookup>>>);
 /// The addresses with port 0, or why there are none.
 type Addresses = Result<Vec<SocketAddr>, NotFound>;
 
-/// An [`io::Error`] that can be told twice.
+/// An [`io::Error`] that two attempts can have.
 #[derive(Debug, Clone)]
 struct NotFound {
     kind: io::ErrorKind,

@@ -95,7 +95,7 @@ impl Proxy {
         Failure::Proxy { proxy: self.to_string(), at, problem }
     }
 
-    /// The same failure, told of the proxy.
+    /// The same failure, as one of the proxy's.
     pub(super) fn away(&self, failure: Failure) -> Failure {
         match failure {
             Failure::Dns { source, .. } | Failure::Tcp { source, .. } => {

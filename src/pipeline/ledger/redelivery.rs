@@ -166,7 +166,7 @@ impl Redelivery {
         !self.former.is_empty() || !self.parked_before.is_empty() || !self.due.is_empty()
     }
 
-    /// What was parked so far is acknowledged on the connection that it came on, or will be.
+    /// What was parked until now is acknowledged on the connection that it came on, or will be.
     #[inline]
     pub fn released(&mut self) {
         self.parked.clear();

@@ -43,7 +43,7 @@ impl RegisterError {
     }
 }
 
-/// Connects, registers and disconnects. `progress` has what was told of earlier ones.
+/// Connects, registers and disconnects. `progress` has what the log said of earlier ones.
 pub(super) async fn register(
     endpoint: &Endpoint,
     hello: Connect,
@@ -152,7 +152,7 @@ impl Talk<'_> {
         match self.registration.response(&publish.topic, &publish.payload, now)? {
             RegistrationProgress::Assigned(assignment) => return Ok(Some(assignment)),
             RegistrationProgress::Assigning(wait) => {
-                // It is no failure: more of it is told.
+                // It is no failure, so the log says more of it.
                 const ASSIGNING: &str = "registration status: assigning";
                 if let Some(line) = folded(self.progress.cut(ASSIGNING, now), ASSIGNING) {
                     info!("{line}; asking again in {} ms", wait.as_millis());

@@ -105,7 +105,7 @@ impl Serve for DeviceLink {
         PUBACK_TIMEOUT_DEFAULT
     }
 
-    /// Telemetry without PUBACK is due again, and the subscriptions are made.
+    /// Telemetry without PUBACK will be sent again, and the subscriptions are made.
     fn open(&mut self, _session_present: bool, _now: Instant) -> Result<Ask, End> {
         self.leaving = None;
         self.resend = self.inflight.resend();

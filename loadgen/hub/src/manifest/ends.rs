@@ -10,7 +10,7 @@ use super::{Module, ModuleStatus};
 use crate::route::{Route, Sink};
 use crate::simulator::is_simulated_sensor;
 
-/// Marks around names that are to be replaced.
+/// Marks that templates put around a name that its user has to replace, as in `<module>`.
 const MARKS: [char; 6] = ['<', '>', '{', '}', '[', ']'];
 /// Most routes that are searched for rings.
 const RING_ROUTES_MAX: usize = 512;

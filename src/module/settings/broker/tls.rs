@@ -49,7 +49,7 @@ pub(super) fn resolve(
         [None, None] => (client_config(roots?).map_err(|error| flaw::words_of(&error)), None),
         [Some(certificate), Some(key_source)] => {
             let ((chain_file, chain), (key_file, key)) = (chain?, key?);
-            // Whether they fit can be told without roots.
+            // Whether they fit can be checked without roots.
             let config = client_config_as(roots.unwrap_or_else(Roots::none), chain, key)
                 .map_err(|problem| format!("{certificate} and {key_source}: {problem}"));
             (config, Some((chain_file, key_file)))

@@ -1,4 +1,5 @@
-//! What a file holds in place of what is wanted, so that the error can say how to mend it.
+//! What a file holds where PEM of another kind was expected, so that the error can say how to mend
+//! it.
 
 use std::path::Path;
 
@@ -22,7 +23,8 @@ pub(super) enum ForeignContent {
     Encrypted,
 }
 
-/// The labels of PEM, and what stands behind them; the first that a file has counts.
+/// The ends of PEM labels, and what a section under such a label holds. The first end that fits
+/// counts, so longer ends stand first.
 const LABELS: [(&str, ForeignContent); 8] = [
     ("ENCRYPTED PRIVATE KEY", ForeignContent::Encrypted),
     ("PRIVATE KEY", ForeignContent::Key),
@@ -34,7 +36,7 @@ const LABELS: [(&str, ForeignContent); 8] = [
     ("CERTIFICATE", ForeignContent::Certificate),
 ];
 
-/// What `bytes` are, if that can be told.
+/// What `bytes` are, where they show it.
 pub(super) fn of(bytes: &[u8]) -> Option<ForeignContent> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Some(ForeignContent::Nothing);
