@@ -38,7 +38,7 @@ use control::client::ClientError;
 
 use loadgen_load::error::LoadError;
 
-/// State folder of hubs that were told none.
+/// State folder of a hub whose flags name none.
 const STATE_DEFAULT: &str = "target/hub";
 
 /// The command ran and the answer is no: a failed check, a refused patch, an error status.

@@ -250,8 +250,8 @@ impl Outlet {
                             connection.send(&Packet::PingReq)?;
                         }
                     }
-                    // One before the SUBACK answers a keep-alive; every later one was sent behind
-                    // what the broker had retained.
+                    // A PINGRESP before the SUBACK answers a keep-alive. Every later one was sent
+                    // behind what the broker had retained.
                     Packet::PingResp if subscription.is_answered() => {
                         if subscription.is_granted() {
                             self.delivered_by.get_or_insert(now + RETAINED_WAIT);

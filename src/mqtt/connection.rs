@@ -65,8 +65,7 @@ pub struct Connection<S> {
     is_large: bool,
     /// The read buffer may begin with a whole packet.
     undecoded: bool,
-    /// Bytes still to come of a packet that is too large, and what its owner gets once they are
-    /// passed.
+    /// Bytes still to come of a packet that is too large, and what its owner gets behind them.
     oversized: Option<(usize, QoS, Incoming)>,
     /// The end of the stream, until what came before it is taken.
     end: Option<ConnectionError>,
@@ -441,8 +440,8 @@ impl<S: ByteStream> Connection<S> {
         match decoded.end {
             mqttbytes::Error::InsufficientBytes(0) => self.undecoded = true,
             mqttbytes::Error::InsufficientBytes(missing) if missing > READ_BYTES => {
-                // Its own, hardly larger than itself: it is read to its end in there, and what
-                // comes behind it stands elsewhere.
+                // The packet gets a chunk hardly larger than itself, and what comes behind it
+                // another.
                 let packet = self.read_buffer.len() + missing;
                 self.go_on_in(BytesMut::with_capacity(packet + READ_BYTES_MIN), true);
             }

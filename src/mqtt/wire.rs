@@ -268,13 +268,13 @@ fn exactly_once(bytes: &[u8], first: u8, start: usize, end: usize) -> Option<Pub
 fn other(packet: &[u8], packet_bytes_max: usize) -> Result<Incoming, Error> {
     match Packet::read(&mut BytesMut::from(packet), packet_bytes_max)? {
         Packet::PubAck(ack) => Ok(Incoming::PubAck(ack.pkid)),
-        // It was faulty above, so it cannot be good here.
+        // The decoder above has refused it, so the codec cannot take it.
         Packet::Publish(_) => Err(Error::MalformedPacket),
         other => Ok(Incoming::Other(Box::new(other))),
     }
 }
 
-/// What a packet is that is longer than is taken.
+/// What is known of a packet that is over the bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Oversized {
     /// A PUBLISH, of so many bytes on the wire.
@@ -288,7 +288,7 @@ pub enum Oversized {
         /// Its topic, as it came.
         topic: Box<Bytes>,
     },
-    /// Not enough of it is there to say.
+    /// Too few of its bytes are there to know.
     Incomplete,
     /// Nothing that anybody sends in good faith.
     Other,

@@ -30,7 +30,8 @@ pub enum Unsent {
     Own,
 }
 
-/// A broker has no bound but the topic's, which comes first for a hub, too.
+/// What is too large, in words. A broker has no bound but that of a topic; a hub has another for
+/// topic and body together.
 fn excess(topic_bytes: usize, body_bytes: usize) -> String {
     match topic_bytes {
         0..=65_535 => format!(

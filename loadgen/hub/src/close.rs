@@ -36,7 +36,7 @@ impl CloseReason {
         }
     }
 
-    /// Tells the end of a connection. What the client did wrong is a warning.
+    /// Logs the end of a connection: as a warning where the client did wrong.
     pub(super) fn log(&self, client: &str) {
         match self {
             Self::Protocol(_) => tracing::warn!(%client, "connection {self}"),

@@ -65,7 +65,7 @@ impl Drop for Place {
 }
 
 impl Lobby {
-    /// For as many sockets as the process has descriptors for, and `asked` at most.
+    /// A lobby for as many sockets as the process has descriptors for, and `asked` at most.
     pub(super) fn new(asked: u64) -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let sockets_max = (limit - DESCRIPTORS_SPARED.min(limit / 2)).min(asked).max(1);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::config::CONTROL_MAX;
 
-/// Ids there are: 1 to 65,535.
+/// How many packet ids there are: 1 to 65,535.
 const IDS: usize = 65_535;
 
 /// Hands out ids, and keeps those of control packets (twin answers, patches, method calls) until

@@ -60,7 +60,7 @@ impl Provisioning {
         Self { config, group_key, operations: VecDeque::new(), started: 0, faults: BTreeMap::new() }
     }
 
-    /// Has something happen to a registration, or no more.
+    /// Makes a registration fail in this way from now on, or, with `None`, as usual again.
     pub(super) fn set_fault(&mut self, registration: String, fault: Option<RegistrationFault>) {
         match fault {
             Some(fault) => self.faults.insert(registration, fault),

@@ -79,7 +79,7 @@ async fn write(mut file: MessageFile, batch: Batch) -> (MessageFile, Written) {
 }
 
 impl HubState {
-    /// Answers who waits for a batch, or says why nobody is answered.
+    /// Sends the PUBACKs that waited for a batch, or logs why they go on waiting.
     fn note_written(&mut self, (batch, outcome): Written) -> Result<(), HubError> {
         let Some(durable) = &mut self.durable else { return Ok(()) };
         let has_failed = durable.retry_at.is_some();

@@ -1,4 +1,4 @@
-//! The way of modules that live inside the hub's process to their inputs and reported properties.
+//! How modules that live inside the hub's process get at their inputs and reported properties.
 //!
 //! Such a module has no connection, so nothing delivers to it: it comes and takes. What it takes
 //! is gone from the store, delivered and acknowledged in one step, and publishers that waited for

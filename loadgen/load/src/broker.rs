@@ -33,7 +33,7 @@ mod trust;
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// Nothing came for so long: what other runs left behind has been received.
 const QUIET_NS: u64 = 200_000_000;
-/// How long that may take.
+/// How long a run waits for such a silence.
 const QUIET_WAIT_NS: u64 = 10_000_000_000;
 /// The keep-alive announced: some brokers refuse clients without one.
 const KEEP_ALIVE_S: u16 = 60;
@@ -75,7 +75,7 @@ pub(super) struct Broker {
 struct Quiet {
     /// Messages that are not of this run.
     strays: u64,
-    /// When that number was last another one, and the number.
+    /// The number of strays at the last look, and the time at which it was last another one.
     last: Option<(u64, u64)>,
     since_ns: Option<u64>,
 }

@@ -18,17 +18,18 @@ use super::settings::{
     Pace, RunSettings, START_WAIT_DEFAULT, Target, TrafficSettings, WINDOW_DEFAULT,
 };
 
-/// Readings of the clock.
+/// How often the clock is read to measure it.
 const CLOCK_READINGS: u32 = 1_000_000;
-/// Sleeps, each of this time.
+/// How long each measured sleep is asked to be.
 const SLEEP_TIME: Duration = Duration::from_millis(1);
-/// A gap between two readings of the clock that is somebody else's doing.
+/// The shortest gap between two readings of the clock that another program, or the machine, must
+/// have made.
 const STOLEN_NS_MIN: u64 = 2_000;
 /// Bytes of a body.
 const BODY_BYTES: usize = 140;
-/// Before the measured part.
+/// The warm-up of the sinks' runs.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// After it.
+/// Their drain.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Measures everything; the sink is started as `sink` (a program and its arguments) for each of the

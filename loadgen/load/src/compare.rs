@@ -61,8 +61,9 @@ pub struct Turn<'a> {
     pub repeated: bool,
 }
 
-/// Compares. `run` measures once, or ends the comparison by [`LoadError::Interrupted`]: what was
-/// found until then is given. `watch` sees each run as soon as it is made.
+/// Carries out the comparison. `run` measures once, or ends the comparison by
+/// [`LoadError::Interrupted`]: what was found until then is given. `watch` sees each run as soon as
+/// it is made.
 ///
 /// A run that fails, is invalid or, in a closed loop, saturated is made again once, and noted. A
 /// program that cannot be run any more, though it could before, has failed at rate 0.

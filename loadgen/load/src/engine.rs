@@ -33,7 +33,8 @@ use super::progress::Phase;
 use super::settings::{Pace, RunSettings};
 use super::side::Side;
 
-/// Before a message is due, so long is not slept but waited: a sleeper wakes up late.
+/// How long before a message's instant the thread spins in place of sleeping: a sleeper wakes up
+/// late.
 const SPIN_NS: u64 = 100_000;
 /// How often the less urgent is looked at.
 const TICK_NS: u64 = 1_000_000;

@@ -227,7 +227,7 @@ impl Ledger {
         self.oldest == self.next
     }
 
-    /// Failures so far, alerts that are still out left aside.
+    /// Failures until now, without alerts that may still come back.
     pub fn failures(&self) -> u64 {
         let counts = &self.counts;
         counts.missing

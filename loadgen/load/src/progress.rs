@@ -1,4 +1,4 @@
-//! What is told of a run while it lasts.
+//! What is shown of a run while it lasts.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub enum Phase {
     WarmUp,
     /// Counted.
     Measuring,
-    /// Nothing new is due; what is on its way comes back.
+    /// Nothing new is sent; what is on its way comes back.
     Draining,
     /// The program under test is ended.
     Ending,

@@ -7,13 +7,13 @@ use hdrhistogram::Histogram;
 
 use super::outcome::{CurvePoint, Distribution, Second};
 
-/// Largest value that is told apart: one hour.
+/// Largest value that is recorded as it is: one hour.
 const VALUE_NS_MAX: u64 = 3_600_000_000_000;
 /// Significant decimal digits.
 const DIGITS: u8 = 3;
 /// Points of a curve for each halving of the distance to 100 %.
 const CURVE_POINTS_PER_HALVING: u32 = 8;
-/// Seconds that are told one by one; later ones count into the last.
+/// Seconds that have a histogram each; later ones count into the last.
 pub(super) const SECONDS_MAX: usize = 24 * 3600;
 const SECOND_NS: u64 = 1_000_000_000;
 

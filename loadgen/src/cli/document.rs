@@ -39,12 +39,12 @@ impl JsonArg {
     }
 }
 
-/// Where a result goes that was told no place.
+/// Where a result goes whose place no flag names.
 pub(crate) fn result_file(name: &str) -> PathBuf {
     let here = std::env::current_dir().ok();
     let checkout = here.as_deref().and_then(|here| checkout_of(here).map(|root| (here, root)));
     match checkout {
-        // As short as it can be told.
+        // The shortest name that leads there.
         Some((here, root)) if here == root => Path::new(RESULTS).join(name),
         Some((_, root)) => root.join(RESULTS).join(name),
         None => PathBuf::from(name),
@@ -58,7 +58,7 @@ fn checkout_of(folder: &Path) -> Option<&Path> {
     })
 }
 
-/// Makes the folder of a result that was told no place; any other must be there.
+/// Makes the folder of a result whose place no flag names; any other folder must be there.
 pub(crate) fn make_folder(file: &Path) -> io::Result<()> {
     match file.parent() {
         Some(folder) if folder.ends_with(RESULTS) => std::fs::create_dir_all(folder),
@@ -66,7 +66,8 @@ pub(crate) fn make_folder(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Where and when a measurement began: told in its file, and taken before it puts load on anything.
+/// Where and when a measurement began: written in its file, and read before it puts load on
+/// anything.
 #[derive(Debug)]
 pub(crate) struct Beginning {
     file: Option<PathBuf>,

@@ -24,7 +24,7 @@ pub(crate) use broker::{BrokerArgs, ENV_PASSWORD as ENV_BROKER_PASSWORD};
 pub(crate) use parse::{Rate, parse_rate, parse_rate_or_max, parse_share, parse_time};
 use parse::{parse_burst, parse_decimal, parse_delimiter, parse_number};
 
-/// Share of alerts unless told otherwise.
+/// Share of alerts by default.
 const ALERTS_DEFAULT: f64 = 0.1;
 
 /// Everything but rate, length and the programs.

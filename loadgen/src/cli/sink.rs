@@ -170,7 +170,8 @@ fn settings(
     })
 }
 
-/// What MQTT has no way to say, or brokers hang up on. What is missing was told before.
+/// What of these texts MQTT cannot carry, or brokers hang up on. What is missing has been reported
+/// before.
 fn unspeakable(
     subscribe: &str,
     publish: &str,

@@ -140,8 +140,8 @@ impl HubLink {
         pipeline: &mut Pipeline,
         now: Instant,
     ) -> Result<(), End> {
-        // Both are looked at once a turn: the one is news to this thread alone, the other changes
-        // by what is taken here.
+        // Stop and threshold are looked at once a turn, before its packets: one threshold judges
+        // them until a patch among them changes it.
         let is_stopping = self.is_stopping();
         pipeline.read_threshold();
         let Session { connection, inbox, subscription, .. } = session;

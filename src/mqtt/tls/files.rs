@@ -78,8 +78,8 @@ impl TlsFiles {
         ca.into_iter().chain(own).collect()
     }
 
-    /// `None` while they hold what `last` was made of: what rustls has kept of earlier connections
-    /// is then of use for the next.
+    /// `None` while the files hold what `last` was made of. The next connection then uses the same
+    /// settings, and with them the TLS sessions that rustls has kept.
     fn read_since(&self, last: &TlsSettings) -> Result<Option<TlsSettings>, String> {
         let digest = self.digest()?;
         if last.digest == Some(digest) {
@@ -101,7 +101,8 @@ impl TlsFiles {
         Ok(Some(TlsSettings { config, digest: Some(digest), own: own.map(Arc::new) }))
     }
 
-    /// Of what the files hold; of the system's own, which may be large, of what they look like.
+    /// A digest of what the files hold. Of the system's own files, which may be large, it is a
+    /// digest of their metadata.
     fn digest(&self) -> Result<[u8; 32], String> {
         let mut context = Context::new(&SHA256);
         let mut add = |bytes: &[u8]| {

@@ -37,7 +37,7 @@ pub(crate) enum Flaw {
          that vouch for it"
     )]
     Order,
-    /// A key that nobody can prove anything with here.
+    /// A key of a kind that TLS here does not verify.
     #[error("the key of its certificate is {0}, which is not taken: give it one of {KEYS_TAKEN}")]
     Key(KeyKind),
     /// A certificate without the key that belongs to it.

@@ -7,7 +7,7 @@ use std::process::Command;
 use build_info::{Build, DEFINITION, DEFINITION_FILE};
 use tempfile::TempDir;
 
-/// Gone with the test.
+/// A folder that is removed when the test ends.
 #[derive(Debug)]
 pub struct Tree(TempDir);
 

@@ -22,7 +22,7 @@ const READ_BYTES: usize = 16 * 1024;
 /// How long before an answer is due the loop spins: what a wait may be late on a busy machine.
 const SPIN: Duration = Duration::from_micros(60);
 
-/// Most that can be told of how late an answer was; more is told as this.
+/// The largest lateness of an answer that is recorded; a larger one counts as this.
 const LATE_NS_MAX: u64 = 60_000_000_000;
 
 /// One connection with faults in time.

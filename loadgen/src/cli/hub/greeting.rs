@@ -13,7 +13,8 @@ use loadgen_hub::HubHandle;
 use loadgen_hub::manifest::Manifest;
 use loadgen_hub::route::{Route, Sink};
 
-/// Routes, twins and outputs named, one a line; of the others it is told how many they are.
+/// Most routes, twins and outputs that are named, one a line; of the others one line says how many
+/// they are.
 const LINES_MAX: usize = 20;
 /// Characters of a twin that are shown.
 const TWIN_CHARS: usize = 100;
