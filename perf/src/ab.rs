@@ -24,8 +24,8 @@ mod report;
 pub use args::AbArgs;
 use base::Workshop;
 use commits::States;
-use judge::Verdict;
-use measure::Bench;
+use judge::PairsVerdict;
+use measure::PairsBench;
 use paired::{FLIPS, Summary};
 use pairs::{Pair, Side, pairs, ratios};
 use report::Report;
@@ -78,7 +78,7 @@ fn prepare(
     states: &States,
     folder: &Path,
     stop: &Stop,
-) -> Result<(Bench, bool), Failure> {
+) -> Result<(PairsBench, bool), Failure> {
     eprintln!("building {} and the work tree", report::short(&states.base));
     let built = [
         (workshop.build_commit(&states.base)?, "a"),
@@ -93,22 +93,22 @@ fn prepare(
     }
     let [a, b, loadgen] = kept.try_into().map_err(|_| Failure::internal("three programs"))?;
     let identical = workshop.are_alike(&a, &b);
-    Ok((Bench::new(loadgen, [a, b], args.time, folder, stop.clone()), identical))
+    Ok((PairsBench::new(loadgen, [a, b], args.time, folder, stop.clone()), identical))
 }
 
 /// Measures until there is a verdict.
 fn decide(
     args: &AbArgs,
-    bench: &mut Bench,
+    bench: &mut PairsBench,
     report: &mut Report,
     out: &mut impl Write,
-) -> Result<Verdict, Failure> {
+) -> Result<PairsVerdict, Failure> {
     let itself = pairs(args.pairs, &mut |_| bench.measure(Side::A))?;
     let summary = summary(&itself, args.seed)?;
     say(out, &report::look("A against A", &summary, &itself));
     report.a_against_a = Some(report::Look { summary, pairs: itself });
     if judge::noise(&summary).is_some() {
-        return Ok(Verdict::TooNoisy);
+        return Ok(PairsVerdict::TooNoisy);
     }
     let mut all: Vec<Pair> = Vec::new();
     let mut looks = Vec::new();

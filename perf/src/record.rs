@@ -26,9 +26,9 @@ pub mod row;
 pub mod scenario;
 
 pub(crate) use facts::commit;
-use measure::Bench;
+use measure::RecordBench;
 use reading::Attempt;
-use row::{Row, number};
+use row::{RecordRow, number};
 use scenario::{Run, Scenario};
 
 use crate::cargo;
@@ -112,10 +112,12 @@ fn record(
         sources.verify(&args.bin_dir.join(name), &[], stop)?;
     }
     let facts = facts::gather(args.build);
-    let bench = Bench::new(&args.bin_dir, stop.clone()).map_err(Failure::internal)?;
+    let bench = RecordBench::new(&args.bin_dir, stop.clone()).map_err(Failure::internal)?;
     let rounds = measure_all(args, &bench, &scenarios, stop)?;
-    let rows: Vec<Row> =
-        scenarios.iter().map(|scenario| Row::new(*scenario, &rounds[&scenario.run])).collect();
+    let rows: Vec<RecordRow> = scenarios
+        .iter()
+        .map(|scenario| RecordRow::new(*scenario, &rounds[&scenario.run]))
+        .collect();
     let mut lines = String::new();
     for row in &rows {
         let seconds = time_of(args, row.scenario.run).as_secs_f64();
@@ -134,7 +136,7 @@ fn record(
 /// Every run once, then again; of each round all tries.
 fn measure_all(
     args: &RecordArgs,
-    bench: &Bench,
+    bench: &RecordBench,
     scenarios: &[Scenario],
     stop: &Stop,
 ) -> Result<HashMap<Run, Vec<Vec<Attempt>>>, Failure> {

@@ -25,7 +25,7 @@ pub const CONTROL_INPUT: &str = "control";
 
 /// One message to send to [`OUTPUT`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub struct SensorReading {
     /// JSON text, UTF-8.
     pub body: Vec<u8>,
     /// Property bag in order, content type and encoding first.
@@ -99,7 +99,7 @@ impl Simulator {
 
     /// Advances the model by one tick. `None` while `SendData` is false and after the last message;
     /// the sequence number counts only messages that are sent.
-    pub fn tick(&mut self, time_created: &str) -> Option<Reading> {
+    pub fn tick(&mut self, time_created: &str) -> Option<SensorReading> {
         if self.is_finished() {
             return None;
         }
@@ -108,7 +108,7 @@ impl Simulator {
             return None;
         }
         self.sequence_number += 1;
-        Some(Reading { body: self.body(time_created), properties: self.properties() })
+        Some(SensorReading { body: self.body(time_created), properties: self.properties() })
     }
 
     fn advance(&mut self) {

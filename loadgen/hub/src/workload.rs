@@ -34,7 +34,7 @@ use tokio::time::timeout;
 use super::config::HubConfig;
 use super::lobby;
 use super::state::HubState;
-use super::workload_answer::Answer;
+use super::workload_answer::WorkloadAnswer;
 use super::{HubError, listen};
 use requests::Scope;
 use socket::{ModuleSocket, SocketFile};
@@ -199,8 +199,10 @@ async fn answer(
     let (head, body) = request.into_parts();
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let answer = match timeout(REQUEST_WAIT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
-        Err(_) => Answer::error(StatusCode::BAD_REQUEST, "the body did not come in time"),
-        Ok(Err(_)) => Answer::error(StatusCode::BAD_REQUEST, "the body is cut off or too large"),
+        Err(_) => WorkloadAnswer::error(StatusCode::BAD_REQUEST, "the body did not come in time"),
+        Ok(Err(_)) => {
+            WorkloadAnswer::error(StatusCode::BAD_REQUEST, "the body is cut off or too large")
+        }
         Ok(Ok(body)) => {
             let answer =
                 hub.borrow_mut().workload_answer(scope, &head.method, target, &body.to_bytes());

@@ -8,12 +8,12 @@ pub(super) const TRUST_BUNDLE: &str = "/trust-bundle";
 
 /// Status and JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct WorkloadAnswer {
     pub(super) status: StatusCode,
     pub(super) body: String,
 }
 
-impl Answer {
+impl WorkloadAnswer {
     pub(super) fn ok(body: String) -> Self {
         Self { status: StatusCode::OK, body }
     }

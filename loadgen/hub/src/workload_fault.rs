@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use sluicegate::azure::workload::{parse_trust_bundle_response, trust_bundle_response};
 
-use super::workload_answer::{Answer, TRUST_BUNDLE};
+use super::workload_answer::{TRUST_BUNDLE, WorkloadAnswer};
 
 /// A fault of the workload API, on every socket until it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum WorkloadFault {
 
 impl WorkloadFault {
     /// What becomes of the right answer to a request.
-    pub(super) fn spoil(self, answer: Answer, target: &str) -> Answer {
+    pub(super) fn spoil(self, answer: WorkloadAnswer, target: &str) -> WorkloadAnswer {
         let is_bundle = target.starts_with(TRUST_BUNDLE) && answer.status == StatusCode::OK;
         match self {
             // These never come to an answer.
@@ -39,17 +39,17 @@ impl WorkloadFault {
             Self::Answer { status, message } => {
                 let status =
                     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Answer::error(status, &message)
+                WorkloadAnswer::error(status, &message)
             }
-            Self::NotJson => Answer { body: "<html>busy</html>".to_owned(), ..answer },
+            Self::NotJson => WorkloadAnswer { body: "<html>busy</html>".to_owned(), ..answer },
             Self::TruncatedBundle if is_bundle => {
                 let pem = parse_trust_bundle_response(answer.body.as_bytes()).unwrap_or_default();
                 // Within the last certificate, before its END line.
                 let end = pem.trim_end().rfind("-----END").unwrap_or(pem.len());
                 let cut = pem.get(..end.saturating_sub(40)).unwrap_or_default();
-                Answer::ok(trust_bundle_response(cut))
+                WorkloadAnswer::ok(trust_bundle_response(cut))
             }
-            Self::Bundle(pem) if is_bundle => Answer::ok(trust_bundle_response(&pem)),
+            Self::Bundle(pem) if is_bundle => WorkloadAnswer::ok(trust_bundle_response(&pem)),
             Self::TruncatedBundle | Self::Bundle(_) => answer,
         }
     }

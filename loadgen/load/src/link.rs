@@ -3,13 +3,13 @@
 /// How far a connection to the broker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
-    pub(crate) stage: Stage,
+    pub(crate) stage: LinkStage,
     /// A ping is not answered.
     pub(crate) pinged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum LinkStage {
     /// CONNECT is sent.
     Connecting,
     /// SUBSCRIBE is sent.
@@ -20,11 +20,11 @@ pub(crate) enum Stage {
 
 impl Link {
     /// CONNECT is sent.
-    pub(crate) const NEW: Self = Self { stage: Stage::Connecting, pinged: false };
+    pub(crate) const NEW: Self = Self { stage: LinkStage::Connecting, pinged: false };
 
     /// Whether messages can be sent and received.
     #[inline]
     pub(crate) fn is_ready(self) -> bool {
-        self.stage == Stage::Ready
+        self.stage == LinkStage::Ready
     }
 }

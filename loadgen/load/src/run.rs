@@ -104,7 +104,7 @@ pub(super) fn disturbed(
 }
 
 /// What is ready before anything is started.
-struct Stage {
+struct Prepared {
     feeder: Feeder,
     gateway: Option<Gateway>,
     /// A second threshold, where the first is to be changed.

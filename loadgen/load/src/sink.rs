@@ -92,7 +92,7 @@ impl SinkSettings {
 
 /// What the sink did. Written as JSON at its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct SinkCounts {
     /// Messages received.
     pub inputs: u64,
     /// Those above the threshold.
@@ -228,7 +228,7 @@ impl Stop {
 
 /// Connects, and answers until [`Stop::stop`], [`Faults::exit_after`] or an error. What was done
 /// comes with both.
-pub fn run(settings: &SinkSettings, stop: &Stop) -> (Counts, Result<(), SinkError>) {
+pub fn run(settings: &SinkSettings, stop: &Stop) -> (SinkCounts, Result<(), SinkError>) {
     let mut filter = Filter::new(settings);
     let ended = connect_and_serve(settings, stop, &mut filter);
     // What a closed connection looks like depends on where it was noticed.

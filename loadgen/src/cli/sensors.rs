@@ -20,7 +20,7 @@ use serde_json::Value;
 use sluicegate::azure::Properties;
 
 use loadgen_hub::HubMessage;
-use loadgen_hub::simulator::{Reading, Simulator, utc_text};
+use loadgen_hub::simulator::{SensorReading, Simulator, utc_text};
 
 mod mailbox;
 
@@ -57,7 +57,7 @@ pub(crate) struct Sensor {
 }
 
 #[derive(Debug)]
-enum Command {
+enum SensorCommand {
     Reset(Option<String>),
     Stop,
 }
@@ -66,7 +66,7 @@ enum Command {
 #[derive(Debug, Clone)]
 pub(crate) struct SensorControl {
     names: Vec<String>,
-    commands: Sender<Command>,
+    commands: Sender<SensorCommand>,
 }
 
 impl SensorControl {
@@ -79,14 +79,14 @@ impl SensorControl {
         if method != "reset" {
             return Some(404);
         }
-        let sent = self.commands.try_send(Command::Reset(Some(sensor.to_owned())));
+        let sent = self.commands.try_send(SensorCommand::Reset(Some(sensor.to_owned())));
         Some(if sent.is_ok() { 200 } else { 429 })
     }
 
     /// Takes every sensor back to its minimum temperature at its next tick. Whether the command
     /// was taken: the thread may be waiting for the hub with its queue full.
     pub(crate) fn reset_all(&self) -> bool {
-        self.commands.try_send(Command::Reset(None)).is_ok()
+        self.commands.try_send(SensorCommand::Reset(None)).is_ok()
     }
 }
 
@@ -123,7 +123,7 @@ impl SensorThread {
 
     /// Ends the thread after the message at hand; waits as long as the hub takes for that one.
     pub(crate) fn stop(self) {
-        let mut command = Command::Stop;
+        let mut command = SensorCommand::Stop;
         while let Err(TrySendError::Full(back)) = self.control.commands.try_send(command) {
             command = back;
             std::thread::sleep(INTERVAL_MIN);
@@ -164,12 +164,12 @@ impl<D: Destination> Schedule<D> {
         schedule
     }
 
-    fn run(mut self, inbox: &Receiver<Command>) {
+    fn run(mut self, inbox: &Receiver<SensorCommand>) {
         loop {
             let next = self.due.peek().map_or(self.twins_due, |Reverse((at, _))| *at);
             match inbox.recv_deadline(next.min(self.twins_due)) {
-                Ok(Command::Stop) => return,
-                Ok(Command::Reset(name)) => self.reset(name.as_deref()),
+                Ok(SensorCommand::Stop) => return,
+                Ok(SensorCommand::Reset(name)) => self.reset(name.as_deref()),
                 Err(error) if error.is_disconnected() => return,
                 Err(_) => {
                     let now = Instant::now();
@@ -241,7 +241,7 @@ impl<D: Destination> Schedule<D> {
     }
 }
 
-fn to_message(reading: Reading) -> HubMessage {
+fn to_message(reading: SensorReading) -> HubMessage {
     let mut properties = Properties::new();
     for (name, value) in &reading.properties {
         properties.set(name, Some(value));

@@ -24,7 +24,7 @@ pub const SETS_MAX: usize = 4;
 /// The answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum PairsVerdict {
     /// B takes more CPU than A, beyond 3 % and beyond chance, seen twice.
     Slower,
     /// B takes less, in the same way.
@@ -45,7 +45,7 @@ enum Call {
     Unsure,
 }
 
-impl Verdict {
+impl PairsVerdict {
     /// Exit code of the comparison.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -69,17 +69,17 @@ pub fn noise(same: &Summary) -> Option<&'static str> {
 
 /// The verdict after these looks, each at all pairs of A and B until then; `None`: measure another
 /// set of pairs.
-pub fn verdict(looks: &[Summary]) -> Option<Verdict> {
+pub fn verdict(looks: &[Summary]) -> Option<PairsVerdict> {
     let last = looks.last()?;
     let before = looks.len().checked_sub(2).map(|index| call(&looks[index]));
     let confirmed = last.p < P_CONFIRMED_MAX;
     match call(last) {
-        Call::Same => Some(Verdict::Same),
-        Call::Slower if confirmed && before == Some(Call::Slower) => Some(Verdict::Slower),
-        Call::Faster if confirmed && before == Some(Call::Faster) => Some(Verdict::Faster),
+        Call::Same => Some(PairsVerdict::Same),
+        Call::Slower if confirmed && before == Some(Call::Slower) => Some(PairsVerdict::Slower),
+        Call::Faster if confirmed && before == Some(Call::Faster) => Some(PairsVerdict::Faster),
         _ if looks.len() < SETS_MAX => None,
-        _ if is_beyond(last.median) => Some(Verdict::TooNoisy),
-        _ => Some(Verdict::Same),
+        _ if is_beyond(last.median) => Some(PairsVerdict::TooNoisy),
+        _ => Some(PairsVerdict::Same),
     }
 }
 

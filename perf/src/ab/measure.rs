@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loadgen_load::outcome::{Finding, Outcome, Standing};
 
-use super::pairs::{Reading, Side};
+use super::pairs::{PairReading, Side};
 use crate::failure::Failure;
 use crate::instrument;
 use crate::stop::Stop;
@@ -26,7 +26,7 @@ const REST_MAX: Duration = Duration::from_secs(150);
 const FLAGS: [&str; 6] = ["run", "--plain", "--rate", "max", "--window", "2000"];
 
 /// The two programs and what measures them.
-pub(super) struct Bench {
+pub(super) struct PairsBench {
     pub(super) loadgen: PathBuf,
     pub(super) a: PathBuf,
     pub(super) b: PathBuf,
@@ -38,7 +38,7 @@ pub(super) struct Bench {
     failed: u32,
 }
 
-impl Bench {
+impl PairsBench {
     pub(super) fn new(
         loadgen: PathBuf,
         [a, b]: [PathBuf; 2],
@@ -53,7 +53,7 @@ impl Bench {
     ///
     /// # Errors
     /// Stopped (70), or no figure (2) after so many tries.
-    pub(super) fn measure(&mut self, side: Side) -> Result<Reading, Failure> {
+    pub(super) fn measure(&mut self, side: Side) -> Result<PairReading, Failure> {
         let mut tries = 0;
         loop {
             let found = self.try_once(side);
@@ -75,7 +75,7 @@ impl Bench {
         }
     }
 
-    fn try_once(&self, side: Side) -> Result<Reading, String> {
+    fn try_once(&self, side: Side) -> Result<PairReading, String> {
         let (result, log) = (self.folder.join("result.json"), self.folder.join("loadgen.log"));
         let milliseconds = |time: Duration| format!("{}ms", time.as_millis());
         let mut command = Command::new(&self.loadgen);
@@ -94,13 +94,13 @@ impl Bench {
 }
 
 /// The figures of a run that can be believed.
-fn read(outcome: &Outcome) -> Result<Reading, String> {
+fn read(outcome: &Outcome) -> Result<PairReading, String> {
     if outcome.verdict.standing != Standing::Passed {
         return Err(outcome.verdict.reasons.join("; "));
     }
     let cpu_ns = outcome.cost.map_or(0.0, |cost| cost.cpu_ns_per_message);
     if cpu_ns.is_finite() && cpu_ns > 0.0 {
-        Ok(Reading { cpu_ns, rate: outcome.rates.achieved })
+        Ok(PairReading { cpu_ns, rate: outcome.rates.achieved })
     } else {
         Err("no CPU time".to_owned())
     }
@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(found, Err("a reason".to_owned()), "{standing:?}");
         }
         let mut passed = example::outcome(Standing::Passed, None, 2e6);
-        assert_eq!(read(&passed), Ok(Reading { cpu_ns: 250.0, rate: 2e6 }));
+        assert_eq!(read(&passed), Ok(PairReading { cpu_ns: 250.0, rate: 2e6 }));
         passed.cost = None;
         assert!(read(&passed).is_err());
     }

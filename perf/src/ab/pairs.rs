@@ -11,7 +11,7 @@ pub enum Side {
 
 /// What one run found.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Reading {
+pub struct PairReading {
     /// CPU of the module, nanoseconds a message.
     pub cpu_ns: f64,
     /// Messages per second that it took.
@@ -22,9 +22,9 @@ pub struct Reading {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Pair {
     /// Of A.
-    pub a: Reading,
+    pub a: PairReading,
     /// Of B.
-    pub b: Reading,
+    pub b: PairReading,
 }
 
 /// Measures so many pairs, A B, B A, A B and so on: a machine that grows slower or faster favours
@@ -34,7 +34,7 @@ pub struct Pair {
 /// The first one of `measure`.
 pub fn pairs<E>(
     count: u32,
-    measure: &mut dyn FnMut(Side) -> Result<Reading, E>,
+    measure: &mut dyn FnMut(Side) -> Result<PairReading, E>,
 ) -> Result<Vec<Pair>, E> {
     let mut found = Vec::new();
     for index in 0..count {
@@ -66,7 +66,7 @@ mod tests {
         let mut measure = |side| {
             order.push(if side == Side::A { 'A' } else { 'B' });
             cpu_ns *= 2.0;
-            Ok::<_, ()>(Reading { cpu_ns, rate: 1.0 })
+            Ok::<_, ()>(PairReading { cpu_ns, rate: 1.0 })
         };
         let found = pairs(5, &mut measure).unwrap();
         assert_eq!(order, "ABBAABBAAB");

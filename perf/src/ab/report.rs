@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::args::AbArgs;
 use super::commits::States;
-use super::judge::{self, Verdict};
-use super::pairs::{Pair, Reading};
+use super::judge::{self, PairsVerdict};
+use super::pairs::{Pair, PairReading};
 use crate::record::row::number;
 use paired::{FLIPS, Summary};
 
@@ -26,7 +26,7 @@ pub(super) struct Report {
     pub(super) a_against_a: Option<Look>,
     /// Set by set, each summed up with those before it.
     pub(super) a_against_b: Vec<Look>,
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Option<PairsVerdict>,
 }
 
 /// A set of pairs, and what was known after it.
@@ -72,8 +72,8 @@ pub(super) fn heading(states: &States, identical: bool, args: &AbArgs) -> String
 /// A line: the ratio with its interval, chance, and medians of all runs until now.
 pub(super) fn look(what: &str, summary: &Summary, pairs: &[Pair]) -> String {
     let Summary { pairs: count, median, low, high, p } = summary;
-    let of = |reading: fn(&Pair) -> Reading| {
-        let middle = |figure: fn(Reading) -> f64| {
+    let of = |reading: fn(&Pair) -> PairReading| {
+        let middle = |figure: fn(PairReading) -> f64| {
             let values: Vec<f64> = pairs.iter().map(|pair| figure(reading(pair))).collect();
             paired::median(&values).unwrap_or_default()
         };
@@ -91,7 +91,7 @@ pub(super) fn look(what: &str, summary: &Summary, pairs: &[Pair]) -> String {
 }
 
 /// The last line.
-pub(super) fn verdict(verdict: Verdict, report: &Report) -> String {
+pub(super) fn verdict(verdict: PairsVerdict, report: &Report) -> String {
     let last = report.a_against_b.last().map(|look| look.summary);
     let noise = report.a_against_a.as_ref().and_then(|look| judge::noise(&look.summary));
     let measured = last.map_or_else(String::new, |Summary { pairs, median, low, high, p }| {
@@ -103,11 +103,11 @@ pub(super) fn verdict(verdict: Verdict, report: &Report) -> String {
         )
     });
     match (verdict, noise) {
-        (Verdict::Slower, _) => format!("\nslower: {measured}"),
-        (Verdict::Faster, _) => format!("\nfaster: {measured}"),
-        (Verdict::Same, _) => format!("\nsame: {measured}"),
-        (Verdict::TooNoisy, Some(why)) => format!("\ntoo noisy today: {why}"),
-        (Verdict::TooNoisy, None) => {
+        (PairsVerdict::Slower, _) => format!("\nslower: {measured}"),
+        (PairsVerdict::Faster, _) => format!("\nfaster: {measured}"),
+        (PairsVerdict::Same, _) => format!("\nsame: {measured}"),
+        (PairsVerdict::TooNoisy, Some(why)) => format!("\ntoo noisy today: {why}"),
+        (PairsVerdict::TooNoisy, None) => {
             format!("\ntoo noisy today: more than 3 % apart, but not beyond chance; {measured}")
         }
     }

@@ -51,13 +51,13 @@ pub(super) struct Uncounted {
 
 /// A run of one program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Run {
+enum CounterRun {
     /// Counted over this many times the messages.
     Count(u32),
     Heap,
 }
 
-const RUNS: [Run; 3] = [Run::Count(1), Run::Count(2), Run::Heap];
+const RUNS: [CounterRun; 3] = [CounterRun::Count(1), CounterRun::Count(2), CounterRun::Heap];
 
 impl Counter {
     /// Counts every subject once. Rows are in the order of the subjects; of one that fails there
@@ -80,7 +80,7 @@ impl Counter {
 
     /// What the runs of every subject said, in order.
     fn run_all(&self, subjects: &[Subject], bounds: Bounds<'_>) -> Vec<Result<Said, String>> {
-        let runs: Vec<(Subject, Run)> =
+        let runs: Vec<(Subject, CounterRun)> =
             subjects.iter().flat_map(|subject| RUNS.map(|run| (*subject, run))).collect();
         let next = AtomicUsize::new(0);
         let not_run = || Mutex::new(Err("was not run".to_owned()));
@@ -107,10 +107,10 @@ impl Counter {
         results.into_iter().map(unlocked).collect()
     }
 
-    fn command(&self, subject: Subject, run: Run) -> Command {
+    fn command(&self, subject: Subject, run: CounterRun) -> Command {
         let (prefix, program, times) = match run {
-            Run::Count(times) => (&self.count, "./stages", times),
-            Run::Heap => (&self.run, "./stages-heap", 1),
+            CounterRun::Count(times) => (&self.count, "./stages", times),
+            CounterRun::Heap => (&self.run, "./stages-heap", 1),
         };
         let messages = subject.messages.saturating_mul(times).to_string();
         let words: Vec<&str> = prefix.iter().map(String::as_str).collect();

@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use loadgen_hub::simulator::utc_text;
 use loadgen_load::machine::Machine;
 
-use super::row::Facts;
+use super::row::RecordFacts;
 
 /// Takes them now. What the system does not tell is empty.
-pub(super) fn gather(built: bool) -> Facts {
+pub(super) fn gather(built: bool) -> RecordFacts {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    Facts {
+    RecordFacts {
         time: utc_text(since_epoch.unwrap_or_default()),
         commit: commit(),
         built,

@@ -27,7 +27,7 @@ const START_WAIT: &str = "20s";
 const SUBSCRIBE_WAIT: Duration = Duration::from_secs(20);
 
 /// Where the programs are, and where to put what is forgotten afterwards.
-pub(super) struct Bench {
+pub(super) struct RecordBench {
     bin_dir: PathBuf,
     folder: TempDir,
     stop: Stop,
@@ -40,7 +40,7 @@ enum Subscriber {
     Sink,
 }
 
-impl Bench {
+impl RecordBench {
     /// # Errors
     /// There is no room for temporary files.
     pub(super) fn new(bin_dir: &Path, stop: Stop) -> Result<Self, String> {

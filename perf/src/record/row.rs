@@ -11,7 +11,7 @@ use super::scenario::Scenario;
 
 /// One scenario with all that its rounds gave.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct RecordRow {
     /// What it is.
     pub scenario: Scenario,
     /// Of the rounds that count, in their order.
@@ -40,7 +40,7 @@ pub enum Status {
     Invalid,
 }
 
-impl Row {
+impl RecordRow {
     /// What `rounds` say of `scenario`: of each round the tries of its run, of which the last
     /// counts.
     pub fn new(scenario: Scenario, rounds: &[Vec<Attempt>]) -> Self {
@@ -77,7 +77,7 @@ fn status(scenario: &Scenario, median: Option<f64>, saturated: bool) -> Status {
 
 /// Exit code of the record: 2 when a row has no figure for every round, else 1 when one missed its
 /// floor, else 0.
-pub fn exit_code(rows: &[Row]) -> u8 {
+pub fn exit_code(rows: &[RecordRow]) -> u8 {
     let has = |status| rows.iter().any(|row| row.status == status);
     match (has(Status::Invalid), has(Status::Missed)) {
         (true, _) => 2,
@@ -88,7 +88,7 @@ pub fn exit_code(rows: &[Row]) -> u8 {
 
 /// What all lines of one record share.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Facts {
+pub struct RecordFacts {
     /// When it began, RFC 3339 in UTC.
     pub time: String,
     /// What was checked out, with `-dirty` when something was changed.
@@ -102,9 +102,9 @@ pub struct Facts {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct WrittenLine<'a> {
     #[serde(flatten)]
-    facts: &'a Facts,
+    facts: &'a RecordFacts,
     scenario: &'a str,
     title: &'a str,
     unit: &'a str,
@@ -125,8 +125,8 @@ struct Line<'a> {
 ///
 /// # Errors
 /// None of which is known: all keys are texts.
-pub fn line(row: &Row, facts: &Facts, for_s: f64) -> serde_json::Result<String> {
-    serde_json::to_string(&Line {
+pub fn line(row: &RecordRow, facts: &RecordFacts, for_s: f64) -> serde_json::Result<String> {
+    serde_json::to_string(&WrittenLine {
         facts,
         scenario: row.scenario.name,
         title: row.scenario.title,
@@ -144,7 +144,7 @@ pub fn line(row: &Row, facts: &Facts, for_s: f64) -> serde_json::Result<String> 
 }
 
 /// The rows as a table in Markdown.
-pub fn table(rows: &[Row]) -> String {
+pub fn table(rows: &[RecordRow]) -> String {
     let mut text = String::from(
         "| scenario | what | unit | median | min–max | floor | aim | \
          |\n|---|---|---|---|---|---|---|---|\n",

@@ -29,12 +29,12 @@ pub struct History {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Course {
     /// By time; not empty.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<PlacedLine>,
 }
 
 /// A line, and the machine it is of.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct PlacedLine {
     /// What was recorded.
     pub line: Line,
     /// Its place among the machines.
@@ -47,7 +47,7 @@ impl History {
         let mut sorted: Vec<&Line> = lines.iter().collect();
         sorted.sort_by_key(|line| line.time);
         let mut machines: Vec<String> = Vec::new();
-        let mut by_name: BTreeMap<(usize, &str), Vec<Entry>> = BTreeMap::new();
+        let mut by_name: BTreeMap<(usize, &str), Vec<PlacedLine>> = BTreeMap::new();
         for line in sorted {
             let name = name_of(&line.machine);
             let known = machines.iter().position(|machine| *machine == name);
@@ -57,7 +57,7 @@ impl History {
                 }
                 machines.len() - 1
             });
-            let entry = Entry { line: line.clone(), machine };
+            let entry = PlacedLine { line: line.clone(), machine };
             by_name.entry((rank(&line.scenario), &line.scenario)).or_default().push(entry);
         }
         let mut hidden = 0;
@@ -78,7 +78,7 @@ impl History {
 
 impl Course {
     /// The newest entry.
-    pub fn newest(&self) -> Option<&Entry> {
+    pub fn newest(&self) -> Option<&PlacedLine> {
         self.entries.last()
     }
 

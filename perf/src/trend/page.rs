@@ -6,7 +6,7 @@ use loadgen_report::chart::{
 };
 use maud::{Markup, html};
 
-use super::history::{Course, Entry, History};
+use super::history::{Course, History, PlacedLine};
 use super::read::{Records, VALUES_MAX};
 use crate::record::row::{Status, number};
 
@@ -88,7 +88,7 @@ fn overview(history: &History) -> Markup {
     }
 }
 
-fn overview_row(index: usize, course: &Course, newest: &Entry) -> Markup {
+fn overview_row(index: usize, course: &Course, newest: &PlacedLine) -> Markup {
     let line = &newest.line;
     let unit = &line.unit;
     html! {
@@ -125,7 +125,7 @@ fn legend(history: &History) -> Result<Markup, DrawError> {
 }
 
 fn section(index: usize, course: &Course, history: &History) -> Result<Markup, DrawError> {
-    let Some(Entry { line, .. }) = course.newest() else { return Ok(html! {}) };
+    let Some(PlacedLine { line, .. }) = course.newest() else { return Ok(html! {}) };
     let drawing = plot(course, history).svg(&format!("{} over time", line.title))?;
     let rows = course.entries.iter().enumerate().rev();
     Ok(html! {
@@ -163,7 +163,7 @@ fn section(index: usize, course: &Course, history: &History) -> Result<Markup, D
     })
 }
 
-fn row(index: usize, entry: &Entry, course: &Course, history: &History) -> Markup {
+fn row(index: usize, entry: &PlacedLine, course: &Course, history: &History) -> Markup {
     let line = &entry.line;
     let runs: Vec<String> = line.values.iter().map(|value| number(*value)).collect();
     html! {
@@ -246,7 +246,7 @@ fn status(status: Status) -> Markup {
     html! { span class=(class) { span.mark { (mark) } (text) } }
 }
 
-fn time(entry: &Entry) -> String {
+fn time(entry: &PlacedLine) -> String {
     entry.line.time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string()
 }
 

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use super::read::{FILE_BYTES_MAX, FILES_MAX, Line, PROBLEMS_MAX, Records};
 use super::*;
 use crate::record::reading::Attempt;
-use crate::record::row::{self, Facts, Row};
+use crate::record::row::{self, RecordFacts, RecordRow};
 use crate::record::scenario::SCENARIOS;
 
 /// A line with these values.
@@ -28,7 +28,7 @@ pub(super) fn line(scenario: &str, time: &str, values: &[f64]) -> Line {
 fn recorded(commits: &[&str]) -> String {
     let mut text = String::new();
     for (index, commit) in commits.iter().enumerate() {
-        let facts = Facts {
+        let facts = RecordFacts {
             time: format!("2026-01-{:02}T00:00:00.5Z", index + 1),
             commit: (*commit).to_owned(),
             built: true,
@@ -37,7 +37,7 @@ fn recorded(commits: &[&str]) -> String {
         };
         for scenario in SCENARIOS {
             let none = Attempt::without_result(vec![1], String::new());
-            let mut row = Row::new(scenario, &[vec![none]]);
+            let mut row = RecordRow::new(scenario, &[vec![none]]);
             row.values = vec![scenario.aim, scenario.floor, scenario.aim * 1.1];
             row.status = row::Status::Aim;
             text.push_str(&row::line(&row, &facts, 5.0).unwrap());

@@ -77,7 +77,7 @@ impl Patch {
 }
 
 /// The module's side.
-struct Module {
+struct TwinModule {
     identity: Identity,
     cell: Arc<ThresholdCell>,
     twin: Twin,
@@ -85,7 +85,7 @@ struct Module {
     written: Vec<u8>,
 }
 
-impl Module {
+impl TwinModule {
     /// Connected, and with a twin whose version is the one before the first patch.
     fn new() -> Result<Self, String> {
         let (cell, now) = (Arc::new(ThresholdCell::default()), Instant::now());
@@ -138,7 +138,7 @@ impl Module {
 }
 
 fn over(asked: fn(f64) -> f64) -> Runner {
-    let mut module = Module::new();
+    let mut module = TwinModule::new();
     let mut patches = [(0, 0), (1, 1), (2, 2), (3, 3)]
         .map(|(offset, index): (u8, usize)| Patch::new((offset, THRESHOLDS[index])));
     for patch in &mut patches {

@@ -29,7 +29,7 @@ fn upstream() -> UpstreamMessage {
 }
 
 #[derive(Debug, Clone)]
-enum Action {
+enum StoreAction {
     Input,
     Upstream,
     /// The n-th message that is still needed was delivered.
@@ -43,26 +43,26 @@ enum Action {
     },
 }
 
-fn action() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = StoreAction> {
     prop_oneof![
-        3 => Just(Action::Input),
-        2 => Just(Action::Upstream),
-        2 => (0..8_usize).prop_map(Action::Deliver),
-        1 => (0..4_usize).prop_map(Action::Read),
+        3 => Just(StoreAction::Input),
+        2 => Just(StoreAction::Upstream),
+        2 => (0..8_usize).prop_map(StoreAction::Deliver),
+        1 => (0..4_usize).prop_map(StoreAction::Read),
         3 => (any::<bool>(), any::<bool>())
-            .prop_map(|(is_ok, is_on_disk)| Action::Write { is_ok, is_on_disk }),
+            .prop_map(|(is_ok, is_on_disk)| StoreAction::Write { is_ok, is_on_disk }),
     ]
 }
 
 /// What is on disk, and what somebody still needs, with the ticket of its PUBACK.
 #[derive(Default)]
-struct Model {
+struct StoreModel {
     disk: BTreeSet<u64>,
     inputs: BTreeMap<u64, u64>,
     upstream: BTreeMap<u64, u64>,
 }
 
-impl Model {
+impl StoreModel {
     fn write(&mut self, batch: &Batch) {
         let done: BTreeSet<u64> = batch.done().iter().copied().collect();
         self.disk.retain(|number| !done.contains(number));
@@ -83,7 +83,13 @@ impl Model {
     }
 }
 
-fn turn(durable: &mut Durable, model: &mut Model, now: Instant, is_ok: bool, is_on_disk: bool) {
+fn turn(
+    durable: &mut Durable,
+    model: &mut StoreModel,
+    now: Instant,
+    is_ok: bool,
+    is_on_disk: bool,
+) {
     if let Next::Write(batch) = durable.next(now) {
         if is_ok || is_on_disk {
             model.write(&batch);
@@ -96,31 +102,31 @@ fn turn(durable: &mut Durable, model: &mut Model, now: Instant, is_ok: bool, is_
     }
 }
 
-fn act(durable: &mut Durable, released: &AtomicU64, model: &mut Model, action: &Action) {
+fn act(durable: &mut Durable, released: &AtomicU64, model: &mut StoreModel, action: &StoreAction) {
     match *action {
-        Action::Input => {
+        StoreAction::Input => {
             let number = durable.keep_input("m".to_owned(), "t", b"b");
             model.inputs.insert(number, durable.ticket());
         }
-        Action::Upstream => {
+        StoreAction::Upstream => {
             let mut message = upstream();
             durable.keep_upstream(&mut message);
             model.upstream.insert(message.number, durable.ticket());
         }
-        Action::Deliver(index) => {
+        StoreAction::Deliver(index) => {
             if let Some(number) = model.inputs.keys().copied().nth(index) {
                 model.inputs.remove(&number);
                 durable.remove(std::iter::once(number));
             }
         }
-        Action::Read(count) => {
+        StoreAction::Read(count) => {
             if let Some(last) = model.upstream.keys().copied().take(count).next_back() {
                 model.upstream.retain(|number, _| *number > last);
                 released.store(last + 1, Ordering::Release);
                 durable.release_upstream();
             }
         }
-        Action::Write { .. } => {}
+        StoreAction::Write { .. } => {}
     }
 }
 
@@ -133,13 +139,13 @@ proptest! {
         actions in proptest::collection::vec(action(), 1..60)
     ) {
         let (mut durable, released, _folder) = durable();
-        let mut model = Model::default();
+        let mut model = StoreModel::default();
         let mut now = Instant::now();
         let mut tickets = vec![0];
         for action in &actions {
             act(&mut durable, &released, &mut model, action);
             tickets.push(durable.ticket());
-            if let Action::Write { is_ok, is_on_disk } = *action {
+            if let StoreAction::Write { is_ok, is_on_disk } = *action {
                 now += STORE_RETRY;
                 turn(&mut durable, &mut model, now, is_ok, is_on_disk);
             }

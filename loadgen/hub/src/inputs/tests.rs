@@ -39,11 +39,11 @@ fn delivered(store: &mut InputStore, ids: &mut PacketIds, now: Instant) -> Vec<P
 /// What an [`InputStore`] must do, in the simplest form: a list of bodies with the id of each one
 /// in flight.
 #[derive(Default)]
-struct Model {
+struct InputModel {
     bodies: Vec<(u32, Option<u16>, bool)>,
 }
 
-impl Model {
+impl InputModel {
     /// Messages in the window, acknowledged ones behind an unacknowledged one included.
     fn in_flight(&self) -> usize {
         self.bodies.iter().filter(|(_, id, _)| id.is_some()).count()
@@ -65,7 +65,7 @@ impl Model {
 }
 
 #[derive(Debug, Clone)]
-enum Action {
+enum InputAction {
     Push,
     Deliver,
     /// Acknowledge the n-th id ever handed out (modulo), in flight or not.
@@ -78,15 +78,15 @@ enum Action {
     Take,
 }
 
-fn action() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = InputAction> {
     prop_oneof![
-        4 => Just(Action::Push),
-        3 => Just(Action::Deliver),
-        6 => (0_usize..64).prop_map(Action::Acknowledge),
-        1 => Just(Action::TakeControl),
-        1 => Just(Action::GiveControl),
-        1 => Just(Action::Requeue),
-        2 => Just(Action::Take),
+        4 => Just(InputAction::Push),
+        3 => Just(InputAction::Deliver),
+        6 => (0_usize..64).prop_map(InputAction::Acknowledge),
+        1 => Just(InputAction::TakeControl),
+        1 => Just(InputAction::GiveControl),
+        1 => Just(InputAction::Requeue),
+        2 => Just(InputAction::Take),
     ]
 }
 
@@ -100,17 +100,17 @@ proptest! {
         actions in proptest::collection::vec(action(), 1..300),
     ) {
         let now = Instant::now();
-        let (mut store, mut model) = (InputStore::new(limits(window)), Model::default());
+        let (mut store, mut model) = (InputStore::new(limits(window)), InputModel::default());
         let mut ids = PacketIds::starting_after(first_id);
         let (mut handed_out, mut control, mut pushed) = (Vec::new(), Vec::new(), 0_u32);
         for action in actions {
             match action {
-                Action::Push => {
+                InputAction::Push => {
                     prop_assert!(store.push("t/", &pushed.to_be_bytes(), 0));
                     model.bodies.push((pushed, None, false));
                     pushed += 1;
                 }
-                Action::Deliver => {
+                InputAction::Deliver => {
                     for publish in delivered(&mut store, &mut ids, now) {
                         let in_flight = model.in_flight();
                         let entry = &mut model.bodies[in_flight];
@@ -122,23 +122,23 @@ proptest! {
                     let expected = model.bodies.len().min(window);
                     prop_assert_eq!(model.in_flight(), expected);
                 }
-                Action::Acknowledge(n) if !handed_out.is_empty() => {
+                InputAction::Acknowledge(n) if !handed_out.is_empty() => {
                     let id = handed_out[handed_out.len() - 1 - n % handed_out.len()];
                     prop_assert_eq!(store.acknowledge(id, now), model.acknowledge(id));
                 }
-                Action::Acknowledge(_) => {}
-                Action::TakeControl => control.extend(ids.next_control(store.oldest_id())),
-                Action::GiveControl => {
+                InputAction::Acknowledge(_) => {}
+                InputAction::TakeControl => control.extend(ids.next_control(store.oldest_id())),
+                InputAction::GiveControl => {
                     if let Some(id) = control.pop() {
                         prop_assert!(!store.acknowledge(id, now));
                         prop_assert!(ids.acknowledge_control(id));
                     }
                 }
-                Action::Requeue => {
+                InputAction::Requeue => {
                     store.requeue();
                     model.requeue();
                 }
-                Action::Take => {
+                InputAction::Take => {
                     let may = model.in_flight() == 0 && !model.bodies.is_empty();
                     let expected = may.then(|| model.bodies.remove(0).0.to_be_bytes());
                     let taken = store.take();

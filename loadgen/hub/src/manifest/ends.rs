@@ -98,8 +98,8 @@ pub(super) fn check_rings(
     modules: &BTreeMap<String, Module>,
     reading: &mut Reading<'_>,
 ) {
-    let links: Vec<Link<'_>> =
-        routes.iter().filter_map(|(path, route)| Link::new(path, route, modules)).collect();
+    let links: Vec<Hop<'_>> =
+        routes.iter().filter_map(|(path, route)| Hop::new(path, route, modules)).collect();
     if let Some(link) = links.get(RING_ROUTES_MAX) {
         let text = format!(
             "the routes from here on are not searched for rings: over \
@@ -122,13 +122,13 @@ pub(super) fn check_rings(
 }
 
 /// A route into a module that may pass messages on.
-struct Link<'a> {
+struct Hop<'a> {
     path: &'a str,
     route: &'a Route,
     module: &'a str,
 }
 
-impl<'a> Link<'a> {
+impl<'a> Hop<'a> {
     fn new(path: &'a str, route: &'a Route, modules: &BTreeMap<String, Module>) -> Option<Self> {
         let Sink::Input { module, .. } = &route.sink else { return None };
         // A simulated sensor sends its own readings alone, whatever it gets.
@@ -168,7 +168,7 @@ fn ring_through(start: usize, next: &[Vec<usize>]) -> Option<Vec<usize>> {
     None
 }
 
-fn ring_words(ring: &[usize], links: &[Link<'_>]) -> String {
+fn ring_words(ring: &[usize], links: &[Hop<'_>]) -> String {
     if let [index] = ring {
         return format!(
             "takes the messages of `{module}` back into `{module}`: whatever it sends on comes in \

@@ -43,7 +43,7 @@ pub(super) fn parse_routes(
             return Vec::new();
         }
     };
-    let reader = Reader { is_first: is_first(hub), modules };
+    let reader = RouteReader { is_first: is_first(hub), modules };
     let mut parsed = Vec::new();
     for (name, value) in routes {
         let path = format!("{path}.{name}");
@@ -66,13 +66,13 @@ pub(super) fn parse_routes(
 }
 
 /// Reads one route after the other.
-struct Reader<'a> {
+struct RouteReader<'a> {
     /// The schema is the first one, in which routes are texts.
     is_first: bool,
     modules: &'a BTreeMap<String, Module>,
 }
 
-impl Reader<'_> {
+impl RouteReader<'_> {
     fn text(&self, name: &str, text: &str, path: &str, reading: &mut Reading<'_>) -> Option<Route> {
         if self.is_first && text.trim().is_empty() {
             reading.warn(path, "empty: passed over");

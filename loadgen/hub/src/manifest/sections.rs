@@ -8,12 +8,12 @@ use super::replaced;
 
 /// A section's desired properties: as a whole, and by places below them.
 #[derive(Default)]
-pub(super) struct Section {
+pub(super) struct DesiredSection {
     pub(super) whole: Option<Value>,
     pub(super) dotted: Vec<(String, Value)>,
 }
 
-impl Section {
+impl DesiredSection {
     /// Both as one value.
     pub(super) fn joined(self, path: &str, reading: &mut Reading<'_>) -> Value {
         let mut desired = self.whole.unwrap_or_else(|| Map::new().into());
@@ -25,12 +25,16 @@ impl Section {
 }
 
 /// A section's desired properties; tells of everything else in it.
-pub(super) fn read_section(section: Value, path: &str, reading: &mut Reading<'_>) -> Section {
+pub(super) fn read_section(
+    section: Value,
+    path: &str,
+    reading: &mut Reading<'_>,
+) -> DesiredSection {
     let Value::Object(mut members) = section else {
         reading.error(path, &format!("must be an object with `{DESIRED}`"));
-        return Section::default();
+        return DesiredSection::default();
     };
-    let mut read = Section { whole: members.remove(DESIRED), dotted: Vec::new() };
+    let mut read = DesiredSection { whole: members.remove(DESIRED), dotted: Vec::new() };
     for (name, value) in members {
         if let Some(place) = name.strip_prefix(DESIRED).and_then(|rest| rest.strip_prefix('.')) {
             read.dotted.push((place.to_owned(), value));
@@ -44,7 +48,7 @@ pub(super) fn read_section(section: Value, path: &str, reading: &mut Reading<'_>
 }
 
 /// `"properties": {"desired": …}`, as a twin document has it.
-fn read_nested(nest: Value, path: &str, read: &mut Section, reading: &mut Reading<'_>) {
+fn read_nested(nest: Value, path: &str, read: &mut DesiredSection, reading: &mut Reading<'_>) {
     let path = format!("{path}.properties");
     let Value::Object(members) = nest else { return };
     for (name, value) in members {

@@ -9,7 +9,7 @@ use super::super::state::HubState;
 
 /// Ids from a username `{id scope}/registrations/{id}/[?]api-version=...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Username<'a> {
+struct RegistrationUsername<'a> {
     id_scope: &'a str,
     registration_id: &'a str,
     query: &'a str,
@@ -24,7 +24,7 @@ pub(crate) struct Registrant {
     pub(crate) expiry_unix_s: Option<u64>,
 }
 
-impl<'a> Username<'a> {
+impl<'a> RegistrationUsername<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut segments = text.split('/');
         let (id_scope, registrations) = (segments.next()?, segments.next()?);
@@ -53,8 +53,9 @@ impl HubState {
         clock: Clock,
     ) -> Result<Registrant, Refusal> {
         let login = connect.login.as_ref().ok_or(Refusal::NotAuthorized(NO_USERNAME.into()))?;
-        let Username { id_scope, registration_id, query } = Username::parse(&login.username)
-            .ok_or(Refusal::Unavailable("the username is no registration's".into()))?;
+        let RegistrationUsername { id_scope, registration_id, query } =
+            RegistrationUsername::parse(&login.username)
+                .ok_or(Refusal::Unavailable("the username is no registration's".into()))?;
         check_version(query, clock)?;
         require_password(&login.password)?;
         if connect.client_id != registration_id || !is_registration_id(registration_id) {
@@ -97,8 +98,9 @@ mod tests {
     fn usernames() {
         for query in ["api-version=2019-03-31&ClientVersion=x%2F1", "?api-version=2019-03-31"] {
             let text = format!("0ne/registrations/dev-1/{query}");
-            let expected = Username { id_scope: "0ne", registration_id: "dev-1", query };
-            assert_eq!(Username::parse(&text), Some(expected), "{text}");
+            let expected =
+                RegistrationUsername { id_scope: "0ne", registration_id: "dev-1", query };
+            assert_eq!(RegistrationUsername::parse(&text), Some(expected), "{text}");
         }
         let bad = [
             "",
@@ -107,7 +109,7 @@ mod tests {
             "0ne/registrations/dev-1/a/api-version=2019-03-31",
         ];
         for text in bad {
-            assert_eq!(Username::parse(text), None, "{text}");
+            assert_eq!(RegistrationUsername::parse(text), None, "{text}");
         }
     }
 

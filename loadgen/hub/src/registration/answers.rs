@@ -15,7 +15,7 @@ const NOT_SAVED_RETRY_S: u64 = 5;
 
 /// An answer to one request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Answer {
+pub(super) struct RegistrationAnswer {
     pub(super) status: u32,
     pub(super) retry_after_s: Option<u64>,
     pub(super) body: Value,
@@ -28,7 +28,7 @@ impl HubState {
         registration: &str,
         asked: &Asked<'_>,
         body: &[u8],
-    ) -> Option<Answer> {
+    ) -> Option<RegistrationAnswer> {
         let fault = self.provisioning.faults.get(registration).cloned();
         match &fault {
             Some(RegistrationFault::Silence) => return None,
@@ -82,15 +82,15 @@ impl HubState {
         })
     }
 
-    fn assigning(&self, operation_id: &str) -> Answer {
-        Answer {
+    fn assigning(&self, operation_id: &str) -> RegistrationAnswer {
+        RegistrationAnswer {
             status: 202,
             retry_after_s: Some(self.provisioning.config.retry_after_s),
             body: json!({ "operationId": operation_id, "status": "assigning" }),
         }
     }
 
-    fn assigned(&self, operation_id: &str, registration: &str) -> Answer {
+    fn assigned(&self, operation_id: &str, registration: &str) -> RegistrationAnswer {
         let now = now_text();
         let state = json!({
             "registrationId": registration,
@@ -106,7 +106,13 @@ impl HubState {
     }
 
     /// A registration that ended without a device.
-    fn ended(&mut self, operation_id: &str, registration: &str, status: &str, why: &str) -> Answer {
+    fn ended(
+        &mut self,
+        operation_id: &str,
+        registration: &str,
+        status: &str,
+        why: &str,
+    ) -> RegistrationAnswer {
         self.counters.registrations_refused += 1;
         let now = now_text();
         let state = json!({
@@ -121,7 +127,7 @@ impl HubState {
         done(operation_id, status, state)
     }
 
-    fn refuse(&mut self, status: u32, retry_after_s: Option<u64>) -> Answer {
+    fn refuse(&mut self, status: u32, retry_after_s: Option<u64>) -> RegistrationAnswer {
         self.counters.registrations_refused += 1;
         let message = match status {
             400 => "The request is invalid: its body must name the registration id.",
@@ -136,13 +142,13 @@ impl HubState {
             "message": message,
             "timestampUtc": now_text(),
         });
-        Answer { status, retry_after_s, body }
+        RegistrationAnswer { status, retry_after_s, body }
     }
 }
 
-fn done(operation_id: &str, status: &str, state: Value) -> Answer {
+fn done(operation_id: &str, status: &str, state: Value) -> RegistrationAnswer {
     let body = json!({ "operationId": operation_id, "status": status, "registrationState": state });
-    Answer { status: 200, retry_after_s: None, body }
+    RegistrationAnswer { status: 200, retry_after_s: None, body }
 }
 
 /// Whether a register body names this registration; ids compare without regard to letter case.

@@ -37,7 +37,7 @@ pub(crate) async fn run(
     keep_alive_s: u16,
     token_deadline: Option<Instant>,
 ) {
-    let mut session = Session {
+    let mut session = RegistrationSession {
         hub: Rc::clone(&hub),
         stream,
         input,
@@ -57,7 +57,7 @@ pub(crate) async fn run(
     }
 }
 
-struct Session {
+struct RegistrationSession {
     hub: Rc<RefCell<HubState>>,
     stream: Stream,
     input: BytesMut,
@@ -71,7 +71,7 @@ struct Session {
     id: u16,
 }
 
-impl Session {
+impl RegistrationSession {
     async fn run(&mut self) -> CloseReason {
         let mut out = BytesMut::new();
         if ConnAck::new(ConnectReturnCode::Success, false).write(&mut out).is_err() {

@@ -6,7 +6,7 @@ fn sensor(seed: u64) -> Simulator {
     Simulator::new(SimulatorSettings::default(), seed)
 }
 
-fn body(reading: &Reading) -> Value {
+fn body(reading: &SensorReading) -> Value {
     serde_json::from_slice(&reading.body).unwrap()
 }
 

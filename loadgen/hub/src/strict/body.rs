@@ -1,6 +1,6 @@
 //! What stands behind the fixed header of a packet past CONNECT.
 
-use super::text::{Reader, topic_filter, topic_name};
+use super::text::{PacketReader, topic_filter, topic_name};
 use super::violation::{MALFORMED, Result, violation};
 use super::{CONNECT, Header, PUBLISH, SUBSCRIBE, UNSUBSCRIBE};
 use super::{DISCONNECT, PINGREQ, a_packet};
@@ -24,7 +24,7 @@ pub(super) fn check(header: Header, body: &[u8]) -> Result<()> {
 }
 
 fn publish(flags: u8, body: &[u8]) -> Result<()> {
-    let mut reader = Reader(body);
+    let mut reader = PacketReader(body);
     let topic = reader.field().ok_or_else(|| {
         violation("a PUBLISH that ends within its topic", &["MQTT-3.3.2-1", "MQTT-4.8.0-1"])
     })?;
@@ -35,7 +35,7 @@ fn publish(flags: u8, body: &[u8]) -> Result<()> {
 
 fn subscribe(body: &[u8]) -> Result<()> {
     const PAIRS: &[&str] = &["MQTT-3.8.3-3"];
-    let mut reader = Reader(body);
+    let mut reader = PacketReader(body);
     packet_id(SUBSCRIBE, &mut reader)?;
     if reader.0.is_empty() {
         return Err(violation("a SUBSCRIBE without a filter", PAIRS));
@@ -59,7 +59,7 @@ fn subscribe(body: &[u8]) -> Result<()> {
 
 fn unsubscribe(body: &[u8]) -> Result<()> {
     const FILTERS: &[&str] = &["MQTT-3.10.3-2"];
-    let mut reader = Reader(body);
+    let mut reader = PacketReader(body);
     packet_id(UNSUBSCRIBE, &mut reader)?;
     if reader.0.is_empty() {
         return Err(violation("an UNSUBSCRIBE without a filter", FILTERS));
@@ -73,7 +73,7 @@ fn unsubscribe(body: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn packet_id(kind: u8, reader: &mut Reader<'_>) -> Result<()> {
+fn packet_id(kind: u8, reader: &mut PacketReader<'_>) -> Result<()> {
     match reader.u16() {
         Some(0) => Err(violation(format!("{} with the packet id 0", a_packet(kind)), ID)),
         Some(_) => Ok(()),

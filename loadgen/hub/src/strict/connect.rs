@@ -8,7 +8,7 @@ use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, LastWill, Login};
 use rumqttc::mqttbytes::{Protocol, QoS};
 
 use super::First;
-use super::text::{Reader, shown, text, topic_name};
+use super::text::{PacketReader, shown, text, topic_name};
 use super::violation::{Result, Violation, violation};
 
 /// The one protocol level that is served: MQTT 3.1.1.
@@ -71,7 +71,7 @@ impl fmt::Display for Unwelcome {
 
 /// Reads what stands behind the fixed header of a CONNECT.
 pub(super) fn parse(body: &[u8]) -> Result<First> {
-    let mut reader = Reader(body);
+    let mut reader = PacketReader(body);
     let name = reader.field().ok_or_else(|| short("protocol name", SHAPE))?;
     let is_mqisdp = name == b"MQIsdp";
     if !is_mqisdp && name != b"MQTT" {
@@ -127,7 +127,7 @@ fn will_qos(flags: u8) -> u8 {
     flags >> 3 & 0b11
 }
 
-fn will(flags: u8, reader: &mut Reader<'_>) -> Result<Option<LastWill>> {
+fn will(flags: u8, reader: &mut PacketReader<'_>) -> Result<Option<LastWill>> {
     const PRESENT: &[&str] = &["MQTT-3.1.2-9"];
     if flags & WILL == 0 {
         return Ok(None);
@@ -144,7 +144,7 @@ fn will(flags: u8, reader: &mut Reader<'_>) -> Result<Option<LastWill>> {
     Ok(Some(LastWill { topic, message, qos, retain }))
 }
 
-fn login(flags: u8, reader: &mut Reader<'_>) -> Result<Option<Login>> {
+fn login(flags: u8, reader: &mut PacketReader<'_>) -> Result<Option<Login>> {
     if flags & USER_NAME == 0 {
         return Ok(None);
     }

@@ -6,9 +6,9 @@ use super::violation::{Result, violation};
 const SHOWN_CHARS: usize = 200;
 
 /// What is left of a packet, read field by field.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(super) struct PacketReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> PacketReader<'a> {
     pub(super) fn u8(&mut self) -> Option<u8> {
         self.take(1).map(|bytes| bytes[0])
     }

@@ -18,7 +18,7 @@ pub(super) struct Asker<'a> {
 
 /// Where a level stands, as far as words for it differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum LevelKind {
     Device,
     Module,
     Word,
@@ -65,22 +65,22 @@ impl Asker<'_> {
     }
 
     /// Why a level is not the known one.
-    fn level(&self, level: &str, known: &str, place: Place) -> Option<String> {
+    fn level(&self, level: &str, known: &str, place: LevelKind) -> Option<String> {
         if level == known || level == "+" && known != "#" {
             return None;
         }
         let shown = shortened(level);
         Some(if known == "#" {
             "it does not end in `/#`".to_owned()
-        } else if place == Place::Module && self.modules.contains(&level) {
+        } else if place == LevelKind::Module && self.modules.contains(&level) {
             format!("it names another module, {shown}, and a module gets its own inputs alone")
         } else if is_same_letters(level, known) {
             format!("letter case counts, and its {shown} is not {known:?}")
-        } else if place == Place::Device {
+        } else if place == LevelKind::Device {
             format!("it names another device, {shown}, and this client belongs to {known:?}")
         } else if is_near(level, known) {
             format!("its {shown} is misspelt for {known:?}")
-        } else if place == Place::Module {
+        } else if place == LevelKind::Module {
             format!("it names another module, {shown}, and a module gets its own inputs alone")
         } else {
             format!("its {shown} stands where {known:?} belongs")
@@ -110,11 +110,11 @@ fn left_over(long: &[&str], short: &[&str]) -> Option<usize> {
     (long[at + 1..] == short[at..]).then_some(at)
 }
 
-fn place(first: &str, index: usize) -> Place {
+fn place(first: &str, index: usize) -> LevelKind {
     match (first, index) {
-        ("devices", 1) => Place::Device,
-        ("devices", 3) => Place::Module,
-        _ => Place::Word,
+        ("devices", 1) => LevelKind::Device,
+        ("devices", 3) => LevelKind::Module,
+        _ => LevelKind::Word,
     }
 }
 

@@ -11,7 +11,7 @@ use sluicegate::azure::workload::{
 
 use super::super::state::HubState;
 use super::super::tally::worth_a_line;
-use super::super::workload_answer::Answer;
+use super::super::workload_answer::WorkloadAnswer;
 
 /// What modules ask for: their key, and the one algorithm.
 const KEY_ID: &str = "primary";
@@ -34,40 +34,49 @@ impl HubState {
         method: &Method,
         target: &str,
         body: &[u8],
-    ) -> Answer {
+    ) -> WorkloadAnswer {
         let Some((call, version)) = Call::parse(method.as_str(), target) else {
             return if target.contains("api-version=") {
-                Answer::error(StatusCode::NOT_FOUND, "no such endpoint")
+                WorkloadAnswer::error(StatusCode::NOT_FOUND, "no such endpoint")
             } else {
-                Answer::error(StatusCode::BAD_REQUEST, "the api-version is missing")
+                WorkloadAnswer::error(StatusCode::BAD_REQUEST, "the api-version is missing")
             };
         };
         if !API_VERSIONS.contains(&&*version) {
-            return Answer::error(StatusCode::BAD_REQUEST, "the api-version is not supported");
+            return WorkloadAnswer::error(
+                StatusCode::BAD_REQUEST,
+                "the api-version is not supported",
+            );
         }
         match call {
-            Call::TrustBundle => Answer::ok(trust_bundle_response(&self.trust_bundle)),
+            Call::TrustBundle => WorkloadAnswer::ok(trust_bundle_response(&self.trust_bundle)),
             Call::Sign { module, generation } => self.sign(scope, &module, &generation, body),
         }
     }
 
-    fn sign(&mut self, scope: &Scope, module: &str, generation: &str, body: &[u8]) -> Answer {
+    fn sign(
+        &mut self,
+        scope: &Scope,
+        module: &str,
+        generation: &str,
+        body: &[u8],
+    ) -> WorkloadAnswer {
         // The daemon tells the caller by its process and strips `$` from names.
         let plain = |name: &str| name.replace('$', "");
         if let Scope::Module(owner) = scope
             && plain(owner) != plain(module)
         {
-            return Answer::error(StatusCode::FORBIDDEN, "the caller is not this module");
+            return WorkloadAnswer::error(StatusCode::FORBIDDEN, "the caller is not this module");
         }
         let Some(peer) = self.peer_of_module(module) else {
-            return Answer::error(StatusCode::NOT_FOUND, "no such module");
+            return WorkloadAnswer::error(StatusCode::NOT_FOUND, "no such module");
         };
         match parse_sign_request(body) {
             Ok(data) => {
                 self.note_oddities(peer, generation, body);
-                Answer::ok(sign_response(&self.peers[peer].key.sign(&data)))
+                WorkloadAnswer::ok(sign_response(&self.peers[peer].key.sign(&data)))
             }
-            Err(error) => Answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
+            Err(error) => WorkloadAnswer::error(StatusCode::BAD_REQUEST, &error.to_string()),
         }
     }
 

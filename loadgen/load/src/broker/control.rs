@@ -9,7 +9,7 @@ use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, SubAck, Subscribe, Subsc
 use super::Broker;
 use crate::error::LoadError;
 use crate::lane::LaneError;
-use crate::link::{Link, Stage};
+use crate::link::{Link, LinkStage};
 use crate::wire::{self, Frame, WireError, append};
 
 /// The packet id of the one SUBSCRIBE.
@@ -33,20 +33,20 @@ impl Broker {
             self.unavailable(format_args!("does not speak MQTT 3.1.1: {error}"))
         })?;
         match (packet, link.stage) {
-            (Packet::ConnAck(ack), Stage::Connecting) => {
+            (Packet::ConnAck(ack), LinkStage::Connecting) => {
                 self.accepted(ack.code)?;
-                link.stage = if is_receiver { Stage::Subscribing } else { Stage::Ready };
+                link.stage = if is_receiver { LinkStage::Subscribing } else { LinkStage::Ready };
                 if is_receiver {
                     self.subscribe(out);
                 }
             }
-            (Packet::SubAck(ack), Stage::Subscribing) => {
+            (Packet::SubAck(ack), LinkStage::Subscribing) => {
                 self.subscribed(&ack)?;
-                link.stage = Stage::Ready;
+                link.stage = LinkStage::Ready;
             }
             (Packet::PingResp, _) => link.pinged = false,
             // The first may come before the subscription is acknowledged (MQTT 3.1.1 §3.8.4).
-            (Packet::Publish(stray), Stage::Subscribing | Stage::Ready) if is_receiver => {
+            (Packet::Publish(stray), LinkStage::Subscribing | LinkStage::Ready) if is_receiver => {
                 self.quiet.strays += 1;
                 match stray.qos {
                     QoS::AtMostOnce => {}
@@ -136,10 +136,10 @@ impl Broker {
                      --broker-ca FILE, and the host as the certificate does"
                 ))
             }
-            (_, Stage::Connecting) if is_closed => {
+            (_, LinkStage::Connecting) if is_closed => {
                 self.unavailable(format_args!("hung up on CONNECT: is it MQTT there, {tls}?"))
             }
-            (_, Stage::Connecting) => self.unavailable(format_args!("did not connect: {why}")),
+            (_, LinkStage::Connecting) => self.unavailable(format_args!("did not connect: {why}")),
             _ if is_closed => self.unavailable(format_args!("closed a connection")),
             _ => self.unavailable(format_args!("broke a connection: {why}")),
         }

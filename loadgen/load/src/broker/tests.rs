@@ -8,7 +8,7 @@ use rumqttc::mqttbytes::v4::{
 
 use super::*;
 use crate::lane::LaneError;
-use crate::link::{Link, Stage};
+use crate::link::{Link, LinkStage};
 use crate::wire;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -77,7 +77,7 @@ fn refusals_say_what_to_do() {
         assert_eq!(error.exit_code(), 69);
         assert!(error.to_string().contains(part), "{error}");
     }
-    let mut link = Link { stage: Stage::Subscribing, pinged: false };
+    let mut link = Link { stage: LinkStage::Subscribing, pinged: false };
     let refused = SubAck::new(1, vec![SubscribeReasonCode::Failure]);
     let mut broker = broker("mqtt://127.0.0.1");
     let error = give(&mut broker, &mut link, true, |bytes| refused.write(bytes)).unwrap_err();
@@ -95,7 +95,7 @@ fn a_subscription_is_granted_as_it_was_asked_for() {
         (1, vec![at(QoS::AtLeastOnce), at(QoS::AtLeastOnce)], "2 codes"),
         (2, vec![at(QoS::AtLeastOnce)], "packet id 2"),
     ] {
-        let mut link = Link { stage: Stage::Subscribing, pinged: false };
+        let mut link = Link { stage: LinkStage::Subscribing, pinged: false };
         let answer = SubAck::new(id, codes);
         let mut broker = broker("mqtt://127.0.0.1");
         let error = give(&mut broker, &mut link, true, |bytes| answer.write(bytes)).unwrap_err();
@@ -107,7 +107,7 @@ fn a_subscription_is_granted_as_it_was_asked_for() {
 #[test]
 fn a_message_at_qos_2_is_refused_by_its_name() {
     let mut broker = broker("mqtt://127.0.0.1");
-    let mut link = Link { stage: Stage::Ready, pinged: false };
+    let mut link = Link { stage: LinkStage::Ready, pinged: false };
     let mut publish = Publish::new("alerts/x", QoS::ExactlyOnce, "x");
     publish.pkid = 7;
     let error = give(&mut broker, &mut link, true, |bytes| publish.write(bytes)).unwrap_err();
@@ -117,7 +117,7 @@ fn a_message_at_qos_2_is_refused_by_its_name() {
 #[test]
 fn what_is_not_of_this_run_is_acknowledged_and_waited_for() {
     let mut broker = broker("mqtt://127.0.0.1");
-    let mut link = Link { stage: Stage::Ready, pinged: false };
+    let mut link = Link { stage: LinkStage::Ready, pinged: false };
     let mut old = Publish::new("alerts/x", QoS::AtLeastOnce, "old");
     old.pkid = 7;
     assert!(!broker.is_quiet(0).unwrap());
@@ -203,7 +203,7 @@ fn client_ids_are_of_one_run_and_as_short_as_any_broker_takes() {
 #[test]
 fn ends_are_explained() {
     let (plain, connecting) = (broker("mqtt://127.0.0.1"), Link::NEW);
-    let ready = Link { stage: Stage::Ready, pinged: false };
+    let ready = Link { stage: LinkStage::Ready, pinged: false };
     let io = |kind: io::ErrorKind| LaneError::Io(kind.into());
     let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
     for (link, why, part) in [

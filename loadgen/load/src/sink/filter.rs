@@ -3,7 +3,7 @@
 use super::alert::exceeds;
 use super::faults::{Faults, flip_bit, hits};
 use super::route::Route;
-use super::{Counts, Lateness, PINGREQ, SinkError, SinkSettings};
+use super::{Lateness, PINGREQ, SinkCounts, SinkError, SinkSettings};
 use crate::wire::{self, Frame, PACKET_BYTES_MAX, PUBACK, Publish, write_puback, write_publish};
 
 /// No more alerts are begun when so many forwarded messages are not yet acknowledged: all packet
@@ -27,7 +27,7 @@ pub(crate) struct Filter {
     route: Route,
     threshold: f64,
     faults: Faults,
-    counts: Counts,
+    counts: SinkCounts,
     sender: Sender,
     /// Whole packets that wait for a free packet id, in order.
     parked: Vec<u8>,
@@ -68,7 +68,7 @@ impl Filter {
             route: Route::new(&settings.subscribe, &settings.publish),
             threshold: settings.threshold,
             faults: settings.faults,
-            counts: Counts::default(),
+            counts: SinkCounts::default(),
             sender: Sender::default(),
             parked: Vec::new(),
             topic: Vec::new(),
@@ -81,8 +81,8 @@ impl Filter {
     }
 
     /// What was counted so far.
-    pub(super) fn counts(&self) -> Counts {
-        Counts { forwarded: self.sender.forwarded, ..self.counts }
+    pub(super) fn counts(&self) -> SinkCounts {
+        SinkCounts { forwarded: self.sender.forwarded, ..self.counts }
     }
 
     /// Notes what only the loop knows.

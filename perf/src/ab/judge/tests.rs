@@ -1,7 +1,7 @@
 use fastrand::Rng;
 
 use super::*;
-use crate::ab::pairs::{Reading, Side, pairs, ratios};
+use crate::ab::pairs::{PairReading, Side, pairs, ratios};
 
 const PAIRS: u32 = 30;
 /// Fewer than in earnest, so that thousands of tests are quick.
@@ -59,16 +59,16 @@ impl Machine {
     fn summary(&mut self, found: &mut Vec<f64>, against: Side) -> Summary {
         let mut measure = |side| {
             let side = if side == Side::B { against } else { side };
-            Ok::<_, ()>(Reading { cpu_ns: self.run(side), rate: 1.0 })
+            Ok::<_, ()>(PairReading { cpu_ns: self.run(side), rate: 1.0 })
         };
         found.extend(ratios(&pairs(PAIRS, &mut measure).unwrap()));
         Summary::of(found, FLIPS, 1).unwrap()
     }
 
     /// The whole comparison, as it goes in earnest.
-    fn verdict(mut self) -> Verdict {
+    fn verdict(mut self) -> PairsVerdict {
         if noise(&self.summary(&mut Vec::new(), Side::A)).is_some() {
-            return Verdict::TooNoisy;
+            return PairsVerdict::TooNoisy;
         }
         let (mut found, mut looks) = (Vec::new(), Vec::new());
         loop {
@@ -83,9 +83,9 @@ impl Machine {
 
 /// Share of machines that come to each verdict, per cent: slower, faster, same, too noisy.
 fn shares(machine: impl Fn(u64) -> Machine) -> [usize; 4] {
-    let verdicts: Vec<Verdict> = (1..=MACHINES).map(|seed| machine(seed).verdict()).collect();
+    let verdicts: Vec<PairsVerdict> = (1..=MACHINES).map(|seed| machine(seed).verdict()).collect();
     let count = |verdict| verdicts.iter().filter(|found| **found == verdict).count();
-    [Verdict::Slower, Verdict::Faster, Verdict::Same, Verdict::TooNoisy]
+    [PairsVerdict::Slower, PairsVerdict::Faster, PairsVerdict::Same, PairsVerdict::TooNoisy]
         .map(|verdict| count(verdict) * 100 / verdicts.len())
 }
 
@@ -151,22 +151,22 @@ fn looks_lead_to_a_verdict() {
     let small = look(1.02, 0.005, 0.001);
     for (looks, expected) in [
         (&[][..], None),
-        (&[same][..], Some(Verdict::Same)),
-        (&[small], Some(Verdict::Same)),
+        (&[same][..], Some(PairsVerdict::Same)),
+        (&[small], Some(PairsVerdict::Same)),
         (&[slower], None),
-        (&[slower, slower], Some(Verdict::Slower)),
-        (&[faster, faster], Some(Verdict::Faster)),
-        (&[perhaps, slower], Some(Verdict::Slower)),
+        (&[slower, slower], Some(PairsVerdict::Slower)),
+        (&[faster, faster], Some(PairsVerdict::Faster)),
+        (&[perhaps, slower], Some(PairsVerdict::Slower)),
         (&[slower, perhaps], None),
-        (&[slower, perhaps, slower], Some(Verdict::Slower)),
+        (&[slower, perhaps, slower], Some(PairsVerdict::Slower)),
         (&[slower, faster], None),
-        (&[slower, same], Some(Verdict::Same)),
+        (&[slower, same], Some(PairsVerdict::Same)),
         (&[far, slower], None),
-        (&[far, slower, slower], Some(Verdict::Slower)),
+        (&[far, slower, slower], Some(PairsVerdict::Slower)),
         (&[wide, wide, wide], None),
-        (&[wide, wide, wide, wide], Some(Verdict::Same)),
-        (&[far, far, far, far], Some(Verdict::TooNoisy)),
-        (&[wide, wide, wide, slower], Some(Verdict::TooNoisy)),
+        (&[wide, wide, wide, wide], Some(PairsVerdict::Same)),
+        (&[far, far, far, far], Some(PairsVerdict::TooNoisy)),
+        (&[wide, wide, wide, slower], Some(PairsVerdict::TooNoisy)),
     ] {
         assert_eq!(verdict(looks), expected, "{looks:?}");
     }
@@ -188,6 +188,7 @@ fn a_machine_that_differs_from_itself_is_noisy() {
 /// Only what is slower fails; what is not known is neither.
 #[test]
 fn exit_codes_are_as_documented() {
-    let codes = [Verdict::Same, Verdict::Faster, Verdict::Slower, Verdict::TooNoisy];
-    assert_eq!(codes.map(Verdict::exit_code), [0, 0, 1, 2]);
+    let codes =
+        [PairsVerdict::Same, PairsVerdict::Faster, PairsVerdict::Slower, PairsVerdict::TooNoisy];
+    assert_eq!(codes.map(PairsVerdict::exit_code), [0, 0, 1, 2]);
 }

@@ -22,7 +22,7 @@ fn round(rate: f64, standings: &[Standing]) -> Vec<Attempt> {
 #[test]
 fn a_row_stands_as_its_median() {
     use Standing::{Failed, Invalid, Passed, Saturated};
-    let row = |rounds: &[Vec<Attempt>]| Row::new(scenario("plain_qos1"), rounds);
+    let row = |rounds: &[Vec<Attempt>]| RecordRow::new(scenario("plain_qos1"), rounds);
     for (rates, status, code) in [
         ([3e6, 1.0, 4e6], Status::Aim, 0),
         ([1.2e6, 1.0, 4e6], Status::Floor, 0),
@@ -46,14 +46,14 @@ fn a_row_stands_as_its_median() {
 /// Of a figure that is better when lower, the floor is the highest that holds.
 #[test]
 fn less_cpu_is_better() {
-    let row = Row::new(scenario("cpu_max"), &[round(1.0, &[Standing::Passed])]);
+    let row = RecordRow::new(scenario("cpu_max"), &[round(1.0, &[Standing::Passed])]);
     assert_eq!((row.values.as_slice(), row.status), (&[250.0][..], Status::Aim));
 }
 
 /// A line is one line, with everything that tells the figure from another.
 #[test]
 fn a_line_has_figure_and_facts() {
-    let facts = Facts {
+    let facts = RecordFacts {
         time: "2026-01-01T00:00:00Z".to_owned(),
         commit: "abc-dirty".to_owned(),
         built: true,
@@ -61,7 +61,7 @@ fn a_line_has_figure_and_facts() {
         rustc: "rustc 1".to_owned(),
     };
     let rounds = [round(2e6, &[Standing::Passed]), round(4e6, &[Standing::Passed])];
-    let row = Row::new(scenario("plain_qos1"), &rounds);
+    let row = RecordRow::new(scenario("plain_qos1"), &rounds);
     let line = line(&row, &facts, 5.0).unwrap();
     assert!(!line.contains('\n'));
     let found: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -83,8 +83,10 @@ fn a_line_has_figure_and_facts() {
 fn the_table_shows_every_row() {
     let rounds = [round(2e6, &[Standing::Passed]), round(1e6, &[Standing::Passed])];
     let lacking = [vec![Attempt::without_result(vec![69], "no program".to_owned())]];
-    let rows =
-        [Row::new(scenario("plain_qos1"), &rounds), Row::new(scenario("rss_idle"), &lacking)];
+    let rows = [
+        RecordRow::new(scenario("plain_qos1"), &rounds),
+        RecordRow::new(scenario("rss_idle"), &lacking),
+    ];
     let text = table(&rows);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
@@ -97,7 +99,7 @@ fn the_table_shows_every_row() {
     assert!(lines.iter().all(|line| columns(line) == columns(&lines[0])), "{text}");
     assert_eq!(rows[1].exit_codes, [69]);
     assert_eq!(
-        table(&SCENARIOS.map(|row| Row::new(row, &[]))).lines().count(),
+        table(&SCENARIOS.map(|row| RecordRow::new(row, &[]))).lines().count(),
         2 + SCENARIOS.len()
     );
 }

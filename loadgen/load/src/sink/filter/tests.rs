@@ -89,7 +89,7 @@ fn alerts_are_forwarded_and_inputs_acknowledged_in_order() {
     let bytes = [input(1, true, 20), input(2, true, 30), input(3, false, 30), input(4, true, 30)];
     let out = take_all(&mut filter, &bytes.concat());
     assert_eq!(seen(&out), ["a1", "1:2", "a2", "-:3", "2:4", "a4"]);
-    let counts = Counts { inputs: 4, alerts: 3, forwarded: 3, ..Counts::default() };
+    let counts = SinkCounts { inputs: 4, alerts: 3, forwarded: 3, ..SinkCounts::default() };
     assert_eq!(filter.counts(), counts);
 }
 

@@ -12,7 +12,7 @@ use super::*;
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) type Ended = (Counts, Result<(), SinkError>);
+pub(super) type Ended = (SinkCounts, Result<(), SinkError>);
 
 trait Stream: Read + Write + Send {}
 

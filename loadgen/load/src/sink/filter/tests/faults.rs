@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use super::*;
 
 /// The messages that a peer sees when inputs 1, 2, 3… at QoS 0 have these temperatures.
-fn forwarded(faults: Faults, temperatures: &[u32]) -> (Vec<String>, Counts) {
+fn forwarded(faults: Faults, temperatures: &[u32]) -> (Vec<String>, SinkCounts) {
     let mut filter = Filter::new(&SinkSettings { faults, ..settings() });
     let inputs = temperatures.iter().zip(1..);
     let bytes: Vec<u8> =
