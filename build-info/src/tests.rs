@@ -93,7 +93,7 @@ fn what_is_no_package_with_programs_is_refused() {
 
 /// The text has one length, whatever it says, and what it says is found again.
 #[test]
-fn without_git_the_digest_alone_is_told() {
+fn without_git_the_digest_alone_is_shown() {
     let workspace = Workspace::new();
     let (text, digest) = (workspace.text(), workspace.digest("sluicegate"));
     assert_eq!(text.trim_end(), format!("0.1.0 (sources {digest})"));
@@ -106,7 +106,7 @@ fn without_git_the_digest_alone_is_told() {
 }
 
 #[test]
-fn the_commit_is_told_and_whether_the_sources_are_its() {
+fn the_commit_is_shown_and_whether_the_sources_are_its() {
     let workspace = Workspace::new();
     workspace.git(&["init", "-q"]);
     workspace.git(&["add", "-A"]);
@@ -156,7 +156,7 @@ fn a_copy_within_a_work_tree_is_not_its_commit() {
 
 /// A program around a library of other sources names it, and no digest that could be believed.
 #[test]
-fn a_stale_library_is_told_in_place_of_the_digest() {
+fn a_stale_library_is_shown_in_place_of_the_digest() {
     let workspace = Workspace::new();
     let build = Build::of(workspace.root(), "loadgen").unwrap();
     let names =

@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_variable_is_told_with_the_nearest_name() {
+    fn a_misspelt_variable_is_reported_with_the_nearest_name() {
         let cases = [
             ("LOADGEN_HOSTNAME", "LOADGEN_HOST"),
             ("LOADGEN_TRESHOLD", "LOADGEN_THRESHOLD"),

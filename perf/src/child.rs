@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn outputs_and_ends_are_told() {
+    fn outputs_and_ends_are_given_back() {
         let said = shell("echo one; echo two >&2", PATIENCE).unwrap();
         assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("one\n", "two\n"));
         assert_eq!(

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn its_end_and_words_are_told() {
+    fn its_exit_code_and_output_are_given_back() {
         let folder = tempfile::tempdir().unwrap();
         let mut job = shell(folder.path(), "echo one; echo two >&2; exit 3");
         assert_eq!(job.wait(PATIENCE, &Stop::default()), Ok(3));

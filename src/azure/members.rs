@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_told_by_its_kind() {
+    fn a_value_that_is_no_object_is_named_by_its_kind() {
         let many = "9".repeat(400);
         let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
         for (text, kind) in [
@@ -176,7 +176,7 @@ mod tests {
 
     /// For every way to be wrong: JSON is not said to be none, and no type of the parser is named.
     #[test]
-    fn a_problem_is_told_without_the_parsers_words() {
+    fn a_problem_is_shown_without_the_parsers_words() {
         let deep = "[".repeat(1_000) + &"]".repeat(1_000);
         for (text, start) in [
             ("1e999", "holds a number that is out of range, at line 1"),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_of_a_value_is_short() {
+    fn a_value_is_shown_in_short() {
         let many = "9".repeat(400);
         for (text, expected) in [
             ("1e999", "1e999"),

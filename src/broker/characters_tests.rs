@@ -64,7 +64,7 @@ async fn what_a_broker_passes_goes_out() {
 /// A broker that hangs up on such an alert: it is kept in a file, its reading is settled, and the
 /// log names its topic in printable characters.
 #[tokio::test(start_paused = true)]
-async fn what_a_broker_hangs_up_on_is_kept_and_told() {
+async fn an_alert_that_a_broker_hangs_up_on_is_kept_and_logged() {
     for odd in ['\u{1}', '\u{85}', '\u{ffff}', '\u{0}'] {
         let log = capture();
         let folder = TempDir::new().unwrap();

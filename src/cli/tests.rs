@@ -38,7 +38,7 @@ fn a_broker_is_shown_without_its_login() {
 
 /// An overlap of filters is told at the start and by `check`, by one line that names both.
 #[test]
-fn an_overlap_of_filters_is_told_once() {
+fn an_overlap_of_filters_is_warned_of_once() {
     let output = |filters: &str| {
         let variables = [("SLUICEGATE_BROKER", "mqtt://h"), ("SLUICEGATE_SUBSCRIBE", filters)];
         warnings(&resolved(&variables))

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_told_with_the_units() {
+    fn a_text_that_is_no_duration_is_refused_with_the_units() {
         let texts = [
             "",
             "s",

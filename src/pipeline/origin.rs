@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sender_or_the_topic_is_told() {
+    fn the_sender_or_the_topic_is_shown() {
         let nameless = "from a sender that the hub does not name";
         let hub = [
             ("n=1&%24.cdid=edge1&%24.cmid=tempSensor&%24.ct=x", "from edge1/tempSensor"),
@@ -85,7 +85,7 @@ mod tests {
 
     /// However long and odd it is: one short line.
     #[test]
-    fn what_is_told_is_bounded() {
+    fn an_origin_is_shown_in_one_short_line() {
         let long = "\u{7}".repeat(60_000);
         let bag = format!("%24.cdid={long}&%24.cmid={long}");
         for (source, origin) in [(SourceId::Hub, &bag), (SourceId::Broker, &long)] {

@@ -201,7 +201,7 @@ mod tests {
 
     /// For all kinds of values: what is refused is called what it is.
     #[test]
-    fn what_is_refused_is_told_by_its_kind() {
+    fn a_refused_value_is_named_by_its_kind() {
         let long = format!("\"{}\"", "n".repeat(TEXT_BYTES_MAX + 1));
         let deep = "[".repeat(1_000) + &"]".repeat(1_000);
         let cases = [

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn another_one_is_told_with_what_it_counts_as() {
+    fn an_unknown_level_is_reported_with_what_it_counts_as() {
         let cases = [
             ("trace", "did you mean verbose?"),
             ("Warn", "did you mean warning?"),

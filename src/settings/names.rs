@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_variable_is_told_with_the_nearest_name() {
+    fn a_misspelt_variable_is_reported_with_the_nearest_name() {
         let cases = [
             ("SLUICEGATE_TRESHOLD", "SLUICEGATE_THRESHOLD"),
             ("SLUICEGATE_THRESHHOLD", "SLUICEGATE_THRESHOLD"),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_unlike_all_others_is_told_without_a_guess() {
+    fn a_variable_unlike_all_others_is_reported_without_a_guess() {
         let lines = strays(&[("SLUICEGATE_FAVOURITE_COLOUR", "hunter2")]);
         assert_eq!(lines.len(), 1);
         assert!(lines[0].contains("SLUICEGATE_FAVOURITE_COLOUR"), "{lines:?}");

@@ -17,5 +17,5 @@ pub(crate) fn assert_are_in(names: &'static Names, table: &[Spec]) {
         };
         assert!(table.iter().any(is_of), "no setting is called {name}");
     }
-    names.assert_are_told_once();
+    names.assert_are_listed_once();
 }

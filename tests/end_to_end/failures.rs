@@ -78,7 +78,7 @@ fn missing_settings_are_named() {
 /// A variable that nothing reads is told with the nearest one: beside the verdict, beside what is
 /// wrong, and in the log. Its value, and that of a proxy that cannot be used, is not.
 #[test]
-fn misspelt_variables_and_bad_proxies_are_told_without_their_values() {
+fn misspelt_variables_and_bad_proxies_are_reported_without_their_values() {
     let warning = "variable SLUICEGATE_TRESHOLD is not read by anything: did you mean \
                    SLUICEGATE_THRESHOLD?";
     let mut good = sluicegate();

@@ -106,7 +106,7 @@ fn check_limits(arguments: impl Fn() -> Command, ends: &[i32]) {
 }
 
 #[test]
-fn too_few_descriptors_for_the_module_are_told_with_71() {
+fn the_module_ends_with_71_on_too_few_descriptors() {
     check_limits(
         || {
             let mut command = sluicegate();
@@ -118,7 +118,7 @@ fn too_few_descriptors_for_the_module_are_told_with_71() {
 }
 
 #[test]
-fn too_few_descriptors_for_the_sensor_are_told_with_71() {
+fn the_sensor_ends_with_71_on_too_few_descriptors() {
     check_limits(
         || {
             let mut command = sluicegate();

@@ -36,7 +36,7 @@ fn run(tree: &Tree, step: &str, data: Option<&str>) -> Vec<String> {
 
 /// Nothing is red, nothing silent: the lines before the last say that readings were made.
 #[test]
-fn absent_readings_are_told_at_the_end() {
+fn absent_readings_are_noted_at_the_end() {
     let tree = tree();
     fs::create_dir_all(tree.path("empty")).unwrap();
     for data in [None, Some("empty")] {
@@ -50,7 +50,7 @@ fn absent_readings_are_told_at_the_end() {
 }
 
 #[test]
-fn readings_that_are_there_or_not_asked_for_are_not_told() {
+fn readings_that_are_there_or_not_asked_for_are_not_noted() {
     let tree = tree();
     let there = tree.path("shared/data");
     let lines = run(&tree, "fmt", None);

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_with_a_certificate_is_told_what_to_do() {
+    fn a_client_with_a_certificate_is_refused_with_a_remedy() {
         let Err(Refusal::NotAuthorized(why)) = require_password("") else { panic!() };
         assert!(why.starts_with("no password: X.509 is not supported here"), "{why}");
         assert!(why.contains("loadgen env"), "{why}");

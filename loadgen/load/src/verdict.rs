@@ -211,7 +211,7 @@ mod tests {
 
     /// Who took the cores is told where it may be why, with what to do about it.
     #[test]
-    fn other_programs_are_told_in_the_reason() {
+    fn other_programs_are_named_in_the_reason() {
         use Standing::{Failed, Invalid, Passed, Saturated};
         let late = Some((1000.0, 500.0));
         let in_time = Some((1000.0, 1000.0));
@@ -254,7 +254,7 @@ mod tests {
 
     /// A late instrument is told with its lag, and who made it late.
     #[test]
-    fn lag_is_told_with_the_crowd() {
+    fn lag_is_shown_with_the_other_programs() {
         let (latency, lag) = (distribution(900.0), distribution(450.0));
         let evidence = Evidence {
             counts: &Counts::default(),

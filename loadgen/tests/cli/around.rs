@@ -16,7 +16,7 @@ fn burner() -> Process {
 
 /// Programs that take all cores are warned of, and counted in the result and in the file.
 #[test]
-fn a_busy_machine_is_told() {
+fn a_busy_machine_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.json");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -31,7 +31,7 @@ fn wrong_usage_is_64_and_help_is_0() {
 
 /// A variable that no command reads is told of, whatever the command, and changes nothing else.
 #[test]
-fn a_misspelt_variable_is_told() {
+fn a_misspelt_variable_is_reported() {
     for args in
         [&["report", "/nowhere.json"][..], &["twin", "get", "filter", "--state", "/nowhere"]]
     {

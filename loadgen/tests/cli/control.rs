@@ -71,7 +71,7 @@ fn connections_beyond_the_bound_wait() {
 
 /// A monitor that does not read holds up nothing: it loses the oldest messages and learns how many.
 #[test]
-fn a_slow_monitor_loses_the_oldest_and_is_told() {
+fn a_slow_monitor_loses_the_oldest_and_learns_how_many() {
     let sensors = ["a", "b", "c", "d"];
     let image = json!({"settings": {"image": "x/azureiotedge-simulated-temperature-sensor:1.0"}});
     let modules: serde_json::Map<String, Value> =

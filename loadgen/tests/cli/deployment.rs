@@ -143,7 +143,7 @@ fn warnings_come_first() {
 }
 
 #[test]
-fn a_desired_inside_desired_is_told() {
+fn a_desired_inside_desired_is_warned_of() {
     let hub = RunningHub::start(&["--no-simulator"]);
     let patch = r#"{"desired": {"TemperatureThreshold": 60}}"#;
     let (code, _, err) = hub.run(&["twin", "set", "filter", patch]);

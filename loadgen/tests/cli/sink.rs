@@ -80,7 +80,7 @@ fn the_end_of_the_connection_is_69() {
 }
 
 #[test]
-fn it_ends_by_itself_when_told_so() {
+fn it_ends_by_itself_after_the_messages_it_was_given() {
     let (child, _socket) = start(&["--exit-after", "1"]);
     let (code, counts, _) = ended(child);
     assert_eq!((code, &counts["inputs"]), (0, &json!(1)));

@@ -55,7 +55,7 @@ fn share_above(latency: &Distribution, us: f64) -> f64 {
 /// is due in a pause, and where a window of 50 lets almost none of it be sent before the pause is
 /// over.
 #[test]
-fn a_stall_is_told_by_every_percentile_it_reaches() {
+fn a_stall_shows_in_every_percentile_it_reaches() {
     let _alone = alone();
     for (qos, window) in [(0, WINDOW_DEFAULT), (1, 50)] {
         best_of(
@@ -127,7 +127,7 @@ fn a_closed_loop_would_hardly_notice_the_stall() {
 /// A program that delays each message by 5 ms is told to take 5 ms. The rate is low, so that both
 /// mostly sleep: on a busy machine who always runs is kept waiting.
 #[test]
-fn a_delay_is_told_to_a_tenth_of_a_millisecond() {
+fn a_delay_is_measured_to_a_tenth_of_a_millisecond() {
     const DELAY_US: f64 = 5_000.0;
     let _alone = alone();
     let settings = settings(500.0, sink(&["--delay", "5ms"]));

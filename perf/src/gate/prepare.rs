@@ -145,7 +145,7 @@ mod tests {
 
     /// Without the cross script nothing can be built: something is missing.
     #[test]
-    fn a_build_that_cannot_start_is_told() {
+    fn a_build_that_cannot_start_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let places = Places { root: folder.path().to_owned(), target: "target".into() };
         let why = build(Arch::Arm32, &places, &Stop::default()).unwrap_err();

@@ -185,7 +185,7 @@ fn some_stages_alone() {
 
 /// Counts of other tools are compared, but never without a word about it.
 #[test]
-fn other_tools_are_told() {
+fn counts_of_other_tools_are_noticed() {
     let mut workspace = Workspace::new();
     workspace.bless("the first counts");
     workspace.libc = "2.40";

@@ -78,7 +78,7 @@ fn every_problem_is_reported_at_once() {
 
 /// A shell ends a command at the first `;` that stands in no quotation marks.
 #[test]
-fn a_string_that_a_shell_cut_is_told() {
+fn a_string_that_a_shell_cut_is_explained() {
     check("HostName=h", &[Problem::Cut(HOST), Problem::Missing(DEVICE), Problem::Missing(KEY)]);
     let cut = parse("HostName=h.net").unwrap_err().to_string();
     assert!(cut.contains("nothing but `HostName` is there: where a shell"), "{cut}");
@@ -100,7 +100,7 @@ fn a_module_s_string_names_all_that_is_missing() {
 
 /// Each part is named with what is wrong with it.
 #[test]
-fn a_key_that_cannot_be_read_is_told_by_its_kind() {
+fn a_key_that_cannot_be_read_is_refused_with_its_fault() {
     let cases = [
         ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY", "its trailing '=' lost?"),
         ("MDEyMzQ1Njc4OWFiY2Rl+/AxMjM0NTY3ODlhYmNkZW=", "was it cut off"),

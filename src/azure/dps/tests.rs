@@ -221,7 +221,7 @@ fn refusals_say_what_to_check_and_end_it() {
 }
 
 #[test]
-fn failed_and_disabled_are_told_apart() {
+fn failed_and_disabled_are_distinguished() {
     let mut failed = bench();
     let (_, rid) = failed.request();
     let body = r#"{"operationId":"o","status":"failed",

@@ -98,9 +98,9 @@ mod tests {
         Silence::new(&filters)
     }
 
-    /// For all filters, and whatever comes by them: who is told.
+    /// For all filters, and whatever comes by them: which are warned of.
     #[test]
-    fn only_shared_filters_that_bring_nothing_are_told_of() {
+    fn only_shared_filters_that_bring_nothing_are_warned_of() {
         const SHARED: &str = "$share/g/sensors/#";
         let cases: &[(&[&str], &[&str], bool)] = &[
             (&[SHARED], &[], true),
@@ -118,15 +118,15 @@ mod tests {
             (&["other/#", SHARED], &["other/a", "sensors/a"], false),
         ];
         let now = Instant::now();
-        for (filters, topics, is_told) in cases {
+        for (filters, topics, is_warned) in cases {
             let mut silence = silence(filters);
             silence.connected();
             silence.subscribed(now);
             silence.heard(topics.iter().map(|topic| topic.as_bytes()));
             assert_eq!(silence.warning(now + SHARED_SILENCE - Duration::from_millis(1)), None);
-            assert_eq!(silence.until().is_some(), *is_told, "{filters:?} {topics:?}");
+            assert_eq!(silence.until().is_some(), *is_warned, "{filters:?} {topics:?}");
             let shown = silence.warning(now + SHARED_SILENCE);
-            assert_eq!(shown.is_some(), *is_told, "{filters:?} {topics:?}");
+            assert_eq!(shown.is_some(), *is_warned, "{filters:?} {topics:?}");
             silence.connected();
             silence.subscribed(now);
             assert_eq!(silence.until(), None, "once");

@@ -27,7 +27,7 @@ async fn serve(mut source: Source, topics: &[&str]) -> Source {
 
 /// A broker that takes a shared filter for an ordinary one: told once in the life of the process.
 #[tokio::test(start_paused = true)]
-async fn a_shared_subscription_that_brings_nothing_is_told_of_once() {
+async fn a_shared_subscription_that_brings_nothing_is_logged_once() {
     let log = capture();
     let rig = Rig::new(1 << 20);
     let source = rig.source_of(&["$share/g/sensors/#"]);

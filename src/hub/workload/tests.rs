@@ -146,7 +146,7 @@ async fn http_addresses_are_dialled() {
 
 /// A shortage of this process's own is not the edge runtime's fault.
 #[test]
-fn too_few_descriptors_are_told_as_such() {
+fn too_few_descriptors_are_named_as_the_reason() {
     for (errno, expected) in
         [(rustix::io::Errno::MFILE, "ulimit -n"), (rustix::io::Errno::NFILE, "fs.file-max")]
     {

@@ -96,7 +96,7 @@ mod tests {
 
     /// The sensor has no setting for the keep-alive, so no hint names one.
     #[test]
-    fn a_keep_alive_that_nobody_can_set_is_not_told() {
+    fn a_keep_alive_that_nobody_can_set_is_not_hinted_at() {
         const FIXED: Names = Names { keep_alive: "", ..NAMES };
         let end = End::Connection(ConnectionError::Closed);
         for (lived_s, silence_s) in [(0, 0), (100, 45)] {
@@ -110,7 +110,7 @@ mod tests {
 
     /// What could not be sent is no fault of the peer, and without a keep-alive none is too long.
     #[test]
-    fn nothing_is_told_that_cannot_be() {
+    fn impossible_causes_are_not_hinted_at() {
         let fault = text_of(mqttbytes::Error::PayloadTooLong, 0, 0);
         assert!(!fault.contains("another version"), "{fault}");
         let end = End::Connection(ConnectionError::Closed);
@@ -121,7 +121,7 @@ mod tests {
 
     /// Each end is one sentence, with what to do where the connection's course shows a reason.
     #[test]
-    fn ends_are_told_by_their_course() {
+    fn hints_follow_the_course_of_the_connection() {
         const SOON: &str = " soon after CONNACK; \"d/m\" may be in use twice, or may not do what \
              it asked for, or a keep-alive of 60 s is too long; see CLIENT-ID, IDENTITY, \
              KEEP-ALIVE";

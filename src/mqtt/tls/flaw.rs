@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_as_people_write_them() {
+    fn points_in_time_are_shown_as_dates() {
         assert_eq!(PointInTime(0).to_string(), "1970-01-01 00:00 UTC");
         assert_eq!(PointInTime(1_767_225_600).to_string(), "2026-01-01 00:00 UTC");
         assert_eq!(PointInTime(u64::MAX).to_string(), "the end of days");

@@ -107,7 +107,7 @@ impl fmt::Display for See {
 impl Names {
     /// Fails unless each name is told once, whatever settings a failure has to do with.
     #[track_caller]
-    pub(crate) fn assert_are_told_once(&'static self) {
+    pub(crate) fn assert_are_listed_once(&'static self) {
         use NamedSetting::{
             Certificate, ClientId, Host, Identity, KeepAlive, Port, Proxy, Roots, Way,
         };
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_is_told_once_whatever_it_stands_with() {
+    fn each_name_is_listed_once_whatever_it_stands_with() {
         const NAMES: Names =
             Names { host: "A", port: "A", way: "B, A", identity: "C, B", ..Names::NONE };
         const SETTINGS: [NamedSetting; 5] = [
@@ -140,6 +140,6 @@ mod tests {
         assert_eq!(See(&NAMES, &SETTINGS).to_string(), "; see A, B, C");
         assert_eq!(See(&NAMES, &SETTINGS[2..]).to_string(), "; see B, A, C");
         assert_eq!(See(&NAMES, &[NamedSetting::Roots]).to_string(), "");
-        NAMES.assert_are_told_once();
+        NAMES.assert_are_listed_once();
     }
 }

@@ -13,7 +13,7 @@ mod words;
 
 /// What the peer answered decides how long is waited, and each failure is one of three answers.
 #[test]
-fn every_failure_is_told_by_what_the_peer_answered() {
+fn every_failure_is_classed_by_what_the_peer_answered() {
     use rustls::AlertDescription as Alert;
     let at = || At { host: "h".to_owned(), port: 1 };
     let io = |kind: io::ErrorKind| io::Error::from(kind);

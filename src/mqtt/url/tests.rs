@@ -42,7 +42,7 @@ fn urls_are_read() {
 }
 
 #[test]
-fn what_is_wrong_is_told() {
+fn a_bad_url_is_refused_with_its_fault() {
     use UrlProblem as Is;
     let cases = [
         ("", Is::Scheme(&BROKER)),

@@ -67,7 +67,7 @@ fn a_full_folder_takes_no_more() {
 
 /// Where there can be no folder the problem names it, and what to do.
 #[test]
-fn a_folder_that_cannot_be_written_is_told() {
+fn a_folder_that_cannot_be_written_is_reported() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut letters = DeadLetters::new(file.path().join("below"), "here");
     let problem = park(&mut letters).unwrap_err().to_string();
@@ -262,7 +262,7 @@ fn what_is_taken_up_is_bounded() {
 /// What cannot be looked at is told of, and what cannot be removed once it has arrived, too: it
 /// will be sent again. That it is gone already is no problem.
 #[test]
-fn a_folder_that_is_none_is_told() {
+fn a_folder_that_is_a_file_is_logged() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let log = capture();
     let mut letters = DeadLetters::new(file.path(), "here");

@@ -230,7 +230,7 @@ fn values_are_read_as_people_write_them() {
 
 /// Other commands' variables are known here, and those of none are told.
 #[test]
-fn misspelt_variables_are_told() {
+fn misspelt_variables_are_reported() {
     let known = KnownNames::of(PREFIX, &TABLE).beside(["SLUICEGATE_BROKER"]);
     let output = |name: &str| known.strays([(name.into(), "hunter2".into())].into_iter());
     for (name, meant) in [

@@ -369,9 +369,9 @@ fn a_refusal_settles_what_cannot_be_and_nothing_else() {
             assert_eq!(bench.document(&document(3)), [], "{report} {refused}");
             let shown: Vec<_> = bench.twin.reported().collect();
             let expected = json!(7);
-            let is_told = [plain, wrapped].contains(&report);
+            let is_shown = [plain, wrapped].contains(&report);
             let in_force = (Writable::Brightness, &expected);
-            assert_eq!(shown, if is_told { vec![in_force] } else { vec![] }, "{report}");
+            assert_eq!(shown, if is_shown { vec![in_force] } else { vec![] }, "{report}");
             bench.twin.connected();
             let raw = Some(refused.to_owned());
             let again = Wanted { property: Writable::Brightness, raw, version: 4 };

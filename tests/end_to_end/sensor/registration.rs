@@ -136,7 +136,7 @@ fn a_registration_that_nobody_enrolled_is_refused() {
 }
 
 #[test]
-fn a_registration_that_fails_is_told() {
+fn a_registration_that_fails_is_reported() {
     let scene = start_with(|_| {});
     scene.hub.set_registration_fault(DEVICE, Some(RegistrationFault::Failed)).unwrap();
     let texts = ["localhost", "registration status: failed", "the allocation failed"];
@@ -144,7 +144,7 @@ fn a_registration_that_fails_is_told() {
 }
 
 #[test]
-fn a_disabled_enrollment_is_told() {
+fn a_disabled_enrollment_is_reported() {
     let scene = start_with(|_| {});
     scene.hub.set_registration_fault(DEVICE, Some(RegistrationFault::Disabled)).unwrap();
     check_refusal(&mut command(&scene), &["localhost", "registration status: disabled"]);

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_given_twice_are_told_and_the_last_counts() {
+    fn members_given_twice_are_listed_and_the_last_counts() {
         let (value, twice) =
             parse(r#"{"a":{"b":1,"\u0062":2},"c":[0,{"d":1,"d":3}],"a2":1}"#).unwrap();
         assert_eq!(value["a"]["b"], 2);

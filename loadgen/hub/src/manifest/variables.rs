@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_value_is_told() {
+    fn variables_without_a_value_are_noted() {
         let mut unset = Vec::new();
         Variables::default()
             .expand_noting("$A ${b} $c $5 $upstream $", |v| unset.push((v.token, v.is_plain())));

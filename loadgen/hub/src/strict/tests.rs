@@ -297,7 +297,7 @@ fn any_bytes_are_a_password() {
 }
 
 #[test]
-fn nothing_of_a_login_is_told() {
+fn nothing_of_a_login_is_shown() {
     let bytes = connect(0xc2, &[b"c", b"hush", b"secret", b"x"]);
     let text = by_bytes(&bytes, first).unwrap_err().to_string();
     assert!(!text.contains("hush") && !text.contains("secret"), "{text}");

@@ -1,4 +1,4 @@
-//! The name that clients are told leads to the hub, and the certificate carries it.
+//! The name that clients are given leads to the hub, and the certificate carries it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn start(folder: &Path, listen: &str, websocket: &str) -> HubHandle {
 }
 
 /// The name in what `env`, `env --runtime` and `enrol` print, which must be one and the same.
-fn told_name(hub: &HubHandle) -> String {
+fn printed_name(hub: &HubHandle) -> String {
     let connection_string = hub.environment("filter").unwrap().swap_remove(0).1;
     let gateway = connection_string.split(';').find_map(|p| p.strip_prefix("GatewayHostName="));
     let value = |variables: Vec<(String, String)>, wanted: &str| {
@@ -60,7 +60,7 @@ fn the_name_leads_to_every_listener() {
         }
         let folder = tempfile::tempdir().unwrap();
         let hub = start(folder.path(), listen, websocket);
-        let name = told_name(&hub);
+        let name = printed_name(&hub);
         for address in [hub.address(), hub.websocket_address().unwrap()] {
             leads_to(&hub, &name, address);
             // Who dials the address itself trusts it as well.
@@ -95,7 +95,7 @@ fn a_kept_folder_takes_another_address() {
     for ip in ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1"] {
         let listen = format!("{ip}:0");
         let hub = start(folder.path(), &listen, &listen);
-        let name = told_name(&hub);
+        let name = printed_name(&hub);
         assert!(name == ip || (name == "localhost" && ip == "127.0.0.1"), "{name}");
         leads_to(&hub, &name, hub.address());
         leads_to(&hub, &name, hub.websocket_address().unwrap());

@@ -198,7 +198,7 @@ fn a_refused_client_id_is_one_short_line() {
 
 /// Neither name nor password, and a name whose password is not even announced.
 #[test]
-fn a_connect_without_login_is_told_what_is_missing() {
+fn a_connect_without_login_is_logged_with_what_is_missing() {
     let (hub, device) = start_logged(|_| {});
     let mut bare = rumqttc::mqttbytes::v4::Connect::new(format!("{device}/filter"));
     bare.clean_session = true;

@@ -10,7 +10,7 @@ use crate::support::{message, start_logged, start_with};
 const NOTHING: &str = "subscription that nothing will come by";
 
 #[test]
-fn a_filter_that_nothing_comes_by_is_granted_and_told_once() {
+fn a_filter_that_matches_nothing_is_granted_and_logged_once() {
     let (hub, device) = start_logged(|_| {});
     let own = format!("devices/{device}/modules/filter/inputs");
     let rows = [
@@ -45,7 +45,7 @@ fn a_filter_that_nothing_comes_by_is_granted_and_told_once() {
 
 /// SDKs never subscribe again: what a session has kept is told of when it is resumed.
 #[test]
-fn a_resumed_session_is_told_of() {
+fn useless_filters_of_a_resumed_session_are_logged() {
     let (hub, device) = start_logged(|_| {});
     let mut client = Client::connect(&hub, "other");
     client.subscribe("devices/#", QoS::AtMostOnce);
@@ -63,7 +63,7 @@ fn a_resumed_session_is_told_of() {
 }
 
 #[test]
-fn a_registration_is_told_what_it_may_hear() {
+fn a_useless_filter_of_a_registration_is_logged_with_the_nearest() {
     let hub = start_with(|_| log::start());
     let enrollment = hub.enrollment("deaf-1").unwrap();
     let (mut client, _) = Client::connect_with(&hub, &Credentials::enrolled(&enrollment));
@@ -72,7 +72,7 @@ fn a_registration_is_told_what_it_may_hear() {
 }
 
 #[test]
-fn an_output_without_a_route_is_told_once_and_counted() {
+fn an_output_without_a_route_is_logged_once_and_counted() {
     let (hub, device) = start_logged(|_| {});
     let mut client = Client::connect(&hub, "source");
     let topic = format!("devices/{device}/modules/source/messages/events/");

@@ -114,7 +114,7 @@ fn spoilt_probes_are_repeated() {
 
 /// What of a replayed file was passed over is told once, whatever the number of runs.
 #[test]
-fn gaps_of_a_file_are_told() {
+fn gaps_of_a_file_are_noted_once() {
     let capacity = capacity(|settings| {
         let mut outcome = program(settings, 30_000.0);
         outcome.traffic.gaps = 2;
@@ -152,7 +152,7 @@ fn a_search_without_a_rate_is_failed_or_invalid() {
 
 /// Who took the cores is told with what is not known.
 #[test]
-fn other_programs_are_told_of_a_spoilt_probe() {
+fn other_programs_are_named_in_the_note_on_a_spoilt_probe() {
     let capacity = capacity(|settings| Ok(invalid(program(settings, 1.0))));
     let note = "what the program does there is not known; other programs took 0.2 of 2 cores";
     assert!(capacity.notes[0].ends_with(note), "{:?}", capacity.notes);

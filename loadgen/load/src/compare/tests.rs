@@ -176,7 +176,7 @@ fn the_worst_standing_counts() {
 
 /// What of a replayed file was passed over is told once, whatever the number of runs.
 #[test]
-fn gaps_of_a_file_are_told() {
+fn gaps_of_a_file_are_noted_once() {
     let mut run = |settings: &RunSettings| {
         let mut outcome = measured(settings);
         outcome.traffic.gaps = 1;

@@ -57,7 +57,7 @@ fn a_crowd_leaves_no_core_idle() {
 }
 
 #[test]
-fn others_are_told_in_cores() {
+fn other_programs_are_shown_in_cores() {
     let table = [
         ((1.44, 0.0, 2), "other programs took 1.4 of 2 cores"),
         ((0.0, 0.0, 64), "other programs took 0.0 of 64 cores"),

@@ -193,7 +193,7 @@ fn it_pings_when_it_writes_nothing() {
 
 /// A library's text may name a page of its documents; none is told.
 #[test]
-fn an_end_without_a_word_is_told_without_an_address() {
+fn an_abrupt_end_is_shown_without_a_web_address() {
     let text = "peer closed connection without sending TLS close_notify: https://docs.rs/x";
     let error = SinkError::from(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, text));
     assert_eq!(error.to_string(), "the connection broke: the peer closed it without a word");

@@ -9,7 +9,7 @@ fn labels(axis: &Axis, most: usize) -> Vec<String> {
 }
 
 #[test]
-fn percentiles_are_told_by_their_nines() {
+fn percentiles_are_labelled_by_their_nines() {
     let axis = Axis::quantiles(1e5);
     let nines = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"];
     assert_eq!(labels(&axis, 9), nines);

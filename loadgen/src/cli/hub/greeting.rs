@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_are_told_as_they_lead() {
+    fn routes_are_shown_from_source_to_sink() {
         let rows = [
             (
                 "FROM /messages/modules/a/outputs/b INTO BrokeredEndpoint(\"/modules/c/inputs/d\")",
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn twins_are_told_with_where_they_are_from() {
+    fn twins_are_shown_with_their_origin() {
         let describe =
             |desired: Value, deployed: Value| describe_twin("m", desired, &deployed, "dir");
         assert_eq!(describe(json!({"$version": 1}), json!({})), None);

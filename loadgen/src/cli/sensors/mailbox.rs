@@ -98,7 +98,7 @@ mod tests {
     use loadgen_hub::simulator::SimulatorSettings;
 
     #[test]
-    fn what_is_not_understood_is_told_once_in_a_while() {
+    fn messages_that_are_not_understood_are_noted_once_in_a_while() {
         let mut simulator = Simulator::new(SimulatorSettings::default(), 1);
         let (mut mailbox, start) = (Mailbox::default(), Instant::now());
         mailbox.take(&mut simulator, "control", br#"{"command":"noOperation"}"#);

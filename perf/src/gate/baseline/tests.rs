@@ -89,7 +89,7 @@ fn a_blessing_replaces_what_was_asked_for() {
 }
 
 #[test]
-fn other_facts_are_told() {
+fn differing_facts_are_listed() {
     let now = Facts { libc: "2.37".to_owned(), ..baseline().facts };
     assert_eq!(now.differences(&baseline().facts), ["libc: 2.37; the baseline's: "]);
     assert!(now.differences(&now).is_empty());

@@ -82,7 +82,7 @@ fn budgets_are_above_baselines() {
 }
 
 #[test]
-fn rows_on_one_side_alone_are_told() {
+fn rows_on_one_side_alone_are_new_or_gone() {
     let old = [row("core", 1, 0), row("old", 1, 0), row("left out", 1, 0)];
     let rows = judge(&old, &[], None, &[row("core", 1, 0), row("young", 1, 0)]);
     let found: Vec<(&str, Verdict)> =

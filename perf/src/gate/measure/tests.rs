@@ -79,7 +79,7 @@ fn programs_run_in_a_fixed_environment() {
 
 /// Whatever one stage's programs do, the others are counted, and the reason is told.
 #[test]
-fn each_failure_is_told_with_its_stage() {
+fn each_failure_is_reported_with_its_stage() {
     for (counter, heap, why) in [
         (
             &[r#"[ $2 = two ] && echo "stages two: wrong answer" >&2 && exit 1; "#, COUNT].concat()

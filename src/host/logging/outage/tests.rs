@@ -14,7 +14,7 @@ fn shown(outage: &mut Outage, start: Instant, at: &[(u64, &str)]) -> Vec<&'stati
 }
 
 #[test]
-fn one_reason_is_told_in_growing_intervals() {
+fn one_reason_is_logged_in_growing_intervals() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     let mut lines = Vec::new();
     for attempt in 1..=50_u32 {
@@ -36,7 +36,7 @@ fn one_reason_is_told_in_growing_intervals() {
 
 /// A minute apart, it is told once in ten minutes, for ever.
 #[test]
-fn a_long_outage_is_told_once_in_ten_minutes() {
+fn a_long_outage_is_logged_once_in_ten_minutes() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     let attempts: Vec<_> = (0..24 * 60).map(|minute| (minute * 60, REFUSED)).collect();
     let lines = shown(&mut outage, start, &attempts);
@@ -48,7 +48,7 @@ fn a_long_outage_is_told_once_in_ten_minutes() {
 }
 
 #[test]
-fn another_reason_is_told_in_full_and_two_in_turns_are_not() {
+fn another_reason_is_logged_in_full_and_two_in_turns_are_not() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     let other = "d refused: CONNACK 4 (bad user name or password)";
     let third = "d refused: CONNACK 5 (not authorized)";
@@ -94,7 +94,7 @@ fn numbers_of_time_and_place_make_no_reason() {
 }
 
 #[test]
-fn cuts_of_what_works_are_told_longer() {
+fn cuts_of_a_working_connection_are_logged_longer() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     let lines: Vec<_> = (0..30)
         .map(|s| {
@@ -115,7 +115,7 @@ fn cuts_of_what_works_are_told_longer() {
 }
 
 #[test]
-fn what_is_over_is_told_anew() {
+fn a_reason_is_logged_anew_once_the_outage_is_over() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     assert_eq!(shown(&mut outage, start, &[(0, REFUSED), (1, REFUSED)]), ["full", ""]);
     outage.is_over();
@@ -134,7 +134,7 @@ fn reasons_are_bounded() {
 }
 
 #[test]
-fn times_are_told_as_people_tell_them() {
+fn times_are_shown_in_one_suitable_unit() {
     for (s, text) in [
         (0.85, "850 ms"),
         (1.0, "1 s"),

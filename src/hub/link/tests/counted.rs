@@ -152,7 +152,7 @@ async fn a_connection_works_once_something_was_acknowledged() {
 
 /// Only where no twin came in time is that said.
 #[tokio::test(start_paused = true)]
-async fn a_missing_twin_is_told() {
+async fn a_missing_twin_is_logged() {
     let log = capture();
     let (link, _stop, _wake) = link_with(0, 1 << 20);
     let (served, mut hub) = serve(link, 1 << 16);

@@ -20,7 +20,7 @@ async fn send(hub: &mut Hub, id: u16, topic: &str, body: impl Into<Vec<u8>>) {
 /// For every kind of bad message: its sender is named, whatever it is called, in one line each, and
 /// no more lines than the limit has.
 #[tokio::test]
-async fn bad_messages_are_told_with_their_sender() {
+async fn bad_messages_are_logged_with_their_sender() {
     let log = capture();
     let (link, _stop, _wake) = link(1 << 20);
     let (_served, mut hub) = serve(link, 1 << 20);

@@ -240,7 +240,7 @@ fn a_password_that_cannot_be_used_is_refused() {
 }
 
 #[test]
-fn a_password_in_clear_is_told() {
+fn a_password_in_clear_is_warned_of() {
     let cases = [
         ("mqtt://u:p@broker", true),
         ("mqtt://u:p@192.0.2.1", true),

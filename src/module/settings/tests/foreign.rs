@@ -159,7 +159,7 @@ fn files_with_a_byte_order_mark_and_windows_line_ends_are_read() {
 
 /// A key that is none is told with the nearest one, and no value is shown.
 #[test]
-fn a_misspelt_key_is_told_with_the_nearest_one() {
+fn a_misspelt_key_is_refused_with_the_nearest_one() {
     let cases = [
         ("treshold = 99", "did you mean threshold?"),
         ("worker = 99", "did you mean workers?"),

@@ -112,7 +112,7 @@ fn a_link_that_does_not_work_waits_longer() {
 /// Three short connections in a row are told once; a longer one, another end, or a good one begins
 /// the count anew.
 #[test]
-fn a_name_that_is_in_use_twice_is_told_once() {
+fn a_client_id_that_is_in_use_twice_is_reported_once() {
     let shown = |losses: &[Loss]| -> Vec<bool> {
         let mut reconnect = Reconnect::default();
         losses.iter().map(|loss| reconnect.lost(loss)).collect()

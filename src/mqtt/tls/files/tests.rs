@@ -55,7 +55,7 @@ fn settings_are_made_anew_when_a_file_has_changed_alone() {
 
 /// A writer that is not done, in each of the files, and then is.
 #[test]
-fn half_a_file_is_told_and_waited_for() {
+fn half_a_file_is_reported_and_waited_for() {
     let mut scene = Scene::new();
     scene.config();
     for name in ["ca", "cert", "key"] {

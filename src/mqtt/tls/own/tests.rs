@@ -33,7 +33,7 @@ fn a_chain_in_any_order_is_put_right() {
 }
 
 #[test]
-fn what_does_not_fit_is_told() {
+fn an_unfit_certificate_or_key_is_refused_with_its_fault() {
     let (one, two) = (self_signed("one", |_| {}), self_signed("two", |_| {}));
     let shown = |chain, key| client_config_as(Roots::none(), chain, key).map(drop).unwrap_err();
     let problem = shown(chain_of(&[&one]), two.key());
@@ -61,7 +61,7 @@ fn a_client_certificate_of_v1_is_shown() {
 }
 
 #[test]
-fn what_a_peer_may_not_like_is_told() {
+fn doubts_about_an_own_certificate_are_named() {
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
     let doubt_of = |der: &CertificateDer<'_>| doubt(&Certificate::read(der).unwrap(), now);
     let key = KeyPair::generate().unwrap();

@@ -68,7 +68,7 @@ fn roots_of_more_bytes_than_the_bound_are_refused() {
 
 /// What a file holds in place of what is wanted, and what is said of it: never a piece of it.
 #[test]
-fn what_is_no_pem_of_the_kind_is_told_with_its_remedy() {
+fn a_file_that_is_no_pem_of_the_kind_is_refused_with_a_remedy() {
     use base64::Engine;
     let encoded = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

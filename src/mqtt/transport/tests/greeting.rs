@@ -26,7 +26,7 @@ async fn greeted(answer: &[u8], part: usize) -> (io::Result<Greeting>, Vec<u8>) 
 
 /// Each answer is told for what it is, in one part or byte by byte.
 #[tokio::test]
-async fn answers_are_told_apart_by_their_first_bytes() {
+async fn answers_are_distinguished_by_their_first_bytes() {
     use Greeting::{Accepted, Refused, Stranger as Other};
     let cases: [(&[u8], Greeting); 19] = [
         (b"\x20\x02\x00\x00", Accepted { session_present: false }),

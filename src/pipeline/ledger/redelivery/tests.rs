@@ -265,7 +265,7 @@ fn a_hub_begins_where_it_left_off() {
 
 /// Of equal messages each is one of its own.
 #[test]
-fn equal_messages_of_a_hub_are_told_apart_by_their_number() {
+fn equal_messages_of_a_hub_are_distinguished_by_their_number() {
     let mut both = Both::new(Rule::Content);
     [10, 10].into_iter().for_each(|number| both.deliver(1, number, false));
     both.connected(true);

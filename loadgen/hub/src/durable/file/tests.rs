@@ -115,7 +115,7 @@ proptest! {
 /// Cut off or changed anywhere, a file is refused by name, or gives what some batch left; nothing
 /// panics, and nothing that nobody wrote comes out.
 #[test]
-fn damage_is_told() {
+fn a_damaged_file_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(MESSAGES_FILE);
     let mut file = MessageFile::closed(path.clone());
@@ -156,7 +156,7 @@ fn damage_is_told() {
 }
 
 #[test]
-fn another_version_is_told() {
+fn a_file_of_another_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(MESSAGES_FILE);
     MessageFile::closed(path.clone()).apply(&batch([input(1, 1)], &[])).unwrap();

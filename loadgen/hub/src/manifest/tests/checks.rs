@@ -4,7 +4,7 @@ use super::slips::{AGENT, HUB, changed, check, outcome, plain};
 use super::*;
 
 #[test]
-fn rings_are_told_and_nothing_else_is() {
+fn rings_are_reported_and_nothing_else_is() {
     let into = |module: &str| format!("INTO BrokeredEndpoint(\"/modules/{module}/inputs/i\")");
     let own = |route: &str, module: &str| {
         format!(
@@ -69,7 +69,7 @@ fn rings_are_told_and_nothing_else_is() {
 }
 
 #[test]
-fn members_given_twice_are_told() {
+fn members_given_twice_are_reported() {
     let twice = |text: &str, found: &str, replacement: &str| text.replace(found, replacement);
     let text = plain().to_string();
     let table = [
@@ -109,7 +109,7 @@ fn members_given_twice_are_told() {
 }
 
 #[test]
-fn create_options_and_env_are_told_of() {
+fn slips_in_create_options_and_env_are_reported() {
     let settings = format!("{AGENT}/modules/filter/settings");
     let path = "modulesContent.$edgeAgent.properties.desired.modules.filter";
     check(&[
@@ -163,7 +163,7 @@ fn create_options_and_env_are_told_of() {
 
 /// Layers over the plain manifest, in texts of their own.
 #[test]
-fn layers_are_told_of() {
+fn slips_in_layers_are_reported() {
     let layer = |sections: Value| json!({"modulesContent": sections}).to_string();
     let agent = "modulesContent.$edgeAgent.properties.desired";
     let table = [
@@ -226,7 +226,7 @@ fn layers_are_told_of() {
 }
 
 #[test]
-fn what_is_no_layer_is_told() {
+fn files_that_are_no_layers_are_refused() {
     let layer = |sections: Value| json!({"modulesContent": sections}).to_string();
     let table = [
         (

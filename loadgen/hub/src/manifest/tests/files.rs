@@ -183,7 +183,7 @@ fn taken_deployments() -> Vec<Taken> {
 }
 
 #[test]
-fn every_manifest_is_read_and_told_of() {
+fn every_manifest_is_read_with_its_warnings() {
     for (names, expected) in taken() {
         let manifest =
             read(&names, "").unwrap_or_else(|problems| panic!("{names:?}: {problems:?}"));

@@ -36,7 +36,7 @@ fn dropped(layer: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_a_layer_drops_is_told() {
+fn members_that_a_layer_drops_are_reported() {
     let route = "FROM /messages/modules/m/* INTO $upstream";
     let rows: [Row; 14] = [
         ("$edgeHub", "routes", json!({"z": route}), "`x`, `y`, `z.priority`"),
@@ -89,7 +89,7 @@ fn what_a_layer_drops_is_told() {
 }
 
 #[test]
-fn wholes_and_devices_that_drop_are_told() {
+fn wholes_and_devices_that_drop_members_are_reported() {
     let shown = dropped(&json!({"modulesContent": {"m": {"properties.desired": {"n": 2}}}}));
     let [line] = &shown[..] else { panic!("{shown:#?}") };
     assert!(line.contains("modulesContent.m.properties.desired: takes"), "{line}");
@@ -109,7 +109,7 @@ fn wholes_and_devices_that_drop_are_told() {
 }
 
 #[test]
-fn what_loses_nothing_is_not_told() {
+fn layers_that_drop_nothing_are_not_reported() {
     let options = "{\"Env\": [\"X=2\"], \"Tty\": true}";
     let limits = json!({"low": 3, "high": {"warn": 6, "stop": 7, "more": 1}});
     let rows = [

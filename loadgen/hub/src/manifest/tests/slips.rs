@@ -48,7 +48,7 @@ fn the_plain_one_has_no_remark() {
 }
 
 #[test]
-fn desired_properties_elsewhere_are_told() {
+fn desired_properties_elsewhere_are_reported() {
     let filter = "/modulesContent/filter";
     let put = "not read here: desired properties belong into `properties.desired`; write \
         {\"properties.desired\": ";
@@ -90,7 +90,7 @@ fn desired_properties_elsewhere_are_told() {
 }
 
 #[test]
-fn misspelt_desired_properties_are_told() {
+fn misspelt_desired_properties_are_reported() {
     let filter = "/modulesContent/filter";
     let put = "not read here: desired properties belong into `properties.desired`; write \
         {\"properties.desired\": ";
@@ -137,7 +137,7 @@ fn misspelt_desired_properties_are_told() {
 }
 
 #[test]
-fn what_stands_beside_desired_properties_is_told() {
+fn members_beside_desired_properties_are_reported() {
     let filter = "/modulesContent/filter";
     let put = "not read here: desired properties belong into `properties.desired`; write \
         {\"properties.desired\": ";
@@ -192,7 +192,7 @@ fn what_stands_beside_desired_properties_is_told() {
 }
 
 #[test]
-fn what_is_not_applied_is_told() {
+fn members_that_are_not_applied_are_reported() {
     let order = "not applied here: the local hub delivers messages in their order";
     let route = "/modulesContent/$edgeHub/properties.desired/routes/b";
     let path = "modulesContent.$edgeHub.properties.desired";
@@ -254,7 +254,7 @@ fn what_is_not_applied_is_told() {
 }
 
 #[test]
-fn what_is_not_applied_beside_routes_is_told() {
+fn members_beside_routes_that_are_not_applied_are_reported() {
     let path = "modulesContent.$edgeHub.properties.desired";
     let kept = format!("not applied here: {KEPT}");
     check(&[
@@ -286,7 +286,7 @@ fn what_is_not_applied_beside_routes_is_told() {
 }
 
 #[test]
-fn versions_and_members_of_modules_are_told() {
+fn versions_and_members_of_modules_are_reported() {
     let path = "modulesContent.$edgeHub.properties.desired";
     check(&[
         (

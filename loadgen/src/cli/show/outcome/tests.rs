@@ -37,7 +37,7 @@ fn a_clean_result_tells_its_figures() {
 }
 
 #[test]
-fn failures_are_all_told() {
+fn all_failures_are_shown() {
     let text = text(|outcome| {
         outcome.counts.missing = 7;
         outcome.counts.unsent = 3;

@@ -175,7 +175,7 @@ fn numbers_of_every_shape() {
 
 /// Of equal names the last counts at each level, and nothing else is taken for one.
 #[test]
-fn names_are_told_apart() {
+fn names_of_members_are_distinguished() {
     for (body, expected) in [
         (r#"{"machine":{"temperature":99,"temperature":1}}"#, Some(Below)),
         (r#"{"machine":{"temperature":1,"temperature":99}}"#, Some(Alert(99.0))),

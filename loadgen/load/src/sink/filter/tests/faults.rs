@@ -20,7 +20,7 @@ fn every(count: u64) -> Option<NonZeroU64> {
 }
 
 #[test]
-fn each_fault_hits_where_it_is_told_to() {
+fn each_fault_hits_where_it_is_set() {
     const NONE: Faults = Faults {
         drop_every: None,
         duplicate_every: None,
