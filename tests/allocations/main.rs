@@ -6,6 +6,7 @@
 
 mod chunks;
 mod kept;
+mod packets;
 mod peer;
 mod resident;
 

@@ -10,7 +10,9 @@ use sluicegate::mqtt::packet::{
 };
 use sluicegate::mqtt::{Connection, QoS};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
+
+use crate::packets;
 
 /// Messages of 140 bytes, as the sensors of the record send them; spaces make them longer.
 const COLD: &str = concat!(
@@ -115,9 +117,7 @@ impl End {
             acknowledged: 0,
             alerts: Arc::clone(alerts),
         };
-        let Packet::Connect(hello) = end.connection.next_packet().await.unwrap() else {
-            panic!("CONNECT comes first");
-        };
+        let hello = packets::connect_of(&mut end.connection).await;
         let accepted = ConnAck::new(ConnectReturnCode::Success, false);
         end.connection.send(&Packet::ConnAck(accepted)).unwrap();
         while !end.is_subscribed {
@@ -154,8 +154,7 @@ impl End {
     }
 
     async fn turn(&mut self) {
-        let never = Notify::new();
-        if self.connection.turn_packets(&mut self.inbox, &never, true).await.is_err() {
+        if packets::turn(&mut self.connection, &mut self.inbox).await.is_err() {
             // The test is over, or will say what it waits for.
             return std::future::pending().await;
         }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 mod chunks;
 mod exactly_once;
+mod packets;
 
 fn publish(topic: &str, id: u16, size: usize) -> Publish {
     let mut publish = Publish::new(topic, QoS::AtLeastOnce, vec![b'x'; size]);

@@ -8,8 +8,9 @@ use sluicegate::mqtt::packet::{
 };
 use sluicegate::mqtt::{Connection, QoS};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::time::timeout;
+
+use crate::packets;
 
 /// No alert for so long: the program waits for acknowledgements.
 const IDLE: Duration = Duration::from_millis(50);
@@ -197,9 +198,7 @@ async fn accept(listener: &TcpListener) -> (Connection<TcpStream>, String) {
     let (stream, _) = listener.accept().await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut connection = Connection::new(stream, Duration::ZERO);
-    let Packet::Connect(hello) = connection.next_packet().await.unwrap() else {
-        panic!("CONNECT comes first");
-    };
+    let hello = packets::connect_of(&mut connection).await;
     let accepted = ConnAck::new(ConnectReturnCode::Success, false);
     connection.send(&Packet::ConnAck(accepted)).unwrap();
     (connection, hello.client_id)
@@ -210,8 +209,8 @@ async fn accept(listener: &TcpListener) -> (Connection<TcpStream>, String) {
 /// # Errors
 /// When the program hung up.
 async fn turn(connection: &mut Connection<TcpStream>) -> Result<Option<Vec<Packet>>, HungUp> {
-    let (mut packets, never) = (Vec::new(), Notify::new());
-    match timeout(IDLE, connection.turn_packets(&mut packets, &never, true)).await {
+    let mut packets = Vec::new();
+    match timeout(IDLE, packets::turn(connection, &mut packets)).await {
         Ok(Ok(())) => Ok(Some(packets)),
         Ok(Err(_)) => Err(HungUp),
         Err(_) => Ok(None),
