@@ -3,10 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use sluicegate::host::limits::LOG_FLUSH_MAX;
+use sluicegate::mqtt::connection::{DISCONNECT_WAIT, TICK};
+
 use crate::harness::{Process, Scene, number, numbered, take_until_seen, wait_until};
 
 /// The time a container is given to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+/// How late a busy machine may run a program that has nothing to wait for.
+const ALLOWANCE: Duration = Duration::from_secs(4);
+/// An idle module may wait for a turn to look at its clocks, and for the hub to close.
+const IDLE_END_MAX: Duration = TICK.saturating_add(DISCONNECT_WAIT).saturating_add(ALLOWANCE);
 
 /// Stopped under load, the module exits 0 within the grace; what it forwarded it also
 /// acknowledged, so that its successor continues and every alert arrives exactly once.
@@ -45,10 +52,11 @@ fn sigterm_under_load_drains_and_exits_zero() {
     scene.assert_nothing_more_upstream();
 }
 
-/// An idle module ends at once on any of the signals, with a summary as its last line: nothing is
-/// in flight that it would wait for, however long it may.
+/// An idle module ends within its bound on any of the signals, with a summary as its last line:
+/// nothing is in flight that it would wait for, however long it may. That it leaves at once, the
+/// tests `an_idle_link_stops_at_once` and `an_idle_source_stops_at_once` show on a stopped clock.
 #[test]
-fn an_idle_module_stops_at_once_with_a_summary() {
+fn an_idle_module_stops_within_its_bound_with_a_summary() {
     for signal in ["TERM", "INT", "HUP"] {
         let scene = Scene::start(10);
         let mut command = scene.command();
@@ -61,7 +69,7 @@ fn an_idle_module_stops_at_once_with_a_summary() {
         let start = Instant::now();
         module.signal(signal);
         assert_eq!(module.wait_for_exit().code(), Some(0), "SIG{signal}");
-        assert!(start.elapsed() < GRACE, "SIG{signal} took {:?}", start.elapsed());
+        assert!(start.elapsed() < IDLE_END_MAX, "SIG{signal} took {:?}", start.elapsed());
         wait_until("the hub noticed", || !scene.is_connected());
         let last = module.lines().pop().unwrap_or_default();
         let totals = "stopped: 10 messages received, 4 alerts, 4 acknowledged by the hub, \
@@ -134,7 +142,7 @@ fn a_log_that_nobody_reads_stops_neither_the_messages_nor_the_end() {
     assert!(start.elapsed() < DRAIN + Duration::from_secs(2), "took {:?}", start.elapsed());
 }
 
-/// The same with nothing in flight, and without a hub: it ends at once.
+/// The same with nothing in flight, and without a hub: it ends within its bound.
 #[test]
 fn a_log_that_nobody_reads_does_not_hold_up_an_idle_end() {
     let scene = Scene::start(10);
@@ -143,11 +151,13 @@ fn a_log_that_nobody_reads_does_not_hold_up_an_idle_end() {
     let start = Instant::now();
     module.signal("TERM");
     assert_eq!(module.wait_for_exit().code(), Some(0));
+    assert!(start.elapsed() < IDLE_END_MAX + LOG_FLUSH_MAX, "took {:?}", start.elapsed());
     let mut command = crate::harness::sluicegate();
     command.args(["run", "--broker", "mqtt://127.0.0.1:1"]);
     let (mut module, _reader) = Process::spawn_into_full_pipe("sluicegate", &mut command);
     wait_until("the signals are taken", || module.catches_sigterm());
+    let start = Instant::now();
     module.signal("TERM");
     assert_eq!(module.wait_for_exit().code(), Some(0));
-    assert!(start.elapsed() < GRACE, "took {:?}", start.elapsed());
+    assert!(start.elapsed() < IDLE_END_MAX + LOG_FLUSH_MAX, "took {:?}", start.elapsed());
 }
