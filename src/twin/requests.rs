@@ -178,12 +178,6 @@ impl Requests {
         reports.chain(get).any(|pending| !pending.outstanding.is_empty())
     }
 
-    /// Reports that wait for the hub.
-    #[cfg(test)]
-    pub(crate) fn reports_waiting(&self) -> usize {
-        self.reports.iter().filter(|report| report.pending.is_some()).count()
-    }
-
     /// An answer came.
     pub(crate) fn response(&mut self, status: u32, rid: &str, now: Instant) -> TwinAnswer {
         let Some(number) = self.ids.number(rid) else { return TwinAnswer::Nothing };
