@@ -38,7 +38,7 @@ use crate::host::logging::outage::STEADY_AFTER;
 use crate::mqtt::linger;
 pub(crate) use hint::Course;
 pub(crate) use leaving::Leaving;
-use life::{Life, pause, telling};
+use life::{Life, log_once_lasting, pause};
 use overdue::{Overdue, Progress};
 use reconnect::Loss;
 pub(crate) use subscription::Subscription;
@@ -276,14 +276,14 @@ async fn attend<C: Client>(
     let client_id = client.client_id().to_owned();
     connection.answers_within(life.reconnect.answer_wait());
     let holds = life.connected(&endpoint, &client_id, session_present);
-    let served = telling(serve(client, connection, session_present), holds).await;
+    let served = log_once_lasting(serve(client, connection, session_present), holds).await;
     if served.course.lived >= STEADY_AFTER {
-        life.is_well();
+        life.forget_outage();
     }
     match served.end {
         Ok(why) => {
             life.reconnect.left();
-            life.is_well();
+            life.forget_outage();
             if client.left(why) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         }
         Err(end) => {

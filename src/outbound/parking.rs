@@ -138,7 +138,7 @@ impl<N: Naming> Outbound<N> {
                 if error.kind() != ErrorKind::NotFound {
                     error!("{} is not tried again before a restart: {error}", path.display());
                 }
-                self.suspicion.gone();
+                self.suspicion.forget_trial();
             }
         }
         Ok(())

@@ -279,8 +279,8 @@ impl Suspicion {
         self.here.trial = None;
     }
 
-    /// It is not there any more.
-    pub(super) fn gone(&mut self) {
+    /// The alert on trial is not kept any more.
+    pub(super) fn forget_trial(&mut self) {
         if let Some(trial) = self.here.trial.take() {
             self.forget_place(trial.suspect);
         }

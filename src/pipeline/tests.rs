@@ -273,7 +273,7 @@ fn alerts_of_two_sources_leave_in_turns() {
 
 /// A call wakes the connections that have work to do, each once for it, and never its own.
 #[test]
-fn those_who_have_work_are_woken() {
+fn connections_with_work_are_woken_once_and_never_their_own() {
     let mut rig = rig(0, 1 << 20);
     let [hub, broker, outlet] = [&rig.hub, &rig.broker, &rig.outlet].map(Arc::clone);
     assert_eq!(rig.wake_others(&hub), [false; 3], "nothing was done");

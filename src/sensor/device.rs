@@ -154,7 +154,7 @@ impl Device {
             let under_way = self.changes.iter().find(|change| change.property == property);
             under_way.map_or(now, |change| change.due)
         } else {
-            now + property.takes()
+            now + property.settling_time()
         };
         self.changes.push(PendingChange { property, form, value, version, due });
     }

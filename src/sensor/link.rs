@@ -276,7 +276,7 @@ impl DeviceLink {
         })?;
         self.counters.connections += 1;
         (self.refusals, self.failures, self.failure) = (0, 0, None);
-        self.progress.is_over();
+        self.progress.forget();
         self.telemetry_topic = topics::telemetry(&identity, &Properties::new());
         self.client_id = identity.client_id();
         self.identity = Some(identity);

@@ -46,7 +46,7 @@ impl Writable {
     }
 
     /// How long the device takes to bring a new value into force.
-    pub fn takes(self) -> Duration {
+    pub fn settling_time(self) -> Duration {
         match self {
             Self::Name => Duration::from_secs(1),
             Self::Brightness => Duration::from_secs(5),

@@ -33,7 +33,7 @@ fn check_refused(mut command: Command, setting: &str, file: &Path, why: &str) {
 /// For every setting that names a file, and every kind of file that is none: `run`, `check` and
 /// `sensor` end at once, with 64 and the reason.
 #[test]
-fn a_file_that_is_none_is_refused_at_once() {
+fn irregular_files_are_refused_at_once() {
     const KEY: &str =
         "HostName=h.net;GatewayHostName=localhost;DeviceId=d;ModuleId=m;SharedAccessKey=czNjcjN0";
     let (_folder, files) = hostile_files();

@@ -124,7 +124,7 @@ impl InputStore {
     }
 
     /// Numbers of the messages that were done with since the last call.
-    pub(super) fn take_done(&mut self) -> std::vec::Drain<'_, u64> {
+    pub(super) fn drain_done(&mut self) -> std::vec::Drain<'_, u64> {
         self.done.drain(..)
     }
 
@@ -222,7 +222,7 @@ impl InputStore {
 
     /// Removes the oldest message and gives it away; `None` when there is none, or while any is in
     /// flight.
-    pub(super) fn take(&mut self) -> Option<TakenInput> {
+    pub(super) fn pop_oldest(&mut self) -> Option<TakenInput> {
         if self.sent > 0 {
             return None;
         }

@@ -22,7 +22,7 @@ impl HubHandle {
     ///
     /// # Errors
     /// `UnknownModule`, `Connected` when a client is connected as this module, `Stopped`.
-    pub fn take_inputs(
+    pub fn drain_inputs(
         &self,
         module: &str,
         messages_max: usize,
@@ -30,7 +30,7 @@ impl HubHandle {
         let name = module.to_owned();
         let (identity, taken) = self.ask(move |hub| {
             let peer = hub.resident(&name)?;
-            Ok((hub.peers[peer].identity.clone(), hub.take_inputs(peer, messages_max)))
+            Ok((hub.peers[peer].identity.clone(), hub.drain_inputs(peer, messages_max)))
         })??;
         // Taken apart here, not on the hub's thread.
         Ok(taken.into_iter().filter_map(|(topic, body)| read(&identity, &topic, body)).collect())
@@ -64,11 +64,11 @@ impl HubState {
     }
 
     /// Topics and bodies of the oldest stored inputs of a peer without a connection.
-    fn take_inputs(&mut self, peer: usize, messages_max: usize) -> Vec<(String, Bytes)> {
+    fn drain_inputs(&mut self, peer: usize, messages_max: usize) -> Vec<(String, Bytes)> {
         let inputs = &mut self.peers[peer].inputs;
         let mut taken = Vec::with_capacity(messages_max.min(inputs.len()));
         while taken.len() < messages_max {
-            let Some(input) = inputs.take() else { break };
+            let Some(input) = inputs.pop_oldest() else { break };
             let written = if input.sent_before {
                 &mut self.counters.inputs_redelivered
             } else {

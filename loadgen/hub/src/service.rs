@@ -135,7 +135,7 @@ async fn serve_commands(
     let room = Rc::clone(&hub.borrow().service);
     let mut injections: Vec<Injection> = Vec::new();
     loop {
-        let Ok(next) = take_turn(&mut hub.borrow_mut(), &commands, &mut injections) else {
+        let Ok(next) = work_off_commands(&mut hub.borrow_mut(), &commands, &mut injections) else {
             return;
         };
         tokio::select! {
@@ -150,16 +150,16 @@ async fn serve_commands(
 struct Stopped;
 
 /// Takes what has been asked, moves what can be moved, and gives the instant to come back.
-fn take_turn(
+fn work_off_commands(
     state: &mut HubState,
     commands: &Receiver<Command>,
     injections: &mut Vec<Injection>,
 ) -> Result<Instant, Stopped> {
-    take_commands(state, commands, injections)?;
+    receive_commands(state, commands, injections)?;
     Ok(work(state, injections))
 }
 
-fn take_commands(
+fn receive_commands(
     state: &mut HubState,
     commands: &Receiver<Command>,
     injections: &mut Vec<Injection>,

@@ -227,7 +227,7 @@ impl HubState {
     /// Inputs of this peer were delivered: they need not be on disk any more.
     pub(super) fn note_done(&mut self, peer: usize) {
         if let Some(durable) = &mut self.durable {
-            durable.remove(self.peers[peer].inputs.take_done());
+            durable.remove(self.peers[peer].inputs.drain_done());
         }
     }
 

@@ -176,17 +176,17 @@ impl Runner<'_> {
         let count = self.plan.programs.len();
         for pair in 1..=self.plan.pairs {
             for index in 0..count {
-                self.take_turn(pair, true, index)?;
+                self.run_program(pair, true, index)?;
             }
             for index in (0..count).rev() {
-                self.take_turn(pair, false, index)?;
+                self.run_program(pair, false, index)?;
             }
         }
         Ok(())
     }
 
     /// Runs a program, and once more if that gave nothing to rely on.
-    fn take_turn(&mut self, pair: u32, forth: bool, index: usize) -> Result<(), LoadError> {
+    fn run_program(&mut self, pair: u32, forth: bool, index: usize) -> Result<(), LoadError> {
         let plan = self.plan;
         let Program { name, command } = &plan.programs[index];
         let settings = plan.with(command);

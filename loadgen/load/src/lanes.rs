@@ -128,7 +128,7 @@ impl Lanes {
     }
 
     /// This lane wants no more inputs: they wait for another.
-    pub(super) fn take_inputs(&mut self, index: usize) {
+    pub(super) fn orphan_inputs(&mut self, index: usize) {
         if self.inputs == Some(index) {
             self.inputs = None;
             let empty = Inflight::new(self.window);

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn points_that_are_none_are_left_out() {
+    fn points_without_a_value_are_left_out() {
         let odd = [(f64::NAN, 1.0), (-0.1, 1.0), (1.1, 1.0), (0.5, f64::INFINITY), (0.5, -1.0)];
         for found in [distribution(0, &odd), distribution(0, &[]), distribution(7, &odd)] {
             assert!(plot(&[(0, &found)], "latency").lines[0].pieces[0].is_empty());

@@ -339,9 +339,9 @@ impl Destination for HubDestination {
         }
     }
 
-    fn take_inputs(&mut self, sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)> {
+    fn drain_inputs(&mut self, sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)> {
         // A connected client of that name takes its messages itself.
-        self.hub.take_inputs(sensor, messages_max).unwrap_or_default()
+        self.hub.drain_inputs(sensor, messages_max).unwrap_or_default()
     }
 }
 

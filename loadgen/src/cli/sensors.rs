@@ -47,7 +47,7 @@ pub(crate) trait Destination: Send + 'static {
     fn report(&mut self, sensor: &str, patch: Value);
 
     /// Takes the oldest messages of a sensor's inputs, at most this many, with their inputs' names.
-    fn take_inputs(&mut self, sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)>;
+    fn drain_inputs(&mut self, sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)>;
 }
 
 /// One sensor: its module's name and its model.

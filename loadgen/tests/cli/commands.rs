@@ -51,7 +51,7 @@ fn a_misspelt_variable_is_reported() {
 /// For every flag and variable that names a file: what is no regular file is refused at once, by
 /// one line that names it, with the exit code of that command.
 #[test]
-fn a_file_that_is_none_is_refused_at_once() {
+fn irregular_files_are_refused_at_once() {
     let (folder, _) = file("x", "");
     let fifo = folder.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());

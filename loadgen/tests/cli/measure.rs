@@ -149,7 +149,7 @@ fn a_run_can_be_ended_early() {
 }
 
 #[test]
-fn a_program_that_ends_or_is_none_is_unavailable() {
+fn a_program_that_ends_or_does_not_exist_is_unavailable() {
     for (program, part) in [("false", "ended"), ("/no/such/program", "cannot start")] {
         let (code, out, err) = run(&["run", "--plain", "--rate", "1k", "--", program]);
         assert_eq!((code, out.as_str()), (69, ""), "{err}");

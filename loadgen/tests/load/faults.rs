@@ -64,7 +64,7 @@ fn a_lost_property_is_a_wrong_one() {
 }
 
 #[test]
-fn a_message_that_is_none_is_a_false_alert() {
+fn a_forged_message_is_a_false_alert() {
     check("--forge-every", 100, 1, |counts| &mut counts.false_alerts);
 }
 

@@ -115,7 +115,7 @@ fn a_password_in_the_url() {
 }
 
 #[test]
-fn a_ca_that_is_none() {
+fn a_ca_file_without_a_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, "no certificate").unwrap();

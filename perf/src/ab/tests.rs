@@ -156,7 +156,7 @@ fn there_is_no_answer_without_figures() {
 
 /// What cannot be built or compared is told at once, and nothing is said once stopped.
 #[test]
-fn what_cannot_be_is_refused() {
+fn comparisons_that_cannot_begin_are_refused() {
     let repository = Repository::new("200.0");
     let refused = |base, stop: &Stop| repository.try_compare(base, stop).unwrap_err().code;
     let never = Stop::default();

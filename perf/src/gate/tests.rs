@@ -121,7 +121,7 @@ fn a_regression_fails_until_it_is_blessed() {
 
 /// An allocation that was not there fails, and so does one more write.
 #[test]
-fn what_was_nothing_stays_nothing() {
+fn one_more_allocation_or_write_is_worse() {
     let mut workspace = Workspace::new();
     workspace.bless("the first counts");
     for (old, new) in [("allocations\":0", "allocations\":1"), ("writes\":32", "writes\":33")] {

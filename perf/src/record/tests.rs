@@ -116,7 +116,7 @@ fn an_invalid_run_is_made_once_more() {
 
 /// Without programs, a place to write or a known name nothing is run; stopped, nothing is recorded.
 #[test]
-fn what_cannot_be_is_refused_at_once() {
+fn records_that_cannot_begin_are_refused_at_once() {
     let stage = Stage::new(&[(Standing::Passed, 4e6)]);
     let refused = |args: &RecordArgs, stop: &Stop| {
         let error = record(args, stage.folder.path(), stop, &mut io::sink()).unwrap_err();

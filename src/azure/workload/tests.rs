@@ -39,7 +39,7 @@ fn targets_are_percent_encoded() {
 }
 
 #[test]
-fn what_is_no_call_is_none() {
+fn requests_for_no_known_call_are_not_parsed() {
     let others = [
         ("GET", "/trust-bundle"),
         ("GET", "/trust-bundle?x=1"),

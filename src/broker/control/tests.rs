@@ -172,7 +172,7 @@ fn what_is_retained_counts_whatever_its_version() {
 
 /// What cannot be a version is refused and reported, and does not stick.
 #[test]
-fn a_version_that_is_none_is_refused() {
+fn an_impossible_version_is_refused() {
     let odd = [
         "4503599627370496",
         "9223372036854775808",

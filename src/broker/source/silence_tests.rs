@@ -57,7 +57,7 @@ async fn one_that_brings_something_is_not() {
 
 /// A message that is too large came all the same.
 #[tokio::test(start_paused = true)]
-async fn one_that_brings_what_is_too_large_is_not() {
+async fn a_shared_subscription_that_brings_an_oversized_message_is_not_silent() {
     let log = capture();
     let rig = Rig::new(1 << 20);
     let mut source = rig.source_of(&["$share/g/sensors/#"]);

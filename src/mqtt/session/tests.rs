@@ -355,7 +355,7 @@ async fn cuts_of_a_link_that_works_cost_little() {
 /// Two processes of one name: connections that end within seconds, and on which nothing works, are
 /// made ever more rarely.
 #[tokio::test(start_paused = true)]
-async fn who_is_thrown_out_again_and_again_comes_back_rarely() {
+async fn a_client_that_is_disconnected_again_and_again_backs_off() {
     let mut running = Running::start([]);
     let mut waits = Vec::new();
     for _ in 0..12 {

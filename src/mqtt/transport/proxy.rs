@@ -68,7 +68,7 @@ impl Proxy {
             false => ServerUrl::read(&format!("http://{}", url.trim()), &SCHEMES)?,
         };
         let authorization = url.user.map(|user| basic(&user, url.password.as_ref())).transpose()?;
-        if exceptions::name(exceptions, host, port) {
+        if exceptions::apply_to(exceptions, host, port) {
             return Ok(None);
         }
         Ok(Some(Self { host: url.host, port: url.port, authorization }))

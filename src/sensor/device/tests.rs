@@ -205,7 +205,7 @@ fn properties_change_side_by_side_and_are_acknowledged_in_kind() {
 
 /// Telemetry, a command and a quick change do not wait for a slow change.
 #[test]
-fn nothing_waits_for_anything() {
+fn commands_and_values_do_not_wait_for_each_other() {
     let mut bench = bench();
     bench.desired(Writable::Brightness, json!(1), 1);
     bench.run(0.1);

@@ -141,7 +141,7 @@ proptest! {
                 InputAction::Take => {
                     let may = model.in_flight() == 0 && !model.bodies.is_empty();
                     let expected = may.then(|| model.bodies.remove(0).0.to_be_bytes());
-                    let taken = store.take();
+                    let taken = store.pop_oldest();
                     prop_assert!(taken.as_ref().is_none_or(|taken| taken.topic == "t/"));
                     let body = taken.as_ref().map(|taken| &taken.body[..]);
                     prop_assert_eq!(body, expected.as_ref().map(|body| &body[..]));
@@ -167,7 +167,7 @@ fn bytes_and_messages_bound_the_store() {
     store.push("topic", &[0; 1], 0);
     assert!(!store.has_room(1));
     assert!(!store.is_below_low_water());
-    assert_eq!(store.take().unwrap().body.len(), 45);
+    assert_eq!(store.pop_oldest().unwrap().body.len(), 45);
     assert!(store.has_room(94) && !store.has_room(95), "what was taken counts no more");
 }
 

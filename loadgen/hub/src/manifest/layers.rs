@@ -40,7 +40,7 @@ pub(super) fn assemble(reading: &mut Reading<'_>) -> Option<Deployment> {
     for index in 0..reading.sources.len() {
         reading.current = Some(index);
         if let Some(root) = read_text(index, reading) {
-            take_root(root, index, &mut deployment, reading);
+            merge_manifest(root, index, &mut deployment, reading);
         }
     }
     reading.current = None;
@@ -77,7 +77,7 @@ fn read_text(index: usize, reading: &mut Reading<'_>) -> Option<Value> {
     }
 }
 
-fn take_root(
+fn merge_manifest(
     mut root: Value,
     index: usize,
     deployment: &mut Deployment,
@@ -112,7 +112,7 @@ fn take_root(
         return;
     };
     for (name, section) in sections {
-        deployment.take(&name, section, index, &format!("{prefix}.{name}"), reading);
+        deployment.add_section(&name, section, index, &format!("{prefix}.{name}"), reading);
     }
 }
 
@@ -161,7 +161,7 @@ impl Deployment {
         self.desired.get(name)?.as_object()
     }
 
-    fn take(
+    fn add_section(
         &mut self,
         name: &str,
         section: Value,

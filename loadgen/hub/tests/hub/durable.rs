@@ -54,7 +54,7 @@ fn what_was_not_delivered_comes_again_and_what_was_does_not() {
     hub.publish_as("source", "both", numbered(1)).unwrap();
     let mut filter = Client::connect(&hub, "filter");
     ["b", "c", "0"].iter().for_each(|body| assert_eq!(filter.take_publish().payload, *body));
-    let taken = hub.take_inputs("other", 10).unwrap();
+    let taken = hub.drain_inputs("other", 10).unwrap();
     let bodies: Vec<_> = taken.iter().map(|(_, message)| message.body.clone()).collect();
     assert_eq!(bodies, ["a", "b", "c", "0"]);
     hub.until(|counters| counters.inputs_acked == 7);
@@ -155,5 +155,5 @@ fn without_a_disk_only_what_was_delivered_is_acknowledged() {
     wait(|| hub.stored("filter") == 0);
     let hub = again(hub);
     assert_eq!((hub.stored("filter"), hub.stored("other")), (0, 3));
-    assert_eq!(hub.take_inputs("other", 10).unwrap().len(), 3);
+    assert_eq!(hub.drain_inputs("other", 10).unwrap().len(), 3);
 }

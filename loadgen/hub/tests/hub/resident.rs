@@ -13,7 +13,7 @@ fn inputs_are_taken_in_order_with_name_and_properties() {
     let sent = message("body", &[("level", Some("a b/é")), ("$.ct", Some("application/json"))]);
     hub.publish_as("source", "both", vec![sent]).unwrap();
     hub.deliver("other", "plain", numbered(3)).unwrap();
-    let first = hub.take_inputs("other", 2).unwrap();
+    let first = hub.drain_inputs("other", 2).unwrap();
     assert_eq!(hub.stored("other"), 2);
     assert_eq!(first.len(), 2);
     let (input, message) = &first[0];
@@ -22,10 +22,10 @@ fn inputs_are_taken_in_order_with_name_and_properties() {
     assert_eq!(message.properties.get("$.ct"), Some(Some("application/json")));
     assert_eq!(message.properties.get("$.cmid"), Some(Some("source")));
     assert_eq!((first[1].0.as_str(), &first[1].1.body[..]), ("plain", &b"0"[..]));
-    let rest = hub.take_inputs("other", usize::MAX).unwrap();
+    let rest = hub.drain_inputs("other", usize::MAX).unwrap();
     assert_eq!(rest.iter().map(|(_, m)| &m.body[..]).collect::<Vec<_>>(), [b"1", b"2"]);
     assert_eq!((hub.stored("other"), hub.stored("filter")), (0, 1), "others keep theirs");
-    assert!(hub.take_inputs("other", usize::MAX).unwrap().is_empty());
+    assert!(hub.drain_inputs("other", usize::MAX).unwrap().is_empty());
     let counters = hub.counters();
     assert_eq!((counters.inputs_delivered, counters.inputs_acked), (4, 4));
 }
@@ -37,14 +37,14 @@ fn a_connected_module_is_not_robbed() {
     let mut client = Client::listen(&hub, "filter");
     hub.deliver("filter", "in", numbered(2)).unwrap();
     assert_eq!(client.receive_publish().payload, "0");
-    let refused = hub.take_inputs("filter", 10);
+    let refused = hub.drain_inputs("filter", 10);
     assert!(matches!(&refused, Err(HubError::Connected(name)) if name == "filter"), "{refused:?}");
     assert!(matches!(hub.report("filter", json!({"a": 1})), Err(HubError::Connected(_))));
     assert_eq!(hub.twin("filter").unwrap()["reported"], json!({"$version": 1}));
     assert_eq!(hub.stored("filter"), 2);
     drop(client);
     wait(|| !hub.is_connected("filter"));
-    assert_eq!(hub.take_inputs("filter", 10).unwrap().len(), 2);
+    assert_eq!(hub.drain_inputs("filter", 10).unwrap().len(), 2);
     let counters = hub.counters();
     assert_eq!((counters.inputs_delivered, counters.inputs_redelivered), (2, 1));
     assert_eq!(counters.inputs_acked, 2);
@@ -57,7 +57,7 @@ fn taking_makes_room_for_who_waits() {
         let waiting = scope.spawn(|| hub.deliver("filter", "in", numbered(10)));
         let mut taken = Vec::new();
         wait(|| {
-            taken.extend(hub.take_inputs("filter", 3).unwrap());
+            taken.extend(hub.drain_inputs("filter", 3).unwrap());
             taken.len() == 10
         });
         waiting.join().unwrap().unwrap();
@@ -88,7 +88,7 @@ fn reports_merge_into_the_twin_and_survive_the_hub() {
 fn only_modules_of_the_manifest_live_here() {
     let hub = start();
     for name in ["nobody", "leaf"] {
-        assert!(matches!(hub.take_inputs(name, 1), Err(HubError::UnknownModule(_))), "{name}");
+        assert!(matches!(hub.drain_inputs(name, 1), Err(HubError::UnknownModule(_))), "{name}");
         assert!(matches!(hub.report(name, json!({})), Err(HubError::UnknownModule(_))), "{name}");
     }
 }

@@ -83,7 +83,7 @@ impl Engine {
             Event::Connected => {
                 self.evict_older(index)?;
             }
-            Event::NoInputs => self.lanes.take_inputs(index),
+            Event::NoInputs => self.lanes.orphan_inputs(index),
             Event::Inputs(qos) if qos < self.qos => {
                 return Err(LaneError::Load(LoadError::Setting(
                     "the program under test subscribes to its inputs at QoS 0: measure it with \

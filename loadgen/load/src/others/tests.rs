@@ -19,7 +19,7 @@ fn time_of_the_cores_asked_for_is_summed() {
 }
 
 #[test]
-fn others_have_what_is_busy_and_not_ours_and_what_is_stolen() {
+fn cores_of_others_are_busy_time_less_ours_and_stolen_time() {
     let table = [
         ([1.5, 0.0, 0.5], (1.0, 0.0)),
         ([1.5, 0.25, 0.5], (1.25, 0.25)),

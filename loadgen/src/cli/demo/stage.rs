@@ -211,7 +211,7 @@ impl Destination for Recorder {
 
     fn report(&mut self, _sensor: &str, _patch: Value) {}
 
-    fn take_inputs(&mut self, _sensor: &str, _messages_max: usize) -> Vec<(String, HubMessage)> {
+    fn drain_inputs(&mut self, _sensor: &str, _messages_max: usize) -> Vec<(String, HubMessage)> {
         // No route of the demo leads into a sensor.
         Vec::new()
     }

@@ -51,7 +51,7 @@ impl Mailbox {
     ) {
         self.looked_at = Some(now);
         for _ in 0..ROUNDS_MAX {
-            let messages = destination.take_inputs(&sensor.name, ROUND_MESSAGES_MAX);
+            let messages = destination.drain_inputs(&sensor.name, ROUND_MESSAGES_MAX);
             for (input, message) in &messages {
                 self.take(&mut sensor.simulator, input, &message.body);
             }

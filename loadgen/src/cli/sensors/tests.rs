@@ -31,7 +31,7 @@ impl Destination for Recorder {
         self.reported.lock().unwrap().push(patch);
     }
 
-    fn take_inputs(&mut self, _sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)> {
+    fn drain_inputs(&mut self, _sensor: &str, messages_max: usize) -> Vec<(String, HubMessage)> {
         let mut inputs = self.inputs.lock().unwrap();
         let count = inputs.len().min(messages_max);
         inputs.drain(..count).collect()

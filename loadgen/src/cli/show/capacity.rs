@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_found_is_said() {
+    fn a_search_that_found_nothing_says_so() {
         let nothing = |invalid| {
             let mut capacity = capacity(None);
             capacity.probes[0].invalid = invalid;

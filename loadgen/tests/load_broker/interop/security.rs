@@ -68,7 +68,7 @@ fn an_unknown_ca_is_not_trusted() {
 }
 
 #[test]
-fn tls_where_there_is_none_and_none_where_there_is() {
+fn tls_to_a_plain_port_and_plain_to_a_tls_port() {
     let _alone = alone();
     let mosquitto = open();
     let plain = tls_url(&mosquitto, BROKER_USER).replace("mqtts", "mqtt");

@@ -58,7 +58,7 @@ fn every_change_shows() {
 
 /// Kubernetes gives a secret a new folder, and turns one link that the file's own leads through.
 #[test]
-fn a_secret_whose_folder_is_exchanged_shows() {
+fn a_change_of_a_kubernetes_secret_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for (name, content) in [("..1", "old"), ("..2", "new")] {

@@ -118,7 +118,7 @@ fn cuts_of_a_working_connection_are_logged_longer() {
 fn a_reason_is_logged_anew_once_the_outage_is_over() {
     let (mut outage, start) = (Outage::default(), Instant::now());
     assert_eq!(shown(&mut outage, start, &[(0, REFUSED), (1, REFUSED)]), ["full", ""]);
-    outage.is_over();
+    outage.forget();
     assert_eq!(outage.so_far(start), None);
     assert_eq!(shown(&mut outage, start, &[(2, REFUSED)]), ["full"]);
 }

@@ -199,7 +199,7 @@ async fn a_release_alone_is_answered_at_once() {
 
 /// For those who take one packet after the other it is not there either.
 #[tokio::test]
-async fn who_takes_one_packet_after_the_other_need_not_know() {
+async fn packets_taken_singly_are_settled_alike() {
     let mut ends = Ends::new();
     let sent = [pubrel(1), twice(2), twice(2), pubrel(3), Packet::PingResp];
     ends.peer.write_all(&encode(&sent)).await.unwrap();

@@ -28,7 +28,7 @@ fn the_first_attempt_waits_for_nothing_and_a_wait_is_taken_once() {
 
 /// Each kind of failure has its own longest wait, and the last one decides.
 #[test]
-fn what_happened_last_decides() {
+fn the_last_loss_decides_the_wait() {
     for (answer, first, longest) in [
         (Answer::Nothing, 100, 2_000),
         (Answer::Refusal, 100, 5_000),

@@ -12,7 +12,7 @@ fn read(der: &[u8]) -> Certificate {
 }
 
 #[test]
-fn what_stands_in_it_is_read() {
+fn fields_of_a_certificate_are_read() {
     let root = authority("the root");
     let leaf = root.issue("leaf", |params| {
         named(&["a.example", "10.0.0.1", "::1", "*.b.example"])(params);

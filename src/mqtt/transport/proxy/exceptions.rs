@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
-/// Whether `exceptions` name `host`, at `port`. Entries stand between commas or white space: `*`, a
-/// domain with or without `.` or `*.` before it, which all of its names belong to, an address, or a
-/// network; an entry with `:port` is for that port alone.
-pub(super) fn name(exceptions: &str, host: &str, port: u16) -> bool {
+/// Whether `exceptions` hold for `host`, at `port`. Entries stand between commas or white space:
+/// `*`, a domain with or without `.` or `*.` before it, which all of its names belong to, an
+/// address, or a network; an entry with `:port` is for that port alone.
+pub(super) fn apply_to(exceptions: &str, host: &str, port: u16) -> bool {
     let entries = exceptions.split(|c: char| c == ',' || c.is_whitespace());
     let entries: Vec<_> = entries.filter_map(|entry| of_port(entry, port)).collect();
     if entries.contains(&"*") {
@@ -83,7 +83,7 @@ mod tests {
             ("edge.local", " , ,", false),
         ];
         for (host, exceptions, expected) in cases {
-            assert_eq!(name(exceptions, host, 443), expected, "{host} {exceptions:?}");
+            assert_eq!(apply_to(exceptions, host, 443), expected, "{host} {exceptions:?}");
         }
     }
 }

@@ -240,7 +240,7 @@ async fn of_servers_below_an_authority() {
 }
 
 #[tokio::test]
-async fn of_keys_that_are_not_taken() {
+async fn of_keys_of_unsupported_kinds() {
     let signer = KeyPair::generate().unwrap();
     for (key, kind) in [
         (rsa(128), "RSA with 1024 bits"),
@@ -273,7 +273,7 @@ async fn of_thieves_of_a_certificate() {
 }
 
 #[tokio::test]
-async fn of_extensions_that_nobody_knows() {
+async fn of_unknown_critical_extensions() {
     let key = KeyPair::generate().unwrap();
     let extensions =
         [alt_name("localhost"), extension(&[0x2a, 3, 4], true, sequence(&[]))].concat();

@@ -59,7 +59,7 @@ async fn answers_are_distinguished_by_their_first_bytes() {
 
 /// Who hangs up in the middle of CONNACK, or before it, has not answered.
 #[tokio::test]
-async fn half_a_connack_is_none() {
+async fn a_cut_connack_is_an_unexpected_end() {
     for answer in [&b""[..], b"\x20", b"\x20\x02", b"\x20\x02\x00"] {
         let (greeting, _) = greeted(answer, 4).await;
         assert_eq!(greeting.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{answer:x?}");

@@ -436,7 +436,7 @@ async fn a_proxy_that_opens_no_way_is_named() {
 
 /// A proxy that hangs up, talks something else, or adds bytes behind its answer.
 #[tokio::test]
-async fn a_proxy_that_is_none_is_named() {
+async fn a_faulty_proxy_is_reported_with_its_fault() {
     let cases: [(&'static [u8], &str); 3] = [
         (b"", "connection closed"),
         (b"SSH-2.0-x\r\n", "invalid HTTP"),

@@ -368,7 +368,7 @@ fn another_client_of_our_name_shows_at_a_hub_when_the_connection_ends() {
 /// What comes with DUP and was never seen, as it was lost with its connection, is one of those that
 /// come first, and says nothing of another client.
 #[test]
-fn a_message_first_seen_with_dup_is_nobody_elses() {
+fn a_message_first_seen_with_dup_is_a_message_of_its_own() {
     let mut both = Both::new(Rule::PacketId);
     both.deliver(2, 11, false);
     both.connected(true);

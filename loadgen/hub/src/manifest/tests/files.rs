@@ -194,7 +194,7 @@ fn every_manifest_is_read_with_its_warnings() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn contradictory_manifests_are_refused() {
     let layered = |file: &str, path: &str, missing: &str| {
         format!(
             "{file}: {path}: a layered deployment, which names places in another one and has no \

@@ -55,7 +55,7 @@ fn all_failures_are_shown() {
 }
 
 #[test]
-fn what_there_is_none_of_is_a_dash() {
+fn absent_figures_are_shown_as_a_dash() {
     let text = text(|outcome| {
         outcome.settings.pace = Pace::Closed;
         outcome.settings.traffic.qos = 0;
