@@ -59,3 +59,20 @@ impl Inbox {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It says how many packets it holds: pauses are made by that.
+    #[test]
+    fn its_packets_are_counted() {
+        for count in [0, 1, 2, 7] {
+            let incoming = (0..count).map(Incoming::PubAck).collect();
+            let mut inbox = Inbox { block: Bytes::new(), incoming };
+            assert_eq!((inbox.len(), inbox.is_empty()), (usize::from(count), count == 0));
+            assert_eq!(inbox.packets().count(), usize::from(count));
+            assert!(inbox.is_empty());
+        }
+    }
+}

@@ -155,7 +155,6 @@ impl DeadLetters {
     pub fn pending(&self) -> Vec<(FileName, Header, Vec<u8>)> {
         let files = match self.files() {
             Ok(files) => files,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
             Err(error) => {
                 warn!("refused alerts of earlier runs are not tried again: {}", self.io(error));
                 return Vec::new();
@@ -301,19 +300,20 @@ impl DeadLetters {
     }
 
     fn count(&self) -> Result<Usage, Problem> {
-        let files = match self.files() {
-            Ok(files) => files,
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(self.io(error)),
-        };
+        let files = self.files().map_err(|error| self.io(error))?;
         let bytes = files.iter().map(|file| file.bytes).sum();
         Ok(Usage { files: files.len(), bytes, counted: Instant::now(), is_stuck: false })
     }
 
-    /// Everything of ours in the folder.
+    /// Everything of ours in the folder; nothing where there is none, as before the first fault.
     fn files(&self) -> io::Result<Vec<FolderEntry>> {
         let mut files = Vec::new();
-        for (index, entry) in fs::read_dir(&self.folder)?.enumerate() {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(files),
+            Err(error) => return Err(error),
+        };
+        for (index, entry) in entries.enumerate() {
             let entry = entry?;
             if index == ENTRIES_MAX {
                 let folder = self.folder.display();

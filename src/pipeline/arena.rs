@@ -203,3 +203,6 @@ impl Chunk {
         bytes <= self.rest.capacity() && self.out > 0
     }
 }
+
+#[cfg(test)]
+mod tests;

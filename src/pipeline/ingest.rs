@@ -129,3 +129,33 @@ impl Ingest {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::message::Span;
+
+    /// What the lists of spare batches take is counted, as they come and as they go.
+    #[test]
+    fn spare_lists_are_counted() {
+        let mut ingest = Ingest::new(SourceId::Hub);
+        let mut receipt = 0;
+        let message = || Message { origin: Span::new(0..1), body: Span::new(1..2) };
+        for round in 1..=20 {
+            // Each block has a batch of its own, and each batch another number of messages.
+            for messages in 1..=round {
+                let block = Bytes::from(vec![0; 2]);
+                for _ in 0..messages * 10 {
+                    ingest.push(&block, message(), receipt, Threshold::DEFAULT);
+                    receipt += 1;
+                }
+            }
+            assert!(ingest.spare.is_empty() && ingest.spare_bytes == 0, "all are in use");
+            while let Some(batch) = ingest.next_batch() {
+                ingest.recycle(batch);
+            }
+            let bytes = ingest.spare.iter().map(Batch::lists_bytes).sum::<usize>();
+            assert_eq!((ingest.spare.len(), ingest.spare_bytes), (round, bytes));
+        }
+    }
+}

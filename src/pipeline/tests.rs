@@ -111,6 +111,19 @@ fn only_alerts_leave_and_each_is_settled_by_its_puback() {
     assert!(rig.pipeline.is_drained() && rig.pipeline.held_in_all() == Held::default());
 }
 
+/// A large alert has memory of its own, which is given back with its PUBACK to the last byte.
+#[test]
+fn a_large_alert_is_given_back_whole() {
+    let mut rig = rig(0, 1 << 20);
+    rig.receive(SourceId::Hub, &[(1, 99)], 100_000);
+    rig.advance();
+    let alert = rig.alert();
+    assert!(alert.bytes() > 100_000 && rig.pipeline.held_in_all().bytes > alert.bytes());
+    rig.pipeline.forwarded(&alert);
+    assert_eq!(rig.released(SourceId::Hub), [1]);
+    assert_eq!(rig.pipeline.held_in_all(), Held::default());
+}
+
 /// What is no message stands in the row all the same.
 #[test]
 fn a_settled_publish_waits_for_those_before_it() {

@@ -127,6 +127,12 @@ mod tests {
         }
     }
 
+    /// Its packet id is the one that it was asked with, by which it is given back.
+    #[tokio::test]
+    async fn its_packet_id_is_kept() {
+        assert_eq!(asked(&["a"]).packet_id(), 7);
+    }
+
     /// The clock of the deadline runs exactly while the connection is read.
     #[tokio::test]
     async fn the_deadline_waits_while_nothing_is_read() {

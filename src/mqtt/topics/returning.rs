@@ -78,9 +78,7 @@ impl<'a> Back<'a> {
             (true, true) => [Some(fixed.len()), Some(fixed.len().max(self.levels.len()) + 1)],
         };
         counts.into_iter().flatten().find_map(|count| {
-            let is_in_reach = count >= fixed.len().max(1)
-                && (self.is_open || self.around + count == self.levels.len());
-            let topic = is_in_reach.then(|| self.topic(&fixed, count))?;
+            let topic = self.topic(&fixed, count);
             let mut alert = String::new();
             template.write(&mut alert, &topic);
             let returns = source.matches(&topic) && self.filter.matches(&alert);

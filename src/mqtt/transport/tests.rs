@@ -4,6 +4,7 @@ mod certificates;
 mod deadlines;
 mod dial;
 mod early;
+mod flush;
 mod greeting;
 mod late;
 mod lookup;

@@ -260,3 +260,55 @@ async fn a_suspect_is_known_by_its_own_packet_id() {
     hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.aside > 0);
     assert!(outbound.suspicion.is_suspect(2) && !outbound.suspicion.is_suspect(3));
 }
+
+/// Two connections that end on different publishes are no sign of a bad one: the next one is as
+/// free as any.
+#[tokio::test]
+async fn ends_on_different_publishes_ask_for_no_care() {
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    let now = Instant::now();
+    raise(&mut pipeline, &["a", "b", "c"], 0);
+    for _ in 0..2 {
+        let subscribe = outbound.reconnected().unwrap();
+        outbound.subscribed(subscribe);
+        turn(&mut outbound, &mut pipeline, now);
+        assert_eq!(outbound.hung_up(now, &mut pipeline), HungUp::default());
+        assert!(!outbound.suspicion.is_careful());
+        // What is acknowledged is another one's end.
+        let subscribe = outbound.reconnected().unwrap();
+        outbound.subscribed(subscribe);
+        turn(&mut outbound, &mut pipeline, now);
+        let oldest = outbound.oldest().unwrap();
+        assert_eq!(outbound.acknowledged(oldest, &mut pipeline), Acknowledged::Alert);
+    }
+}
+
+/// The PUBACK of one trial is not what the next one is compared with: it waits for PUBACKs of
+/// others.
+#[tokio::test]
+async fn a_trial_that_arrived_is_no_other_for_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    outbound.park_in(DeadLetters::new(folder.path(), "here"), Instant::now());
+    raise(&mut pipeline, &["bad", "worse"], 0);
+    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.parked() == 2);
+    // Both are due, and have not waited for others for long.
+    let now = now + Duration::from_secs(6);
+    let subscribe = outbound.reconnected().unwrap();
+    outbound.subscribed(subscribe);
+    let pass_good = |outbound: &mut Outbound<BrokerOutput>, pipeline: &mut Pipeline| {
+        raise(pipeline, &["good"], 0);
+        let mut connection = Connection::new(join(empty(), sink()), Duration::ZERO);
+        outbound.send(&mut connection, pipeline, None).unwrap();
+        let id = outbound.oldest().unwrap();
+        assert_eq!(outbound.acknowledged(id, pipeline), Acknowledged::Alert);
+    };
+    pass_good(&mut outbound, &mut pipeline);
+    turn(&mut outbound, &mut pipeline, now);
+    let trial = outbound.suspicion.under_way().expect("a trial");
+    assert_eq!(outbound.acknowledged(trial, &mut pipeline), Acknowledged::Alert);
+    assert_eq!(outbound.parked(), 1);
+    assert!(!outbound.wants_ping(now, true, &pipeline), "no PUBACK of another one yet");
+    pass_good(&mut outbound, &mut pipeline);
+    assert!(outbound.wants_ping(now, true, &pipeline));
+}

@@ -176,3 +176,48 @@ impl<'b> Tokens<'b> {
         Ok(text.trim_ascii_end())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(body: &str) -> Option<Found<'static>> {
+        SimdParser::new().find(body.as_bytes(), &JsonPath::default()).ok()
+    }
+
+    /// What sensors send is judged here, and does not go to the exact parser: whatever stands
+    /// around the temperature, long numbers, long strings and much white space among it.
+    #[test]
+    fn ordinary_bodies_are_sure() {
+        let number = |number| Some(Found::Number(number));
+        let (whole, half) = (number(Number::Integer(21)), number(Number::Float(99.5)));
+        let gap = " ".repeat(30);
+        let long = "x".repeat(40);
+        let rows = [
+            (r#"{"machine":{"temperature":21}}"#, whole),
+            (r#"{"machine":{"temperature":99.5}}"#, half),
+            (r#"{"machine":{"temperature":9.95e1}}"#, half),
+            (r#"{"a":1.5,"machine":{"b":[1,{"c":3}],"temperature":99.5},"d":[]}"#, half),
+            (r#"{"machine":{"b":{"temperature":1},"temperature":99.5,"e":{}}}"#, half),
+            (r#"{"a":12345678901234567.875,"machine":{"temperature":21}}"#, whole),
+            (&format!("{{{gap}\"machine\":{gap}{{\"temperature\":21{gap}}}}}"), whole),
+            (&format!("{{\"a\":\"{long}\",\"machine\":{{\"temperature\":21}}}}"), whole),
+            (r#"{"machine":{"temperature":"21"}}"#, Some(Found::NotANumber)),
+            (r#"{"machine":{"a":1},"temperature":99.5}"#, Some(Found::Absent)),
+        ];
+        for (body, expected) in rows {
+            assert_eq!(found(body), expected, "{body}");
+        }
+    }
+
+    /// A member of an object is looked for in this object, and not behind it.
+    #[test]
+    fn what_stands_behind_an_object_is_none_of_its_members() {
+        for inner in ["", r#""a":1"#, r#""a":1,"b":2"#, r#""a":{"b":2},"c":[3]"#] {
+            for between in ["", r#""x":0,"#, r#""x":0,"y":[],"#] {
+                let body = format!(r#"{{"machine":{{{inner}}},{between}"temperature":99.5}}"#);
+                assert_eq!(found(&body), Some(Found::Absent), "{body}");
+            }
+        }
+    }
+}

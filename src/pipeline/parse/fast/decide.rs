@@ -93,3 +93,33 @@ fn short_value(digits: &[u8]) -> Option<f64> {
     let is_exact = (1..=INTEGERS_EXACT_TO).contains(&value);
     is_exact.then_some(value as f64 / POWERS.get(digits.len() - point)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Each number of few digits that is not zero is read here, and as the standard library
+        /// reads it.
+        #[test]
+        fn short_numbers_are_read(value in 1_u64..1 << 50, point in 0_usize..16) {
+            let mut text = value.to_string();
+            if point > 0 && point < text.len() && text.len() < SHORT_BYTES {
+                text.insert(text.len() - point, '.');
+            }
+            prop_assert_eq!(short_value(text.as_bytes()), text.parse().ok(), "{}", text);
+        }
+
+        /// A number is told by the digits before its point wherever they are enough: a positive
+        /// one by the next integer, a negative one by its whole part.
+        #[test]
+        fn whole_digits_tell_what_they_can(whole: u32, is_negative: bool, limit in -1e10..1e10) {
+            let digits = format!("{whole}.5");
+            let threshold = Threshold::new(limit).expect("finite");
+            let (below, above) = (f64::from(whole), f64::from(whole) + 1.0);
+            let is_told = if is_negative { -below <= limit } else { above <= limit };
+            prop_assert_eq!(is_surely_below(is_negative, digits.as_bytes(), threshold), is_told);
+        }
+    }
+}
