@@ -9,6 +9,7 @@
 //!   and are judged again: which of them are new only the broker knows.
 //! - What comes by subscriptions of an earlier run, which a kept session still has, is acknowledged
 //!   and not judged (`filters`).
+//! - While its oldest message stays unsettled for seconds, the broker is asked whether it hears.
 //! - On the ingest thread, beside the connection that alerts leave by.
 
 mod filters;
@@ -127,7 +128,8 @@ impl Serve for Source {
     }
 
     fn puback_timeout(&self) -> Duration {
-        self.context.puback_timeout
+        // It publishes nothing. Its oldest message may wait for others for as long as they take.
+        Duration::MAX
     }
 
     fn open(&mut self, session_present: bool, _now: Instant) -> Result<Ask, End> {
@@ -174,7 +176,10 @@ impl Serve for Source {
         }
         let read = self.may_read(&session.connection, pipeline) && !is_stopping;
         let until = self.leaving.as_ref().map(Leaving::until).or(self.silence.until());
-        Ok(Step::Wait(Wait { read, pause, until, oldest: None }))
+        // A link may be dead the one way alone, and messages come though no PUBACK gets through.
+        // The alerts' link is dead then as well, as a rule; both are to be found out together.
+        let oldest = pipeline.oldest_held(BROKER);
+        Ok(Step::Wait(Wait { read, pause, until, oldest }))
     }
 }
 

@@ -129,7 +129,8 @@ pub(crate) struct Wait {
     pub(crate) pause: Option<Duration>,
     /// The latest end of the wait.
     pub(crate) until: Option<Instant>,
-    /// The packet id of the oldest publish without PUBACK.
+    /// What has waited longest for the peer: the packet id of the oldest publish without PUBACK. Or
+    /// at a source, that waits for others, what tells its oldest message from the one behind it.
     pub(crate) oldest: Option<u16>,
 }
 

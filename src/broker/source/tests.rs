@@ -314,3 +314,30 @@ async fn a_settled_message_is_acknowledged_at_once() {
     assert_eq!(peer.next().await, puback(1));
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
+
+/// Messages come, but none of our PUBACKs gets through, nor any alert: the broker is asked, and only
+/// an answer counts.
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_hears_nothing_is_found_although_messages_come() {
+    let rig = Rig::new(1 << 20);
+    let (served, mut peer) = serve(rig.source(), false, 1 << 16);
+    peer.grant(None).await;
+    peer.publish(TOPIC, 1, HOT, false).await;
+    let begun = Clock::now();
+    let mut asked = None;
+    // From the second id on.
+    for id in 2..100 {
+        match tokio::time::timeout(Duration::from_millis(500), peer.connection.next_packet()).await
+        {
+            Ok(Ok(Packet::PingReq)) => asked = asked.or(Some(begun.elapsed())),
+            Ok(Ok(other)) => panic!("{other:?}"),
+            Ok(Err(_)) => break,
+            Err(_) => peer.publish(TOPIC, id, COLD, false).await,
+        }
+    }
+    let (asked, ended) = (asked.expect("a PINGREQ"), begun.elapsed());
+    assert!((3..5).contains(&asked.as_secs()), "{asked:?}");
+    assert!((5..7).contains(&(ended - asked).as_secs()), "{ended:?}");
+    let (_, end) = served.await.unwrap();
+    assert!(matches!(end, Err(End::Connection(ConnectionError::Unanswered(_)))), "{end:?}");
+}
