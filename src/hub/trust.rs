@@ -175,14 +175,14 @@ mod tests {
 
     const BROKEN: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
-    /// How many certificates are trusted is told, and whether others are damaged; once for each
+    /// How many certificates are trusted is logged, and whether others are damaged; once for each
     /// bundle, however often it is fetched.
     #[tokio::test]
-    async fn what_a_bundle_holds_is_told_once() {
+    async fn certificates_of_a_bundle_are_logged_once() {
         let log = capture();
         let daemon = Daemon::start("");
         let mut trust = Trust::bundle(daemon.client());
-        for (bundle, told) in [
+        for (bundle, expected) in [
             (certificate(), "1 of 1 certificate(s) trusted"),
             (certificate() + BROKEN, "1 of 2 certificate(s) trusted, the others are damaged"),
             (certificate() + &certificate(), "2 of 2 certificate(s) trusted"),
@@ -194,8 +194,8 @@ mod tests {
                 }
                 trust.tls().await.expect("one is left");
             }
-            let lines = log.lines(told);
-            assert!(lines.len() == 1 && lines[0].ends_with(told), "{lines:?}");
+            let lines = log.lines(expected);
+            assert!(lines.len() == 1 && lines[0].ends_with(expected), "{lines:?}");
         }
     }
 

@@ -196,43 +196,6 @@ impl<S: ByteStream> Connection<S> {
         .await
     }
 
-    /// [`turn`](Self::turn) for callers that need no speed, as tests: appends the packets to
-    /// `packets`, each in memory of its own.
-    ///
-    /// # Errors
-    /// As [`turn`](Self::turn).
-    pub async fn turn_packets(
-        &mut self,
-        packets: &mut Vec<Packet>,
-        wake: &Notify,
-        read: bool,
-    ) -> Result<(), ConnectionError> {
-        let mut inbox = Inbox::default();
-        let result = self.turn(&mut inbox, wake, read).await;
-        packets.extend(inbox.packets());
-        result
-    }
-
-    /// The next packet alone; what came behind it waits for the next turn. Bound it with a
-    /// time-out.
-    ///
-    /// # Errors
-    /// When the connection is over.
-    pub async fn next_packet(&mut self) -> Result<Packet, ConnectionError> {
-        let mut inbox = Inbox::default();
-        loop {
-            poll_fn(|cx| {
-                self.poll_write(cx)?;
-                let done = self.poll_read(cx, &mut inbox, 1)?;
-                if done { Poll::Ready(Ok::<_, ConnectionError>(())) } else { Poll::Pending }
-            })
-            .await?;
-            if let Some(packet) = inbox.packets().next() {
-                return Ok(packet);
-            }
-        }
-    }
-
     /// Writes what the socket takes at once, and never waits: for a caller that is going to pause.
     ///
     /// # Errors

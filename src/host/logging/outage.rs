@@ -130,7 +130,7 @@ impl Outage {
     }
 
     /// It has worked for [`STEADY_AFTER`], or ended as it should: the next failure has a full line.
-    pub fn is_over(&mut self) {
+    pub fn forget(&mut self) {
         *self = Self::default();
     }
 

@@ -85,8 +85,8 @@ impl Life {
     }
 
     /// The outage is over: the next failure is logged in full.
-    pub(super) fn is_well(&mut self) {
-        self.outage.is_over();
+    pub(super) fn forget_outage(&mut self) {
+        self.outage.forget();
         self.is_quiet = false;
     }
 
@@ -99,7 +99,10 @@ impl Life {
 }
 
 /// Runs `serving` to its end, and logs the line `holds` once that has lasted for [`STEADY_AFTER`].
-pub(super) async fn telling<T>(serving: impl Future<Output = T>, holds: Option<String>) -> T {
+pub(super) async fn log_once_lasting<T>(
+    serving: impl Future<Output = T>,
+    holds: Option<String>,
+) -> T {
     let mut serving = pin!(serving);
     if let Some(line) = holds {
         tokio::select! {

@@ -29,8 +29,15 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-fn is_product(path: &str) -> bool {
-    path.starts_with("src/") && !path.split('/').any(is_of_tests)
+/// The folder of the package whose `src` this file is in; `None` for any other file, and for tests.
+fn package_of(path: &str) -> Option<&str> {
+    let (package, inside) = path
+        .strip_prefix("src/")
+        .map(|inside| ("", inside))
+        .or_else(|| path.split_once("/src/"))?;
+    // The simulation is a test by another name: its model has words of its own.
+    let is_left_out = |part: &str| is_of_tests(part) || part.trim_end_matches(".rs") == "simulation";
+    (!inside.split('/').any(is_left_out)).then_some(package)
 }
 
 /// Whether a file or folder of that name holds tests, or what they play with.

@@ -5,7 +5,7 @@ use super::*;
 /// Messages that come one by one and close together are worth pauses, however many came before on
 /// the same connection.
 #[tokio::test(start_paused = true)]
-async fn turns_are_told_what_they_brought_alone() {
+async fn pauses_follow_what_a_turn_brought_alone() {
     let (mut link, _stop, _wake) = link_with(0, 1 << 20);
     link.settings.linger = Duration::from_micros(200);
     let (served, mut hub) = serve(link, 1 << 16);

@@ -269,18 +269,18 @@ async fn connections_that_end_at_once_take_few_lines() {
 /// What has lasted for a minute is well: the same end behind it is told in full again, and folded
 /// from there on.
 #[tokio::test(start_paused = true)]
-async fn an_end_behind_a_good_connection_is_told_in_full() {
+async fn an_end_behind_a_good_connection_is_logged_in_full() {
     let (lines, _guard) = Lines::start();
     let (short, long) = (Duration::from_secs(3), STEADY_AFTER + Duration::from_secs(1));
     let running = Running::start(Answer::Nothing, [short, short, short, short, long]);
     running.write("good");
-    let mut told = Vec::new();
+    let mut lost = Vec::new();
     for rounds in 2..=3 {
         let is_lost = |line: &&String| line.contains("as reader: connection to memory lost: ");
-        while told.iter().filter(is_lost).count() < rounds {
-            assert!(running.attempts.lock().unwrap().len() <= 5 * rounds, "{told:#?}");
+        while lost.iter().filter(is_lost).count() < rounds {
+            assert!(running.attempts.lock().unwrap().len() <= 5 * rounds, "{shown:#?}");
             sleep(Duration::from_millis(100)).await;
-            told.extend(lines.take());
+            lost.extend(lines.take());
         }
     }
     running.end().await;
