@@ -72,7 +72,7 @@ pub(super) fn disturbed(
     watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Disturbed, LoadError> {
     let patched = asked.is_some_and(|asked| asked.patch_every.is_some());
-    let mut stage = Stage::build(settings, patched)?;
+    let mut stage = Prepared::build(settings, patched)?;
     let thresholds = stage.ceiling.map(|ceiling| [settings.traffic.threshold, ceiling]);
     let board = Arc::new(Board::default());
     let (phases_tx, phases) = bounded(PHASES);
@@ -111,7 +111,7 @@ struct Prepared {
     ceiling: Option<f64>,
 }
 
-impl Stage {
+impl Prepared {
     fn build(settings: &RunSettings, patched: bool) -> Result<Self, LoadError> {
         let setting = |error: &dyn std::fmt::Display| LoadError::Setting(error.to_string());
         let gateway = match &settings.target {

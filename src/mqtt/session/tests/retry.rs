@@ -278,7 +278,7 @@ async fn an_end_behind_a_good_connection_is_logged_in_full() {
     for rounds in 2..=3 {
         let is_lost = |line: &&String| line.contains("as reader: connection to memory lost: ");
         while lost.iter().filter(is_lost).count() < rounds {
-            assert!(running.attempts.lock().unwrap().len() <= 5 * rounds, "{shown:#?}");
+            assert!(running.attempts.lock().unwrap().len() <= 5 * rounds, "{lost:#?}");
             sleep(Duration::from_millis(100)).await;
             lost.extend(lines.take());
         }
