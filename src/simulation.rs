@@ -84,6 +84,10 @@ const KNOWN: &[&str] = &[
     // More is held than may be.
     "hub window=100 jitter=0 pool tight; input first count=1 value=1 bytes=8125;
      input first count=5 value=1 bytes=9865",
+    // A patch parts what one read brought: each part counts as if it had a chunk alone.
+    "both window=12 jitter=0 pool tight; input second count=1 value=1 bytes=8125;
+     input second count=4 value=1 bytes=8000; patch set=25; input second count=1 value=1 bytes=0;
+     judge which=0",
     // A session that was kept.
     "hub window=100 jitter=0; stall output in after=0; input first count=1 value=30 bytes=0;
      hang-up output closed kept",

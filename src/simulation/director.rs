@@ -146,7 +146,9 @@ impl Play<'_> {
         if self.module.clients.iter().any(|client| client.is_finished()) {
             return Err("a connection owner has ended".to_owned());
         }
-        self.module.excess().map_or(Ok(()), Err)
+        let is_patch = |step: &&Step| matches!(step, Step::Patch(_));
+        let patches = self.script.steps.iter().filter(is_patch).count();
+        self.module.excess(patches).map_or(Ok(()), Err)
     }
 
     async fn kill(&mut self) {

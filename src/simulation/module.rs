@@ -38,7 +38,8 @@ pub(super) const DRAIN: Duration = Duration::from_secs(5);
 /// What may be held, where little may and where much may.
 const TIGHT_BYTES: usize = 60_000;
 const HELD_BYTES: usize = 64 * 1024 * 1024;
-/// What one read may bring beyond the bound: a chunk that is counted whole, and what is in it.
+/// What one read may bring beyond the bound: a chunk that is counted whole, and what is in it; once
+/// more for each patch that parts what it brought.
 const OVERDRAFT_BYTES: usize = 2 * crate::mqtt::connection::CHUNK_BYTES_MAX;
 
 /// A connection owner whose connections are pipes.
@@ -155,8 +156,10 @@ impl Module {
         let by_broker = setup.topology == Topology::Broker;
         let outlet = if by_broker { outlet_wake } else { link_wake };
         let held_bytes_max = if setup.tight { TIGHT_BYTES } else { HELD_BYTES };
-        let mut pipeline =
-            Pipeline::start(&sources, outlet, 0, &path, held_bytes_max).expect("no threads");
+        let setting = Setting { threshold: Threshold::DEFAULT, version: None };
+        let cell = Arc::new(ThresholdCell::new(setting));
+        let pipeline = Pipeline::start(&sources, outlet, 0, &path, held_bytes_max, cell);
+        let mut pipeline = pipeline.expect("no threads");
         let mut hand = None;
         if setup.pool {
             let (pool, incoming, worker) = Pool::by_hand(&path, &sources);
@@ -165,11 +168,9 @@ impl Module {
         }
         let pipeline = SharedPipeline::new(pipeline);
         let (stop, stopped) = watch::channel(false);
-        let cell = ThresholdCell::new(Setting { threshold: Threshold::DEFAULT, version: None });
         let context = Context {
             pipeline: pipeline.clone(),
             stop: stopped.clone(),
-            cell: Arc::new(cell),
             puback_timeout: PUBACK_TIMEOUT,
             drain_timeout: DRAIN,
         };
@@ -224,12 +225,13 @@ impl Module {
         self.hand.as_ref().is_some_and(|hand| !hand.waiting.is_empty() || !hand.incoming.is_empty())
     }
 
-    /// What is held beyond the bound, if anything is.
-    pub(super) fn excess(&self) -> Option<String> {
+    /// What is held beyond the bound, if anything is, where so many patches may come in one read.
+    pub(super) fn excess(&self, patches: usize) -> Option<String> {
+        let overdraft = OVERDRAFT_BYTES * (1 + patches);
         let pipeline = self.pipeline.lock();
         SourceId::ALL.into_iter().find_map(|source| {
             let held = pipeline.held(source);
-            let is_within = held.bytes <= self.held_bytes_max + OVERDRAFT_BYTES;
+            let is_within = held.bytes <= self.held_bytes_max + overdraft;
             (!is_within).then(|| format!("{source:?} holds {held:?}"))
         })
     }
@@ -269,8 +271,8 @@ fn link(setup: Setup, context: &Context, wake: Arc<Notify>) -> HubLink {
         linger: Duration::ZERO,
         judge_own_alerts: false,
     };
-    let Context { pipeline, stop, cell, .. } = context.clone();
-    HubLink::new(settings, pipeline, wake, stop, cell)
+    let Context { pipeline, stop, .. } = context.clone();
+    HubLink::new(settings, pipeline, wake, stop)
 }
 
 fn login() -> &'static (Login, BrokerSettings) {

@@ -43,7 +43,7 @@ fn package_of(path: &str) -> Option<&str> {
 /// Whether a file or folder of that name holds tests, or what they play with.
 pub(crate) fn is_of_tests(name: &str) -> bool {
     let name = name.trim_end_matches(".rs");
-    name == "testing" || name == "tests" || name.ends_with("_tests")
+    ["testing", "simulation", "tests"].contains(&name) || name.ends_with("_tests")
 }
 
 #[cfg(test)]
