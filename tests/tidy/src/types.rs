@@ -36,7 +36,8 @@ fn package_of(path: &str) -> Option<&str> {
         .map(|inside| ("", inside))
         .or_else(|| path.split_once("/src/"))?;
     // The simulation is a test by another name: its model has words of its own.
-    let is_left_out = |part: &str| is_of_tests(part) || part.trim_end_matches(".rs") == "simulation";
+    let is_left_out =
+        |part: &str| is_of_tests(part) || part.trim_end_matches(".rs") == "simulation";
     (!inside.split('/').any(is_left_out)).then_some(package)
 }
 
