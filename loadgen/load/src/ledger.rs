@@ -6,7 +6,7 @@
 //! older one that is still out counts as missing from then on.
 //!
 //! Where the threshold changes while messages flow, the alerts of the traffic exceed the lower of
-//! two thresholds, and some the higher one as well. Of those between the two, [`Between`] says what
+//! two thresholds, and some the higher one as well. Of those between the two, `Between` says what
 //! must become of them when they are sent.
 
 use std::collections::HashSet;
