@@ -4,8 +4,10 @@
 //! each of which has every kind once in an order of its own, so that each has its share. Bounded by
 //! [`FAULTS_MAX`].
 //!
-//! Kills stand in the first third of the run alone: the memory of one process is compared between
-//! the second third and the last, and a process that was started in between would hide a leak.
+//! What is judged is how one process changes from the second third of the run to the last. So kills
+//! stand in the first quarter alone: a process that was started later would hide a leak. And until
+//! the second third each fault is as long as its kind ever is, the longest kinds right behind the
+//! first kill: whatever a fault fills for good (buffers, pools) is full before it is looked at.
 
 use std::time::Duration;
 
@@ -35,7 +37,7 @@ pub(super) struct Planned {
 
 /// The end of the part in which the program is killed.
 pub(super) fn last_kill(duration: Duration) -> Duration {
-    duration / 3
+    duration / 4
 }
 
 /// The faults of a measured part of this length.
@@ -53,23 +55,38 @@ pub(super) fn faults(asked: &Disturbances, duration: Duration, seed: u64) -> Vec
             round = asked.faults.clone();
             round.retain(|kind| may_kill || *kind != FaultKind::Kill);
             random.shuffle(&mut round);
+            if planned.is_empty() {
+                // The last is the first to come.
+                round.sort_by_key(|kind| weight(*kind));
+            }
         }
         let Some(kind) = round.pop() else { break };
-        let length = length(kind, &mut random).min(every / LENGTH_PART);
+        let [least, most] = lengths(kind);
+        let tenths = if at <= duration / 3 { most } else { random.u64(least..=most) };
+        let length = Duration::from_millis(tenths * 100).min(every / LENGTH_PART);
         planned.push(Planned { at, kind, length });
         at += every;
     }
     planned
 }
 
-fn length(kind: FaultKind, random: &mut fastrand::Rng) -> Duration {
-    let tenths = match kind {
-        FaultKind::Cut | FaultKind::Reset | FaultKind::Kill => 0,
-        FaultKind::Stop => 10,
-        FaultKind::Stall => random.u64(10..=30),
-        FaultKind::Restart => random.u64(5..=20),
-    };
-    Duration::from_millis(tenths * 100)
+/// Shortest and longest, in tenths of a second.
+fn lengths(kind: FaultKind) -> [u64; 2] {
+    match kind {
+        FaultKind::Cut | FaultKind::Reset | FaultKind::Kill => [0, 0],
+        FaultKind::Stop => [10, 10],
+        FaultKind::Stall => [10, 30],
+        FaultKind::Restart => [5, 20],
+    }
+}
+
+/// By how much a kind comes earlier in the first round.
+fn weight(kind: FaultKind) -> u8 {
+    match kind {
+        FaultKind::Kill => 2,
+        FaultKind::Stall | FaultKind::Restart => 1,
+        FaultKind::Cut | FaultKind::Reset | FaultKind::Stop => 0,
+    }
 }
 
 #[cfg(test)]
@@ -107,21 +124,41 @@ mod tests {
         }
         let count = |kind| planned.iter().filter(|fault| fault.kind == kind).count();
         for kind in FaultKind::ALL {
-            let expected = if kind == FaultKind::Kill { 5..=5 } else { 16..=18 };
+            let expected = if kind == FaultKind::Kill { 3..=4 } else { 16..=18 };
             assert!(expected.contains(&count(kind)), "{kind:?}: {}", count(kind));
         }
-        assert!(planned[..30].chunks_exact(6).all(|round| {
+        assert!(planned[..18].chunks_exact(6).all(|round| {
             FaultKind::ALL.iter().all(|kind| round.iter().any(|fault| fault.kind == *kind))
         }));
     }
 
+    /// Before the second third a fault fills whatever any fault will.
+    #[test]
+    fn the_longest_faults_come_first() {
+        for seed in 0..100 {
+            let planned = faults(&asked(), HALF_HOUR, seed);
+            assert_eq!(planned[0].kind, FaultKind::Kill, "{seed}");
+            let mut heavy = [planned[1].kind, planned[2].kind];
+            heavy.sort_unstable();
+            assert_eq!(heavy, [FaultKind::Stall, FaultKind::Restart], "{seed}");
+            for fault in planned.iter().filter(|fault| fault.at <= HALF_HOUR / 3) {
+                let longest = Duration::from_millis(lengths(fault.kind)[1] * 100);
+                assert_eq!(fault.length, longest, "{seed}: {fault:?}");
+            }
+        }
+        let last = |seed| faults(&asked(), HALF_HOUR, seed)[80..].to_vec();
+        assert!((0..10).any(|seed| last(seed).iter().any(|fault| {
+            (Duration::from_millis(1)..Duration::from_millis(900)).contains(&fault.length)
+        })));
+    }
+
     /// A new process in the part that is judged would hide what the old one had piled up.
     #[test]
-    fn nothing_is_killed_behind_the_first_third() {
+    fn nothing_is_killed_behind_the_first_quarter() {
         for seed in 0..100 {
             let planned = faults(&asked(), HALF_HOUR, seed);
             let late = planned.iter().filter(|fault| fault.at > last_kill(HALF_HOUR));
-            assert!(late.clone().count() == 59, "{seed}");
+            assert_eq!(late.clone().count(), 67, "{seed}");
             assert!(late.clone().all(|fault| fault.kind != FaultKind::Kill), "{seed}");
         }
     }
@@ -131,7 +168,7 @@ mod tests {
         let none = Disturbances { faults: Vec::new(), ..asked() };
         assert_eq!(faults(&none, HALF_HOUR, 1), []);
         let only = Disturbances { faults: vec![FaultKind::Kill], ..asked() };
-        assert_eq!(faults(&only, HALF_HOUR, 1).len(), 30);
+        assert_eq!(faults(&only, HALF_HOUR, 1).len(), 22);
         assert_eq!(faults(&asked(), Duration::from_secs(19), 1), []);
         let dense = Disturbances { fault_every: Duration::from_secs(1), ..asked() };
         let planned = faults(&dense, Duration::from_secs(200_000), 1);

@@ -30,7 +30,7 @@ const AFTER_HELP: &str = "Without --rate the capacity is searched first, as by `
     --p99 10ms --start 10k --for 3s`, and half of it is the rate. Nothing may be lost. Behind each \
     fault full rate must be back within 10 s. From the second third to the last, resident memory \
     may change by 5 %, descriptors and threads may grow by 10 %, and the median latency by 50 %; \
-    seconds of faults do not count. Kills come in the first third alone, so that one process is \
+    seconds of faults do not count. Kills come in the first quarter alone, so that one process is \
     compared with itself.\n\n\
     Exit codes: 0 passed; 1 something was lost, did not recover or did not stay flat, or there \
     is no capacity; 2 invalid: the instrument was the bottleneck, or too few seconds were \

@@ -24,7 +24,7 @@ fn soak(flags: &[&str], command: &[String]) -> Ran {
 fn the_module_survives_every_fault_and_stays_as_it_was() {
     let _alone = alone();
     let flags = ["--for", "18s", "--fault-every", "4s", "--patch-every", "2s"];
-    let flags = [&flags[..], &["--renew-every", "2s", "--seed", KILL_FIRST]].concat();
+    let flags = [&flags[..], &["--renew-every", "2s"]].concat();
     let ran = best_of(
         || {
             let ran = soak(&flags, &module());
@@ -56,9 +56,6 @@ fn the_module_survives_every_fault_and_stays_as_it_was() {
         ran.stdout
     );
 }
-
-/// Of the kinds' first order a kill is the first.
-const KILL_FIRST: &str = "4";
 
 /// Beside the module something grows by 1 MB each second, in the tree of its processes.
 #[test]
