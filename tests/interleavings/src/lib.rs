@@ -10,9 +10,5 @@
 //! What is judged, and how, is the product's library itself.
 #![forbid(unsafe_code)]
 
-/// What stands for the machine.
-pub mod host {
-    pub mod threads;
-}
-
+pub mod host;
 pub mod pipeline;

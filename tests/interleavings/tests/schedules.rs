@@ -15,7 +15,7 @@ use interleavings::pipeline::threshold::{Setting, Threshold, ThresholdCell};
 use sluicegate::pipeline::message::{Batch, Findings, Message, SourceId, Span};
 use sluicegate::pipeline::parse::JsonPath;
 
-const SCHEDULES: usize = 2_000;
+const SCHEDULES: usize = 1_000;
 /// Points at which a schedule may leave the order of priorities.
 const DEPTH: usize = 4;
 const WORKERS: usize = 2;

@@ -1,0 +1,3 @@
+//! What stands for the machine.
+
+pub mod threads;
