@@ -2,16 +2,14 @@
 //! threshold's cell promise.
 //!
 //! A schedule that fails is printed by shuttle, which replays it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![expect(clippy::cast_possible_truncation, reason = "the numbers are below ten")]
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use interleavings::host::threads::Notify;
+use interleavings::pipeline::cell::{Setting, Threshold, ThresholdCell};
 use interleavings::pipeline::limits::PIPELINE_BATCHES_MAX;
-use interleavings::pipeline::pool::{Pool, SourceWakes};
-use interleavings::pipeline::threshold::{Setting, Threshold, ThresholdCell};
+use interleavings::pipeline::pool::{Pool, Wakes};
 use sluicegate::pipeline::message::{Batch, Findings, Message, SourceId, Span};
 use sluicegate::pipeline::parse::JsonPath;
 
@@ -20,7 +18,7 @@ const SCHEDULES: usize = 1_000;
 const DEPTH: usize = 4;
 const WORKERS: usize = 2;
 /// More than are let out at once.
-const BATCHES: u64 = PIPELINE_BATCHES_MAX as u64 + 2;
+const BATCHES: usize = PIPELINE_BATCHES_MAX + 2;
 
 /// Runs `model` by schedules at random, and by those that a few changes of priority make.
 fn for_all_schedules(model: impl Fn() + Clone + Send + Sync + 'static) {
@@ -29,10 +27,12 @@ fn for_all_schedules(model: impl Fn() + Clone + Send + Sync + 'static) {
 }
 
 /// A batch of one message of 30 degrees.
-fn batch(source: SourceId, sequence: u64, threshold: f64) -> Batch {
+fn batch(source: SourceId, sequence: usize, threshold: f64) -> Batch {
+    let sequence = sequence as u64;
     let block = Bytes::from_static(br#"{"machine":{"temperature":30}}"#);
     let message = Message { origin: Span::new(0..0), body: Span::new(0..block.len()) };
-    let threshold = sluicegate::pipeline::threshold::Threshold::new(threshold).unwrap();
+    let threshold = sluicegate::pipeline::threshold::Threshold::new(threshold);
+    let threshold = threshold.expect("it is finite");
     Batch {
         source,
         sequence,
@@ -45,9 +45,13 @@ fn batch(source: SourceId, sequence: u64, threshold: f64) -> Batch {
     }
 }
 
-fn start() -> (Pool, SourceWakes) {
-    let wakes: SourceWakes = Default::default();
-    let pool = Pool::start(WORKERS, &JsonPath::default(), &wakes).unwrap();
+fn sequence_of(batch: &Batch) -> usize {
+    usize::try_from(batch.sequence).expect("there are few")
+}
+
+fn start() -> (Pool, Wakes) {
+    let wakes: Wakes = Default::default();
+    let pool = Pool::start(WORKERS, &JsonPath::default(), &wakes).expect("threads");
     (pool, wakes)
 }
 
@@ -58,7 +62,7 @@ fn every_batch_comes_back_and_no_wake_up_is_lost() {
     for_all_schedules(|| {
         let (mut pool, wakes) = start();
         let (mut sent, mut back) = (0, Vec::new());
-        while back.len() < BATCHES as usize {
+        while back.len() < BATCHES {
             while sent < BATCHES && pool.submit(batch(SourceId::Hub, sent, 25.0)).is_ok() {
                 sent += 1;
             }
@@ -68,7 +72,7 @@ fn every_batch_comes_back_and_no_wake_up_is_lost() {
             }
         }
         assert!(back.iter().all(|batch| batch.findings.alerts.len() == 1));
-        let mut sequences: Vec<u64> = back.iter().map(|batch| batch.sequence).collect();
+        let mut sequences: Vec<_> = back.iter().map(sequence_of).collect();
         sequences.sort_unstable();
         assert_eq!(sequences, Vec::from_iter(0..BATCHES));
         pool.stop();
@@ -99,10 +103,10 @@ fn a_stop_leaves_nothing_unjudged() {
         while pool.submit(batch(SourceId::Hub, sent, 25.0)).is_ok() {
             sent += 1;
         }
-        assert_eq!(sent, PIPELINE_BATCHES_MAX as u64);
+        assert_eq!(sent, PIPELINE_BATCHES_MAX);
         pool.stop();
         let judged: Vec<Batch> = std::iter::from_fn(|| pool.next_judged()).collect();
-        assert_eq!(judged.len() as u64, sent);
+        assert_eq!(judged.len(), sent);
         assert!(judged.iter().all(|batch| batch.findings.alerts.len() == 1));
     });
 }
@@ -114,14 +118,14 @@ fn a_batch_keeps_the_threshold_of_its_arrival() {
     for_all_schedules(|| {
         let (mut pool, wakes) = start();
         let setting = |value: f64, version| Setting {
-            threshold: Threshold::new(value).unwrap(),
+            threshold: Threshold::new(value).expect("it is one"),
             version: Some(version),
         };
         let cell = Arc::new(ThresholdCell::new(setting(25.0, 1)));
         let stored = Arc::clone(&cell);
         let control = shuttle::thread::spawn(move || stored.store(setting(35.0, 2)));
         let mut arrived = Vec::new();
-        for sequence in 0..PIPELINE_BATCHES_MAX as u64 {
+        for sequence in 0..PIPELINE_BATCHES_MAX {
             let Setting { threshold, version } = cell.load();
             assert_eq!(version, Some(if threshold.value() == 25.0 { 1 } else { 2 }));
             arrived.push(threshold.value());
@@ -135,11 +139,11 @@ fn a_batch_keeps_the_threshold_of_its_arrival() {
                 wake.wait();
                 continue;
             };
-            let alerts = usize::from(arrived[judged.sequence as usize] < 30.0);
+            let alerts = usize::from(arrived[sequence_of(&judged)] < 30.0);
             assert_eq!(judged.findings.alerts.len(), alerts);
             count += 1;
         }
-        control.join().unwrap();
+        control.join().expect("it is one");
         pool.stop();
     });
 }
