@@ -16,6 +16,7 @@ pub fn check(data: &[u8]) {
     if cfg!(debug_assertions) {
         check_names(&properties);
     }
+    check_decoded(bag, &properties);
     let encoded = encode(&properties);
     assert_eq!(Properties::decode(&encoded), properties, "what is written reads back");
     check_strict(bag, &encoded, &properties);
@@ -23,6 +24,22 @@ pub fn check(data: &[u8]) {
     let mut text = String::new();
     percent_encode(bag, &mut text);
     assert_eq!(percent_decode(&text), bag);
+}
+
+/// Of two equal names the last value stands at the first one's place; none is empty.
+fn check_decoded(bag: &str, properties: &Properties) {
+    let mut expected: Vec<(String, Option<String>)> = Vec::new();
+    for token in bag.split('&') {
+        let mut parts = token.split('=').map(|part| percent_decode(part).into_owned());
+        let (name, value) = (parts.next().unwrap_or_default(), parts.next());
+        match expected.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = value,
+            None if name.is_empty() => {}
+            None => expected.push((name, value)),
+        }
+    }
+    let pairs = expected.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    assert!(properties.iter().eq(pairs), "{properties:?}");
 }
 
 fn encode(properties: &Properties) -> String {
