@@ -30,7 +30,7 @@ pub(crate) fn faults() -> Vec<Fault> {
         },
         Fault {
             name: "peer/reads-nothing",
-            what: "the peer delivers, and reads nothing of what it is told",
+            what: "the peer delivers, and reads nothing of what the module sends",
             must: Must {
                 memory_bytes: Some(2 * HELD_BYTES + (24 << 20)),
                 log: &["no answer to"],
