@@ -312,3 +312,19 @@ async fn a_trial_that_arrived_is_no_other_for_the_next_one() {
     pass_good(&mut outbound, &mut pipeline);
     assert!(outbound.wants_ping(now, true, &pipeline));
 }
+
+/// A new alert that is like a parked one is in a file by the end of the turn that would send it,
+/// and its input is settled.
+#[tokio::test]
+async fn an_alert_like_a_parked_one_is_parked_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut pipeline, mut outbound) = (pipeline(), outbound());
+    outbound.park_in(DeadLetters::new(folder.path(), "here"), Instant::now());
+    raise(&mut pipeline, &["bad"], 0);
+    let now = hang_up_until(&mut outbound, &mut pipeline, |outbound, _| outbound.parked() == 1);
+    let subscribe = outbound.reconnected().unwrap();
+    outbound.subscribed(subscribe);
+    raise(&mut pipeline, &["bad"], 0);
+    turn(&mut outbound, &mut pipeline, now);
+    assert_eq!((outbound.parked(), outbound.waiting(), pipeline.counters.parked), (2, 0, 2));
+}

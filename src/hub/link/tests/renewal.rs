@@ -3,6 +3,7 @@
 use super::*;
 use crate::hub::link::login::{Renewal, use_time};
 use crate::mqtt::connection::PACKET_BYTES_MAX;
+use crate::outbound::dead_letters::DeadLetters;
 use crate::testing::daemon::{Daemon, Mood};
 
 impl Hub {
@@ -181,4 +182,22 @@ async fn a_renewal_ends_with_its_connection() {
         assert_eq!((woken, daemon.requests().len()), (!is_dropped, usize::from(!is_dropped)));
         drop(renewal);
     }
+}
+
+/// A connection that is left begins no trial of an alert that is parked: it would only be cut off.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_begins_no_trial() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut letters = DeadLetters::new(folder.path(), "here");
+    letters.park("devices/d/modules/m/messages/events/", Vec::new(), "why", b"{}").unwrap();
+    let (link, _stop, _wake) = renewed_link();
+    let (served, mut hub) = serve(link.parking_in(letters), 1 << 16);
+    let alert = hub.start_with_an_alert(7).await;
+    hub.wait_for_renewal().await;
+    hub.send(Packet::PubAck(PubAck::new(alert.pkid))).await;
+    assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(7)));
+    assert_eq!(hub.next().await, Packet::Disconnect, "and no PINGREQ before");
+    let (link, end) = end_of(served).await;
+    assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+    assert_eq!(link.outbound.parked(), 1);
 }
