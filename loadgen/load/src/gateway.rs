@@ -86,7 +86,7 @@ pub(super) struct Guest {
     /// Clean session 0 keeps its subscriptions.
     persistent: bool,
     /// Version of the desired properties that it was told on this connection; 0 for none.
-    told_version: u64,
+    sent_version: u64,
 }
 
 /// What a control packet leads to.
@@ -211,14 +211,14 @@ impl Gateway {
         let body = json!({ "TemperatureThreshold": threshold, "$version": version });
         let topic = topics::desired_patch(version);
         wire::write_publish(out, topic.as_bytes(), None, body.to_string().as_bytes());
-        guest.told_version = version;
+        guest.sent_version = version;
         true
     }
 
     /// Whether everything that is sent to this client from now on is judged by the threshold in
     /// the twin: it was told on the same connection, before.
-    pub(super) fn is_told(&self, guest: &Guest) -> bool {
-        guest.told_version == self.desired_version
+    pub(super) fn knows_desired(&self, guest: &Guest) -> bool {
+        guest.sent_version == self.desired_version
     }
 
     /// The variables that the program under test is started with; they hold its key.
@@ -412,7 +412,7 @@ impl Gateway {
         }
         let (topic, body) = match topics::parse_sent(&publish.topic) {
             Sent::TwinGet { rid } => {
-                guest.told_version = self.desired_version;
+                guest.sent_version = self.desired_version;
                 let document = json!({
                     "desired": {
                         "TemperatureThreshold": self.threshold,

@@ -69,8 +69,9 @@ fn a_leak_fails() {
     let soak = ran.soak();
     assert_clean_but_for_faults(&soak.run.counts);
     assert_eq!(soak.verdict.standing, Standing::Failed, "{:?}", soak.verdict);
-    let is_told = soak.verdict.reasons.iter().any(|why| why.starts_with("resident memory grew by"));
-    assert!(is_told, "{:?}", soak.verdict);
+    let is_reported =
+        soak.verdict.reasons.iter().any(|why| why.starts_with("resident memory grew by"));
+    assert!(is_reported, "{:?}", soak.verdict);
     assert!(ran.stdout.contains("FAILED: 0 alerts lost in 2 faults"), "{}", ran.stdout);
     assert_eq!(ran.exit_code(), 1);
 }
@@ -101,7 +102,7 @@ fn a_program_that_does_not_stay_fails() {
 
 /// What cannot be soaked is refused at once.
 #[test]
-fn what_cannot_be_is_refused() {
+fn comparisons_that_cannot_begin_are_refused() {
     for (flags, reason) in [
         (&["--qos", "0"][..], "a soak needs --qos 1"),
         (&["--cut-every", "1s"], "--faults cut"),

@@ -106,9 +106,11 @@ impl Engine {
     pub(super) fn look_at_threshold(&mut self) {
         let Some(disturbance) = &self.disturbance else { return };
         let Side::Hub(gateway) = &self.lanes.side else { return };
-        let is_told =
-            self.lanes.inputs.is_some_and(|index| gateway.is_told(&self.lanes.all[index].guest));
-        self.ledger.set_between(match (is_told, disturbance.is_high) {
+        let knows_desired = self
+            .lanes
+            .inputs
+            .is_some_and(|index| gateway.knows_desired(&self.lanes.all[index].guest));
+        self.ledger.set_between(match (knows_desired, disturbance.is_high) {
             (false, _) if disturbance.found.patches > 0 => Between::Either,
             (true, true) => Between::Silence,
             _ => Between::Alert,

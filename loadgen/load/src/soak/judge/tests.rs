@@ -239,7 +239,7 @@ fn what_was_ended_early_is_judged_by_what_there_is() {
 
 /// A program that wants to know nothing of the twin was not verified by it.
 #[test]
-fn a_threshold_that_nobody_was_told_says_nothing() {
+fn a_threshold_that_reached_no_program_is_not_judged() {
     let mut untold = soak(|_, _, _| ());
     untold.patches_told = 0;
     let untold = verdict(untold);
