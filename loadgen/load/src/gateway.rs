@@ -85,7 +85,7 @@ pub(super) struct Guest {
     pub(super) client_id: Option<String>,
     /// Clean session 0 keeps its subscriptions.
     persistent: bool,
-    /// Version of the desired properties that it was told on this connection; 0 for none.
+    /// Version of the desired properties that it was sent on this connection; 0 for none.
     sent_version: u64,
 }
 
@@ -216,7 +216,7 @@ impl Gateway {
     }
 
     /// Whether everything that is sent to this client from now on is judged by the threshold in
-    /// the twin: it was told on the same connection, before.
+    /// the twin: it was sent that on the same connection, before.
     pub(super) fn knows_desired(&self, guest: &Guest) -> bool {
         guest.sent_version == self.desired_version
     }

@@ -102,7 +102,7 @@ fn a_program_that_does_not_stay_fails() {
 
 /// What cannot be soaked is refused at once.
 #[test]
-fn comparisons_that_cannot_begin_are_refused() {
+fn impossible_flags_are_refused() {
     for (flags, reason) in [
         (&["--qos", "0"][..], "a soak needs --qos 1"),
         (&["--cut-every", "1s"], "--faults cut"),
