@@ -35,13 +35,11 @@ fn package_of(path: &str) -> Option<&str> {
         .strip_prefix("src/")
         .map(|inside| ("", inside))
         .or_else(|| path.split_once("/src/"))?;
-    // The simulation is a test by another name: its model has words of its own.
-    let is_left_out =
-        |part: &str| is_of_tests(part) || part.trim_end_matches(".rs") == "simulation";
-    (!inside.split('/').any(is_left_out)).then_some(package)
+    (!inside.split('/').any(is_of_tests)).then_some(package)
 }
 
-/// Whether a file or folder of that name holds tests, or what they play with.
+/// Whether a file or folder of that name holds tests, or what they play with. The simulation is a
+/// test by another name: its model has words of its own.
 pub(crate) fn is_of_tests(name: &str) -> bool {
     let name = name.trim_end_matches(".rs");
     ["testing", "simulation", "tests"].contains(&name) || name.ends_with("_tests")
