@@ -22,10 +22,11 @@
 //!   a wake-up that is lost is never hidden by the tick that would mend it.
 //! - **Nothing else is random.** One thread runs all. The jitter of waits has the schedule's seed,
 //!   and batches that go to the pool are judged when the schedule says so, in its order.
-//! - **The model** ([`model`]) knows what is promised and not how it is done. It is told what each
+//! - **The model** ([`model`]) knows what is promised and not how it is done. It sees what each
 //!   side has sent, and what the other has read of it.
-//! - After the last step all faults end. Within 10 s everything must be delivered and reported; then
-//!   messages are sent that must be done with at once, and at last the process must end in time.
+//! - After the last step all faults end. Within 10 s everything must be delivered and reported;
+//!   then messages are sent that must be done with at once, and at last the process must end in
+//!   time.
 //!
 //! A plain run plays [`SCHEDULES_DEFAULT`] schedules. `SLUICEGATE_SIM_SCHEDULES` is another number,
 //! `SLUICEGATE_SIM_SEED` the seed that a failure has printed, and `SLUICEGATE_SIM_SCRIPT` the text

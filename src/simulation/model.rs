@@ -221,8 +221,8 @@ impl Model {
         match change {
             Change::Set(threshold) => (self.in_force, self.before) = (Some(threshold), threshold),
             Change::Removed => (self.in_force, self.before) = (Some(DEFAULT), DEFAULT),
-            // A document that cannot be used ends the wait for it, and changes nothing. What a topic
-            // holds does not.
+            // A document that cannot be used ends the wait for it, and changes nothing. A bad patch
+            // that a control topic has retained does not end it.
             Change::Bad if is_whole && !self.by_topic => self.in_force = Some(self.before),
             Change::Bad => {}
         }

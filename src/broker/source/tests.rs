@@ -315,8 +315,8 @@ async fn a_settled_message_is_acknowledged_at_once() {
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
-/// Messages come, but none of our PUBACKs gets through, nor any alert: the broker is asked, and only
-/// an answer counts.
+/// Messages come, but no PUBACK and no alert of ours gets through: the broker is asked, and only an
+/// answer counts.
 #[tokio::test(start_paused = true)]
 async fn a_broker_that_hears_nothing_is_found_although_messages_come() {
     let rig = Rig::new(1 << 20);
