@@ -24,8 +24,8 @@
 //!   and batches that go to the pool are judged when the schedule says so, in its order.
 //! - **The model** ([`model`]) knows what is promised and not how it is done. It sees what each
 //!   side has sent, and what the other has read of it.
-//! - After the last step all faults end. Within 10 s everything must be delivered and reported;
-//!   then messages are sent that must be done with at once, and at last the process must end in
+//! - After the last step all faults end. Within 10 s everything must be delivered and reported.
+//!   Then messages are sent that must be done with at once, and at last the process must end in
 //!   time.
 //!
 //! A plain run plays [`SCHEDULES_DEFAULT`] schedules. `SLUICEGATE_SIM_SCHEDULES` is another number,
