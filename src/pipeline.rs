@@ -20,12 +20,13 @@ pub mod origin;
 pub mod parse;
 pub mod place;
 pub mod pool;
+mod shared;
 mod source;
 pub mod threshold;
 pub mod unsent;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -50,6 +51,7 @@ use crate::pipeline::source::SourceState;
 use crate::pipeline::threshold::{Threshold, ThresholdCell};
 use crate::pipeline::unsent::Unsent;
 
+pub use shared::SharedPipeline;
 pub use source::Held;
 
 /// An empty outbox that has room for more alerts gives its memory back.
@@ -78,23 +80,6 @@ pub struct Pipeline {
     route_lines: LineLimit,
     /// Everything counted.
     pub counters: Counters,
-}
-
-/// The pipeline as its connections share it.
-#[derive(Clone)]
-pub struct SharedPipeline(Arc<Mutex<Pipeline>>);
-
-impl SharedPipeline {
-    /// Shares `pipeline`.
-    pub fn new(pipeline: Pipeline) -> Self {
-        Self(Arc::new(Mutex::new(pipeline)))
-    }
-
-    /// The pipeline, for as long as one turn works with it. Never waits: its users take turns on
-    /// one thread.
-    pub fn lock(&self) -> MutexGuard<'_, Pipeline> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Pipeline {

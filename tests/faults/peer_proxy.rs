@@ -8,7 +8,7 @@ use std::time::Duration;
 use loadgen_hub::{Hub, HubConfig, HubHandle, HubMessage};
 use sluicegate::azure::Properties;
 use tempfile::TempDir;
-use test_support::proxy::{Manner, Proxy};
+use test_support::proxy::{Proxy, ProxyManner};
 use test_support::{Process, program, wait_until};
 
 use crate::books::Message;
@@ -99,14 +99,14 @@ impl Way for ProxyWay {
 }
 
 /// The proxy is so for a time, and the connections that it has end.
-fn manners(trial: &mut Trial, time: Duration, manners: &[Manner]) {
+fn manners(trial: &mut Trial, time: Duration, manners: &[ProxyManner]) {
     trial.at_once(manners, |manner, trial| {
         let mut stream = Stream::of(ProxyWay::start(), trial, RATE, None);
         stream.run_for(Duration::from_millis(200));
         stream.inject(trial, |stream, _| {
             stream.way.proxy.is(*manner);
             stream.run_for(time);
-            stream.way.proxy.is(Manner::Opens);
+            stream.way.proxy.is(ProxyManner::Opens);
         });
         let way = stream.finish(trial);
         assert!(way.module.is_running(), "the module has ended");
@@ -116,12 +116,12 @@ fn manners(trial: &mut Trial, time: Duration, manners: &[Manner]) {
 
 fn dead(trial: &mut Trial) {
     let time = trial.either(Duration::from_secs(7), Duration::from_secs(60));
-    manners(trial, time, &[Manner::Silent]);
+    manners(trial, time, &[ProxyManner::Silent]);
 }
 
 fn slow(trial: &mut Trial) {
     let time = trial.either(Duration::from_secs(4), Duration::from_secs(60));
-    manners(trial, time, &[Manner::Late(Duration::from_secs(2))]);
+    manners(trial, time, &[ProxyManner::Late(Duration::from_secs(2))]);
 }
 
 fn garbage(trial: &mut Trial) {
@@ -130,10 +130,10 @@ fn garbage(trial: &mut Trial) {
         trial,
         time,
         &[
-            Manner::Says(b"220 smtp ready\r\n"),
-            Manner::Says(b"HTTP/1.1 200 Conn"),
-            Manner::Says(b""),
-            Manner::Says(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"),
+            ProxyManner::Says(b"220 smtp ready\r\n"),
+            ProxyManner::Says(b"HTTP/1.1 200 Conn"),
+            ProxyManner::Says(b""),
+            ProxyManner::Says(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"),
         ],
     );
 }

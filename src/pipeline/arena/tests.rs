@@ -77,7 +77,9 @@ fn free_chunks_count_together() {
     first.iter().for_each(|place| arena.back(*place, PIECE.len()));
     assert_eq!((arena.free.len(), arena.vacant.len()), (1, 0));
     // The third chunk takes the room that there was beside it.
-    (1..PIECE_SHARE).for_each(|_| drop(keep(&mut arena, &PIECE)));
+    (1..PIECE_SHARE).for_each(|_| {
+        keep(&mut arena, &PIECE);
+    });
     second.iter().for_each(|place| arena.back(*place, PIECE.len()));
     assert!(arena.kept_bytes() + CHUNK_BYTES_MIN <= HELD_BYTES_MIN);
     assert_eq!((arena.free.len(), arena.vacant.len()), (1, 1));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use interleavings::host::threads::Notify;
 use interleavings::pipeline::cell::{Setting, Threshold, ThresholdCell};
 use interleavings::pipeline::limits::PIPELINE_BATCHES_MAX;
-use interleavings::pipeline::pool::{Pool, Wakes};
+use interleavings::pipeline::pool::{Pool, SourceWakes};
 use sluicegate::pipeline::message::{Batch, Findings, Message, SourceId, Span};
 use sluicegate::pipeline::parse::JsonPath;
 
@@ -49,8 +49,8 @@ fn sequence_of(batch: &Batch) -> usize {
     usize::try_from(batch.sequence).expect("there are few")
 }
 
-fn start() -> (Pool, Wakes) {
-    let wakes: Wakes = Default::default();
+fn start() -> (Pool, SourceWakes) {
+    let wakes: SourceWakes = Default::default();
     let pool = Pool::start(WORKERS, &JsonPath::default(), &wakes).expect("threads");
     (pool, wakes)
 }

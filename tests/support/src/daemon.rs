@@ -39,7 +39,7 @@ pub enum Mood {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct DaemonState {
     mood: Mutex<Mood>,
     requests: AtomicUsize,
     is_over: AtomicBool,
@@ -49,7 +49,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Daemon {
     folder: TempDir,
-    shared: Arc<Shared>,
+    shared: Arc<DaemonState>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -57,7 +57,7 @@ impl Daemon {
     /// One that does all well.
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(DaemonState {
             mood: Mutex::new(Mood::Good),
             requests: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
@@ -111,7 +111,7 @@ fn listen(socket: &PathBuf) -> Option<UnixListener> {
     Some(listener)
 }
 
-fn serve(socket: &PathBuf, mut listener: Option<UnixListener>, shared: &Arc<Shared>) {
+fn serve(socket: &PathBuf, mut listener: Option<UnixListener>, shared: &Arc<DaemonState>) {
     let mut threads = Vec::new();
     while !shared.is_over.load(Ordering::Relaxed) {
         let mood = *shared.mood.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +136,7 @@ fn serve(socket: &PathBuf, mut listener: Option<UnixListener>, shared: &Arc<Shar
     }
 }
 
-fn answer(mut stream: UnixStream, mood: Mood, shared: &Shared) -> std::io::Result<()> {
+fn answer(mut stream: UnixStream, mood: Mood, shared: &DaemonState) -> std::io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     // Head and body come in one write, and are short.

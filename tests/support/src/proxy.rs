@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// What it does with a CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum ProxyManner {
     /// Opens the way.
     Opens,
     /// Opens it, so much later.
@@ -24,8 +24,8 @@ pub enum Manner {
 }
 
 #[derive(Debug)]
-struct Shared {
-    manner: Mutex<Manner>,
+struct ProxyState {
+    manner: Mutex<ProxyManner>,
     sockets: Mutex<Vec<TcpStream>>,
     is_over: AtomicBool,
 }
@@ -34,7 +34,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,8 +43,8 @@ impl Proxy {
     pub fn before(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            manner: Mutex::new(Manner::Opens),
+        let shared = Arc::new(ProxyState {
+            manner: Mutex::new(ProxyManner::Opens),
             sockets: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
@@ -59,7 +59,7 @@ impl Proxy {
     }
 
     /// From now on it is so for new connections; those that there are end.
-    pub fn is(&self, manner: Manner) {
+    pub fn is(&self, manner: ProxyManner) {
         *self.shared.manner.lock().unwrap_or_else(PoisonError::into_inner) = manner;
         let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         for socket in sockets.drain(..) {
@@ -74,14 +74,14 @@ impl Drop for Proxy {
         self.shared.is_over.store(true, Ordering::Relaxed);
         // Wakes the listener; when it has ended already there is nobody to wake.
         let _ = TcpStream::connect(self.address);
-        self.is(Manner::Silent);
+        self.is(ProxyManner::Silent);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn listen(listener: &TcpListener, port: u16, shared: &Arc<Shared>) {
+fn listen(listener: &TcpListener, port: u16, shared: &Arc<ProxyState>) {
     let mut threads = Vec::new();
     for client in listener.incoming().map_while(Result::ok) {
         if shared.is_over.load(Ordering::Relaxed) {
@@ -97,7 +97,7 @@ fn listen(listener: &TcpListener, port: u16, shared: &Arc<Shared>) {
 }
 
 /// CONNECT, then bytes in both directions until either side ends.
-fn serve(mut client: TcpStream, port: u16, shared: &Shared) -> io::Result<()> {
+fn serve(mut client: TcpStream, port: u16, shared: &ProxyState) -> io::Result<()> {
     let manner = *shared.manner.lock().unwrap_or_else(PoisonError::into_inner);
     let keep = |socket: &TcpStream| -> io::Result<()> {
         let mut sockets = shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,10 +112,10 @@ fn serve(mut client: TcpStream, port: u16, shared: &Shared) -> io::Result<()> {
         head.extend(byte);
     }
     let wait = match manner {
-        Manner::Opens => Duration::ZERO,
-        Manner::Late(wait) => wait,
-        Manner::Silent => Duration::MAX,
-        Manner::Says(bytes) => {
+        ProxyManner::Opens => Duration::ZERO,
+        ProxyManner::Late(wait) => wait,
+        ProxyManner::Silent => Duration::MAX,
+        ProxyManner::Says(bytes) => {
             client.write_all(bytes)?;
             return client.shutdown(Shutdown::Both);
         }

@@ -71,7 +71,7 @@ enum End {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WireState {
     /// Where it leads to.
     port: u16,
     manner: Manner,
@@ -93,12 +93,12 @@ struct State {
 
 /// What the wire and its threads share.
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<WireState>,
     observer: Option<Observer>,
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WireState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -124,7 +124,7 @@ impl Wire {
     fn start(port: u16, observer: Option<Observer>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Mutex::new(State { port, ..State::default() });
+        let state = Mutex::new(WireState { port, ..WireState::default() });
         let shared = Arc::new(Shared { state, observer });
         let serving = Arc::clone(&shared);
         let listener = std::thread::spawn(move || listen(&listener, &serving));

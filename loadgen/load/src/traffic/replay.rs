@@ -46,7 +46,7 @@ struct Row {
 }
 
 /// What is wrong with a row, and in which column where it is one.
-struct Fault {
+struct RowFault {
     column: Option<usize>,
     problem: String,
 }
@@ -81,7 +81,7 @@ impl Replay {
             let record = record.map_err(|error| bad_row(file, &content, &error))?;
             let decimal = format.decimal;
             rows.take(&record, header.len(), columns, decimal, settings.threshold).map_err(
-                |Fault { column, problem }| TrafficError::Row {
+                |RowFault { column, problem }| TrafficError::Row {
                     file: file.to_owned(),
                     line: record.position().map_or(1, |at| line_at(&content, at)),
                     column: column.and_then(|at| header.get(at)).map(|name| plain(name).to_owned()),
@@ -108,21 +108,21 @@ impl Replay {
         [time, value]: [usize; 2],
         decimal: char,
         threshold: f64,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RowFault> {
         if record.len() == 1 && width > 1 && plain(&record[0]).is_empty() {
             return Ok(());
         }
         if record.len() != width {
-            return Err(Fault { column: None, problem: of_width(record.len(), width) });
+            return Err(RowFault { column: None, problem: of_width(record.len(), width) });
         }
         if is_gap(&record[value]) {
             self.gaps += 1;
             return Ok(());
         }
         let (text, number) = temperature(&record[value], decimal)
-            .map_err(|problem| Fault { column: Some(value), problem })?;
+            .map_err(|problem| RowFault { column: Some(value), problem })?;
         self.add(&record[time], &text, number > threshold)
-            .map_err(|problem| Fault { column: None, problem })
+            .map_err(|problem| RowFault { column: None, problem })
     }
 
     fn add(&mut self, time: &str, text: &str, is_alert: bool) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Direct methods that no answer can reach.
+//! Direct methods, and those that no answer can reach.
 
 use super::*;
 use crate::mqtt::connection::WRITE_HIGH_WATER_BYTES;
@@ -47,4 +47,26 @@ async fn a_method_whose_answer_has_no_room_is_not_answered() {
     hub.send(call(&"@".repeat(30_000))).await;
     hub.send(call("short")).await;
     assert!(hub.next_publish().await.topic.ends_with("rid=short"));
+}
+
+/// A method of every name is answered: `stats` with the counters, all others with 404.
+#[tokio::test]
+async fn direct_methods_are_answered() {
+    let (link, _stop, _wake) = link(1 << 20);
+    let (_served, mut hub) = serve(link, 1 << 16);
+    hub.start(25, 1).await;
+    hub.answer_report().await;
+    hub.input(1, COLD).await;
+    assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(1)));
+    for (name, status) in [("stats", 200), ("reboot", 404), ("a%20b", 404)] {
+        let topic = format!("$iothub/methods/POST/{name}/?$rid=7f");
+        hub.send(Packet::Publish(Publish::new(topic, QoS::AtMostOnce, ""))).await;
+        let answer = hub.next_publish().await;
+        assert_eq!(answer.topic, format!("$iothub/methods/res/{status}/?$rid=7f"));
+        let body: serde_json::Value = serde_json::from_slice(&answer.payload).expect("JSON");
+        match status {
+            200 => assert_eq!(body["counters"]["received"], 1, "{body}"),
+            _ => assert!(body["error"].is_string(), "{body}"),
+        }
+    }
 }

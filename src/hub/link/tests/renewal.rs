@@ -198,6 +198,6 @@ async fn a_renewal_begins_no_trial() {
     assert_eq!(hub.next().await, Packet::PubAck(PubAck::new(7)));
     assert_eq!(hub.next().await, Packet::Disconnect, "and no PINGREQ before");
     let (link, end) = end_of(served).await;
-    assert!(matches!(end, Ok(Leave::Renew(_))), "{end:?}");
+    assert!(matches!(end, Ok(HubLeave::Renew(_))), "{end:?}");
     assert_eq!(link.outbound.parked(), 1);
 }
