@@ -35,7 +35,11 @@ const IN_DOUBT: u64 = 1_000;
 pub(crate) fn faults() -> Vec<Fault> {
     let row = |name, what, run| Fault { name, what, must: Must::default(), is_alone: false, run };
     vec![
-        row("process/module-killed", "SIGKILL of the module", module_killed::<HubWay>),
+        row(
+            "process/module-killed",
+            "SIGKILL of the module, also with what is on its wire",
+            module_killed::<HubWay>,
+        ),
         row("process/module-killed-broker", "the same at a broker", module_killed::<BrokerWay>),
         row("process/hub-killed", "SIGKILL of `loadgen hub --durable`", hub_killed),
         row("process/broker-killed", "SIGKILL of Mosquitto with persistence", broker_killed),
@@ -78,6 +82,10 @@ fn again_and_again<W: Wired>(
 fn module_killed<W: Wired>(trial: &mut Trial) {
     again_and_again(trial, W::start(), (10, 100), |stream, trial| {
         trial.observe(stream.way.module());
+        // As often as not its machine dies with it, and what is on the wire.
+        if trial.random.bool() {
+            stream.way.wire().reset();
+        }
         stream.way.module().kill();
         let away = trial.moment(AWAY_MAX);
         stream.run_for(away);
