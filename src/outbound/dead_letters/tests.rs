@@ -203,7 +203,7 @@ async fn the_folder_is_counted_once_a_minute() {
 /// The start says of each file that is not taken up why, at most ten lines of them, and how many
 /// wait for others; a folder that is not there, as before the first fault, is worth no line.
 #[test]
-fn what_is_not_taken_up_is_told() {
+fn files_that_are_not_taken_up_are_logged() {
     let folder = tempfile::tempdir().unwrap();
     let log = capture();
     let mut letters = DeadLetters::new(folder.path().join("none yet"), "here");

@@ -111,7 +111,7 @@ async fn many_suspects_in_the_table_cost_a_turn_nothing() {
 /// explained, and with the file its input is settled. Each trial is told, with what becomes of the
 /// alert.
 #[tokio::test]
-async fn each_end_on_a_bad_alert_is_explained_and_told() {
+async fn each_end_on_a_bad_alert_is_explained_and_logged() {
     let folder = tempfile::tempdir().unwrap();
     let log = capture();
     let (mut pipeline, mut outbound) = (pipeline(), outbound());

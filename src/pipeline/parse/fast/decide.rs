@@ -118,8 +118,8 @@ mod tests {
             let digits = format!("{whole}.5");
             let threshold = Threshold::new(limit).expect("finite");
             let (below, above) = (f64::from(whole), f64::from(whole) + 1.0);
-            let is_told = if is_negative { -below <= limit } else { above <= limit };
-            prop_assert_eq!(is_surely_below(is_negative, digits.as_bytes(), threshold), is_told);
+            let is_below = if is_negative { -below <= limit } else { above <= limit };
+            prop_assert_eq!(is_surely_below(is_negative, digits.as_bytes(), threshold), is_below);
         }
     }
 }

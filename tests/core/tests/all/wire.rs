@@ -179,7 +179,7 @@ fn a_topic_that_mqtt_cannot_tell_is_refused_whole() {
 
 /// No kind of packet is taken for another, with whichever id.
 #[test]
-fn each_kind_is_told_from_the_others() {
+fn each_kind_is_distinguished_from_the_others() {
     for id in [1, 255, 256, u16::MAX] {
         let kinds = [
             Packet::UnsubAck(UnsubAck::new(id)),
