@@ -175,22 +175,22 @@ fn of_each_step_that_takes_too_long() {
     let rows = [
         (
             ConnectStep::Tunnel,
-            "no way through the proxy from h:1 within 10s: the proxy is overloaded, or something \
+            "no way through the proxy from h:1 within 6s: the proxy is overloaded, or something \
              else is at its port; see PROXY",
         ),
         (
             ConnectStep::Tls,
-            "no TLS handshake from h:1 within 10s: it takes no TLS at this port, or is overloaded; \
+            "no TLS handshake from h:1 within 6s: it takes no TLS at this port, or is overloaded; \
              see PORT, WAY",
         ),
         (
             ConnectStep::WebSocket,
-            "no WebSocket handshake from h:1 within 10s: it takes no WebSocket at this port, or is \
+            "no WebSocket handshake from h:1 within 6s: it takes no WebSocket at this port, or is \
              overloaded; see PORT, WAY",
         ),
         (
             ConnectStep::Connack,
-            "no CONNACK from h:1 within 10s: it speaks no MQTT at this port, or not this way, or \
+            "no CONNACK from h:1 within 6s: it speaks no MQTT at this port, or not this way, or \
              is overloaded; see PORT, WAY",
         ),
     ];
