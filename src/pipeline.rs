@@ -381,13 +381,6 @@ impl Pipeline {
         self.sources[source as usize].held()
     }
 
-    /// What tells the oldest message that is held of a source from those behind it, if any is.
-    pub fn oldest_held(&self, source: SourceId) -> Option<u16> {
-        let ledger = &self.sources[source as usize].ledger;
-        #[expect(clippy::cast_possible_truncation, reason = "no more are held than these tell")]
-        (ledger.messages() > 0).then(|| ledger.first_receipt() as u16)
-    }
-
     /// What is held of all of them.
     pub fn held_in_all(&self) -> Held {
         self.sources.iter().fold(Held::default(), |sum, source| {

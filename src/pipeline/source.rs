@@ -74,3 +74,12 @@ pub(super) fn push_alerts(
         }
     }
 }
+
+impl super::Pipeline {
+    /// What tells the oldest message that is held of a source from those behind it, if any is.
+    pub fn oldest_held(&self, source: super::SourceId) -> Option<u16> {
+        let ledger = &self.sources[source as usize].ledger;
+        #[expect(clippy::cast_possible_truncation, reason = "no more are held than these tell")]
+        (ledger.messages() > 0).then(|| ledger.first_receipt() as u16)
+    }
+}
