@@ -89,6 +89,10 @@ const KNOWN: &[&str] = &[
     "both window=12 jitter=0 pool tight; input second count=1 value=1 bytes=8125;
      input second count=4 value=1 bytes=8000; patch set=25; input second count=1 value=1 bytes=0;
      judge which=0",
+    // A control topic is cleared, and the connection lost before that was read.
+    "broker window=100 jitter=0; stall input both after=0; patch set=40;
+     input first count=1 value=30 bytes=0; stall output both after=0; patch removed;
+     hang-up output closed kept; wait ms=5573",
     // A session that was kept.
     "hub window=100 jitter=0; stall output in after=0; input first count=1 value=30 bytes=0;
      hang-up output closed kept",

@@ -194,8 +194,13 @@ impl World {
         side.wire.drop();
         let unread: Vec<_> = side.wire.unread().collect();
         for mark in unread {
-            if let Mark::Message { message, id: 0 } = mark {
-                self.model.excuse(message);
+            match mark {
+                Mark::Message { message, id: 0 } => self.model.excuse(message),
+                // That a control topic was cleared shows on the next connection, in its time.
+                Mark::Change { change: Change::Removed, .. } if role == Role::Outlet => {
+                    self.model.is_uncertain();
+                }
+                _ => {}
             }
         }
         if is_output {
