@@ -107,7 +107,10 @@ const BROKER: Plans = &[
     ),
 ];
 
-const RELIABILITY: Plans = &[("tests/run faults", Not("a step of `tests/run`, of two minutes"))];
+const RELIABILITY: Plans = &[
+    ("tests/run faults", Not("a step of `tests/run`, of two minutes")),
+    ("SLUICEGATE_SIM_SCHEDULES", Not("plays for minutes; `tests/run unit` plays fewer")),
+];
 
 const SCALE_OUT: Plans =
     &[("mosquitto", Run(0, &[("mosquitto_pub", Lines(6, "alerts/sensors/"))]))];
