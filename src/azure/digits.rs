@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
-/// The number that `text` spells; `from_str` alone would take a leading `+`, which nobody wrote.
+/// The number without a sign that `text` spells. `from_str` alone would take a leading `+`, which
+/// nobody wrote; it takes a `-` for the integers alone that have one.
 pub(super) fn number<N: FromStr>(text: &str) -> Option<N> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    if text.starts_with(['+', '-']) { None } else { text.parse().ok() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The hub's side of connections without sockets, for the fuzzers: bytes in, bytes out.
 //!
-//! The same state, reader and handlers as behind a socket; what [`connection`](super::connection)
-//! adds is reading, writing and waiting. Files are read and never written.
+//! The same state, reader and handlers as behind a socket; what `connection` adds is reading,
+//! writing and waiting. Files are read and never written.
 
 use std::path::Path;
 use std::time::Instant;
