@@ -68,7 +68,20 @@ fn side_by_side(faults: &[&Fault], settings: &Settings, jobs: usize) -> Vec<Line
             });
         }
     });
-    lines.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for line in lines.iter_mut().filter(|line| line.failure.is_some()) {
+        *line = judged_alone(line, faults, settings);
+    }
+    lines
+}
+
+/// A failure beside others may be the machine's: the row is run once more by itself, and both
+/// outcomes are shown.
+fn judged_alone(line: &Line, faults: &[&Fault], settings: &Settings) -> Line {
+    let fault = faults.iter().find(|fault| fault.name == line.name).expect("one of these rows");
+    let reason = line.failure.as_deref().unwrap_or_default();
+    println!("{} failed beside others, and is run alone: {reason}", line.name);
+    run_one(fault, settings)
 }
 
 fn run_one(fault: &Fault, settings: &Settings) -> Line {
