@@ -22,6 +22,19 @@ pub(crate) struct Fault {
     pub(crate) run: fn(&mut Trial),
 }
 
+impl Fault {
+    /// A row beside others, behind which each of the texts of `log` stands in the module's log.
+    pub(crate) fn logging(
+        name: &'static str,
+        what: &'static str,
+        run: fn(&mut Trial),
+        log: &'static [&'static str],
+    ) -> Self {
+        let must = Must { log, ..Must::default() };
+        Self { name, what, must, is_alone: false, run }
+    }
+}
+
 /// What must hold. That nothing is lost, made up, changed or out of its sensor's order, and that
 /// nothing comes again that was acknowledged when a fault began, must always hold.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use test_support::wait_until;
 
-use crate::fault::{Fault, Must};
+use crate::fault::Fault;
 use crate::hub_way::{HubWay, MODULE};
 use crate::stream::{Stream, Wired};
 use crate::trial::Trial;
@@ -18,10 +18,7 @@ const TOKEN_LIFETIME: &str = "3s";
 const RATE: f64 = 200.0;
 
 pub(crate) fn faults() -> Vec<Fault> {
-    let row = |name, what, run: fn(&mut Trial), log| {
-        let must = Must { log, ..Must::default() };
-        Fault { name, what, must, is_alone: false, run }
-    };
+    let row = Fault::logging;
     vec![
         row(
             "peer/clock-ahead",

@@ -7,7 +7,7 @@ use test_support::daemon::{Daemon, Mood};
 use test_support::peer::{Peer, Role, Stream};
 use test_support::wait_until;
 
-use crate::fault::{Fault, Must};
+use crate::fault::Fault;
 use crate::peer_way::PeerWay;
 use crate::trial::Trial;
 
@@ -15,10 +15,7 @@ use crate::trial::Trial;
 const TOKEN_LIFETIME: &str = "2s";
 
 pub(crate) fn faults() -> Vec<Fault> {
-    let row = |name, what, run: fn(&mut Trial), log| {
-        let must = Must { log, ..Must::default() };
-        Fault { name, what, must, is_alone: false, run }
-    };
+    let row = Fault::logging;
     vec![
         row(
             "peer/daemon-dead",

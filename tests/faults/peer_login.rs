@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use test_support::peer::{OnConnect, OnSubscribe, Role, Script};
 
-use crate::fault::{Fault, Must};
+use crate::fault::Fault;
 use crate::peer_way::{BOTH, PeerWay};
 use crate::trial::Trial;
 
@@ -14,10 +14,7 @@ const ATTEMPTS_TRANSIENT: usize = 9;
 const ATTEMPTS_IDENTITY: usize = 3;
 
 pub(crate) fn faults() -> Vec<Fault> {
-    let row = |name, what, run: fn(&mut Trial), log| {
-        let must = Must { log, ..Must::default() };
-        Fault { name, what, must, is_alone: false, run }
-    };
+    let row = Fault::logging;
     vec![
         row(
             "peer/connack-refusals",

@@ -12,7 +12,7 @@ use test_support::proxy::{Proxy, ProxyManner};
 use test_support::{Process, program, wait_until};
 
 use crate::books::Message;
-use crate::fault::{Fault, Must};
+use crate::fault::Fault;
 use crate::hub_way::{MODULE, WINDOW};
 use crate::stream::{Stream, Way};
 use crate::trial::Trial;
@@ -22,10 +22,7 @@ const INPUT: &str = "input1";
 const RATE: f64 = 100.0;
 
 pub(crate) fn faults() -> Vec<Fault> {
-    let row = |name, what, run: fn(&mut Trial), log| {
-        let must = Must { log, ..Must::default() };
-        Fault { name, what, must, is_alone: false, run }
-    };
+    let row = Fault::logging;
     vec![
         row(
             "peer/proxy-dead",

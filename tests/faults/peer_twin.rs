@@ -6,7 +6,7 @@ use serde_json::Value;
 use test_support::peer::{OnTwinGet, Role, Stream};
 use test_support::wait_until;
 
-use crate::fault::{Fault, Must};
+use crate::fault::Fault;
 use crate::peer_way::{BOTH, PeerWay};
 use crate::trial::Trial;
 
@@ -14,10 +14,7 @@ use crate::trial::Trial;
 const PATCHES_PER_S: u32 = 1_000;
 
 pub(crate) fn faults() -> Vec<Fault> {
-    let row = |name, what, run: fn(&mut Trial), log| {
-        let must = Must { log, ..Must::default() };
-        Fault { name, what, must, is_alone: false, run }
-    };
+    let row = Fault::logging;
     vec![
         row(
             "peer/twin-get-never",
